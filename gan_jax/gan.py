@@ -1,0 +1,149 @@
+"""One training step for every GAN: `d_steps` discriminator updates, then one generator update.
+
+What differs between GANs is handed in: the networks, the prior, the targets, the two losses, the two optimizers.
+
+The choices that change results, stated once:
+- real and fake images go through D in separate calls, so batch statistics never mix the two;
+- in a D update the REAL call advances D's statistics, and only that one; D's statistics are not kept from G's update;
+- G makes its fakes in training mode everywhere; G's statistics advance in G's update only;
+- fakes carry the labels of the real batch that they are compared with; G's update uses the last of the D batches;
+- `sample` uses G's averaged parameters AND their averaged statistics, in inference mode.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from gan_jax.types import Batch, Gan, GanState, Player, View
+
+
+def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: jax.Array) -> tuple[Any, Any]:
+    """One call in training mode: (output, new statistics)."""
+    return module.apply({"params": params, **stats}, *inputs, train=True, rngs={"dropout": key}, mutable=list(stats))
+
+
+def _average(average: Any, current: Any, decay: float, step: jax.Array) -> Any:
+    """a <- d a + (1 - d) current, with d = min(decay, (1 + step) / (10 + step)) so that early averages are not stale."""
+    decay = jnp.minimum(decay, (1 + step) / (10 + step))
+    return jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, average, current)
+
+
+def _update(player: Player, gradients, stats, optimizer, decay: float, step: jax.Array) -> Player:
+    """One optimizer step, then the moving average of parameters and statistics together."""
+    updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
+    params = optax.apply_updates(player.params, updates)
+    current = {"params": params, "stats": stats}
+    return Player(params, stats, opt_state, _average(player.average, current, decay, step) if decay else {})
+
+
+def _player(module: nn.Module, key: jax.Array, inputs: tuple, optimizer, decay: float) -> Player:
+    params_key, dropout_key = jax.random.split(key)
+    stats = module.init({"params": params_key, "dropout": dropout_key}, *inputs, train=True)
+    params = stats.pop("params")
+    # A copy of its own: the state is donated, and a buffer can be given away only once.
+    average = jax.tree.map(jnp.copy, {"params": params, "stats": stats}) if decay else {}
+    return Player(params, stats, optimizer.init(params), average)
+
+
+def make_gan(
+    *,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    prior: Callable[[jax.Array, int], jax.Array],
+    targets: Callable[[jax.Array, int], Any],
+    d_loss: Callable[[View], tuple[jax.Array, dict]],
+    g_loss: Callable[[View], tuple[jax.Array, dict]],
+    d_optimizer: optax.GradientTransformation,
+    g_optimizer: optax.GradientTransformation,
+    d_average_decay: float = 0.0,
+    g_average_decay: float = 0.0,
+) -> Gan:
+    """Builds the three functions of a GAN.
+
+    generator(z, labels, train) -> images; discriminator(images, labels, train) -> Critique; prior(key, B) -> z [B, Z];
+    targets(key, B) -> Targets; d_loss, g_loss (View) -> (scalar to minimise, metrics by name).
+    Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws what the other one drew.
+    """
+
+    def d_update(state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
+        z_key, g_key, targets_key, real_key, fake_key, critic_key, loss_key = jax.random.split(key, 7)
+        size, labels = len(batch.labels), batch.labels
+        images, _ = _apply(
+            generator, state.generator.params, state.generator.stats, prior(z_key, size), labels, key=g_key
+        )
+        fakes, drawn_targets = Batch(images, labels), targets(targets_key, size)
+
+        def loss(params):
+            def critic(images, labels, key=critic_key):
+                return _apply(discriminator, params, player.stats, images, labels, key=key)
+
+            real, stats = critic(*batch, key=real_key)
+            fake, _ = critic(*fakes, key=fake_key)
+            again = lambda images, labels: critic(images, labels)[0]  # noqa: E731
+            value, metrics = d_loss(View(batch, fakes, real, fake, drawn_targets, again, loss_key))
+            return value, (stats, metrics)
+
+        gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
+        metrics["d_grad_norm"] = optax.global_norm(gradients)
+        return _update(player, gradients, stats, d_optimizer, d_average_decay, state.step), metrics
+
+    def g_update(state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
+        z_key, g_key, targets_key, real_key, fake_key, critic_key, loss_key = jax.random.split(key, 7)
+        size, labels, player = len(batch.labels), batch.labels, state.generator
+        z, drawn_targets = prior(z_key, size), targets(targets_key, size)
+
+        def critic(images, labels, key=critic_key):
+            return _apply(discriminator, state.discriminator.params, state.discriminator.stats, images, labels, key=key)
+
+        def loss(params):
+            images, stats = _apply(generator, params, player.stats, z, labels, key=g_key)
+            # Compiled away unless the loss looks at the real images (feature matching, relativistic losses).
+            real, _ = critic(*batch, key=real_key)
+            fake, _ = critic(images, labels, key=fake_key)
+            again = lambda images, labels: critic(images, labels)[0]  # noqa: E731
+            value, metrics = g_loss(View(batch, Batch(images, labels), real, fake, drawn_targets, again, loss_key))
+            return value, (stats, metrics)
+
+        gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
+        metrics["g_grad_norm"] = optax.global_norm(gradients)
+        return _update(player, gradients, stats, g_optimizer, g_average_decay, state.step), metrics
+
+    def init(key: jax.Array, batch: Batch) -> GanState:
+        z_key, g_key, d_key = jax.random.split(key, 3)
+        z = prior(z_key, len(batch.labels))
+        return GanState(
+            step=jnp.zeros((), jnp.int32),
+            generator=_player(generator, g_key, (z, batch.labels), g_optimizer, g_average_decay),
+            discriminator=_player(discriminator, d_key, tuple(batch), d_optimizer, d_average_decay),
+        )
+
+    def step(state: GanState, batches: Batch, key: jax.Array) -> tuple[GanState, dict]:
+        d_key, g_key = jax.random.split(jax.random.fold_in(key, state.step))
+        d_keys = jax.random.split(d_key, len(batches.labels))
+        player, d_metrics = lax.scan(
+            lambda player, inputs: d_update(state, player, *inputs), state.discriminator, (batches, d_keys)
+        )
+        state = state._replace(discriminator=player)
+        last = jax.tree.map(lambda leaf: leaf[-1], batches)
+        player, g_metrics = g_update(state, last, g_key)
+        metrics = {**jax.tree.map(jnp.mean, d_metrics), **g_metrics}
+        return state._replace(step=state.step + 1, generator=player), metrics
+
+    def sample(state: GanState, key: jax.Array, labels: jax.Array) -> jax.Array:
+        z_key, dropout_key = jax.random.split(key)
+        player = state.generator
+        variables = player.average or {"params": player.params, "stats": player.stats}
+        return generator.apply(
+            {"params": variables["params"], **variables["stats"]},
+            prior(z_key, len(labels)),
+            labels,
+            train=False,
+            rngs={"dropout": dropout_key},
+        )
+
+    return Gan(init, step, sample)

@@ -1,0 +1,183 @@
+"""Strided and transposed 2-D convolutions that are also fast on the CPU.
+
+XLA's CPU backend computes the weight gradient of a convolution 5 to 25 times more slowly than its forward pass, and
+slows down further inside `lax.scan`. Both convolutions here are therefore written, on the CPU, as a matrix product
+with one linear map P ("patches", im2col) and its transpose P^T ("overlap-add", col2im):
+
+    convolution             y = P(x) W        dx = P^T(dy W^T)    dW = P(x)^T dy
+    transposed convolution  y = P^T(x W^T)    dx = P(dy) W        dW = P(dy)^T x
+
+with x as rows of channels and W of shape [k * k * C, F]. On GPU and TPU the native operations are used. Both forms
+agree to float32 rounding in value and in every gradient, for any stride, kernel and image size, with SAME padding.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+_NHWC = ("NHWC", "HWIO", "NHWC")
+
+
+def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """The (before, after) zeros of SAME padding: the output has ceil(size / stride) entries, the odd zero goes last."""
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def _blocks(size: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
+    """How one axis is cut into blocks of `stride`: (zeros before, blocks, blocks a patch spans, patches)."""
+    before, _ = _same_padding(size, kernel, stride)
+    span, patches = math.ceil(kernel / stride), math.ceil(size / stride)
+    return before, patches + span - 1, span, patches
+
+
+def patches(x: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
+    """P: every SAME-padded k x k window of x [B, H, W, C], as rows [B * H' * W', kh * kw * C].
+
+    The image is cut into stride x stride blocks first, so that a window is a few whole blocks: contiguous copies
+    instead of k * k strided ones.
+    """
+    b, h, w, c = x.shape
+    (top, rows, span_h, out_h), (left, columns, span_w, out_w) = (
+        _blocks(size, k, stride) for size, k in zip((h, w), kernel, strict=True)
+    )
+    bottom, right = max(rows * stride - h - top, 0), max(columns * stride - w - left, 0)
+    x = jnp.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))[:, : rows * stride, : columns * stride]
+    x = x.reshape(b, rows, stride, columns, stride, c)
+    windows = [x[:, i : i + out_h, :, j : j + out_w] for i in range(span_h) for j in range(span_w)]
+    windows = jnp.stack(windows).reshape(span_h, span_w, b, out_h, stride, out_w, stride, c)
+    windows = windows.transpose(2, 3, 5, 0, 4, 1, 6, 7)
+    windows = windows.reshape(b, out_h, out_w, span_h * stride, span_w * stride, c)[:, :, :, : kernel[0], : kernel[1]]
+    return windows.reshape(b * out_h * out_w, kernel[0] * kernel[1] * c)
+
+
+def overlap_add(p: jax.Array, shape: tuple[int, ...], kernel: tuple[int, int], stride: int) -> jax.Array:
+    """P^T: rows [B * H' * W', kh * kw * C] added back into an image of `shape` [B, H, W, C] at their windows."""
+    b, h, w, c = shape
+    (top, rows, span_h, out_h), (left, columns, span_w, out_w) = (
+        _blocks(size, k, stride) for size, k in zip((h, w), kernel, strict=True)
+    )
+    p = p.reshape(b, out_h, out_w, *kernel, c)
+    missing = (span_h * stride - kernel[0], span_w * stride - kernel[1])
+    p = jnp.pad(p, ((0, 0), (0, 0), (0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
+    p = p.reshape(b, out_h, out_w, span_h, stride, span_w, stride, c)
+    image = sum(
+        jnp.pad(p[:, :, :, i, :, j], ((0, 0), (i, span_h - 1 - i), (j, span_w - 1 - j), (0, 0), (0, 0), (0, 0)))
+        for i in range(span_h)
+        for j in range(span_w)
+    )
+    image = image.transpose(0, 1, 3, 2, 4, 5).reshape(b, rows * stride, columns * stride, c)
+    # A stride wider than the kernel leaves pixels that no window reads: they stay zero.
+    after = ((0, 0), (0, max(top + h - rows * stride, 0)), (0, max(left + w - columns * stride, 0)), (0, 0))
+    return jnp.pad(image, after)[:, top : top + h, left : left + w]
+
+
+# XLA would otherwise fuse the copies into the matrix product and compute them once for every output column.
+_materialize = lax.optimization_barrier
+
+
+def _flat(w: jax.Array) -> jax.Array:
+    return w.reshape(-1, w.shape[-1])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def matmul_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """Convolution of x [B, H, W, C] with w [kh, kw, C, F], SAME padding: `patches(x) @ w`."""
+    b, h, width, _ = x.shape
+    y = _materialize(patches(x, w.shape[:2], stride)) @ _flat(w)
+    return y.reshape(b, math.ceil(h / stride), math.ceil(width / stride), w.shape[-1])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _adjoint(y: jax.Array, w: jax.Array, stride: int, shape: tuple[int, ...]) -> jax.Array:
+    """The transpose of x -> matmul_conv(x, w): y [B, H', W', F] to an image of `shape` [B, H, W, C]."""
+    return overlap_add(_materialize(_flat(y) @ _flat(w).T), shape, w.shape[:2], stride)
+
+
+def _weight_gradient(x: jax.Array, y: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
+    """dW [kh, kw, C, F] = P(x)^T y. Taken as (y^T P)^T: the CPU's matrix product is twice as fast that way round."""
+    gradient = _flat(y).T @ _materialize(patches(x, kernel, stride))
+    return gradient.T.reshape(*kernel, x.shape[-1], y.shape[-1])
+
+
+def _conv_forward(x, w, stride):
+    return matmul_conv(x, w, stride), (x, w)
+
+
+def _conv_backward(stride, saved, dy):
+    x, w = saved
+    return _adjoint(dy, w, stride, x.shape), _weight_gradient(x, dy, w.shape[:2], stride)
+
+
+def _adjoint_forward(y, w, stride, shape):
+    return _adjoint(y, w, stride, shape), (y, w)
+
+
+def _adjoint_backward(stride, shape, saved, dx):
+    y, w = saved
+    return matmul_conv(dx, w, stride), _weight_gradient(dx, y, w.shape[:2], stride)
+
+
+matmul_conv.defvjp(_conv_forward, _conv_backward)
+_adjoint.defvjp(_adjoint_forward, _adjoint_backward)
+
+
+def matmul_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """Transposed convolution of x [B, H, W, C] with w [kh, kw, C, F] to [B, H * stride, W * stride, F].
+
+    Equal to `lax.conv_transpose(..., padding="SAME")`, which does not flip the kernel; the adjoint of a convolution
+    does, hence the flip here.
+    """
+    b, h, width, _ = x.shape
+    flipped = w[::-1, ::-1].swapaxes(2, 3)
+    return _adjoint(x, flipped, stride, (b, h * stride, width * stride, w.shape[-1]))
+
+
+def native_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """The same convolution by `lax.conv_general_dilated`."""
+    return lax.conv_general_dilated(x, w, (stride, stride), "SAME", dimension_numbers=_NHWC)
+
+
+def native_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """The same transposed convolution by `lax.conv_transpose`."""
+    return lax.conv_transpose(x, w, (stride, stride), "SAME", dimension_numbers=_NHWC)
+
+
+def conv(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
+    """Convolution, SAME padding, by the form that is fastest on the default backend."""
+    return matmul_conv(x, w, stride) if jax.default_backend() == "cpu" else native_conv(x, w, stride)
+
+
+def conv_transpose(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
+    """Transposed convolution, SAME padding, by the form that is fastest on the default backend."""
+    if jax.default_backend() == "cpu":
+        return matmul_conv_transpose(x, w, stride)
+    return native_conv_transpose(x, w, stride)
+
+
+class Conv(nn.Module):
+    """Square-kernel convolution layer, SAME padding: [B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), features].
+
+    With `transposed`, [B, H, W, C] -> [B, H * stride, W * stride, features] instead.
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    transposed: bool = False
+    use_bias: bool = True
+    kernel_init: Callable = nn.initializers.lecun_normal()
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        w = self.param("kernel", self.kernel_init, shape)
+        y = conv_transpose(x, w, self.stride) if self.transposed else conv(x, w, self.stride)
+        if self.use_bias:
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).reshape(1, 1, 1, -1)
+        return y

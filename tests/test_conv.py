@@ -1,0 +1,53 @@
+"""The matmul convolutions equal XLA's own, in value and in every gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.layers import conv
+
+SHAPES = [(k, s, h, w) for k in (1, 2, 3, 4, 5) for s in (1, 2, 3) for h, w in ((7, 8), (5, 5))]
+FORMS = {
+    "conv": (conv.matmul_conv, conv.native_conv),
+    "conv_transpose": (conv.matmul_conv_transpose, conv.native_conv_transpose),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("kernel", "stride", "height", "width"), SHAPES)
+def test_equals_native_in_value_and_gradients(form, kernel, stride, height, width):
+    ours, native = FORMS[form]
+    x_key, w_key, y_key = jax.random.split(jax.random.key(kernel * 10 + stride), 3)
+    x = jax.random.normal(x_key, (2, height, width, 3))
+    w = jax.random.normal(w_key, (kernel, kernel, 3, 5))
+    expected, native_vjp = jax.vjp(lambda x, w: native(x, w, stride), x, w)
+    value, vjp = jax.vjp(lambda x, w: ours(x, w, stride), x, w)
+    dy = jax.random.normal(y_key, expected.shape)
+    for a, b in zip((value, *vjp(dy)), (expected, *native_vjp(dy)), strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_second_order_gradient_equals_native(form):
+    """Gradient penalties differentiate the input gradient once more."""
+    ours, native = FORMS[form]
+    x = jax.random.normal(jax.random.key(0), (2, 6, 6, 3))
+    w = jax.random.normal(jax.random.key(1), (4, 4, 3, 5))
+
+    def penalty(function):
+        return lambda w: jnp.sum(jax.grad(lambda x: jnp.sum(jnp.tanh(function(x, w, 2))))(x) ** 2)
+
+    np.testing.assert_allclose(jax.grad(penalty(ours))(w), jax.grad(penalty(native))(w), rtol=1e-3, atol=1e-3)
+
+
+def test_overlap_add_is_the_transpose_of_patches():
+    """<P(x), p> = <x, P^T(p)>, for kernels that the stride does not divide."""
+    x = jax.random.normal(jax.random.key(0), (2, 7, 5, 3))
+    for kernel, stride in (((3, 3), 2), ((4, 2), 2), ((1, 1), 2), ((5, 3), 3)):
+        rows = conv.patches(x, kernel, stride)
+        p = jax.random.normal(jax.random.key(1), rows.shape)
+        np.testing.assert_allclose(
+            jnp.vdot(rows, p), jnp.vdot(x, conv.overlap_add(p, x.shape, kernel, stride)), rtol=1e-4
+        )
