@@ -54,6 +54,8 @@ TERMS = {
     "r1": r1,
 }
 
+# Terms over class logits.
+CLASS_TERMS = ("classification", "classification_fake")
 # Terms that differentiate one logit with respect to one image.
 PER_EXAMPLE_TERMS = ("gradient_penalty", "r1")
 

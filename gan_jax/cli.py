@@ -1,0 +1,44 @@
+"""What every command shares: errors as one line, and config arguments."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from ml_collections import ConfigDict
+
+from gan_jax import config as configs
+from gan_jax.errors import UserError
+
+
+def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
+    """The config file `spec` with overrides `--config.key=value` or `--config.key value`."""
+    config, words, changes = configs.load(spec), list(rest), {}
+    while words:
+        word = words.pop(0)
+        if not word.startswith("--config."):
+            raise UserError(f"'{word}' is not understood; overrides are written --config.key=value")
+        key, equals, value = word.removeprefix("--config.").partition("=")
+        if not equals:
+            if not words:
+                raise UserError(f"--config.{key} needs a value: --config.{key}=value")
+            value = words.pop(0)
+        changes[key] = value
+    configs.override(config, changes, parse=True)
+    return config
+
+
+def execute(main: Callable[[], None]) -> None:
+    """Runs a command and exits: a user's mistake is one line on stderr and an exit code of its own."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    for noisy in ("absl", "orbax"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("error: interrupted before there was anything to save", file=sys.stderr)
+        sys.exit(75)

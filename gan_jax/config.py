@@ -1,0 +1,132 @@
+"""Configs: loading a file, changing leaves by dotted names, comparing two, and JSON."""
+
+import ast
+import difflib
+import importlib.util
+import inspect
+import json
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from gan_jax.errors import UserError
+
+
+def choose(table: Mapping[str, Any] | Iterable[str], name: str, knob: str) -> Any:
+    """table[name], or a UserError that names the knob and the nearest right names. A plain list returns the name."""
+    if name in table:
+        return table[name] if isinstance(table, Mapping) else name
+    raise UserError(f"{knob}='{name}' is unknown; {_near(name, table)}")
+
+
+def _near(name: str, choices: Iterable[str]) -> str:
+    choices = [choice for choice in choices if choice]
+    near = difflib.get_close_matches(name, choices, 3)
+    return f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(sorted(choices))}"
+
+
+def load(spec: str) -> ConfigDict:
+    """The config of `path/to/file.py` or `path/to/file.py:variant`, locked."""
+    name, _, variant = spec.partition(":")
+    path = pathlib.Path(name)
+    if not path.is_file():
+        found = [str(candidate) for candidate in sorted(pathlib.Path("configs").rglob("[!_]*.py"))]
+        raise UserError(f"no config file '{name}'; {_near(name, found) if found else 'run from the repository root'}")
+    try:
+        module_spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+        module = importlib.util.module_from_spec(module_spec)
+        module_spec.loader.exec_module(module)
+        takes_variant = bool(inspect.signature(module.get_config).parameters)
+    except Exception as error:  # A config file is Python: anything can go wrong in it.
+        raise UserError(f"config file '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
+    if variant and not takes_variant:
+        raise UserError(f"{name} has no variants; write --config {name}")
+    variants = getattr(module, "VARIANTS", {})
+    if variant and variant not in variants:
+        raise UserError(f"{name} has no variant '{variant}'; {_near(variant, variants)}")
+    return module.get_config(*([variant] if variant else [])).lock()
+
+
+def leaves(config: ConfigDict) -> dict[str, Any]:
+    """Every value by its dotted name, sorted."""
+    flat = {}
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            flat.update({f"{key}.{rest}": leaf for rest, leaf in leaves(value).items()})
+        else:
+            flat[key] = value
+    return dict(sorted(flat.items()))
+
+
+def _parse(text: str, kind: type, key: str) -> Any:
+    """A command line's text as the type of the value that it replaces."""
+    try:
+        value = text if kind is str else ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+    except (ValueError, SyntaxError) as error:
+        raise UserError(f"--config.{key}={text}: expected {_describe(kind)}") from error
+    return value
+
+
+def _describe(kind: type) -> str:
+    examples = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list such as 128,64"}
+    return examples.get(kind, kind.__name__)
+
+
+def _fit(value: Any, old: Any, key: str) -> Any:
+    """`value` as the type of `old`; UserError where it is of another one."""
+    kind = type(old)
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is tuple and isinstance(value, int | float | list | tuple):
+        value = tuple(value) if isinstance(value, list | tuple) else (value,)
+        return tuple(_fit(item, old[0], key) for item in value) if old else value
+    if type(value) is not kind:
+        raise UserError(f"--config.{key}={value}: expected {_describe(kind)}")
+    return value
+
+
+def override(config: ConfigDict, changes: Mapping[str, Any], *, parse: bool = False) -> None:
+    """Sets leaves by dotted name, keeping their types; `parse` reads text from a command line."""
+    for key, value in changes.items():
+        current = leaves(config)
+        if key not in current:
+            sections = sorted({leaf.rsplit(".", 1)[0] for leaf in current if "." in leaf})
+            if key in sections:
+                inside = [leaf for leaf in current if leaf.startswith(f"{key}.")]
+                raise UserError(f"--config.{key} is a section; set one of its leaves: {', '.join(inside)}")
+            near = difflib.get_close_matches(key, current, 3) or [
+                leaf for leaf in current if leaf.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]
+            ]
+            hint = f"did you mean {' or '.join(near)}?" if near else "configs/default.py lists every key"
+            raise UserError(f"--config.{key} is not a key; {hint}")
+        old = current[key]
+        config.update_from_flattened_dict({key: _fit(_parse(value, type(old), key) if parse else value, old, key)})
+
+
+def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
+    """Lines "key: old -> new" for every leaf that differs."""
+    before, after = leaves(old), leaves(new)
+    missing = object()
+    lines = []
+    for key in sorted({*before, *after}):
+        a, b = before.get(key, missing), after.get(key, missing)
+        if a != b:
+            lines.append(" -> ".join([f"{key}: {'absent' if a is missing else a}", f"{'absent' if b is missing else b}"]))
+    return lines
+
+
+def to_json(config: ConfigDict) -> str:
+    return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def from_json(text: str) -> ConfigDict:
+    """The inverse of `to_json`; JSON's lists are this project's tuples."""
+
+    def build(value):
+        if isinstance(value, dict):
+            return ConfigDict({key: build(item) for key, item in value.items()})
+        return tuple(value) if isinstance(value, list) else value
+
+    return build(json.loads(text)).lock()

@@ -1,0 +1,94 @@
+"""A data set in memory, and the order in which training reads it."""
+
+import functools
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+
+class Split(NamedTuple):
+    """images uint8 [N, H, W, C], labels int32 [N]."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Dataset(NamedTuple):
+    """name: the set that was found; source: where; requested: the set that was asked for."""
+
+    name: str
+    source: str
+    requested: str
+    train: Split
+    test: Split
+
+    @property
+    def num_classes(self) -> int:
+        return int(max(self.train.labels.max(), self.test.labels.max())) + 1
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.train.images.shape[1:]
+
+    def fingerprint(self) -> str:
+        """sha256 of every image and label, as they stand here."""
+        digest = hashlib.sha256()
+        for array in (*self.train, *self.test):
+            digest.update(f"{array.shape}{array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+
+def to_float(images):
+    """uint8 [0, 255] -> float32 [-1, 1], on the host or on the device."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+
+
+def to_uint8(images) -> np.ndarray:
+    """float [-1, 1] -> uint8, rounded, as an image file holds it."""
+    return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def _convert(image: np.ndarray, size: int, channels: int) -> np.ndarray:
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    if channels != image.shape[2]:
+        picture = picture.convert("L" if channels == 1 else "RGB")
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(picture).reshape(size, size, channels)
+
+
+def convert(split: Split, image_size: int, channels: int) -> Split:
+    """Images resized (bilinear) to a square side and turned into `channels` (1: luminance, 3); 0 keeps what is there."""
+    _, height, width, own = split.images.shape
+    if image_size in (0, height) and height == width and channels in (0, own):
+        return split
+    size = image_size or max(height, width)
+    images = np.stack([_convert(image, size, channels or own) for image in split.images])
+    return Split(images, split.labels)
+
+
+class BatchOrder:
+    """Which images each training step reads: a pure function of (seed, step).
+
+    The images are dealt epoch after epoch, each epoch in an order of its own; a batch may straddle two epochs, so that
+    no image is dropped and every batch is full.
+    """
+
+    def __init__(self, seed: int, num_images: int, d_steps: int, batch_size: int):
+        self._num_images, self._shape = num_images, (d_steps, batch_size)
+        self._epoch = functools.lru_cache(maxsize=8)(
+            lambda epoch: np.random.default_rng([seed, epoch]).permutation(num_images).astype(np.int32)
+        )
+
+    def __call__(self, first_step: int, num_steps: int) -> np.ndarray:
+        """Indices int32 [num_steps, d_steps, batch_size] of the steps from `first_step` on."""
+        per_step = self._shape[0] * self._shape[1]
+        position, missing, pieces = first_step * per_step, num_steps * per_step, []
+        while missing > 0:
+            epoch, offset = divmod(position, self._num_images)
+            pieces.append(self._epoch(epoch)[offset : offset + missing])
+            position, missing = position + len(pieces[-1]), missing - len(pieces[-1])
+        return np.concatenate(pieces).reshape(num_steps, *self._shape)

@@ -1,0 +1,25 @@
+"""Mistakes and conditions that a user sees as one line, with the exit code of each."""
+
+
+class UserError(Exception):
+    """Wrong usage or config: the message says what is wrong and what to type instead."""
+
+    exit_code = 2
+
+
+class TrainingFailed(UserError):
+    """Training collapsed or diverged."""
+
+    exit_code = 3
+
+
+class DataUnavailable(UserError):
+    """The data cannot be had, or is damaged."""
+
+    exit_code = 4
+
+
+class Interrupted(UserError):
+    """Stopped by a signal, and saved: the same command continues."""
+
+    exit_code = 75

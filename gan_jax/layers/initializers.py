@@ -1,0 +1,12 @@
+"""Kernel initializers by name: (stddev) -> initializer."""
+
+import flax.linen as nn
+
+INITIALIZERS = {
+    # N(0, stddev^2): DCGAN (arXiv 1511.06434, section 4) with stddev 0.02.
+    "normal": lambda stddev: nn.initializers.normal(stddev),
+    # U(-1/sqrt(fan_in), 1/sqrt(fan_in)): what PyTorch gives Linear and Conv2d.
+    "torch_uniform": lambda stddev: nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
+    "lecun_normal": lambda stddev: nn.initializers.lecun_normal(),
+    "he_normal": lambda stddev: nn.initializers.he_normal(),
+}

@@ -1,0 +1,78 @@
+"""Metrics out: metrics.jsonl, which is the truth, and the same through CLU's writers for TensorBoard.
+
+Without TensorFlow and TensorBoard a run still trains and records metrics.jsonl.
+"""
+
+import json
+import logging
+import os
+import pathlib
+
+import numpy as np
+
+
+def read_metrics(path: pathlib.Path) -> list[dict]:
+    """The rows of metrics.jsonl; a last line cut short by a kill is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def _summary_writer(folder: pathlib.Path):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        from clu import metric_writers
+    except ImportError as error:
+        logging.getLogger(__name__).warning(
+            "no TensorBoard records (%s); metrics.jsonl is written. To have them: pip install -r requirements.txt", error
+        )
+        return None
+    return metric_writers.SummaryWriter(str(folder))
+
+
+class Records:
+    """Rows of one run. Rows after `resume_step` are those of a run that was killed: they are dropped and come again."""
+
+    def __init__(self, folder: pathlib.Path, path: pathlib.Path, resume_step: int):
+        kept = [row for row in read_metrics(path) if row["step"] <= resume_step]
+        partial = path.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        partial.replace(path)
+        self._file = path.open("a")
+        self._writer = _summary_writer(folder)
+
+    def hparams(self, leaves: dict) -> None:
+        """The config's leaves, for TensorBoard's HPARAMS page."""
+        if self._writer:
+            plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in leaves.items()}
+            self._writer.write_hparams(plain)
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """One row: the values at `step`."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        if self._writer:
+            self._writer.write_scalars(step, values)
+
+    def image(self, step: int, name: str, image: np.ndarray) -> None:
+        """One picture uint8 [H, W, C]."""
+        if self._writer:
+            self._writer.write_images(step, {name: image[None]})
+
+    def flush(self) -> None:
+        """Returns when every row so far is on the disk: called before each checkpoint, so that no row of it is lost."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if self._writer:
+            self._writer.flush()
+
+    def close(self) -> None:
+        self.flush()
+        self._file.close()
+        if self._writer:
+            self._writer.close()

@@ -1,0 +1,108 @@
+"""The folder of one run: its config, its provenance, where everything in it lies."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+
+import jax
+from ml_collections import ConfigDict
+
+from gan_jax import config as configs
+from gan_jax.errors import UserError
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def default_path(config_spec: str) -> str:
+    """runs/<config>-<time>, for example runs/cgan-tuned-20260131-093000."""
+    name, _, variant = config_spec.partition(":")
+    time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    return os.path.join("runs", "-".join(filter(None, [pathlib.Path(name).stem, variant, time])))
+
+
+def _commit() -> str:
+    """The code's git commit, "+changes" if the files differ from it, or "unknown"."""
+    folder = pathlib.Path(__file__).parent
+    try:
+        run = lambda *words: subprocess.run(  # noqa: E731
+            ["git", "-C", folder, *words], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+        return run("rev-parse", "HEAD") + ("+changes" if run("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def provenance() -> dict:
+    """What a number depends on besides the config: code, versions and machine."""
+    device = jax.devices()[0]
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
+        "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a whole file or nothing."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+class Workdir:
+    """Paths of a run, and its two JSON files."""
+
+    def __init__(self, path: str):
+        if ".." in pathlib.PurePath(path).parts:
+            raise UserError(f"--workdir={path} holds '..'; give the folder's plain path")
+        self.path = pathlib.Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"--workdir={path} is a file; give a folder")
+        self.checkpoints = self.path / "checkpoints"
+        self.metrics = self.path / "metrics.jsonl"
+        self.samples = self.path / "samples"
+        self._config, self._run = self.path / "config.json", self.path / "run.json"
+
+    def start(self, config: ConfigDict) -> None:
+        """Makes the folder for a run of `config`, or checks that it already holds a run of the same."""
+        if self._config.exists():
+            if changes := configs.differences(self.config(), config):
+                raise UserError(
+                    f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "
+                    + "; ".join(changes)
+                )
+            return
+        try:
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise UserError(f"--workdir={self.path} is not empty and holds no run; choose another folder")
+            self.samples.mkdir(parents=True, exist_ok=True)
+            write_text(self._config, configs.to_json(config))
+        except OSError as error:
+            raise UserError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
+
+    def config(self) -> ConfigDict:
+        """The config of the run that lies here."""
+        return configs.from_json(self._read(self._config))
+
+    def run(self) -> dict:
+        """run.json: provenance and status."""
+        return json.loads(self._read(self._run)) if self._run.exists() else {}
+
+    def update_run(self, **entries) -> None:
+        write_text(self._run, json.dumps({**self.run(), **entries}, indent=2, sort_keys=True) + "\n")
+
+    def _read(self, path: pathlib.Path) -> str:
+        try:
+            text = path.read_text()
+            json.loads(text)
+        except FileNotFoundError:
+            raise UserError(f"--workdir={self.path} holds no run ({path.name} is missing); train one there first") from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
+        return text
