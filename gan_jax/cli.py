@@ -30,7 +30,9 @@ def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
 
 def execute(main: Callable[[], None]) -> None:
     """Runs a command and exits: a user's mistake is one line on stderr and an exit code of its own."""
+    # TensorFlow, where it is used at all, writes event files and reads data: its notices about kernels are noise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     for noisy in ("absl", "orbax"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -13,10 +13,13 @@ def main() -> None:
     arguments, rest = parser.parse_known_args()
     config = cli.parse_config(arguments.config, rest)
 
-    from gan_jax import train  # After the arguments are known to be right: --help and mistakes answer at once.
+    # Imported here, so that --help and mistakes answer at once.
+    from gan_jax import evaluate, train
 
     path = arguments.workdir or workdir.default_path(arguments.config)
     grid = train.train(config, path, arguments.data_dir)
+    if config.evaluation.at_end:
+        print(evaluate.table(evaluate.evaluate(path, config.evaluation.num_images, arguments.data_dir)))
     print(f"results     {path} (samples {grid})")
     print(f"TensorBoard python -m tensorboard.main --logdir {path}")
 

@@ -9,8 +9,8 @@ class Progress:
 
     _LINE_SECONDS = 20.0
 
-    def __init__(self, total: int, start: int):
-        self._total, self._start, self._first_timed = total, start, None
+    def __init__(self, total: int, start: int, what: str = "step"):
+        self._what, self._total, self._start, self._first_timed = what, total, start, None
         self._began = self._printed = time.monotonic()
 
     def update(self, step: int) -> float:
@@ -24,7 +24,7 @@ class Progress:
         if now - self._printed >= due or step == self._total:
             self._printed = now
             left = f"{(self._total - step) / rate:.0f} s left" if rate else "compiling"
-            line = f"step {step}/{self._total}  {100 * step / self._total:.0f}%  {rate:.2f} steps/s  {left}"
+            line = f"{self._what} {step}/{self._total}  {100 * step / self._total:.0f}%  {rate:.2f} steps/s  {left}"
             end = "" if sys.stderr.isatty() else "\n"
             print(f"\r{line:<70}" if not end else line, end=end, file=sys.stderr, flush=True)
         return round(rate, 3)

@@ -1,0 +1,21 @@
+"""The Frechet distance between two sets of features, each taken as a Gaussian."""
+
+import numpy as np
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """|| mu_a - mu_b ||^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) of features [N, F] and [M, F], in float64.
+
+    Dowson and Landau 1982; "FID" (arXiv 1706.08500) is this on Inception features. Covariances have N - 1 in the
+    denominator. The estimate is biased upwards for few images: compare only at equal N and M. The trace of the root
+    is taken from the eigenvalues of S_a^(1/2) S_b S_a^(1/2), which are real and not negative.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
+        raise ValueError(f"expected features [N, F] and [M, F] with N, M >= 2, got {a.shape} and {b.shape}")
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    difference = a.mean(axis=0) - b.mean(axis=0)
+    cov_a, cov_b = np.cov(a, rowvar=False).reshape(a.shape[1], -1), np.cov(b, rowvar=False).reshape(a.shape[1], -1)
+    values, vectors = np.linalg.eigh(cov_a)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov_b @ root), 0.0)).sum()
+    return float(difference @ difference + np.trace(cov_a) + np.trace(cov_b) - 2.0 * cross)

@@ -1,0 +1,110 @@
+"""Draws images from a trained run: python -m gan_jax.sample --workdir W [--num_images 100] [--output grid.png|samples.npz] [--labels 3,1,4]"""
+
+import argparse
+import math
+import pathlib
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import build, cli, pictures, train, workdir
+from gan_jax.data.dataset import to_uint8
+from gan_jax.errors import UserError
+from gan_jax.types import Gan, GanState
+
+_BATCH_SIZE = 500
+
+
+class Trained(NamedTuple):
+    """A run as it lies in its workdir."""
+
+    folder: workdir.Workdir
+    config: ConfigDict
+    run: dict
+    gan: Gan
+    state: GanState
+    step: int
+
+    @property
+    def num_classes(self) -> int:
+        return self.run["data"]["num_classes"]
+
+
+def load(path: str) -> Trained:
+    """The newest checkpoint of the run in a workdir, finished or not."""
+    folder = workdir.Workdir(path)
+    config, run = folder.config(), folder.run()
+    if "data" not in run or not folder.checkpoints.is_dir():
+        raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
+    shape = tuple(run["data"]["image_shape"])
+    gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
+    step, state = train.restore(config, folder.checkpoints, gan, shape)
+    if state is None:
+        raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
+    return Trained(folder, config, run, gan, state, step)
+
+
+def balanced_labels(num_images: int, num_classes: int) -> np.ndarray:
+    """0, 1, ..., K - 1, 0, 1, ...: every class equally often, as far as it goes."""
+    return np.arange(num_images, dtype=np.int32) % num_classes
+
+
+def draw(trained: Trained, labels: np.ndarray, seed: int = 0) -> np.ndarray:
+    """uint8 [N, H, W, C], one image for each label, from the averaged generator where one is kept."""
+    generate, images = jax.jit(trained.gan.sample), []
+    for index, start in enumerate(range(0, len(labels), _BATCH_SIZE)):
+        batch = labels[start : start + _BATCH_SIZE]
+        # The last batch is filled up, so that one program serves them all.
+        full = np.concatenate([batch, np.zeros(_BATCH_SIZE - len(batch), np.int32)])
+        key = jax.random.fold_in(jax.random.key(seed), index)
+        images.append(to_uint8(generate(trained.state, key, full))[: len(batch)])
+    return np.concatenate(images)
+
+
+def _labels(text: str, num_images: int, num_classes: int) -> np.ndarray:
+    if not text:
+        return balanced_labels(num_images, num_classes)
+    try:
+        asked = [int(label) for label in text.split(",")]
+    except ValueError:
+        raise UserError(f"--labels={text}: write whole numbers with commas, such as 3,1,4") from None
+    if wrong := [label for label in asked if not 0 <= label < num_classes]:
+        raise UserError(f"--labels={text}: {wrong[0]} is not a class; the classes are 0 to {num_classes - 1}")
+    return np.resize(np.array(asked, np.int32), num_images)
+
+
+def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray, columns: int) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".png":
+            pictures.write_png(path, pictures.grid(images, columns))
+        else:
+            np.savez(path, images=images, labels=labels)
+    except OSError as error:
+        raise UserError(f"--output={path} cannot be written: {error.strerror}") from error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m gan_jax.sample", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--workdir", required=True)
+    parser.add_argument("--num_images", type=int, default=100)
+    parser.add_argument("--output", default="samples.png", help="NAME.png for a grid, NAME.npz for images and labels")
+    parser.add_argument("--labels", default="", help="classes, repeated as often as needed (default: all in turn)")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    path = pathlib.Path(arguments.output)
+    if path.suffix not in (".png", ".npz"):
+        raise UserError(f"--output={path}: end the name in .png for a grid or .npz for arrays")
+    if arguments.num_images < 1:
+        raise UserError(f"--num_images={arguments.num_images}: must be at least 1")
+    trained = load(arguments.workdir)
+    labels = _labels(arguments.labels, arguments.num_images, trained.num_classes)
+    columns = trained.num_classes if not arguments.labels else math.ceil(math.sqrt(len(labels)))
+    _write(path, draw(trained, labels, arguments.seed), labels, min(columns, len(labels), 20))
+    print(f"{len(labels)} images of step {trained.step} in {path}")
+
+
+if __name__ == "__main__":
+    cli.execute(main)
