@@ -12,7 +12,11 @@ def _network() -> ConfigDict:
     return ConfigDict(
         {
             "family": "mlp",  # mlp, dcgan
-            "widths": (256, 512, 1024),  # mlp: units of the hidden layers; dcgan: channels, one halving or doubling each
+            "widths": (
+                256,
+                512,
+                1024,
+            ),  # mlp: units of the hidden layers; dcgan: channels, one halving or doubling each
             "kernel_size": 0,  # side of the convolution kernels, pixels; 0: the family's own
             "kernel_init": "torch_uniform",  # torch_uniform, normal, lecun_normal, he_normal
             "kernel_init_stddev": 0.02,  # of `normal`

@@ -16,7 +16,7 @@ from gan_jax.layers import norms
 from gan_jax.layers.activations import ACTIVATIONS
 from gan_jax.layers.conditioning import CONDITIONINGS
 from gan_jax.layers.initializers import INITIALIZERS
-from gan_jax.networks import NETWORKS
+from gan_jax.networks import NETWORKS, dcgan
 from gan_jax.networks.heads import HEADS
 from gan_jax.objectives import OBJECTIVES
 from gan_jax.types import Gan, View
@@ -90,12 +90,16 @@ def _network(section: ConfigDict, player: int, knob: str, num_classes: int, **fi
 
 
 def _check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:
-    """A convolutional generator doubles its side once for each width."""
-    doublings = len(section.widths)
-    if section.family == "dcgan" and image_shape[0] % 2**doublings:
+    """A convolutional generator starts from a whole number of pixels."""
+    if section.family != "dcgan":
+        return
+    choose(dcgan.UPSAMPLINGS, section.upsampling or "transposed", "generator.upsampling")
+    doublings, side = dcgan.num_doublings(len(section.widths), section.upsampling), image_shape[0]
+    if side % 2**doublings:
+        fitting = -(-side // 2**doublings) * 2**doublings
         raise UserError(
-            f"generator.widths has {doublings} widths, but a side of {image_shape[0]} pixels cannot be halved "
-            f"{doublings} times; use other widths or --config.data.image_size={-(-image_shape[0] // 2**doublings) * 2**doublings}"
+            f"generator.widths={section.widths} doubles the side {doublings} times, and {side} pixels cannot be halved "
+            f"as often; set other widths, or --config.data.image_size={fitting}"
         )
 
 
@@ -137,7 +141,9 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
 
     def d_loss(view: View):
         value, metrics = d_total(view)
-        outputs = {name: jnp.mean(objective.output(c.logits)) for name, c in (("d_real", view.real), ("d_fake", view.fake))}
+        outputs = {
+            name: jnp.mean(objective.output(c.logits)) for name, c in (("d_real", view.real), ("d_fake", view.fake))
+        }
         return value, {**metrics, **outputs}
 
     return d_loss, g_loss
@@ -169,7 +175,11 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
     return make_gan(
         generator=_network(config.generator, 0, "generator", num_classes, image_shape=tuple(image_shape)),
         discriminator=_network(
-            config.discriminator, 1, "discriminator", num_classes, head=functools.partial(head, num_classes, kernel_init)
+            config.discriminator,
+            1,
+            "discriminator",
+            num_classes,
+            head=functools.partial(head, num_classes, kernel_init),
         ),
         prior=lambda key, size: prior(key, (size, config.prior.features)),
         targets=functools.partial(targets.constant, **config.targets),

@@ -35,7 +35,9 @@ class Checkpoints:
     def restore(self, step: int, abstract_state: Any) -> Any:
         """The state of `step`, in the structure, shapes and types of `abstract_state` (from `jax.eval_shape`)."""
         device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-        target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), abstract_state)
+        target = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), abstract_state
+        )
         try:
             return self._manager.restore(step, args=ocp.args.StandardRestore(target))
         except Exception as error:  # Orbax and its storage layer raise many classes; the remedy is the same.

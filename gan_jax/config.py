@@ -3,10 +3,10 @@
 import ast
 import difflib
 import importlib.util
-import inspect
 import json
 import pathlib
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -27,25 +27,34 @@ def _near(name: str, choices: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(sorted(choices))}"
 
 
-def load(spec: str) -> ConfigDict:
-    """The config of `path/to/file.py` or `path/to/file.py:variant`, locked."""
-    name, _, variant = spec.partition(":")
+def _module(name: str) -> ModuleType:
     path = pathlib.Path(name)
     if not path.is_file():
         found = [str(candidate) for candidate in sorted(pathlib.Path("configs").rglob("[!_]*.py"))]
         raise UserError(f"no config file '{name}'; {_near(name, found) if found else 'run from the repository root'}")
     try:
-        module_spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
-        module = importlib.util.module_from_spec(module_spec)
-        module_spec.loader.exec_module(module)
-        takes_variant = bool(inspect.signature(module.get_config).parameters)
+        spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.get_config  # noqa: B018 - a file without it is no config
     except Exception as error:  # A config file is Python: anything can go wrong in it.
         raise UserError(f"config file '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
-    if variant and not takes_variant:
+    return module
+
+
+def variants(name: str) -> list[str]:
+    """The variants of a config file: the keys of its VARIANTS, of which "" is the default; [] where it has none."""
+    return list(getattr(_module(name), "VARIANTS", {}))
+
+
+def load(spec: str) -> ConfigDict:
+    """The config of `path/to/file.py` or `path/to/file.py:variant`, locked."""
+    name, _, variant = spec.partition(":")
+    module, choices = _module(name), variants(name)
+    if variant and not choices:
         raise UserError(f"{name} has no variants; write --config {name}")
-    variants = getattr(module, "VARIANTS", {})
-    if variant and variant not in variants:
-        raise UserError(f"{name} has no variant '{variant}'; {_near(variant, variants)}")
+    if variant and variant not in choices:
+        raise UserError(f"{name} has no variant '{variant}'; {_near(variant, choices)}")
     return module.get_config(*([variant] if variant else [])).lock()
 
 
@@ -113,7 +122,9 @@ def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
     for key in sorted({*before, *after}):
         a, b = before.get(key, missing), after.get(key, missing)
         if a != b:
-            lines.append(" -> ".join([f"{key}: {'absent' if a is missing else a}", f"{'absent' if b is missing else b}"]))
+            lines.append(
+                " -> ".join([f"{key}: {'absent' if a is missing else a}", f"{'absent' if b is missing else b}"])
+            )
     return lines
 
 

@@ -26,7 +26,9 @@ def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
     folder = pathlib.Path(data_dir).expanduser() if data_dir else sources.default_data_dir()
     path = folder / "classifiers" / f"{digest}.npz"
     if path.is_file():
-        return Classifier(_read_variables(path, template(images.shape[1:], dataset.num_classes)), dataset.num_classes), digest
+        return Classifier(
+            _read_variables(path, template(images.shape[1:], dataset.num_classes)), dataset.num_classes
+        ), digest
     progress = Progress(recipe.num_steps, 0, f"classifier {digest}")
     trained = train_classifier(images, labels, dataset.num_classes, recipe, progress.update)
     progress.close()
@@ -39,7 +41,7 @@ def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
 
 def _read_variables(path: pathlib.Path, like: dict) -> dict:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             variables = traverse_util.unflatten_dict(dict(arrays), sep="/")
         return jax.tree.map(lambda leaf, array: array.reshape(leaf.shape), like, variables)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -28,7 +28,7 @@ def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: 
 
 
 def _average(average: Any, current: Any, decay: float, step: jax.Array) -> Any:
-    """a <- d a + (1 - d) current, with d = min(decay, (1 + step) / (10 + step)) so that early averages are not stale."""
+    """a <- d a + (1 - d) current; d = min(decay, (1 + step) / (10 + step)) forgets the untrained start sooner."""
     decay = jnp.minimum(decay, (1 + step) / (10 + step))
     return jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, average, current)
 
@@ -70,47 +70,58 @@ def make_gan(
     Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws what the other one drew.
     """
 
-    def d_update(state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
-        z_key, g_key, targets_key, real_key, fake_key, critic_key, loss_key = jax.random.split(key, 7)
-        size, labels = len(batch.labels), batch.labels
-        images, _ = _apply(
-            generator, state.generator.params, state.generator.stats, prior(z_key, size), labels, key=g_key
+    def make(params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
+        """Fake images for `labels`, and the generator's new statistics."""
+        z_key, dropout_key = jax.random.split(key)
+        images, stats = _apply(generator, params, stats, prior(z_key, len(labels)), labels, key=dropout_key)
+        return Batch(images, labels), stats
+
+    def look(params, stats, batch: Batch, fakes: Batch, key: jax.Array) -> tuple[View, Any]:
+        """What a loss sees, and the discriminator's statistics after its look at the real images."""
+        real_key, fake_key, critic_key, targets_key, term_key = jax.random.split(key, 5)
+
+        def critic(images, labels, key):
+            return _apply(discriminator, params, stats, images, labels, key=key)
+
+        # In G's update this is compiled away, unless the loss looks at real images (feature matching, say).
+        real, new_stats = critic(*batch, real_key)
+        fake, _ = critic(*fakes, fake_key)
+        view = View(
+            batch,
+            fakes,
+            real,
+            fake,
+            targets(targets_key, len(batch.labels)),
+            lambda images, labels: critic(images, labels, critic_key)[0],
+            term_key,
         )
-        fakes, drawn_targets = Batch(images, labels), targets(targets_key, size)
+        return view, new_stats
+
+    def d_update(state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
+        make_key, look_key = jax.random.split(key)
+        fakes, _ = make(state.generator.params, state.generator.stats, batch.labels, make_key)
 
         def loss(params):
-            def critic(images, labels, key=critic_key):
-                return _apply(discriminator, params, player.stats, images, labels, key=key)
-
-            real, stats = critic(*batch, key=real_key)
-            fake, _ = critic(*fakes, key=fake_key)
-            again = lambda images, labels: critic(images, labels)[0]  # noqa: E731
-            value, metrics = d_loss(View(batch, fakes, real, fake, drawn_targets, again, loss_key))
+            view, stats = look(params, player.stats, batch, fakes, look_key)
+            value, metrics = d_loss(view)
             return value, (stats, metrics)
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
-        metrics["d_grad_norm"] = optax.global_norm(gradients)
+        metrics["d_grad_norm"] = optax.tree.norm(gradients)
         return _update(player, gradients, stats, d_optimizer, d_average_decay, state.step), metrics
 
     def g_update(state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
-        z_key, g_key, targets_key, real_key, fake_key, critic_key, loss_key = jax.random.split(key, 7)
-        size, labels, player = len(batch.labels), batch.labels, state.generator
-        z, drawn_targets = prior(z_key, size), targets(targets_key, size)
-
-        def critic(images, labels, key=critic_key):
-            return _apply(discriminator, state.discriminator.params, state.discriminator.stats, images, labels, key=key)
+        make_key, look_key = jax.random.split(key)
+        player, critic = state.generator, state.discriminator
 
         def loss(params):
-            images, stats = _apply(generator, params, player.stats, z, labels, key=g_key)
-            # Compiled away unless the loss looks at the real images (feature matching, relativistic losses).
-            real, _ = critic(*batch, key=real_key)
-            fake, _ = critic(images, labels, key=fake_key)
-            again = lambda images, labels: critic(images, labels)[0]  # noqa: E731
-            value, metrics = g_loss(View(batch, Batch(images, labels), real, fake, drawn_targets, again, loss_key))
+            fakes, stats = make(params, player.stats, batch.labels, make_key)
+            view, _ = look(critic.params, critic.stats, batch, fakes, look_key)
+            value, metrics = g_loss(view)
             return value, (stats, metrics)
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
-        metrics["g_grad_norm"] = optax.global_norm(gradients)
+        metrics["g_grad_norm"] = optax.tree.norm(gradients)
         return _update(player, gradients, stats, g_optimizer, g_average_decay, state.step), metrics
 
     def init(key: jax.Array, batch: Batch) -> GanState:

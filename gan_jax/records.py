@@ -30,7 +30,8 @@ def _summary_writer(folder: pathlib.Path):
         from clu import metric_writers
     except ImportError as error:
         logging.getLogger(__name__).warning(
-            "no TensorBoard records (%s); metrics.jsonl is written. To have them: pip install -r requirements.txt", error
+            "no TensorBoard records (%s); metrics.jsonl is written. To have them: pip install -r requirements.txt",
+            error,
         )
         return None
     return metric_writers.SummaryWriter(str(folder))
@@ -50,7 +51,9 @@ class Records:
     def hparams(self, leaves: dict) -> None:
         """The config's leaves, for TensorBoard's HPARAMS page."""
         if self._writer:
-            plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in leaves.items()}
+            plain = {
+                key: value if isinstance(value, int | float | str) else str(value) for key, value in leaves.items()
+            }
             self._writer.write_hparams(plain)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:

@@ -1,4 +1,7 @@
-"""Draws images from a trained run: python -m gan_jax.sample --workdir W [--num_images 100] [--output grid.png|samples.npz] [--labels 3,1,4]"""
+"""Draws images from a trained run.
+
+python -m gan_jax.sample --workdir W [--num_images 100] [--output grid.png|samples.npz] [--labels 3,1,4]
+"""
 
 import argparse
 import math

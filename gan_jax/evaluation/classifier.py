@@ -95,7 +95,9 @@ def _shift(images: jax.Array, offset: jax.Array, most: int) -> jax.Array:
 def template(image_shape: tuple[int, ...], num_classes: int, recipe: Recipe = Recipe()) -> Any:
     """Untrained variables, in the structure of trained ones."""
     network = _Network(recipe, num_classes)
-    return jax.jit(lambda key: network.init(key, jnp.zeros((1, *image_shape)), train=False))(jax.random.key(recipe.seed))
+    return jax.jit(lambda key: network.init(key, jnp.zeros((1, *image_shape)), train=False))(
+        jax.random.key(recipe.seed)
+    )
 
 
 def train_classifier(

@@ -18,12 +18,21 @@ def _upsample(x: jax.Array) -> jax.Array:
     return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
-class Generator(nn.Module):
-    """z [B, Z] and labels [B] -> tanh images [B, *image_shape], each stage doubling the side.
+def num_doublings(num_widths: int, upsampling: str) -> int:
+    """How often a generator of so many widths doubles its side."""
+    return UPSAMPLINGS[upsampling or "transposed"](num_widths)
 
-    A dense layer makes widths[0] channels at side / 2^len(widths); each following width, and the image at last, is
-    one doubling further. upsampling: "transposed" doubles by a stride-2 transposed convolution (the paper), "nearest"
-    by nearest-neighbour upsampling and a plain convolution.
+
+# upsampling -> doublings of a generator with so many widths
+UPSAMPLINGS = {"transposed": lambda num_widths: num_widths, "nearest": lambda num_widths: num_widths - 1}
+
+
+class Generator(nn.Module):
+    """z [B, Z] and labels [B] -> tanh images [B, *image_shape]; the widths are channels, from the smallest side up.
+
+    A dense layer makes the first of them. upsampling="transposed" (the paper): a stride-2 transposed convolution
+    doubles the side for each further width and for the image, from side / 2^len(widths). "nearest": nearest-neighbour
+    upsampling and a convolution for each further width, then a convolution at full size makes the image.
     """
 
     image_shape: tuple[int, int, int]
@@ -34,22 +43,22 @@ class Generator(nn.Module):
     kernel_size: int = 4
     upsampling: str = "transposed"
 
-    def _double(self, x: jax.Array, features: int) -> jax.Array:
+    def _convolve(self, x: jax.Array, features: int, *, double: bool) -> jax.Array:
         if self.upsampling == "transposed":
             return Conv(features, self.kernel_size, stride=2, transposed=True, kernel_init=self.kernel_init)(x)
-        return Conv(features, self.kernel_size, kernel_init=self.kernel_init)(_upsample(x))
+        return Conv(features, self.kernel_size, kernel_init=self.kernel_init)(_upsample(x) if double else x)
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         height, width, channels = self.image_shape
-        doublings = len(self.widths)
-        base = (height // 2**doublings, width // 2**doublings, self.widths[0])
+        factor = 2 ** num_doublings(len(self.widths), self.upsampling)
+        base = (height // factor, width // factor, self.widths[0])
         x = self.condition()(z, labels)
         x = nn.Dense(base[0] * base[1] * base[2], kernel_init=self.kernel_init)(x).reshape(-1, *base)
         x = self.finish[0]()(x, labels, train)
         for features, finish in zip(self.widths[1:], self.finish[1:], strict=True):
-            x = finish()(self._double(x, features), labels, train)
-        return jnp.tanh(self._double(x, channels))
+            x = finish()(self._convolve(x, features, double=True), labels, train)
+        return jnp.tanh(self._convolve(x, channels, double=False))
 
 
 class Discriminator(nn.Module):

@@ -1,0 +1,41 @@
+PYTHON ?= python3
+CONFIG ?= configs/cdcgan.py
+WORKDIR ?= runs
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test lint tensorboard benchmark clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+
+$(VENV)/.run: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.run  ## install if need be, then train CONFIG (configs/cdcgan.py)
+	$(BIN)/python -m gan_jax.main --config $(CONFIG)
+
+test: $(VENV)/.dev  ## install if need be, then the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## ruff's format and lint checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+tensorboard: $(VENV)/.run  ## TensorBoard over WORKDIR (runs), on this machine only
+	$(BIN)/python -m tensorboard.main --logdir $(WORKDIR) --host localhost
+
+benchmark: $(VENV)/.run  ## step times beside PyTorch (install it first: .venv/bin/pip install torch)
+	$(BIN)/python -m experiments.benchmarks.step_time
+
+clean:  ## remove the environment and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,129 @@
+"""Every config builds and steps in the abstract; mistakes get one line that says what to type."""
+
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gan_jax import build, cli, train
+from gan_jax import config as configs
+from gan_jax.errors import UserError
+from gan_jax.types import Batch
+
+FILES = sorted(str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem != "default")
+
+
+def specs():
+    """Every config file with each of its variants."""
+    return [f"{path}:{v}".rstrip(":") for path in FILES for v in configs.variants(path) or [""]]
+
+
+def shapes_of_a_step(config, shape=(28, 28, 1)):
+    """One init and one step, in shapes only."""
+    gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
+    state = jax.eval_shape(lambda: train.init_state(gan, config, shape))
+    sizes = (config.d_steps, config.batch_size)
+    batches = Batch(jax.ShapeDtypeStruct((*sizes, *shape), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.int32))
+    after, metrics = jax.eval_shape(gan.step, state, batches, jax.random.key(0))
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    images = jax.eval_shape(gan.sample, state, jax.random.key(0), jax.ShapeDtypeStruct((7,), jnp.int32))
+    assert images.shape == (7, *shape)
+    return state, metrics
+
+
+@pytest.mark.parametrize("spec", specs())
+def test_every_config_steps(spec):
+    shapes_of_a_step(configs.load(spec))
+
+
+def test_no_two_configs_are_the_same():
+    resolved = [configs.to_json(configs.load(spec)) for spec in specs()]
+    assert len(resolved) >= 5
+    assert len(set(resolved)) == len(resolved)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("side", "widths"), [(28, (32, 16)), (32, (32, 16, 8)), (64, (64, 32, 16, 8))])
+@pytest.mark.parametrize("spec", ["configs/cgan.py", "configs/dcgan.py", "configs/cdcgan.py"])
+def test_sizes_and_channels(spec, side, widths, channels):
+    config = configs.load(spec)
+    configs.override(config, {"generator.widths": widths, "discriminator.widths": widths[::-1]})
+    shapes_of_a_step(config, (side, side, channels))
+
+
+def test_the_tutorials_cgan_is_the_network_that_it_says():
+    """Layer sizes 110-256-512-1024-784 and 794-1024-512-256-1, each with an embedding of 10 x 10."""
+    state, _ = shapes_of_a_step(configs.load("configs/cgan.py"))
+    for player, widths in (
+        (state.generator, [110, 256, 512, 1024, 784]),
+        (state.discriminator, [794, 1024, 512, 256, 1]),
+    ):
+        kernels = [leaf.shape for path, leaf in jax.tree.leaves_with_path(player.params) if "kernel" in str(path[-1])]
+        assert sorted(kernels) == sorted(zip(widths[:-1], widths[1:], strict=True))
+        assert (10, 10) in [leaf.shape for leaf in jax.tree.leaves(player.params)]
+
+
+def test_overrides_keep_types():
+    config = cli.parse_config(
+        "configs/cdcgan.py",
+        ["--config.batch_size=64", "--config.generator.widths=32,16", "--config.prior.name", "uniform"]
+        + ["--config.d_optimizer.learning_rate=1", "--config.discriminator.channel_dropout=true"],
+    )
+    assert (config.batch_size, config.generator.widths, config.prior.name) == (64, (32, 16), "uniform")
+    assert config.d_optimizer.learning_rate == 1.0
+    assert isinstance(config.d_optimizer.learning_rate, float)
+    assert config.discriminator.channel_dropout is True
+    assert configs.differences(configs.from_json(configs.to_json(config)), config) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "words", "message"),
+    [
+        ("configs/cdgan.py", [], "no config file.*did you mean configs/cdcgan.py"),
+        ("configs/cgan.py:tund", [], "no variant 'tund'; did you mean tuned"),
+        ("configs/cdcgan.py:tuned", [], "has no variants"),
+        ("configs/cgan.py", ["--config.batchsize=3"], "did you mean batch_size"),
+        ("configs/cgan.py", ["--config.learning_rate=3"], "did you mean .*optimizer.learning_rate"),
+        ("configs/cgan.py", ["--config.batch_size=many"], "expected a whole number"),
+        ("configs/cgan.py", ["--config.batch_size=2.5"], "expected a whole number"),
+        ("configs/cgan.py", ["--config.generator.widths=a"], "expected a list such as"),
+        ("configs/cgan.py", ["--config.generator.channel_dropout=1"], "expected true or false"),
+        ("configs/cgan.py", ["--config.generator=5"], "is a section; set one of its leaves"),
+        ("configs/cgan.py", ["--config.seed"], "needs a value"),
+        ("configs/cgan.py", ["--seed=3"], "'--seed=3' is not understood"),
+    ],
+)
+def test_mistakes_on_the_command_line(spec, words, message):
+    with pytest.raises(UserError, match=message) as error:
+        cli.parse_config(spec, words)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objective": "bce_logit"}, "objective='bce_logit' is unknown; did you mean bce_logits"),
+        ({"generator.norm": "batchnorm"}, "generator.norm='batchnorm' is unknown; did you mean batch"),
+        ({"generator.family": "transformer"}, "choose one of: dcgan, mlp"),
+        ({"g_optimizer.name": "adm"}, "did you mean adam"),
+        ({"generator.norm_layers": "0,7"}, "the hidden layers are 0 to 2"),
+        ({"generator.norm_layers": "al"}, "did you mean all"),
+        ({"generator.kernel_size": 3}, "does nothing for family mlp"),
+        ({"generator.widths": ()}, "at least one"),
+        ({"generator.dropout": 1.0}, "less than 1"),
+        ({"num_steps": 5}, "set one of them"),
+        ({"batch_size": 60_001}, "more than the 60000 training images"),
+        ({"batch_size": 0}, "must be at least 1"),
+        ({"d_loss.classification": 1.0}, "needs class logits"),
+        ({"d_loss.r1": 1.0, "discriminator.norm": "batch"}, "differentiates one image's logit"),
+        ({"generator.family": "dcgan", "generator.widths": (8, 8, 8)}, "image_size=32"),
+        ({"generator.family": "dcgan", "generator.upsampling": "cubic"}, "choose one of"),
+    ],
+)
+def test_mistakes_in_a_config(changes, message):
+    config = configs.load("configs/cgan.py")
+    configs.override(config, changes)
+    with pytest.raises(UserError, match=message) as error:
+        shapes_of_a_step(config)
+    assert "\n" not in str(error.value)

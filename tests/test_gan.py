@@ -1,0 +1,145 @@
+"""The step: what moves, what must not, and what it draws."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import build, train
+from gan_jax import config as configs
+from gan_jax.types import Batch
+
+SHAPE, CLASSES, SIZE = (8, 8, 1), 3, 6
+SMALL = {
+    "generator.widths": (8, 8),
+    "discriminator.widths": (8, 8),
+    "generator.conditioning": "concat",
+    "generator.norm": "batch",
+    "generator.average_decay": 0.9,
+    "batch_size": SIZE,
+    "num_steps": 5,
+}
+
+
+def make(**changes):
+    config = configs.load("configs/default.py")
+    configs.override(config, SMALL | {key.replace("__", "."): value for key, value in changes.items()})
+    gan = build.build(config, SHAPE, CLASSES, 5)
+    return gan, train.init_state(gan, config, SHAPE)
+
+
+def batches(d_steps=1, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(-1, 1, (d_steps, SIZE, *SHAPE)).astype(np.float32)
+    return Batch(jnp.asarray(images), jnp.asarray(rng.integers(0, CLASSES, (d_steps, SIZE)), jnp.int32))
+
+
+def equal(a, b):
+    leaves = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return jax.tree.structure(a) == jax.tree.structure(b) and all(np.array_equal(x, y) for x, y in leaves)
+
+
+def test_state_keeps_structure_shapes_and_types():
+    gan, state = make(discriminator__norm="batch", discriminator__average_decay=0.9)
+    after, metrics = jax.jit(gan.step)(state, batches(), jax.random.key(0))
+    describe = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)  # noqa: E731
+    assert describe(after) == describe(state)
+    assert int(after.step) == 1
+    assert {"d_loss", "g_loss", "d_real", "d_fake", "d_grad_norm", "g_grad_norm"} <= set(metrics)
+    assert all(value.shape == () and np.isfinite(value) for value in metrics.values())
+
+
+def test_second_call_does_not_compile_again():
+    gan, state = make()
+    step = jax.jit(gan.step)
+    state, _ = step(state, batches(), jax.random.key(0))
+    step(state, batches(seed=1), jax.random.key(1))
+    assert step._cache_size() == 1
+
+
+def test_each_player_moves_only_itself():
+    """With one player's loss switched off, its parameters stay bit-identical while the other's move."""
+    for still, mover in (("generator", "discriminator"), ("discriminator", "generator")):
+        gan, state = make(**{f"{still[0]}_loss__adversarial": 0.0})
+        after, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))
+        assert equal(getattr(after, still).params, getattr(state, still).params)
+        assert not equal(getattr(after, mover).params, getattr(state, mover).params)
+
+
+def test_discriminator_statistics_advance_once_per_update_on_real_images():
+    """Running mean after one update = 0.1 * mean of D's first layer on the REAL batch (decay 0.9, start 0)."""
+    gan, state = make(discriminator__norm="batch", discriminator__norm_layers="first")
+    batch = batches()
+    after, _ = jax.jit(gan.step)(state, batch, jax.random.key(0))
+    dense = state.discriminator.params["Dense_0"]
+    hidden = batch.images[0].reshape(SIZE, -1) @ dense["kernel"] + dense["bias"][None]
+    (mean,) = [leaf for path, leaf in jax.tree.leaves_with_path(after.discriminator.stats) if "mean" in str(path[-1])]
+    np.testing.assert_allclose(mean, 0.1 * hidden.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_several_discriminator_updates_use_a_batch_each():
+    """d_steps=2 equals neither one update on the first batch nor on the second, and both batches matter."""
+    gan, state = make(d_steps=2)
+    step, key = jax.jit(gan.step), jax.random.key(0)
+    both = batches(2)
+    swapped = jax.tree.map(lambda leaf: leaf.at[0].set(leaf[1]), both)
+    results = [step(state, b, key)[0].discriminator.params for b in (both, swapped)]
+    assert not equal(*results)
+    opt_state = step(state, both, key)[0].discriminator.opt_state
+    assert any(np.array_equal(leaf, 2) for leaf in jax.tree.leaves(opt_state)), "Adam counts two updates"
+
+
+def test_draws_depend_on_the_key_and_the_step_alone():
+    gan, state = make(discriminator__dropout=0.5)
+    step = jax.jit(gan.step)
+    once, again = (step(state, batches(), jax.random.key(0))[0] for _ in range(2))
+    assert equal(once, again)
+    assert not equal(once, step(state, batches(), jax.random.key(1))[0])
+    later = step(state._replace(step=state.step + 1), batches(), jax.random.key(0))[0]
+    assert not equal(once.discriminator.params, later.discriminator.params)
+
+
+def test_average_is_of_parameters_and_statistics_and_is_what_sample_uses():
+    gan, state = make()
+    after, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))
+    decay = 0.1  # min(0.9, (1 + 0) / (10 + 0))
+    for before, now, mean in (
+        (state.generator.params, after.generator.params, after.generator.average["params"]),
+        (state.generator.stats, after.generator.stats, after.generator.average["stats"]),
+    ):
+        expected = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, before, now)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), mean, expected)
+    labels = jnp.arange(CLASSES)
+    sampled = gan.sample(after, jax.random.key(2), labels)
+    as_average = after._replace(generator=after.generator._replace(**after.generator.average, average={}))
+    np.testing.assert_array_equal(sampled, gan.sample(as_average, jax.random.key(2), labels))
+    raw = after._replace(generator=after.generator._replace(average={}))
+    assert not np.array_equal(sampled, gan.sample(raw, jax.random.key(2), labels))
+    assert sampled.shape == (CLASSES, *SHAPE)
+    assert np.abs(sampled).max() <= 1
+
+
+def test_labels_condition_the_generator():
+    gan, state = make()
+    zeros, ones = (gan.sample(state, jax.random.key(0), jnp.full((2,), label)) for label in (0, 1))
+    assert not np.array_equal(zeros, ones)
+
+
+def test_vmap_over_seeds_equals_single_runs():
+    gan, _ = make()
+    keys, batch = jax.random.split(jax.random.key(0), 2), batches()
+    first = jax.tree.map(lambda leaf: leaf[0], batch)
+    init, step = jax.jit(gan.init), jax.jit(gan.step)
+    states = jax.jit(jax.vmap(gan.init, (0, None)))(keys, first)
+    together, _ = jax.jit(jax.vmap(gan.step, (0, None, 0)))(states, batch, keys)
+    for index in range(2):
+        alone, _ = step(init(keys[index], first), batch, keys[index])
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a[index], b, rtol=1e-3, atol=1e-5), together, alone)
+
+
+@pytest.mark.parametrize("head", ["binary", "projection", "class", "auxiliary"])
+def test_every_head_trains(head):
+    gan, state = make(discriminator__head=head)
+    after, metrics = jax.jit(gan.step)(state, batches(), jax.random.key(0))
+    assert np.isfinite(metrics["d_loss"])
+    assert not equal(after.discriminator.params, state.discriminator.params)

@@ -1,0 +1,266 @@
+"""Whole runs on a tiny data set: rows, pictures, resuming, sampling, scoring, and what goes wrong."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import checkpoint, cli, evaluate, main, sample, train, workdir
+from gan_jax import config as configs
+from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
+from gan_jax.evaluation import classifier
+from gan_jax.records import Records, read_metrics
+
+# TensorFlow's own imports warn about things that are not ours.
+pytestmark = pytest.mark.filterwarnings("ignore")
+TIMING = ("steps_per_second",)
+
+
+@pytest.fixture
+def words(idx_folder, tmp_path):
+    """Command-line overrides of a run of a second."""
+    return [
+        "--config.data.name=idx",
+        f"--config.data.dir={idx_folder}",
+        "--config.num_epochs=0",
+        "--config.num_steps=7",
+        "--config.batch_size=4",
+        "--config.d_steps=2",
+        "--config.steps_per_call=2",
+        "--config.log_every_steps=1",
+        "--config.checkpoint_every_steps=3",
+        "--config.sample_every_steps=4",
+        "--config.generator.widths=8,8",
+        "--config.generator.norm=batch",
+        "--config.generator.average_decay=0.9",
+        "--config.discriminator.widths=8,8",
+        "--config.evaluation.at_end=false",
+    ]
+
+
+@pytest.fixture
+def config(words):
+    return cli.parse_config("configs/cgan.py", words)
+
+
+def run(module, *words):
+    """A command's exit code, in this process."""
+    old, sys.argv = sys.argv, ["prog", *map(str, words)]
+    try:
+        cli.execute(module.main)
+    except SystemExit as stop:
+        return stop.code
+    finally:
+        sys.argv = old
+    return 0
+
+
+def rows(path):
+    return [{k: v for k, v in row.items() if k not in TIMING} for row in read_metrics(path / "metrics.jsonl")]
+
+
+def arrays(path):
+    """Every array of the newest checkpoint."""
+    trained = sample.load(str(path))
+    return trained.step, [np.asarray(leaf) for leaf in train.jax.tree.leaves(trained.state)]
+
+
+def test_a_run_leaves_what_it_says(config, tmp_path):
+    path = tmp_path / "run"
+    grid = train.train(config, str(path))
+    assert [row["step"] for row in rows(path)] == list(range(1, 8))
+    assert {"d_loss", "g_loss", "d_real", "d_fake", "d_grad_norm", "g_learning_rate"} <= set(rows(path)[0])
+    assert grid == path / "samples" / "step-000007.png"
+    assert Image.open(grid).size == (108, 108)
+    assert sorted(p.name for p in (path / "samples").iterdir()) == ["step-000004.png", "step-000007.png"]
+    assert Image.open(path / "losses.png").size[0] > 500
+    assert list(path.glob("events.out.tfevents.*"))
+    info = json.loads((path / "run.json").read_text())
+    assert info["status"] == "completed"
+    assert info["data"]["used"] == "idx"
+    assert len(info["data"]["fingerprint"]) == 64
+    assert configs.differences(workdir.Workdir(str(path)).config(), config) == []
+    assert sorted(int(p.name) for p in (path / "checkpoints").iterdir()) == [6, 7]
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4, 6])
+def test_resume_equals_the_uninterrupted_run(config, tmp_path, monkeypatch, stop_after):
+    """A run that dies between two calls, having written rows past its last checkpoint, ends up the same."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train.train(config, str(whole))
+    advance = train._Run.advance
+
+    def dies(self):
+        if self.step >= stop_after:
+            raise KeyboardInterrupt
+        return advance(self)
+
+    monkeypatch.setattr(train._Run, "advance", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(config, str(broken))
+    monkeypatch.setattr(train._Run, "advance", advance)
+    with (broken / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 99, "d_lo')
+    train.train(config, str(broken))
+    assert rows(whole) == rows(broken)
+    (step, ours), (other_step, others) = arrays(whole), arrays(broken)
+    assert step == other_step == 7
+    assert all(np.array_equal(a, b) for a, b in zip(ours, others, strict=True))
+
+
+def test_steps_per_call_changes_nothing(config, tmp_path):
+    train.train(config, str(tmp_path / "two"))
+    configs.override(config, {"steps_per_call": 5})
+    train.train(config, str(tmp_path / "five"))
+    assert rows(tmp_path / "two") == rows(tmp_path / "five")
+
+
+def test_a_finished_run_is_left_as_it_is(config, tmp_path):
+    path = tmp_path / "run"
+    train.train(config, str(path))
+    before = rows(path)
+    train.train(config, str(path))
+    assert rows(path) == before
+
+
+def test_signal_saves_and_says_how_to_go_on(config, tmp_path):
+    path = tmp_path / "run"
+    configs.override(config, {"num_steps": 100_000, "checkpoint_every_steps": 0, "sample_every_steps": 0})
+    threading.Timer(8, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    with pytest.raises(Interrupted, match="SIGTERM: saved at step") as error:
+        train.train(config, str(path))
+    assert error.value.exit_code == 75
+    info = json.loads((path / "run.json").read_text())
+    assert info["status"] == "interrupted"
+    assert sample.load(str(path)).step == info["step"] > 0
+    assert len(rows(path)) == info["step"]
+
+
+def test_divergence_is_named_and_keeps_the_last_good_checkpoint(config, tmp_path):
+    path = tmp_path / "run"
+    changes = {"num_steps": 300, "g_optimizer.name": "sgd", "g_optimizer.learning_rate": 1e30}
+    configs.override(config, changes | {"d_optimizer.name": "sgd", "d_optimizer.learning_rate": 1e30})
+    configs.override(config, {"objective": "lsgan"})
+    with pytest.raises(TrainingFailed, match="not finite at step") as error:
+        train.train(config, str(path))
+    assert error.value.exit_code == 3
+    assert json.loads((path / "run.json").read_text())["status"] == "diverged"
+
+
+def test_another_config_is_refused_with_the_differences(config, tmp_path):
+    path = str(tmp_path / "run")
+    train.train(config, path)
+    configs.override(config, {"batch_size": 5, "objective": "lsgan"})
+    with pytest.raises(UserError, match="batch_size: 4 -> 5; objective: bce -> lsgan"):
+        train.train(config, path)
+
+
+def test_damaged_checkpoint_is_named(config, tmp_path):
+    path = tmp_path / "run"
+    train.train(config, str(path))
+    largest = max((path / "checkpoints" / "7").rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
+    largest.write_bytes(largest.read_bytes()[:50])
+    with pytest.raises(UserError, match="checkpoints/7 is damaged; delete that folder to continue from step 6"):
+        sample.load(str(path))
+    shutil.rmtree(path / "checkpoints" / "7")
+    assert sample.load(str(path)).step == 6
+
+
+def test_leftovers_of_a_killed_save_are_removed(tmp_path):
+    (tmp_path / "5.orbax-checkpoint-tmp-12").mkdir()
+    checkpoints = checkpoint.Checkpoints(tmp_path, 1)
+    assert checkpoints.latest_step() is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_sampling(config, tmp_path):
+    path = tmp_path / "run"
+    train.train(config, str(path))
+    output = tmp_path / "samples.npz"
+    assert run(sample, "--workdir", path, "--num_images", 7, "--output", output) == 0
+    with np.load(output) as data:
+        assert data["images"].shape == (7, 9, 9, 1)
+        assert data["images"].dtype == np.uint8
+        assert data["labels"].tolist() == [0, 1, 2, 0, 1, 2, 0]
+        balanced = data["images"]
+    assert run(sample, "--workdir", path, "--num_images", 7, "--output", output) == 0
+    with np.load(output) as data:
+        assert np.array_equal(data["images"], balanced)
+    assert run(sample, "--workdir", path, "--labels", "2,1", "--num_images", 4, "--output", tmp_path / "g.png") == 0
+    assert Image.open(tmp_path / "g.png").size == (20, 20)
+
+
+def test_scores_of_a_run(config, tmp_path, monkeypatch, capsys):
+    path, cache = tmp_path / "run", tmp_path / "cache"
+    train.train(config, str(path))
+    monkeypatch.setattr(evaluate, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
+    words = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
+    assert run(evaluate, *words) == 0
+    first = json.loads((path / "evaluation.json").read_text())
+    assert "conditional accuracy" in capsys.readouterr().out
+    assert first["num_generated"] == 30
+    assert first["features"].startswith("classifier-")
+    assert 0 <= first["conditional_accuracy"] <= 1
+    assert len(list((cache / "classifiers").iterdir())) == 1
+    # The cached classifier gives the same scores; a damaged one is named.
+    assert run(evaluate, *words) == 0
+    assert json.loads((path / "evaluation.json").read_text()) == first
+    (cached,) = (cache / "classifiers").iterdir()
+    cached.write_bytes(cached.read_bytes()[:100])
+    with pytest.raises(DataUnavailable, match=cached.name):
+        evaluate.evaluate(str(path), 30, str(cache))
+
+
+def test_records_are_kept_once_and_survive_without_tensorflow(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "clu", None)
+    path = tmp_path / "metrics.jsonl"
+    records = Records(tmp_path, path, 0)
+    assert "no TensorBoard records" in caplog.text
+    for step in (1, 2, 3):
+        records.scalars(step, {"d_loss": 0.5})
+    records.close()
+    again = Records(tmp_path, path, 2)
+    again.scalars(3, {"d_loss": 0.25})
+    again.close()
+    assert [row["step"] for row in read_metrics(path)] == [1, 2, 3]
+    assert read_metrics(path)[-1]["d_loss"] == 0.25
+
+
+def test_mistakes_get_one_line_and_their_exit_code(words, config, tmp_path, capfd):
+    trained, file, empty = tmp_path / "trained", tmp_path / "file", tmp_path / "empty"
+    train.train(config, str(trained))
+    file.write_text("")
+    empty.mkdir()
+    base = ("--config", "configs/cgan.py", *words)
+    cases = [
+        (main, ("--config", "configs/nothing.py"), 2, "no config file"),
+        (main, (*base, "--config.batchsize=3"), 2, "did you mean batch_size"),
+        (main, (*base, "--config.batch_size=x"), 2, "a whole number"),
+        (main, (*base, "--config.batch_size=13"), 2, "more than the 12 training images"),
+        (main, (*base, "--workdir", file), 2, "is a file"),
+        (main, (*base, "--workdir", "runs/../elsewhere"), 2, "holds '..'"),
+        (main, (*base, "--workdir", "/proc/nowhere/run"), 2, "cannot be written"),
+        (main, (*base, "--workdir", tmp_path), 2, "is not empty and holds no run"),
+        (main, (*base, "--config.data.dir=/nowhere"), 4, "is not a folder"),
+        (sample, ("--workdir", empty), 2, "holds no run"),
+        (sample, ("--workdir", trained, "--labels", "3"), 2, "the classes are 0 to 2"),
+        (sample, ("--workdir", trained, "--labels", "a"), 2, "whole numbers"),
+        (sample, ("--workdir", trained, "--num_images", "0"), 2, "at least 1"),
+        (sample, ("--workdir", trained, "--output", "x.gif"), 2, "end the name in"),
+        (sample, ("--workdir", trained, "--output", file / "x.png"), 2, "cannot be written"),
+        (evaluate, ("--workdir", empty), 2, "holds no run"),
+        (evaluate, ("--workdir", trained, "--num_images", "1"), 2, "at least 2"),
+    ]
+    capfd.readouterr()
+    for module, command, code, message in cases:
+        assert run(module, *command) == code, command
+        said = [line for line in capfd.readouterr().err.splitlines() if line]
+        assert len(said) == 1, said
+        assert said[0].startswith("error: ")
+        assert message in said[0]
