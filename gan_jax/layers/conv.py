@@ -77,32 +77,56 @@ def overlap_add(p: jax.Array, shape: tuple[int, ...], kernel: tuple[int, int], s
     return jnp.pad(image, after)[:, top : top + h, left : left + w]
 
 
-# XLA would otherwise fuse the copies into the matrix product and compute them once for every output column.
+# XLA would otherwise fuse a copy into the matrix product and make it again for every output column, or undo a choice of
+# which factor is transposed.
 _materialize = lax.optimization_barrier
+# Patches are made for a few images at a time, so that they stay in the cache and memory does not grow k * k times.
+_CHUNK_BYTES = 1 << 22
 
 
 def _flat(w: jax.Array) -> jax.Array:
     return w.reshape(-1, w.shape[-1])
 
 
+def _num_chunks(batch: int, patch_entries: int) -> int:
+    """Into how many equal parts a batch is cut: as few as keep the patches of one within _CHUNK_BYTES."""
+    fits = (n for n in range(1, batch + 1) if batch % n == 0 and 4 * patch_entries <= n * _CHUNK_BYTES)
+    return next(fits, batch)
+
+
+def _split(x: jax.Array, chunks: int) -> jax.Array:
+    return x.reshape(chunks, x.shape[0] // chunks, *x.shape[1:])
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def matmul_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     """Convolution of x [B, H, W, C] with w [kh, kw, C, F], SAME padding: `patches(x) @ w`."""
     b, h, width, _ = x.shape
-    y = _materialize(patches(x, w.shape[:2], stride)) @ _flat(w)
-    return y.reshape(b, math.ceil(h / stride), math.ceil(width / stride), w.shape[-1])
+    shape = (b, math.ceil(h / stride), math.ceil(width / stride), w.shape[-1])
+    chunks = _num_chunks(b, math.prod(shape[:3]) * _flat(w).shape[0])
+    y = lax.map(lambda part: _materialize(patches(part, w.shape[:2], stride)) @ _flat(w), _split(x, chunks))
+    return y.reshape(shape)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _adjoint(y: jax.Array, w: jax.Array, stride: int, shape: tuple[int, ...]) -> jax.Array:
     """The transpose of x -> matmul_conv(x, w): y [B, H', W', F] to an image of `shape` [B, H, W, C]."""
-    return overlap_add(_materialize(_flat(y) @ _flat(w).T), shape, w.shape[:2], stride)
+    chunks = _num_chunks(len(y), math.prod(y.shape[:3]) * _flat(w).shape[0])
+    part_shape = (shape[0] // chunks, *shape[1:])
+
+    def part(y):
+        return overlap_add(_materialize(_flat(y) @ _flat(w).T), part_shape, w.shape[:2], stride)
+
+    return lax.map(part, _split(y, chunks)).reshape(shape)
 
 
-def _weight_gradient(x: jax.Array, y: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
-    """dW [kh, kw, C, F] = P(x)^T y. Taken as (y^T P)^T: the CPU's matrix product is twice as fast that way round."""
-    gradient = _flat(y).T @ _materialize(patches(x, kernel, stride))
-    return gradient.T.reshape(*kernel, x.shape[-1], y.shape[-1])
+def _weight_product(rows: jax.Array, y: jax.Array) -> jax.Array:
+    """(P^T y)^T [F, k * k * C] from P's rows and y. The CPU's matrix product is twice as fast this way round."""
+    return _materialize(_flat(y).T) @ rows
+
+
+def _from_weight_product(product: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return _materialize(product).T.reshape(shape)
 
 
 def _conv_forward(x, w, stride):
@@ -111,7 +135,14 @@ def _conv_forward(x, w, stride):
 
 def _conv_backward(stride, saved, dy):
     x, w = saved
-    return _adjoint(dy, w, stride, x.shape), _weight_gradient(x, dy, w.shape[:2], stride)
+    chunks = _num_chunks(len(dy), math.prod(dy.shape[:3]) * _flat(w).shape[0])
+
+    def add(total, part):
+        x, dy = part
+        return total + _weight_product(_materialize(patches(x, w.shape[:2], stride)), dy), None
+
+    dw, _ = lax.scan(add, jnp.zeros(_flat(w).shape[::-1], w.dtype), (_split(x, chunks), _split(dy, chunks)))
+    return _adjoint(dy, w, stride, x.shape), _from_weight_product(dw, w.shape)
 
 
 def _adjoint_forward(y, w, stride, shape):
@@ -119,8 +150,17 @@ def _adjoint_forward(y, w, stride, shape):
 
 
 def _adjoint_backward(stride, shape, saved, dx):
+    """Both gradients from one set of patches: dy = P(dx) W, dW = P(dx)^T y."""
     y, w = saved
-    return matmul_conv(dx, w, stride), _weight_gradient(dx, y, w.shape[:2], stride)
+    chunks = _num_chunks(len(y), math.prod(y.shape[:3]) * _flat(w).shape[0])
+
+    def add(total, part):
+        dx, y = part
+        rows = _materialize(patches(dx, w.shape[:2], stride))
+        return total + _weight_product(rows, y), (rows @ _flat(w)).reshape(y.shape)
+
+    dw, dy = lax.scan(add, jnp.zeros(_flat(w).shape[::-1], w.dtype), (_split(dx, chunks), _split(y, chunks)))
+    return dy.reshape(y.shape), _from_weight_product(dw, w.shape)
 
 
 matmul_conv.defvjp(_conv_forward, _conv_backward)
