@@ -18,11 +18,13 @@ class Checkpoints:
 
     def __init__(self, folder: pathlib.Path, keep: int):
         self._folder = folder.absolute()
-        if self._folder.is_dir():
-            for leftover in self._folder.glob("*.orbax-checkpoint-tmp*"):
-                shutil.rmtree(leftover, ignore_errors=True)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
         self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def remove_leftovers(self) -> None:
+        """Removes what a killed save left. For the one process that trains: to others it may be a save under way."""
+        for leftover in self._folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def latest_step(self) -> int | None:
         return self._manager.latest_step()

@@ -13,6 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import build, cli, pictures, train, workdir
+from gan_jax.checkpoint import Checkpoints
 from gan_jax.data.dataset import to_uint8
 from gan_jax.errors import UserError
 from gan_jax.types import Gan, GanState
@@ -43,7 +44,9 @@ def load(path: str) -> Trained:
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
     shape = tuple(run["data"]["image_shape"])
     gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
-    step, state = train.restore(config, folder.checkpoints, gan, shape)
+    checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
+    step, state = train.restore(checkpoints, gan, config, shape)
+    checkpoints.close()
     if state is None:
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
     return Trained(folder, config, run, gan, state, step)

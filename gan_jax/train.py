@@ -4,7 +4,6 @@ import pathlib
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,18 +40,14 @@ def init_state(gan: Gan, config: ConfigDict, image_shape: tuple[int, ...]) -> Ga
     return jax.jit(gan.init)(_keys(config.seed)[0], batch)
 
 
-def restore(config: ConfigDict, folder: pathlib.Path, gan: Gan, image_shape: tuple[int, ...]) -> tuple[int, Any]:
-    """(step, state) of the newest checkpoint in `folder`, or (0, None) where there is none."""
-    if not folder.is_dir():
+def restore(
+    checkpoints: Checkpoints, gan: Gan, config: ConfigDict, image_shape: tuple[int, ...]
+) -> tuple[int, GanState | None]:
+    """(step, state) of the newest checkpoint, or (0, None) where there is none."""
+    step = checkpoints.latest_step()
+    if step is None:
         return 0, None
-    checkpoints = Checkpoints(folder, config.keep_checkpoints)
-    try:
-        step = checkpoints.latest_step()
-        if step is None:
-            return 0, None
-        return step, checkpoints.restore(step, jax.eval_shape(lambda: init_state(gan, config, image_shape)))
-    finally:
-        checkpoints.close()
+    return step, checkpoints.restore(step, jax.eval_shape(lambda: init_state(gan, config, image_shape)))
 
 
 def compile_steps(gan: Gan, steps_per_call: int) -> Callable:
@@ -105,7 +100,9 @@ class _Run:
         self.gan = build.build(config, dataset.image_shape, dataset.num_classes, self.total)
         self.rates = build.schedules(config, self.total)
         folder.start(config)
-        self.step, self.state = restore(config, folder.checkpoints, self.gan, dataset.image_shape)
+        self.checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
+        self.checkpoints.remove_leftovers()
+        self.step, self.state = restore(self.checkpoints, self.gan, config, dataset.image_shape)
         if self.state is None:
             self.state = init_state(self.gan, config, dataset.image_shape)
         self.images, self.labels = jax.device_put(tuple(dataset.train))
@@ -114,7 +111,6 @@ class _Run:
         self.sample = jax.jit(self.gan.sample)
         _, self.step_key, self.sample_key = _keys(config.seed)
         self.grid_labels = jnp.tile(jnp.arange(_GRID_SIDE) % dataset.num_classes, _GRID_SIDE)
-        self.checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
         self.records = Records(folder.path, folder.metrics, self.step)
 
     def advance(self) -> tuple[int, dict]:
@@ -180,9 +176,9 @@ class _Run:
 
 def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path:
     """Trains `config` in the workdir `path`, or continues what lies there; returns the last sample grid."""
-    began, folder = time.time(), workdir.Workdir(path)
+    began, folder, signals = time.time(), workdir.Workdir(path), _Signals()
     dataset = load_data(config, data_dir)
-    run, signals = _Run(config, folder, dataset), _Signals()
+    run = _Run(config, folder, dataset)
     data = {
         "requested": dataset.requested,
         "used": dataset.name,
