@@ -58,11 +58,7 @@ def evaluate(path: str, num_images: int, data_dir: str = "") -> dict:
     """
     trained = sample.load(path)
     dataset = train.load_data(trained.config, data_dir)
-    if dataset.fingerprint() != trained.run["data"]["fingerprint"]:
-        raise DataUnavailable(
-            f"the run in {path} was trained on other data ({trained.run['data']['used']} from "
-            f"{trained.run['data']['source']}); found {dataset.name} from {dataset.source}"
-        )
+    train.check_data(path, trained.run["data"], train.describe(dataset))
     classify, digest = classifier(dataset, data_dir)
     labels = sample.balanced_labels(num_images, dataset.num_classes)
     predicted, features = classify(sample.draw(trained, labels))

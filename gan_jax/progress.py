@@ -5,30 +5,39 @@ import time
 
 
 class Progress:
-    """Rewrites one line on a terminal; elsewhere prints a line now and then."""
+    """Rewrites one line on a terminal; elsewhere prints a line now and then.
+
+    rate: steps per second since the first update, so that compilation is left out; 0 until the second one.
+    """
 
     _LINE_SECONDS = 20.0
 
     def __init__(self, total: int, start: int, what: str = "step"):
-        self._what, self._total, self._start, self._first_timed = what, total, start, None
-        self._began = self._printed = time.monotonic()
+        self.rate = 0.0
+        self._what, self._total, self._first = what, total, None
+        self._printed = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self._show(start, "compiling")
 
-    def update(self, step: int) -> float:
-        """Shows `step` as done; returns steps per second since the first call, whose compilation is left out."""
+    def update(self, step: int) -> None:
+        """Notes that `step` is done."""
         now = time.monotonic()
-        if self._first_timed is None:
-            self._first_timed, self._began, rate = step, now, 0.0
-        else:
-            rate = (step - self._first_timed) / max(now - self._began, 1e-9)
-        due = 0.2 if sys.stderr.isatty() else self._LINE_SECONDS
-        if now - self._printed >= due or step == self._total:
+        if self._first is None:
+            self._first = (step, now)
+        elif now > self._first[1]:
+            self.rate = round((step - self._first[0]) / (now - self._first[1]), 3)
+        if now - self._printed >= (0.2 if self._terminal else self._LINE_SECONDS) or step == self._total:
             self._printed = now
-            left = f"{(self._total - step) / rate:.0f} s left" if rate else "compiling"
-            line = f"{self._what} {step}/{self._total}  {100 * step / self._total:.0f}%  {rate:.2f} steps/s  {left}"
-            end = "" if sys.stderr.isatty() else "\n"
-            print(f"\r{line:<70}" if not end else line, end=end, file=sys.stderr, flush=True)
-        return round(rate, 3)
+            left = f"{(self._total - step) / self.rate:.0f} s left" if self.rate else "timing"
+            self._show(step, f"{self.rate:.2f} steps/s  {left}")
+
+    def _show(self, step: int, rest: str) -> None:
+        line = f"{self._what} {step}/{self._total}  {100 * step / self._total:.0f}%  {rest}"
+        print(
+            f"\r{line:<78}" if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True
+        )
 
     def close(self) -> None:
-        if sys.stderr.isatty():
+        """Ends the line."""
+        if self._terminal:
             print(file=sys.stderr)

@@ -1,7 +1,6 @@
 """The host loop: calls of several compiled steps, records, samples, checkpoints, interrupts."""
 
 import pathlib
-import signal
 import time
 from collections.abc import Callable
 
@@ -15,7 +14,8 @@ from gan_jax import config as configs
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.data import sources
 from gan_jax.data.dataset import BatchOrder, Dataset, to_float, to_uint8
-from gan_jax.errors import Interrupted, TrainingFailed
+from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed
+from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
 from gan_jax.records import Records, read_metrics
 from gan_jax.types import Batch, Gan, GanState
@@ -73,22 +73,6 @@ def compile_steps(gan: Gan, steps_per_call: int) -> Callable:
         return gan.step(state, Batch(to_float(images[indices[0]]), labels[indices[0]]), key)[1]
 
     return jax.jit(call, donate_argnums=0)
-
-
-class _Signals:
-    """SIGTERM and SIGINT set a flag; the second one acts as usual."""
-
-    def __init__(self):
-        self.received = None
-        self._old = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def _note(self, number, frame):
-        self.received = signal.Signals(number).name
-        self.restore()
-
-    def restore(self):
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
 
 
 class _Run:
@@ -156,53 +140,85 @@ class _Run:
         """Whether a multiple of `every` lies in the last `count` steps."""
         return bool(every) and self.step // every > (self.step - count) // every
 
-    def loop(self, signals: _Signals) -> None:
-        progress = Progress(self.total, self.step)
-        while self.step < self.total and not signals.received:
+    def loop(self, interrupts: Interrupts) -> None:
+        """Records of a call are written while the next one runs, and always before its samples and checkpoint."""
+        progress, waiting = Progress(self.total, self.step), []
+
+        def write_records():
+            while waiting:
+                last_step, count, metrics = waiting.pop(0)
+                self.record(last_step, count, metrics, progress.rate)
+                progress.update(last_step)
+
+        while self.step < self.total and not interrupts.received:
             count, metrics = self.advance()
-            self.record(self.step, count, metrics, progress.update(self.step))
-            if self.crosses(count, self.config.sample_every_steps) and self.step < self.total:
+            write_records()
+            waiting.append((self.step, count, metrics))
+            sample, save = (
+                self.crosses(count, every)
+                for every in (self.config.sample_every_steps, self.config.checkpoint_every_steps)
+            )
+            if sample or save or self.step == self.total:
+                write_records()
+            if sample and self.step < self.total:
                 self.save_grid(self.step)
-            if self.crosses(count, self.config.checkpoint_every_steps):
+            if save:
                 self.save()
+        write_records()
         progress.close()
         self.save()
-        if signals.received:
+        if interrupts.received and self.step < self.total:
             raise Interrupted(
-                f"{signals.received}: saved at step {self.step} of {self.total}; run the same command with "
+                f"{interrupts.received}: saved at step {self.step} of {self.total}; run the same command with "
                 f"--workdir={self.folder.path} to continue"
             )
 
 
-def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path:
-    """Trains `config` in the workdir `path`, or continues what lies there; returns the last sample grid."""
-    began, folder, signals = time.time(), workdir.Workdir(path), _Signals()
-    dataset = load_data(config, data_dir)
-    run = _Run(config, folder, dataset)
-    data = {
+def describe(dataset: Dataset) -> dict:
+    """What run.json says of the data."""
+    return {
         "requested": dataset.requested,
         "used": dataset.name,
         "source": dataset.source,
         "fingerprint": dataset.fingerprint(),
         "num_train": len(dataset.train.labels),
         "num_test": len(dataset.test.labels),
-        "image_shape": dataset.image_shape,
+        "image_shape": list(dataset.image_shape),
         "num_classes": dataset.num_classes,
     }
-    seconds = folder.run().get("seconds", 0.0)
+
+
+def check_data(path: str, before: dict, now: dict) -> None:
+    """DataUnavailable where a run's data is not the data it was trained on."""
+    if before["fingerprint"] != now["fingerprint"]:
+        raise DataUnavailable(
+            f"the run in {path} was trained on {before['used']} from {before['source']}; found {now['used']} from "
+            f"{now['source']}, which holds other images. Restore the first, or choose another workdir"
+        )
+
+
+def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path:
+    """Trains `config` in the workdir `path`, or continues what lies there; returns the last sample grid."""
+    began, folder, interrupts = time.time(), workdir.Workdir(path), Interrupts()
+    dataset = load_data(config, data_dir)
+    data, before = describe(dataset), folder.run()
+    if "data" in before:
+        check_data(path, before["data"], data)
+    run = _Run(config, folder, dataset)
     folder.update_run(**workdir.provenance(), data=data, status="running", num_steps=run.total)
     run.records.hparams(configs.leaves(config))
     status = "interrupted"
     try:
-        run.loop(signals)
+        run.loop(interrupts)
         status, grid = "completed", run.save_grid(run.step)
     except TrainingFailed:
         status = "diverged"
         raise
     finally:
-        signals.restore()
+        interrupts.restore()
         run.records.close()
         run.checkpoints.close()
-        folder.update_run(status=status, step=run.step, seconds=round(seconds + time.time() - began, 1))
+        seconds = before.get("seconds", 0.0) + time.time() - began
+        folder.update_run(status=status, step=run.step, seconds=round(seconds, 1))
     pictures.write_loss_curves(folder.path / "losses.png", read_metrics(folder.metrics))
     return grid

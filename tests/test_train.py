@@ -16,6 +16,7 @@ from gan_jax import config as configs
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
 from gan_jax.evaluation import classifier
 from gan_jax.records import Records, read_metrics
+from tests.conftest import IDX_NAMES
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -159,6 +160,16 @@ def test_another_config_is_refused_with_the_differences(config, tmp_path):
     configs.override(config, {"batch_size": 5, "objective": "lsgan"})
     with pytest.raises(UserError, match="batch_size: 4 -> 5; objective: bce -> lsgan"):
         train.train(config, path)
+
+
+def test_other_data_is_refused(config, idx_folder, tmp_path):
+    path = str(tmp_path / "run")
+    train.train(config, path)
+    labels = idx_folder / IDX_NAMES["train_labels"]
+    labels.write_bytes(labels.read_bytes()[:-1] + b"\0")
+    for command in (lambda: train.train(config, path), lambda: evaluate.evaluate(path, 10, str(tmp_path))):
+        with pytest.raises(DataUnavailable, match="holds other images"):
+            command()
 
 
 def test_damaged_checkpoint_is_named(config, tmp_path):

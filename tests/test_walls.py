@@ -20,6 +20,7 @@ WALLS = {
     "checkpoint": set(),
     "records": set(),
     "progress": set(),
+    "interrupts": set(),
     "pictures": set(),
     "workdir": set(),
     "layers": {"layers"},
