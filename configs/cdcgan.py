@@ -1,8 +1,8 @@
 """Conditional DCGAN: the best digits for the time on a small machine.
 
 DCGAN's layers (arXiv 1511.06434) with the label appended to z as an embedding in G, and a projection discriminator
-(arXiv 1802.05637). What differs from the paper, and why, by conditional accuracy after 600 updates of 128 or 1,200 of 64
-MNIST images (one seed each, so only large differences are worth anything):
+(arXiv 1802.05637). What differs from the paper, and why, by conditional accuracy after 600 updates of 128 or 1,200 of
+64 MNIST images (one seed each, so only large differences are worth anything):
 - batches of 64: twice the updates in the same time (92% against 83% at a learning rate of 5e-4);
 - learning rate 1e-3 for both players (96% against 92% at 5e-4; 56% at the paper's 2e-4 and batches of 128);
 - batch norm in D kept, as in the paper: 83% against 52% without it;

@@ -1,5 +1,12 @@
-"""Saving and restoring a training state with Orbax. No other room imports orbax."""
+"""Saving and restoring a training state with Orbax. No other room imports orbax.
 
+A checkpoint is the folder <step> with Orbax's files and, written last, manifest.json: the sha256 of each of them. A
+folder without a manifest is a save or a deletion that was killed, and does not count; one that does not match its
+manifest is refused before anything is read from it.
+"""
+
+import hashlib
+import json
 import pathlib
 import shutil
 from typing import Any
@@ -9,44 +16,71 @@ import orbax.checkpoint as ocp
 
 from gan_jax.errors import UserError
 
+_MANIFEST = "manifest.json"
+
+
+def _digests(folder: pathlib.Path) -> dict[str, str]:
+    """sha256 of every file but the manifest, by its path inside the folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _MANIFEST)
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
 
 class Checkpoints:
-    """The checkpoints of one run, by step; the last `keep` of them are kept.
-
-    A save is written under a temporary name and renamed when whole, so a kill in the middle leaves the last one intact.
-    """
+    """The checkpoints of one run, by step; the last `keep` of them are kept."""
 
     def __init__(self, folder: pathlib.Path, keep: int):
-        self._folder = folder.absolute()
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager(self._folder, options=options)
+        self._folder, self._keep = folder.absolute(), keep
+        self._checkpointer = ocp.Checkpointer(ocp.StandardCheckpointHandler())
+
+    def steps(self) -> list[int]:
+        """Every step that has a whole checkpoint."""
+        found = self._folder.glob(f"*/{_MANIFEST}")
+        return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
 
     def remove_leftovers(self) -> None:
         """Removes what a killed save left. For the one process that trains: to others it may be a save under way."""
-        for leftover in self._folder.glob("*.orbax-checkpoint-tmp*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-    def latest_step(self) -> int | None:
-        return self._manager.latest_step()
+        if self._folder.is_dir():
+            for leftover in self._folder.iterdir():
+                if not (leftover / _MANIFEST).is_file():
+                    shutil.rmtree(leftover, ignore_errors=True)
 
     def save(self, step: int, state: Any) -> None:
         """Returns when the checkpoint is whole on the disk."""
-        self._manager.save(step, args=ocp.args.StandardSave(state))
-        self._manager.wait_until_finished()
+        folder = self._folder / str(step)
+        self._checkpointer.save(folder, args=ocp.args.StandardSave(state), force=True)
+        partial = folder / f".{_MANIFEST}"
+        partial.write_text(json.dumps(_digests(folder), indent=2))
+        partial.replace(folder / _MANIFEST)
+        for old in self.steps()[: -self._keep]:
+            (self._folder / str(old) / _MANIFEST).unlink()
+            shutil.rmtree(self._folder / str(old))
 
     def restore(self, step: int, abstract_state: Any) -> Any:
         """The state of `step`, in the structure, shapes and types of `abstract_state` (from `jax.eval_shape`)."""
+        self._verify(step)
         device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), abstract_state
         )
         try:
-            return self._manager.restore(step, args=ocp.args.StandardRestore(target))
-        except Exception as error:  # Orbax and its storage layer raise many classes; the remedy is the same.
-            folder, others = self._folder / str(step), [s for s in self._manager.all_steps() if s != step]
-            remedy = f"continue from step {max(others)}" if others else "start again from step 0"
+            return self._checkpointer.restore(self._folder / str(step), args=ocp.args.StandardRestore(target))
+        except Exception as error:  # Whole, so written by other code: Orbax raises many classes for that.
             reason = " ".join(str(error).split())[:160]
-            raise UserError(f"checkpoint {folder} is damaged; delete that folder to {remedy} ({reason})") from error
+            raise UserError(
+                f"checkpoint {self._folder / str(step)} does not fit this code and config: {reason}"
+            ) from error
+
+    def _verify(self, step: int) -> None:
+        folder = self._folder / str(step)
+        try:
+            expected, found = json.loads((folder / _MANIFEST).read_text()), _digests(folder)
+        except (OSError, ValueError):
+            expected, found = {_MANIFEST: ""}, {}
+        damaged = [name for name in expected if found.get(name) != expected[name]]
+        if damaged or not expected:
+            others = [other for other in self.steps() if other != step]
+            remedy = f"continue from step {max(others)}" if others else "start again from step 0"
+            raise UserError(f"checkpoint {folder} is damaged ({', '.join(damaged)}); delete that folder to {remedy}")
 
     def close(self) -> None:
-        self._manager.close()
+        self._checkpointer.close()

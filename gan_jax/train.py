@@ -44,9 +44,9 @@ def restore(
     checkpoints: Checkpoints, gan: Gan, config: ConfigDict, image_shape: tuple[int, ...]
 ) -> tuple[int, GanState | None]:
     """(step, state) of the newest checkpoint, or (0, None) where there is none."""
-    step = checkpoints.latest_step()
-    if step is None:
+    if not checkpoints.steps():
         return 0, None
+    step = checkpoints.steps()[-1]
     return step, checkpoints.restore(step, jax.eval_shape(lambda: init_state(gan, config, image_shape)))
 
 
@@ -121,7 +121,7 @@ class _Run:
             if not finite[index]:
                 raise TrainingFailed(
                     f"training diverged: a loss is not finite at step {step}; lower the learning rates. The last "
-                    f"checkpoint is step {self.checkpoints.latest_step() or 0} in {self.folder.checkpoints}"
+                    f"checkpoint is step {max(self.checkpoints.steps(), default=0)} in {self.folder.checkpoints}"
                 )
 
     def save_grid(self, step: int) -> pathlib.Path:
@@ -132,7 +132,7 @@ class _Run:
         return path
 
     def save(self) -> None:
-        if self.checkpoints.latest_step() != self.step:
+        if self.step not in self.checkpoints.steps():
             self.records.flush()
             self.checkpoints.save(self.step, self.state)
 

@@ -172,24 +172,44 @@ def test_other_data_is_refused(config, idx_folder, tmp_path):
             command()
 
 
-def test_damaged_checkpoint_is_named(config, tmp_path):
+@pytest.mark.parametrize("how", ["cut", "flipped", "deleted"])
+def test_a_damaged_checkpoint_is_refused_whichever_file_it_is(config, tmp_path, how):
     path = tmp_path / "run"
     train.train(config, str(path))
-    largest = max((path / "checkpoints" / "7").rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
-    largest.write_bytes(largest.read_bytes()[:50])
-    with pytest.raises(UserError, match="checkpoints/7 is damaged; delete that folder to continue from step 6"):
-        sample.load(str(path))
-    shutil.rmtree(path / "checkpoints" / "7")
+    folder = path / "checkpoints" / "7"
+    for file in [file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"]:
+        data = file.read_bytes()
+        if how == "deleted":
+            file.unlink()
+        elif data:
+            file.write_bytes(data[:-1] if how == "cut" else bytes([data[0] ^ 1]) + data[1:])
+        if how == "deleted" or data:
+            with pytest.raises(
+                UserError, match="checkpoints/7 is damaged .*; delete that folder to continue from step 6"
+            ):
+                sample.load(str(path))
+        file.write_bytes(data)
+    assert sample.load(str(path)).step == 7
+    shutil.rmtree(folder)
     assert sample.load(str(path)).step == 6
 
 
-def test_leftovers_of_a_killed_save_are_removed(tmp_path):
+def test_a_killed_save_does_not_count_and_is_removed_by_the_next_training(tmp_path):
+    state = {"w": np.arange(3.0)}
+    checkpoints = checkpoint.Checkpoints(tmp_path, 2)
+    for step in (1, 2, 3):
+        checkpoints.save(step, state)
+    assert checkpoints.steps() == [2, 3]
     (tmp_path / "5.orbax-checkpoint-tmp-12").mkdir()
-    checkpoints = checkpoint.Checkpoints(tmp_path, 1)
-    assert list(tmp_path.iterdir()), "reading a run removes nothing"
+    (tmp_path / "3" / "manifest.json").unlink()
+    assert checkpoints.steps() == [2]
+    assert len(list(tmp_path.iterdir())) == 3, "reading removes nothing"
     checkpoints.remove_leftovers()
-    assert checkpoints.latest_step() is None
-    assert not list(tmp_path.iterdir())
+    assert [p.name for p in tmp_path.iterdir()] == ["2"]
+    restored = checkpoints.restore(2, {"w": train.jax.ShapeDtypeStruct((3,), np.float32)})
+    np.testing.assert_array_equal(restored["w"], state["w"])
+    with pytest.raises(UserError, match="does not fit this code and config"):
+        checkpoints.restore(2, {"v": train.jax.ShapeDtypeStruct((3,), np.float32)})
 
 
 def test_sampling(config, tmp_path):
