@@ -42,5 +42,5 @@ def execute(main: Callable[[], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("error: interrupted before there was anything to save", file=sys.stderr)
+        print("error: interrupted; the same command starts this again", file=sys.stderr)
         sys.exit(75)

@@ -4,17 +4,20 @@ import signal
 
 
 class Interrupts:
-    """From now on the first SIGTERM or SIGINT is only noted in `received`; the second one acts as usual."""
+    """Inside `with`, the first SIGTERM or SIGINT is only noted in `received`; the second one acts as usual."""
 
     def __init__(self):
         self.received = None
+        self._usual = {}
+
+    def __enter__(self):
         self._usual = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._usual.items():
+            signal.signal(number, handler)
 
     def _note(self, number, frame):
         self.received = signal.Signals(number).name
-        self.restore()
-
-    def restore(self) -> None:
-        """Both signals act as usual again."""
-        for number, handler in self._usual.items():
-            signal.signal(number, handler)
+        self.__exit__()

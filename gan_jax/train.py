@@ -188,7 +188,7 @@ def describe(dataset: Dataset) -> dict:
     }
 
 
-def check_data(path: str, before: dict, now: dict) -> None:
+def check_data(path: str | pathlib.Path, before: dict, now: dict) -> None:
     """DataUnavailable where a run's data is not the data it was trained on."""
     if before["fingerprint"] != now["fingerprint"]:
         raise DataUnavailable(
@@ -199,11 +199,15 @@ def check_data(path: str, before: dict, now: dict) -> None:
 
 def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path:
     """Trains `config` in the workdir `path`, or continues what lies there; returns the last sample grid."""
-    began, folder, interrupts = time.time(), workdir.Workdir(path), Interrupts()
-    dataset = load_data(config, data_dir)
-    data, before = describe(dataset), folder.run()
+    with Interrupts() as interrupts:
+        return _train(config, workdir.Workdir(path), data_dir, interrupts)
+
+
+def _train(config: ConfigDict, folder: workdir.Workdir, data_dir: str, interrupts: Interrupts) -> pathlib.Path:
+    began, before, dataset = time.time(), folder.run(), load_data(config, data_dir)
+    data = describe(dataset)
     if "data" in before:
-        check_data(path, before["data"], data)
+        check_data(folder.path, before["data"], data)
     run = _Run(config, folder, dataset)
     folder.update_run(**workdir.provenance(), data=data, status="running", num_steps=run.total)
     run.records.hparams(configs.leaves(config))
@@ -215,7 +219,6 @@ def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path:
         status = "diverged"
         raise
     finally:
-        interrupts.restore()
         run.records.close()
         run.checkpoints.close()
         seconds = before.get("seconds", 0.0) + time.time() - began

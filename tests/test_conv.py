@@ -34,6 +34,23 @@ def test_equals_native_in_value_and_gradients(form, kernel, stride, height, widt
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("batch", [6, 5])
+def test_in_chunks_equals_whole(form, batch, monkeypatch):
+    """Cut into parts (6 images) or single images (5, a prime): the same value and gradients."""
+    function, _ = FORMS[form]
+    x, w = jax.random.normal(jax.random.key(0), (batch, 6, 6, 3)), jax.random.normal(jax.random.key(1), (4, 4, 3, 5))
+
+    def value_and_gradients():
+        return jax.value_and_grad(lambda x, w: jnp.sum(jnp.tanh(function(x, w, 2))), (0, 1))(x, w)
+
+    whole = value_and_gradients()
+    monkeypatch.setattr(conv, "_CHUNK_BYTES", 2 * 4 * 6 * 6 * 80)
+    assert conv._num_chunks(batch, batch * 6 * 6 * 80) == {6: 3, 5: 5}[batch]
+    for a, b in zip(jax.tree.leaves(value_and_gradients()), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_second_order_gradient_equals_native(form):
     """Gradient penalties differentiate the input gradient once more."""
     ours, native = FORMS[form]
