@@ -6,7 +6,11 @@ probabilities, Adam at 1e-4, five discriminator updates to one of the generator.
 Without the dropout the discriminator wins within a few thousand steps and the generator learns nothing.
 (PyTorch's Linear also draws its biases from the kernels' uniform distribution; here they start at zero.)
 
-`configs/cgan.py:tuned` keeps those layers and widths and changes the recipe.
+`configs/cgan.py:tuned` keeps those layers and widths and changes the recipe: logits in the loss, batch norm and ReLU in
+G, a projection discriminator (arXiv 1802.05637), one update of D to one of G, Adam at 5e-4 with beta1 0.5, batches of
+64, and samples from a moving average of G. Conditional accuracy after 1,500 updates of 128 MNIST images, one seed each:
+58% with the label appended to D's input and a learning rate of 2e-4, 82% with the projection, 91% with 5e-4 as well;
+93% after 3,000 updates of 64. A gradient penalty (r1) of weight 1 did not help (89%).
 
     python -m gan_jax.main --config configs/cgan.py:tuned
 """
@@ -25,6 +29,28 @@ def get_config(variant: str = "") -> ConfigDict:
     config.discriminator.conditioning = "concat"
     config.discriminator.dropout = 0.3
     VARIANTS[variant](config)
+    return config
+
+
+def _tutorial(config: ConfigDict) -> None:
+    del config
+
+
+def _tuned(config: ConfigDict) -> None:
+    config.batch_size = 64
+    config.d_steps = 1
+    config.objective = "bce_logits"
+    config.generator.norm = "batch"
+    config.generator.activation = "relu"
+    config.generator.average_decay = 0.999
+    config.discriminator.conditioning = "none"
+    config.discriminator.head = "projection"
+    for optimizer in (config.d_optimizer, config.g_optimizer):
+        optimizer.learning_rate = 5e-4
+        optimizer.b1 = 0.5
+
+
+VARIANTS[variant](config)
     return config
 
 
