@@ -50,24 +50,4 @@ def _tuned(config: ConfigDict) -> None:
         optimizer.b1 = 0.5
 
 
-VARIANTS[variant](config)
-    return config
-
-
-def _tutorial(config: ConfigDict) -> None:
-    del config
-
-
-def _tuned(config: ConfigDict) -> None:
-    config.d_steps = 1
-    config.objective = "bce_logits"
-    config.generator.norm = "batch"
-    config.generator.activation = "relu"
-    config.generator.average_decay = 0.999
-    config.d_optimizer.learning_rate = 2e-4
-    config.g_optimizer.learning_rate = 2e-4
-    config.d_optimizer.b1 = 0.5
-    config.g_optimizer.b1 = 0.5
-
-
 VARIANTS = {"": _tutorial, "tuned": _tuned}
