@@ -10,6 +10,7 @@ The choices that change results, stated once:
 - `sample` uses G's averaged parameters AND their averaged statistics, in inference mode.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_jax.types import Batch, Gan, GanState, Player, View
+from gan_jax.types import Batch, Gan, GanState, Player, Targets, View
 
 
 def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: jax.Array) -> tuple[Any, Any]:
@@ -50,38 +51,66 @@ def _player(module: nn.Module, key: jax.Array, inputs: tuple, optimizer, decay: 
     return Player(params, stats, optimizer.init(params), average)
 
 
-def make_gan(
-    *,
-    generator: nn.Module,
-    discriminator: nn.Module,
-    prior: Callable[[jax.Array, int], jax.Array],
-    targets: Callable[[jax.Array, int], Any],
-    d_loss: Callable[[View], tuple[jax.Array, dict]],
-    g_loss: Callable[[View], tuple[jax.Array, dict]],
-    d_optimizer: optax.GradientTransformation,
-    g_optimizer: optax.GradientTransformation,
-    d_average_decay: float = 0.0,
-    g_average_decay: float = 0.0,
-) -> Gan:
-    """Builds the three functions of a GAN.
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class _Game:
+    """The parts of a GAN, and the functions made of them."""
 
-    generator(z, labels, train) -> images; discriminator(images, labels, train) -> Critique; prior(key, B) -> z [B, Z];
-    targets(key, B) -> Targets; d_loss, g_loss (View) -> (scalar to minimise, metrics by name).
-    Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws what the other one drew.
-    """
+    generator: nn.Module
+    discriminator: nn.Module
+    prior: Callable[[jax.Array, int], jax.Array]
+    targets: Callable[[jax.Array, int], Targets]
+    d_loss: Callable[[View], tuple[jax.Array, dict]]
+    g_loss: Callable[[View], tuple[jax.Array, dict]]
+    d_optimizer: optax.GradientTransformation
+    g_optimizer: optax.GradientTransformation
+    d_average_decay: float = 0.0
+    g_average_decay: float = 0.0
 
-    def make(params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
+    def init(self, key: jax.Array, batch: Batch) -> GanState:
+        z_key, g_key, d_key = jax.random.split(key, 3)
+        z = self.prior(z_key, len(batch.labels))
+        return GanState(
+            step=jnp.zeros((), jnp.int32),
+            generator=_player(self.generator, g_key, (z, batch.labels), self.g_optimizer, self.g_average_decay),
+            discriminator=_player(self.discriminator, d_key, tuple(batch), self.d_optimizer, self.d_average_decay),
+        )
+
+    def step(self, state: GanState, batches: Batch, key: jax.Array) -> tuple[GanState, dict]:
+        d_key, g_key = jax.random.split(jax.random.fold_in(key, state.step))
+        d_keys = jax.random.split(d_key, len(batches.labels))
+        player, d_metrics = lax.scan(
+            lambda player, inputs: self._d_update(state, player, *inputs), state.discriminator, (batches, d_keys)
+        )
+        state = state._replace(discriminator=player)
+        last = jax.tree.map(lambda leaf: leaf[-1], batches)
+        player, g_metrics = self._g_update(state, last, g_key)
+        metrics = {**jax.tree.map(jnp.mean, d_metrics), **g_metrics}
+        return state._replace(step=state.step + 1, generator=player), metrics
+
+    def sample(self, state: GanState, key: jax.Array, labels: jax.Array) -> jax.Array:
+        z_key, dropout_key = jax.random.split(key)
+        player = state.generator
+        variables = player.average or {"params": player.params, "stats": player.stats}
+        return self.generator.apply(
+            {"params": variables["params"], **variables["stats"]},
+            self.prior(z_key, len(labels)),
+            labels,
+            train=False,
+            rngs={"dropout": dropout_key},
+        )
+
+    def _make(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
         """Fake images for `labels`, and the generator's new statistics."""
         z_key, dropout_key = jax.random.split(key)
-        images, stats = _apply(generator, params, stats, prior(z_key, len(labels)), labels, key=dropout_key)
+        images, stats = _apply(self.generator, params, stats, self.prior(z_key, len(labels)), labels, key=dropout_key)
         return Batch(images, labels), stats
 
-    def look(params, stats, batch: Batch, fakes: Batch, key: jax.Array) -> tuple[View, Any]:
+    def _look(self, params, stats, batch: Batch, fakes: Batch, key: jax.Array) -> tuple[View, Any]:
         """What a loss sees, and the discriminator's statistics after its look at the real images."""
         real_key, fake_key, critic_key, targets_key, term_key = jax.random.split(key, 5)
 
         def critic(images, labels, key):
-            return _apply(discriminator, params, stats, images, labels, key=key)
+            return _apply(self.discriminator, params, stats, images, labels, key=key)
 
         # In G's update this is compiled away, unless the loss looks at real images (feature matching, say).
         real, new_stats = critic(*batch, real_key)
@@ -91,70 +120,47 @@ def make_gan(
             fakes,
             real,
             fake,
-            targets(targets_key, len(batch.labels)),
+            self.targets(targets_key, len(batch.labels)),
             lambda images, labels: critic(images, labels, critic_key)[0],
             term_key,
         )
         return view, new_stats
 
-    def d_update(state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
+    def _d_update(self, state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
         make_key, look_key = jax.random.split(key)
-        fakes, _ = make(state.generator.params, state.generator.stats, batch.labels, make_key)
+        fakes, _ = self._make(state.generator.params, state.generator.stats, batch.labels, make_key)
 
         def loss(params):
-            view, stats = look(params, player.stats, batch, fakes, look_key)
-            value, metrics = d_loss(view)
+            view, stats = self._look(params, player.stats, batch, fakes, look_key)
+            value, metrics = self.d_loss(view)
             return value, (stats, metrics)
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
         metrics["d_grad_norm"] = optax.tree.norm(gradients)
-        return _update(player, gradients, stats, d_optimizer, d_average_decay, state.step), metrics
+        return _update(player, gradients, stats, self.d_optimizer, self.d_average_decay, state.step), metrics
 
-    def g_update(state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
+    def _g_update(self, state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
         make_key, look_key = jax.random.split(key)
         player, critic = state.generator, state.discriminator
 
         def loss(params):
-            fakes, stats = make(params, player.stats, batch.labels, make_key)
-            view, _ = look(critic.params, critic.stats, batch, fakes, look_key)
-            value, metrics = g_loss(view)
+            fakes, stats = self._make(params, player.stats, batch.labels, make_key)
+            view, _ = self._look(critic.params, critic.stats, batch, fakes, look_key)
+            value, metrics = self.g_loss(view)
             return value, (stats, metrics)
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
         metrics["g_grad_norm"] = optax.tree.norm(gradients)
-        return _update(player, gradients, stats, g_optimizer, g_average_decay, state.step), metrics
+        return _update(player, gradients, stats, self.g_optimizer, self.g_average_decay, state.step), metrics
 
-    def init(key: jax.Array, batch: Batch) -> GanState:
-        z_key, g_key, d_key = jax.random.split(key, 3)
-        z = prior(z_key, len(batch.labels))
-        return GanState(
-            step=jnp.zeros((), jnp.int32),
-            generator=_player(generator, g_key, (z, batch.labels), g_optimizer, g_average_decay),
-            discriminator=_player(discriminator, d_key, tuple(batch), d_optimizer, d_average_decay),
-        )
 
-    def step(state: GanState, batches: Batch, key: jax.Array) -> tuple[GanState, dict]:
-        d_key, g_key = jax.random.split(jax.random.fold_in(key, state.step))
-        d_keys = jax.random.split(d_key, len(batches.labels))
-        player, d_metrics = lax.scan(
-            lambda player, inputs: d_update(state, player, *inputs), state.discriminator, (batches, d_keys)
-        )
-        state = state._replace(discriminator=player)
-        last = jax.tree.map(lambda leaf: leaf[-1], batches)
-        player, g_metrics = g_update(state, last, g_key)
-        metrics = {**jax.tree.map(jnp.mean, d_metrics), **g_metrics}
-        return state._replace(step=state.step + 1, generator=player), metrics
+def make_gan(**parts: Any) -> Gan:
+    """The three functions of a GAN from its parts.
 
-    def sample(state: GanState, key: jax.Array, labels: jax.Array) -> jax.Array:
-        z_key, dropout_key = jax.random.split(key)
-        player = state.generator
-        variables = player.average or {"params": player.params, "stats": player.stats}
-        return generator.apply(
-            {"params": variables["params"], **variables["stats"]},
-            prior(z_key, len(labels)),
-            labels,
-            train=False,
-            rngs={"dropout": dropout_key},
-        )
-
-    return Gan(init, step, sample)
+    generator(z, labels, train) -> images; discriminator(images, labels, train) -> Critique; prior(key, B) -> z [B, Z];
+    targets(key, B) -> Targets; d_loss, g_loss: View -> (scalar to minimise, metrics by name); d_optimizer, g_optimizer;
+    d_average_decay, g_average_decay: of the moving averages, 0 for none.
+    Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws what the other one drew.
+    """
+    game = _Game(**parts)
+    return Gan(game.init, game.step, game.sample)

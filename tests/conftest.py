@@ -1,11 +1,15 @@
-"""Strict arithmetic for every test, and a small data set as files."""
+"""Strict arithmetic for every test; a small data set as files, a run of a second on it, and what it left."""
 
 import gzip
 import struct
+import sys
 
 import jax
 import numpy as np
 import pytest
+
+from gan_jax import cli, sample
+from gan_jax.records import read_metrics
 
 # A [B, 1] logit against a [B] target must fail, not broadcast to [B, B].
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -34,3 +38,55 @@ def idx_folder(tmp_path):
             data, name = idx_bytes(array.astype(np.uint8)), IDX_NAMES[f"{split}_{kind}"]
             (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     return folder
+
+
+TIMING = ("steps_per_second",)
+
+
+@pytest.fixture
+def words(idx_folder, tmp_path):
+    """Command-line overrides of a run of a second."""
+    return [
+        "--config.data.name=idx",
+        f"--config.data.dir={idx_folder}",
+        "--config.num_epochs=0",
+        "--config.num_steps=7",
+        "--config.batch_size=4",
+        "--config.d_steps=2",
+        "--config.steps_per_call=2",
+        "--config.log_every_steps=1",
+        "--config.checkpoint_every_steps=3",
+        "--config.sample_every_steps=4",
+        "--config.generator.widths=8,8",
+        "--config.generator.norm=batch",
+        "--config.generator.average_decay=0.9",
+        "--config.discriminator.widths=8,8",
+        "--config.evaluation.at_end=false",
+    ]
+
+
+@pytest.fixture
+def config(words):
+    return cli.parse_config("configs/cgan.py", words)
+
+
+def run(module, *words):
+    """A command's exit code, in this process."""
+    old, sys.argv = sys.argv, ["prog", *map(str, words)]
+    try:
+        cli.execute(module.main)
+    except SystemExit as stop:
+        return stop.code
+    finally:
+        sys.argv = old
+    return 0
+
+
+def rows(path):
+    return [{k: v for k, v in row.items() if k not in TIMING} for row in read_metrics(path / "metrics.jsonl")]
+
+
+def arrays(path):
+    """Every array of the newest checkpoint."""
+    trained = sample.load(str(path))
+    return trained.step, [np.asarray(leaf) for leaf in jax.tree.leaves(trained.state)]

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.test_train import arrays, rows
+from tests.conftest import arrays, rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 WORDS = [

@@ -1,4 +1,4 @@
-"""Whole runs on a tiny data set: rows, pictures, resuming, sampling, scoring, and what goes wrong."""
+"""Whole runs on a tiny data set: rows, pictures, resuming, and what goes wrong."""
 
 import json
 import os
@@ -7,69 +7,19 @@ import signal
 import sys
 import threading
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import checkpoint, cli, evaluate, main, sample, train, workdir
+from gan_jax import checkpoint, evaluate, sample, train, workdir
 from gan_jax import config as configs
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
-from gan_jax.evaluation import classifier
 from gan_jax.records import Records, read_metrics
-from tests.conftest import IDX_NAMES
+from tests.conftest import IDX_NAMES, arrays, rows
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
-TIMING = ("steps_per_second",)
-
-
-@pytest.fixture
-def words(idx_folder, tmp_path):
-    """Command-line overrides of a run of a second."""
-    return [
-        "--config.data.name=idx",
-        f"--config.data.dir={idx_folder}",
-        "--config.num_epochs=0",
-        "--config.num_steps=7",
-        "--config.batch_size=4",
-        "--config.d_steps=2",
-        "--config.steps_per_call=2",
-        "--config.log_every_steps=1",
-        "--config.checkpoint_every_steps=3",
-        "--config.sample_every_steps=4",
-        "--config.generator.widths=8,8",
-        "--config.generator.norm=batch",
-        "--config.generator.average_decay=0.9",
-        "--config.discriminator.widths=8,8",
-        "--config.evaluation.at_end=false",
-    ]
-
-
-@pytest.fixture
-def config(words):
-    return cli.parse_config("configs/cgan.py", words)
-
-
-def run(module, *words):
-    """A command's exit code, in this process."""
-    old, sys.argv = sys.argv, ["prog", *map(str, words)]
-    try:
-        cli.execute(module.main)
-    except SystemExit as stop:
-        return stop.code
-    finally:
-        sys.argv = old
-    return 0
-
-
-def rows(path):
-    return [{k: v for k, v in row.items() if k not in TIMING} for row in read_metrics(path / "metrics.jsonl")]
-
-
-def arrays(path):
-    """Every array of the newest checkpoint."""
-    trained = sample.load(str(path))
-    return trained.step, [np.asarray(leaf) for leaf in train.jax.tree.leaves(trained.state)]
 
 
 def test_a_run_leaves_what_it_says(config, tmp_path):
@@ -206,48 +156,10 @@ def test_a_killed_save_does_not_count_and_is_removed_by_the_next_training(tmp_pa
     assert len(list(tmp_path.iterdir())) == 3, "reading removes nothing"
     checkpoints.remove_leftovers()
     assert [p.name for p in tmp_path.iterdir()] == ["2"]
-    restored = checkpoints.restore(2, {"w": train.jax.ShapeDtypeStruct((3,), np.float32)})
+    restored = checkpoints.restore(2, {"w": jax.ShapeDtypeStruct((3,), np.float32)})
     np.testing.assert_array_equal(restored["w"], state["w"])
     with pytest.raises(UserError, match="does not fit this code and config"):
-        checkpoints.restore(2, {"v": train.jax.ShapeDtypeStruct((3,), np.float32)})
-
-
-def test_sampling(config, tmp_path):
-    path = tmp_path / "run"
-    train.train(config, str(path))
-    output = tmp_path / "samples.npz"
-    assert run(sample, "--workdir", path, "--num_images", 7, "--output", output) == 0
-    with np.load(output) as data:
-        assert data["images"].shape == (7, 9, 9, 1)
-        assert data["images"].dtype == np.uint8
-        assert data["labels"].tolist() == [0, 1, 2, 0, 1, 2, 0]
-        balanced = data["images"]
-    assert run(sample, "--workdir", path, "--num_images", 7, "--output", output) == 0
-    with np.load(output) as data:
-        assert np.array_equal(data["images"], balanced)
-    assert run(sample, "--workdir", path, "--labels", "2,1", "--num_images", 4, "--output", tmp_path / "g.png") == 0
-    assert Image.open(tmp_path / "g.png").size == (20, 20)
-
-
-def test_scores_of_a_run(config, tmp_path, monkeypatch, capsys):
-    path, cache = tmp_path / "run", tmp_path / "cache"
-    train.train(config, str(path))
-    monkeypatch.setattr(evaluate, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
-    words = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
-    assert run(evaluate, *words) == 0
-    first = json.loads((path / "evaluation.json").read_text())
-    assert "conditional accuracy" in capsys.readouterr().out
-    assert first["num_generated"] == 30
-    assert first["features"].startswith("classifier-")
-    assert 0 <= first["conditional_accuracy"] <= 1
-    assert len(list((cache / "classifiers").iterdir())) == 1
-    # The cached classifier gives the same scores; a damaged one is named.
-    assert run(evaluate, *words) == 0
-    assert json.loads((path / "evaluation.json").read_text()) == first
-    (cached,) = (cache / "classifiers").iterdir()
-    cached.write_bytes(cached.read_bytes()[:100])
-    with pytest.raises(DataUnavailable, match=cached.name):
-        evaluate.evaluate(str(path), 30, str(cache))
+        checkpoints.restore(2, {"v": jax.ShapeDtypeStruct((3,), np.float32)})
 
 
 def test_records_are_kept_once_and_survive_without_tensorflow(tmp_path, monkeypatch, caplog):
@@ -263,40 +175,6 @@ def test_records_are_kept_once_and_survive_without_tensorflow(tmp_path, monkeypa
     again.close()
     assert [row["step"] for row in read_metrics(path)] == [1, 2, 3]
     assert read_metrics(path)[-1]["d_loss"] == 0.25
-
-
-def test_mistakes_get_one_line_and_their_exit_code(words, config, tmp_path, capfd):
-    trained, file, empty = tmp_path / "trained", tmp_path / "file", tmp_path / "empty"
-    train.train(config, str(trained))
-    file.write_text("")
-    empty.mkdir()
-    base = ("--config", "configs/cgan.py", *words)
-    cases = [
-        (main, ("--config", "configs/nothing.py"), 2, "no config file"),
-        (main, (*base, "--config.batchsize=3"), 2, "did you mean batch_size"),
-        (main, (*base, "--config.batch_size=x"), 2, "a whole number"),
-        (main, (*base, "--config.batch_size=13"), 2, "more than the 12 training images"),
-        (main, (*base, "--workdir", file), 2, "is a file"),
-        (main, (*base, "--workdir", "runs/../elsewhere"), 2, "holds '..'"),
-        (main, (*base, "--workdir", "/proc/nowhere/run"), 2, "cannot be written"),
-        (main, (*base, "--workdir", tmp_path), 2, "is not empty and holds no run"),
-        (main, (*base, "--config.data.dir=/nowhere"), 4, "is not a folder"),
-        (sample, ("--workdir", empty), 2, "holds no run"),
-        (sample, ("--workdir", trained, "--labels", "3"), 2, "the classes are 0 to 2"),
-        (sample, ("--workdir", trained, "--labels", "a"), 2, "whole numbers"),
-        (sample, ("--workdir", trained, "--num_images", "0"), 2, "at least 1"),
-        (sample, ("--workdir", trained, "--output", "x.gif"), 2, "end the name in"),
-        (sample, ("--workdir", trained, "--output", file / "x.png"), 2, "cannot be written"),
-        (evaluate, ("--workdir", empty), 2, "holds no run"),
-        (evaluate, ("--workdir", trained, "--num_images", "1"), 2, "at least 2"),
-    ]
-    capfd.readouterr()
-    for module, command, code, message in cases:
-        assert run(module, *command) == code, command
-        said = [line for line in capfd.readouterr().err.splitlines() if line]
-        assert len(said) == 1, said
-        assert said[0].startswith("error: ")
-        assert message in said[0]
 
 
 def test_tensorboard_finds_scalars_images_and_hparams(config, tmp_path):
