@@ -13,6 +13,9 @@ G, a projection discriminator (arXiv 1802.05637), one update of D to one of G, A
 93% after 3,000 updates of 64. A gradient penalty (r1) of weight 1 did not help (89%).
 
     python -m gan_jax.main --config configs/cgan.py:tuned
+
+On all of MNIST, 20 epochs, seed 0, last step, 10,000 images: tuned 96.3% conditional accuracy; the tutorial's 8.8%,
+with D's loss at 0.005 by the end: collapsed.
 """
 
 from ml_collections import ConfigDict
