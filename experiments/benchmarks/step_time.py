@@ -1,8 +1,8 @@
 """Time of one training step beside PyTorch, on this machine: python -m experiments.benchmarks.step_time
 
 The same networks, batch, losses and optimizer, one D and one G update a step. Every contender has a process of its own
-(PyTorch's idle threads would slow down whatever ran beside them) and they take turns of ten steps; medians with
-quartiles. Needs PyTorch, which the package itself does not: pip install torch
+(PyTorch's idle threads would slow down whatever ran beside them), warms up, and takes turns of ten steps with the
+others; medians with quartiles. Needs PyTorch, which the package itself does not: pip install torch
 """
 
 import argparse
@@ -23,6 +23,9 @@ from gan_jax import config as configs
 from gan_jax.errors import UserError
 
 _BATCH, _STEPS = 128, 10
+# A virtual machine backs a new process's memory with large pages only after a while: until then a step can take 1.4
+# times as long, in training as here, and that is not what a run of minutes or hours sees.
+_WARM_SECONDS = 25
 _CONFIGS = {"cgan": "configs/cgan.py", "cdcgan": "configs/cdcgan.py"}
 # What the networks of torch_networks.py are: everything else is the config's own.
 _SAME = {
@@ -88,7 +91,9 @@ CONTENDERS = {
 def _serve(contender: str, name: str, pipe) -> None:
     """Takes a turn and answers with its milliseconds a step whenever asked, until told to stop."""
     turn = CONTENDERS[contender](name)
-    turn(), turn()
+    began = time.monotonic()
+    while time.monotonic() - began < _WARM_SECONDS:
+        turn()
     pipe.send(None)
     while pipe.recv():
         began = time.perf_counter()
