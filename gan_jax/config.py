@@ -44,13 +44,18 @@ def _module(name: str) -> ModuleType:
 
 def variants(name: str) -> list[str]:
     """The variants of a config file: the keys of its VARIANTS, of which "" is the default; [] where it has none."""
-    return list(getattr(_module(name), "VARIANTS", {}))
+    return _variants(_module(name))
+
+
+def _variants(module: ModuleType) -> list[str]:
+    return list(getattr(module, "VARIANTS", {}))
 
 
 def load(spec: str) -> ConfigDict:
     """The config of `path/to/file.py` or `path/to/file.py:variant`, locked."""
     name, _, variant = spec.partition(":")
-    module, choices = _module(name), variants(name)
+    module = _module(name)
+    choices = _variants(module)
     if variant and not choices:
         raise UserError(f"{name} has no variants; write --config {name}")
     if variant and variant not in choices:

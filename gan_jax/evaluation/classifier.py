@@ -4,6 +4,7 @@ The recipe is fixed, so that a score's features are named by a hash of the recip
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -55,6 +56,18 @@ class _Network(nn.Module):
         return nn.Dense(self.num_classes)(dropped), features
 
 
+@functools.cache
+def _inference(recipe: Recipe, num_classes: int) -> Callable:
+    """(variables, uint8 batch) -> (labels, features), compiled once however often a classifier is called."""
+    network = _Network(recipe, num_classes)
+
+    def apply(variables, batch):
+        logits, features = network.apply(variables, _to_float(batch), train=False)
+        return jnp.argmax(logits, axis=-1), features
+
+    return jax.jit(apply)
+
+
 class Classifier(NamedTuple):
     """A trained classifier: its flax variables, the number of classes and the recipe."""
 
@@ -64,14 +77,7 @@ class Classifier(NamedTuple):
 
     def __call__(self, images: np.ndarray, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [N, H, W, C] -> (predicted labels int32 [N], features float32 [N, F])."""
-        network = _Network(self.recipe, self.num_classes)
-
-        @jax.jit
-        def apply(variables, batch):
-            logits, features = network.apply(variables, _to_float(batch), train=False)
-            return jnp.argmax(logits, axis=-1), features
-
-        labels, features = [], []
+        apply, labels, features = _inference(self.recipe, self.num_classes), [], []
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
             # The last batch is filled up, so that one program serves them all.
