@@ -1,7 +1,7 @@
 """Every knob once, with its unit, its choices and its source. Other configs are differences from this one.
 
 Where a network's knob says "0: the family's own", the family's constructor says what that is; a knob that is set and
-that the chosen family does not have is refused.
+that the chosen family does not have is refused. docs/techniques.md says what each technique does and where it is from.
 """
 
 from ml_collections import ConfigDict
@@ -11,27 +11,35 @@ def _network() -> ConfigDict:
     """What both networks have."""
     return ConfigDict(
         {
-            "family": "mlp",  # mlp, dcgan
-            "widths": (
-                256,
-                512,
-                1024,
-            ),  # mlp: units of the hidden layers; dcgan: channels, one halving or doubling each
-            "kernel_size": 0,  # side of the convolution kernels, pixels; 0: the family's own
-            "kernel_init": "torch_uniform",  # torch_uniform, normal, lecun_normal, he_normal
+            "family": "mlp",  # mlp, dcgan, resnet
+            # mlp: units of the hidden layers; dcgan: channels, a halving or doubling each; resnet: channels of a block
+            "widths": (256, 512, 1024),
+            "layers_per_width": 0,  # mlp, dcgan: layers of each width, one after the other; 0: one
+            "kernel_size": 0,  # dcgan: side of the convolution kernels, pixels; 0: the family's own
+            # torch_uniform, normal, glorot_uniform, lecun_normal, he_normal, orthogonal
+            "kernel_init": "torch_uniform",
             "kernel_init_stddev": 0.02,  # of `normal`
-            "activation": "leaky_relu",  # relu, leaky_relu, elu, silu, gelu, tanh
-            "slope": 0.2,  # of leaky_relu, for negative inputs
-            "norm": "none",  # none, batch
+            "activation": "leaky_relu",  # leaky_relu, prelu (per channel), prelu_shared, or any of flax.linen by name
+            "slope": 0.2,  # for negative inputs: of leaky_relu; where prelu starts
+            # none, batch, layer, instance, group, virtual_batch, conditional_batch, conditional_instance
+            "norm": "none",
             "norm_layers": "all",  # all, first, last, inner (all hidden layers but the first), or indices such as 0,2
             "norm_order": "norm_activation",  # norm_activation, activation_norm
             "norm_momentum": 0.9,  # DECAY of the running moments; PyTorch's momentum is one minus this
             "norm_epsilon": 1e-5,  # added to the variance
             "norm_scale_stddev": 0.0,  # the gain starts at N(1, this)
+            "norm_groups": 8,  # of `group`
+            "weight": "none",  # reparametrisation of every kernel: none, spectral, weight (weight norm)
+            "spectral_bound": 1.0,  # the largest singular value under `spectral`
+            "spectral_iterations": 1,  # power iterations an update
             "dropout": 0.0,  # share of a hidden layer's outputs zeroed in training
             "channel_dropout": False,  # True: whole channels
-            "conditioning": "none",  # none; concat: a label embedding beside z, a vector, or the image (as a channel)
+            "noise": 0.0,  # stddev of Gaussian noise on every hidden layer's output in training
+            "noise_fade_updates": 0,  # updates over which all Gaussian noise of this network falls to 0; 0: it stays
+            # none; concat, multiply: by a label embedding; one_hot: appended. For a norm or a head by label see there.
+            "conditioning": "none",
             "embedding_features": 10,  # length of the label embedding where it is appended to a vector
+            "condition_smoothing": 0.0,  # s: labels enter as (1 - s) one-hot + s / K
             "average_decay": 0.0,  # of the moving average of parameters and statistics, per update; 0: none is kept
         }
     )
@@ -40,13 +48,23 @@ def _network() -> ConfigDict:
 def _optimizer() -> ConfigDict:
     return ConfigDict(
         {
-            "name": "adam",  # adam, sgd, momentum
+            "name": "adam",  # sgd, momentum, rmsprop, adam, adamw, adamax, radam, nadam, lion
             "learning_rate": 1e-4,
-            "b1": 0.9,  # adam: decay of the first moment; momentum: the momentum
-            "b2": 0.999,  # adam: decay of the second moment
-            "eps": 1e-8,  # adam: added to the root of the second moment
-            "schedule": "constant",  # constant, linear, cosine
-            "final_fraction": 0.0,  # linear, cosine: the learning rate at the last step, as a share of the first
+            # Keywords of the optimizer; None: its own default.
+            "b1": None,  # decay of the first moment: adam and its relatives, lion
+            "b2": None,  # decay of the second moment
+            "eps": None,  # added to the root of the second moment; rmsprop too
+            "decay": None,  # rmsprop: decay of the mean square
+            "momentum": None,  # momentum, rmsprop
+            "nesterov": None,  # momentum: True or False
+            "weight_decay": 0.0,  # of kernels and embeddings, never of biases, gains and scales
+            "weight_decay_kind": "",  # coupled (L2 in the gradient), decoupled (AdamW's); "": the optimizer's own
+            "clip_norm": 0.0,  # largest norm of all gradients together; 0: not clipped
+            "clip_weights": 0.0,  # largest size of any parameter after an update; 0: not clipped
+            "schedule": "constant",  # constant, linear, cosine, step, exponential
+            "final_fraction": 0.0,  # all but constant: the learning rate at the last step, as a share of the full one
+            "schedule_drops": 2,  # step: number of equal drops
+            "warmup_steps": 0,  # training steps over which the learning rate rises from 0
         }
     )
 
@@ -59,6 +77,7 @@ def get_config() -> ConfigDict:
     config.num_epochs = 0
     config.num_steps = 0
     config.batch_size = 128  # images of each kind in one update
+    config.init_batch_size = 100  # images that starts depend on: of weight norm, and virtual batch norm's reference
     config.d_steps = 1  # discriminator updates to one generator update (n_critic); each takes a batch of its own
     config.steps_per_call = 10  # training steps in one compiled call; interrupts are answered between calls
 
@@ -69,27 +88,58 @@ def get_config() -> ConfigDict:
             "fallback": "mnist_5k",  # used, with a warning, where `name` cannot be had; "" to fail instead
             "image_size": 0,  # side that images are resized to, pixels; 0: their own
             "channels": 0,  # 1 or 3; 0: their own
+            "num_labels": 0,  # training images whose labels may be used, balanced over the classes; 0: all
+            "num_validation": 0,  # training images held out for choosing, balanced over the classes
         }
     )
 
-    config.prior = ConfigDict({"name": "normal", "features": 100})  # normal, uniform; length of z
-    config.objective = "bce"  # bce (on probabilities), bce_logits, lsgan
-    config.targets = ConfigDict({"real": 1.0, "fake": 0.0, "generator": 1.0})  # real=0.9: one-sided smoothing
+    config.prior = ConfigDict(
+        {
+            "name": "normal",  # normal, uniform, laplace, multivariate_normal, truncated_normal, sphere
+            "features": 100,  # length of z
+            "covariance": "identity",  # multivariate_normal: identity, ar1, or a .npy file with a matrix
+            "correlation": 0.5,  # ar1: S_ij = this^|i - j|
+            "threshold": 2.0,  # truncated_normal: the largest |z|
+        }
+    )
+    # bce (on probabilities), bce_logits, saturating, lsgan, hinge, wasserstein, relativistic_average,
+    # cross_entropy (of one logit: cannot learn), cross_entropy_two_logits
+    config.objective = "bce"
+    config.targets = ConfigDict(
+        {
+            "real": 1.0,  # 0.9 alone: one-sided smoothing
+            "fake": 0.0,  # 0.1 as well: two-sided
+            "generator": 1.0,
+            "soft": 0.0,  # D's targets are drawn up to this far inside of real and fake, an image each
+            "flip_rate": 0.0,  # share of D's targets that change sides
+            "inverted": False,  # True: every target t becomes 1 - t
+        }
+    )
 
     config.generator = _network()
     config.generator.upsampling = ""  # dcgan: transposed, nearest; "": the family's own
     config.discriminator = _network()
     config.discriminator.widths = (1024, 512, 256)
-    config.discriminator.head = "binary"  # binary, projection, class, auxiliary
+    config.discriminator.head = "binary"  # binary, two_logits, projection, class, auxiliary, auxiliary_fake
+    config.discriminator.input_noise = 0.0  # stddev of Gaussian noise on real and fake images in training
+    config.discriminator.minibatch = "none"  # before the head: none, discrimination, stddev
+    config.discriminator.minibatch_kernels = 100  # of `discrimination`
+    config.discriminator.minibatch_dimension = 5  # of each of its kernels
+    config.discriminator.feature_layer = -1  # mlp, dcgan: hidden layer that feature matching sees; -1: the last
 
     # Weights of the parts of each player's loss; a part of weight 0 is not computed.
     config.d_loss = ConfigDict(
         {
             "adversarial": 1.0,
-            "classification": 0.0,  # class logits of real images (heads class, auxiliary)
-            "classification_fake": 0.0,  # class logits of generated images
+            "classification": 0.0,  # class logits of real images (heads class, auxiliary, auxiliary_fake)
+            "classification_fake": 0.0,  # class logits of generated images, and the labels they were made for
+            "classification_as_fake": 0.0,  # the same, and the extra class of auxiliary_fake
             "gradient_penalty": 0.0,  # (|grad D| - 1)^2 between real and fake
+            "dragan": 0.0,  # the same around real images
             "r1": 0.0,  # |grad D|^2 / 2 at real images
+            "r2": 0.0,  # the same at generated images
+            "consistency": 0.0,  # (D(x) - D(T(x)))^2 with T = augmentation.consistency
+            "historical_averaging": 0.0,  # |theta - mean of its past|^2
         }
     )
     config.g_loss = ConfigDict(
@@ -97,10 +147,46 @@ def get_config() -> ConfigDict:
             "adversarial": 1.0,
             "classification_fake": 0.0,
             "feature_matching": 0.0,  # squared difference of the mean features of real and fake
+            "historical_averaging": 0.0,
         }
     )
     config.d_optimizer = _optimizer()
     config.g_optimizer = _optimizer()
+
+    # Names with commas, an image's own draw each.
+    config.augmentation = ConfigDict(
+        {
+            "real": "",  # of real images, as data: flip, rotate, scale, shift, brightness, contrast
+            "differentiable": "",  # of real and fake images before D: color, translation, cutout
+            "consistency": "flip,shift",  # the distortions of the term `consistency`, named as in `real`
+            "max_rotation": 15.0,  # rotate: degrees either way
+            "max_shift": 0.1,  # shift: share of the side either way
+            "min_scale": 0.9,  # scale: factors
+            "max_scale": 1.1,
+            "brightness": 0.2,  # brightness: most that is added to pixels in [-1, 1]
+            "contrast": 0.2,  # contrast: factors are drawn from 1 - this to 1 + this
+            "max_translation": 0.125,  # translation: share of the side either way
+            "cutout": 0.5,  # cutout: edge of the square as a share of the side
+        }
+    )
+
+    # Ends a run that has failed, with exit 3, and keeps the last checkpoint. A bound of 0 is not watched.
+    config.guard = ConfigDict(
+        {
+            "steps": 2000,  # so many steps in a row
+            "d_loss": 1e-5,  # D's adversarial loss below this (where an objective's 0 means that D has won): collapsed
+            "spread": 1e-3,  # mean standard deviation of a pixel over G's batch below this: collapsed
+            "nonfinite": True,  # a loss that is not finite, at once: diverged
+        }
+    )
+    # Ends a run whose validation score has stopped improving. Needs data.num_validation.
+    config.early_stopping = ConfigDict(
+        {
+            "every_steps": 0,  # steps between two scores; 0: off
+            "patience": 5,  # scores without a better one before the end
+            "num_images": 2000,  # generated for a score: Frechet distance to the validation images
+        }
+    )
 
     config.log_every_steps = 10  # a row of metrics: the values at that step
     config.sample_every_steps = 500  # a grid of samples; 0: at the end only

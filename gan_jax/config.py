@@ -77,7 +77,11 @@ def leaves(config: ConfigDict) -> dict[str, Any]:
 def _parse(text: str, kind: type, key: str) -> Any:
     """A command line's text as the type of the value that it replaces."""
     try:
-        value = text if kind is str else ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+        value = (
+            text
+            if kind is str
+            else ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text, text))
+        )
     except (ValueError, SyntaxError) as error:
         raise UserError(f"--config.{key}={text}: expected {_describe(kind)}") from error
     return value
@@ -88,9 +92,17 @@ def _describe(kind: type) -> str:
     return examples.get(kind, kind.__name__)
 
 
+# Keys that may be None, for "its own default"; otherwise they hold a number, or True or False.
+_OPTIONAL = ("b1", "b2", "eps", "decay", "momentum", "nesterov")
+
+
 def _fit(value: Any, old: Any, key: str) -> Any:
     """`value` as the type of `old`; UserError where it is of another one."""
     kind = type(old)
+    if key.rsplit(".", 1)[-1] in _OPTIONAL and (old is None or value is None):
+        if value is None:
+            return None
+        kind = bool if key.endswith("nesterov") else float
     if kind is float and type(value) is int:
         return float(value)
     if kind is tuple and isinstance(value, int | float | list | tuple):

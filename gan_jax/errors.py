@@ -8,9 +8,16 @@ class UserError(Exception):
 
 
 class TrainingFailed(UserError):
-    """Training collapsed or diverged."""
+    """Training diverged: a loss is not finite."""
 
     exit_code = 3
+    status = "diverged"
+
+
+class Collapsed(TrainingFailed):
+    """One player has won for good: the other learns nothing more."""
+
+    status = "collapsed"
 
 
 class DataUnavailable(UserError):

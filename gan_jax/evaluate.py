@@ -2,50 +2,15 @@
 
 import argparse
 import json
-import pathlib
-import zipfile
 
-import jax
 import numpy as np
-from flax import traverse_util
 
-from gan_jax import cli, sample, train, workdir
-from gan_jax.data import sources
-from gan_jax.data.dataset import Dataset
-from gan_jax.errors import DataUnavailable, UserError
+from gan_jax import build, cli, features, sample, train, workdir
+from gan_jax.drawing import balanced_labels
+from gan_jax.errors import UserError
 from gan_jax.evaluation.accuracy import accuracy, per_class_accuracy
-from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
 from gan_jax.evaluation.frechet import frechet_distance
-from gan_jax.progress import Progress
-
-
-def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
-    """The classifier of the TRAIN split and its hash, from the cache or trained now."""
-    recipe, (images, labels) = Recipe(), dataset.train
-    digest = recipe.digest(images, labels)
-    folder = pathlib.Path(data_dir).expanduser() if data_dir else sources.default_data_dir()
-    path = folder / "classifiers" / f"{digest}.npz"
-    if path.is_file():
-        return Classifier(
-            _read_variables(path, template(images.shape[1:], dataset.num_classes)), dataset.num_classes
-        ), digest
-    progress = Progress(recipe.num_steps, 0, f"classifier {digest}")
-    trained = train_classifier(images, labels, dataset.num_classes, recipe, progress.update)
-    progress.close()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **traverse_util.flatten_dict(trained.variables, sep="/"))
-    partial.replace(path)
-    return trained, digest
-
-
-def _read_variables(path: pathlib.Path, like: dict) -> dict:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            variables = traverse_util.unflatten_dict(dict(arrays), sep="/")
-        return jax.tree.map(lambda leaf, array: array.reshape(leaf.shape), like, variables)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataUnavailable(f"cached classifier {path} is damaged ({error}); delete it and run again") from error
+from gan_jax.networks.heads import CLASS_HEADS
 
 
 def evaluate(path: str, num_images: int, data_dir: str = "") -> dict:
@@ -54,14 +19,14 @@ def evaluate(path: str, num_images: int, data_dir: str = "") -> dict:
     Conditional accuracy and Frechet distance of `num_images` generated images, quantised as an image file would be,
     against the test split, in the features of a classifier trained on the TRAIN split. `floor` is what real images
     score: the classifier's accuracy on the test split, and the distance between as many training images and the test
-    split.
+    split. `discriminator_accuracy`, for heads with class logits: how often D itself names a test image's class.
     """
     trained = sample.load(path)
     dataset = train.load_data(trained.config, data_dir)
     train.check_data(path, trained.run["data"], train.describe(dataset))
-    classify, digest = classifier(dataset, data_dir)
-    labels = sample.balanced_labels(num_images, dataset.num_classes)
-    predicted, features = classify(sample.draw(trained, labels))
+    classify, digest = features.classifier(dataset, data_dir)
+    labels = balanced_labels(num_images, dataset.num_classes)
+    predicted, generated = classify(trained.draw(labels))
     test_predicted, test_features = classify(dataset.test.images)
     chosen = np.random.default_rng(0).permutation(len(dataset.train.labels))[:num_images]
     _, train_features = classify(dataset.train.images[chosen])
@@ -80,11 +45,13 @@ def evaluate(path: str, num_images: int, data_dir: str = "") -> dict:
         "conditional_accuracy": accuracy(predicted, labels),
         "conditional_accuracy_floor": accuracy(test_predicted, dataset.test.labels),
         "per_class_accuracy": per_class_accuracy(predicted, labels, dataset.num_classes),
-        "frechet_distance": frechet_distance(features, test_features),
+        "frechet_distance": frechet_distance(generated, test_features),
         "frechet_distance_floor": frechet_distance(train_features, test_features),
         **workdir.provenance(),
     }
-    if trained.config.generator.conditioning == "none":
+    if trained.config.discriminator.head in CLASS_HEADS:
+        result["discriminator_accuracy"] = accuracy(trained.classify(dataset.test.images), dataset.test.labels)
+    if not build.is_conditional(trained.config):
         # Unconditional images have no label to agree with.
         result |= {"conditional_accuracy": None, "per_class_accuracy": None}
     workdir.write_text(trained.folder.path / "evaluation.json", json.dumps(result, indent=2, sort_keys=True) + "\n")
@@ -98,6 +65,7 @@ def table(result: dict) -> str:
         data += f" (fallback: {result['requested_data']} could not be had)"
     share = "-" if result["conditional_accuracy"] is None else f"{result['conditional_accuracy']:.2%}"
     floor = f"{result['conditional_accuracy_floor']:.2%}"
+    own = result.get("discriminator_accuracy")
     return "\n".join(
         [
             f"data {data}, step {result['step']}, {result['generator']} generator, features {result['features']}",
@@ -105,6 +73,7 @@ def table(result: dict) -> str:
             f"{'conditional accuracy':<40}{share:>12}{floor:>14}",
             f"{'Frechet distance (classifier features)':<40}{result['frechet_distance']:>12.2f}"
             f"{result['frechet_distance_floor']:>14.2f}",
+            *([f"{'D as a classifier, test accuracy':<40}{'':>12}{own:>14.2%}"] if own is not None else []),
             f"{result['num_generated']} generated images against {result['num_test']} test images; real images: "
             f"the test split's own accuracy, and {result['num_floor']} training images against the test split",
         ]

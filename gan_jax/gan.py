@@ -7,7 +7,9 @@ The choices that change results, stated once:
 - in a D update the REAL call advances D's statistics, and only that one; D's statistics are not kept from G's update;
 - G makes its fakes in training mode everywhere; G's statistics advance in G's update only;
 - fakes carry the labels of the real batch that they are compared with; G's update uses the last of the D batches;
-- `sample` uses G's averaged parameters AND their averaged statistics, in inference mode.
+- real images are augmented as data before anything looks at them; D looks at real and fake images through the same kind
+  of differentiable augmentation, with draws of their own; penalties and consistency look through it too;
+- `sample` uses G's averaged parameters AND their averaged statistics, in inference mode; `judge` does so for D.
 """
 
 import dataclasses
@@ -20,7 +22,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_jax.types import Batch, Gan, GanState, Player, Targets, View
+from gan_jax.types import Batch, Critique, Gan, GanState, Player, Targets, View
 
 
 def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: jax.Array) -> tuple[Any, Any]:
@@ -29,26 +31,53 @@ def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: 
 
 
 def _average(average: Any, current: Any, decay: float, step: jax.Array) -> Any:
-    """a <- d a + (1 - d) current; d = min(decay, (1 + step) / (10 + step)) forgets the untrained start sooner."""
+    """a <- d a + (1 - d) current; d = min(decay, (1 + step) / (10 + step)) forgets the untrained start sooner.
+
+    Counts and labels among the statistics are taken as they are.
+    """
     decay = jnp.minimum(decay, (1 + step) / (10 + step))
-    return jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, average, current)
+
+    def mix(a, b):
+        return decay * a + (1 - decay) * b if jnp.issubdtype(b.dtype, jnp.floating) else b
+
+    return jax.tree.map(mix, average, current)
+
+
+def _remember(history: Any, params: Any) -> Any:
+    """The plain mean of all parameters so far, with one more."""
+    if not history:
+        return history
+    count = history["count"] + 1
+    return {"mean": jax.tree.map(lambda m, p: m + (p - m) / count, history["mean"], params), "count": count}
 
 
 def _update(player: Player, gradients, stats, optimizer, decay: float, step: jax.Array) -> Player:
-    """One optimizer step, then the moving average of parameters and statistics together."""
+    """One optimizer step, then the averages."""
     updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
     params = optax.apply_updates(player.params, updates)
     current = {"params": params, "stats": stats}
-    return Player(params, stats, opt_state, _average(player.average, current, decay, step) if decay else {})
+    average = _average(player.average, current, decay, step) if decay else {}
+    return Player(params, stats, opt_state, average, _remember(player.history, params))
 
 
-def _player(module: nn.Module, key: jax.Array, inputs: tuple, optimizer, decay: float) -> Player:
+def _player(module: nn.Module, key: jax.Array, inputs: tuple, optimizer, decay: float, remember: bool) -> Player:
     params_key, dropout_key = jax.random.split(key)
     stats = module.init({"params": params_key, "dropout": dropout_key}, *inputs, train=True)
     params = stats.pop("params")
-    # A copy of its own: the state is donated, and a buffer can be given away only once.
+    # Copies of their own: the state is donated, and a buffer can be given away only once.
     average = jax.tree.map(jnp.copy, {"params": params, "stats": stats}) if decay else {}
-    return Player(params, stats, optimizer.init(params), average)
+    history = {"mean": jax.tree.map(jnp.copy, params), "count": jnp.ones((), jnp.int32)} if remember else {}
+    return Player(params, stats, optimizer.init(params), average, history)
+
+
+def _in_use(player: Player) -> dict:
+    """The variables for inference: the averages where they are kept."""
+    current = player.average or {"params": player.params, "stats": player.stats}
+    return {"params": current["params"], **current["stats"]}
+
+
+def _unchanged(key: jax.Array, images: jax.Array) -> jax.Array:
+    return images
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,15 +94,22 @@ class _Game:
     g_optimizer: optax.GradientTransformation
     d_average_decay: float = 0.0
     g_average_decay: float = 0.0
+    d_remembers: bool = False
+    g_remembers: bool = False
+    augment_real: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
+    augment: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
+    distort: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
 
     def init(self, key: jax.Array, batch: Batch) -> GanState:
         z_key, g_key, d_key = jax.random.split(key, 3)
-        z = self.prior(z_key, len(batch.labels))
-        return GanState(
-            step=jnp.zeros((), jnp.int32),
-            generator=_player(self.generator, g_key, (z, batch.labels), self.g_optimizer, self.g_average_decay),
-            discriminator=_player(self.discriminator, d_key, tuple(batch), self.d_optimizer, self.d_average_decay),
+        z, (images, labels, _) = self.prior(z_key, len(batch.labels)), batch
+        generator = _player(
+            self.generator, g_key, (z, labels), self.g_optimizer, self.g_average_decay, self.g_remembers
         )
+        discriminator = _player(
+            self.discriminator, d_key, (images, labels), self.d_optimizer, self.d_average_decay, self.d_remembers
+        )
+        return GanState(jnp.zeros((), jnp.int32), generator, discriminator)
 
     def step(self, state: GanState, batches: Batch, key: jax.Array) -> tuple[GanState, dict]:
         d_key, g_key = jax.random.split(jax.random.fold_in(key, state.step))
@@ -89,15 +125,11 @@ class _Game:
 
     def sample(self, state: GanState, key: jax.Array, labels: jax.Array) -> jax.Array:
         z_key, dropout_key = jax.random.split(key)
-        player = state.generator
-        variables = player.average or {"params": player.params, "stats": player.stats}
-        return self.generator.apply(
-            {"params": variables["params"], **variables["stats"]},
-            self.prior(z_key, len(labels)),
-            labels,
-            train=False,
-            rngs={"dropout": dropout_key},
-        )
+        z = self.prior(z_key, len(labels))
+        return self.generator.apply(_in_use(state.generator), z, labels, train=False, rngs={"dropout": dropout_key})
+
+    def judge(self, state: GanState, images: jax.Array, labels: jax.Array) -> Critique:
+        return self.discriminator.apply(_in_use(state.discriminator), images, labels, train=False)
 
     def _make(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
         """Fake images for `labels`, and the generator's new statistics."""
@@ -105,34 +137,48 @@ class _Game:
         images, stats = _apply(self.generator, params, stats, self.prior(z_key, len(labels)), labels, key=dropout_key)
         return Batch(images, labels), stats
 
-    def _look(self, params, stats, batch: Batch, fakes: Batch, key: jax.Array) -> tuple[View, Any]:
-        """What a loss sees, and the discriminator's statistics after its look at the real images."""
-        real_key, fake_key, critic_key, targets_key, term_key = jax.random.split(key, 5)
+    def _look(self, params, stats, batch: Batch, fakes: Batch, key: jax.Array) -> tuple[dict, Any]:
+        """What a loss sees of the discriminator, and D's statistics after its look at the real images."""
+        keys = iter(jax.random.split(key, 6))
 
         def critic(images, labels, key):
-            return _apply(self.discriminator, params, stats, images, labels, key=key)
+            look_key, augment_key = jax.random.split(key)
+            return _apply(self.discriminator, params, stats, self.augment(augment_key, images), labels, key=look_key)
 
-        # In G's update this is compiled away, unless the loss looks at real images (feature matching, say).
-        real, new_stats = critic(*batch, real_key)
-        fake, _ = critic(*fakes, fake_key)
-        view = View(
-            batch,
-            fakes,
-            real,
-            fake,
-            self.targets(targets_key, len(batch.labels)),
-            lambda images, labels: critic(images, labels, critic_key)[0],
-            term_key,
-        )
+        # In G's update the first is compiled away, unless the loss looks at real images (feature matching, say).
+        real, new_stats = critic(batch.images, batch.labels, next(keys))
+        fake, _ = critic(fakes.images, fakes.labels, next(keys))
+        critic_key, targets_key, term_key, labelled_key = keys
+        labelled = batch.labelled
+        view = {
+            "batch": batch,
+            "fakes": fakes,
+            "real": real,
+            "fake": fake,
+            "labelled": critic(labelled.images, labelled.labels, labelled_key)[0] if labelled else None,
+            "targets": self.targets(targets_key, len(batch.labels)),
+            "critic": lambda images, labels: critic(images, labels, critic_key)[0],
+            "distort": self.distort,
+            "key": term_key,
+        }
         return view, new_stats
 
+    def _real(self, batch: Batch, key: jax.Array) -> Batch:
+        """The real images as data augmentation shows them."""
+        images_key, labelled_key = jax.random.split(key)
+        labelled = batch.labelled
+        if labelled:
+            labelled = labelled._replace(images=self.augment_real(labelled_key, labelled.images))
+        return Batch(self.augment_real(images_key, batch.images), batch.labels, labelled)
+
     def _d_update(self, state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
-        make_key, look_key = jax.random.split(key)
+        make_key, look_key, real_key = jax.random.split(key, 3)
         fakes, _ = self._make(state.generator.params, state.generator.stats, batch.labels, make_key)
+        batch = self._real(batch, real_key)
 
         def loss(params):
             view, stats = self._look(params, player.stats, batch, fakes, look_key)
-            value, metrics = self.d_loss(view)
+            value, metrics = self.d_loss(View(**view, params=params, history=player.history))
             return value, (stats, metrics)
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
@@ -140,13 +186,15 @@ class _Game:
         return _update(player, gradients, stats, self.d_optimizer, self.d_average_decay, state.step), metrics
 
     def _g_update(self, state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
-        make_key, look_key = jax.random.split(key)
+        make_key, look_key, real_key = jax.random.split(key, 3)
         player, critic = state.generator, state.discriminator
+        batch = self._real(batch, real_key)
 
         def loss(params):
             fakes, stats = self._make(params, player.stats, batch.labels, make_key)
             view, _ = self._look(critic.params, critic.stats, batch, fakes, look_key)
-            value, metrics = self.g_loss(view)
+            value, metrics = self.g_loss(View(**view, params=params, history=player.history))
+            metrics["g_spread"] = jnp.mean(jnp.std(fakes.images, axis=0))
             return value, (stats, metrics)
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
@@ -155,12 +203,14 @@ class _Game:
 
 
 def make_gan(**parts: Any) -> Gan:
-    """The three functions of a GAN from its parts.
+    """The functions of a GAN from its parts.
 
     generator(z, labels, train) -> images; discriminator(images, labels, train) -> Critique; prior(key, B) -> z [B, Z];
     targets(key, B) -> Targets; d_loss, g_loss: View -> (scalar to minimise, metrics by name); d_optimizer, g_optimizer;
-    d_average_decay, g_average_decay: of the moving averages, 0 for none.
+    d_average_decay, g_average_decay: of the moving averages, 0 for none; d_remembers, g_remembers: whether the mean of
+    all past parameters is kept; (key, images) -> images: augment_real (real images, as data), augment (what D sees,
+    real and fake), distort (what D should not notice, for the term `consistency`).
     Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws what the other one drew.
     """
     game = _Game(**parts)
-    return Gan(game.init, game.step, game.sample)
+    return Gan(game.init, game.step, game.sample, game.judge)

@@ -32,6 +32,7 @@ def write_loss_curves(path: pathlib.Path, rows: list[dict]) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    rows = [row for row in rows if "d_loss" in row]  # A validation score is a row of its own.
     steps = [row["step"] for row in rows]
     figure, (losses, outputs) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for axes, names in ((losses, ("d_loss", "g_loss")), (outputs, ("d_real", "d_fake"))):

@@ -14,11 +14,13 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, cli, pictures, train, workdir
 from gan_jax.checkpoint import Checkpoints
-from gan_jax.data.dataset import to_uint8
+from gan_jax.data.dataset import to_float
+from gan_jax.drawing import balanced_labels, draw
 from gan_jax.errors import UserError
 from gan_jax.types import Gan, GanState
 
-_BATCH_SIZE = 500
+
+_JUDGED = 500  # images in one look of the discriminator
 
 
 class Trained(NamedTuple):
@@ -35,6 +37,19 @@ class Trained(NamedTuple):
     def num_classes(self) -> int:
         return self.run["data"]["num_classes"]
 
+    def draw(self, labels: np.ndarray, seed: int = 0) -> np.ndarray:
+        """uint8 [N, H, W, C], one image for each label, from the averaged generator where one is kept."""
+        return draw(jax.jit(self.gan.sample), self.state, labels, seed)
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        """The discriminator's own class of images uint8 [N, H, W, C], for heads with class logits: int [N]."""
+        judge, classes = jax.jit(self.gan.judge), []
+        for batch in np.array_split(images, max(len(images) // _JUDGED, 1)):
+            nothing = np.zeros(len(batch), np.int32)
+            logits = judge(self.state, to_float(batch), nothing).class_logits[:, : self.num_classes]
+            classes.append(np.argmax(logits, axis=-1))
+        return np.concatenate(classes)
+
 
 def load(path: str) -> Trained:
     """The newest checkpoint of the run in a workdir, finished or not."""
@@ -50,23 +65,6 @@ def load(path: str) -> Trained:
     if state is None:
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
     return Trained(folder, config, run, gan, state, step)
-
-
-def balanced_labels(num_images: int, num_classes: int) -> np.ndarray:
-    """0, 1, ..., K - 1, 0, 1, ...: every class equally often, as far as it goes."""
-    return np.arange(num_images, dtype=np.int32) % num_classes
-
-
-def draw(trained: Trained, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """uint8 [N, H, W, C], one image for each label, from the averaged generator where one is kept."""
-    generate, images = jax.jit(trained.gan.sample), []
-    for index, start in enumerate(range(0, len(labels), _BATCH_SIZE)):
-        batch = labels[start : start + _BATCH_SIZE]
-        # The last batch is filled up, so that one program serves them all.
-        full = np.concatenate([batch, np.zeros(_BATCH_SIZE - len(batch), np.int32)])
-        key = jax.random.fold_in(jax.random.key(seed), index)
-        images.append(to_uint8(generate(trained.state, key, full))[: len(batch)])
-    return np.concatenate(images)
 
 
 def _labels(text: str, num_images: int, num_classes: int) -> np.ndarray:
@@ -108,7 +106,7 @@ def main() -> None:
     trained = load(arguments.workdir)
     labels = _labels(arguments.labels, arguments.num_images, trained.num_classes)
     columns = trained.num_classes if not arguments.labels else math.ceil(math.sqrt(len(labels)))
-    _write(path, draw(trained, labels, arguments.seed), labels, min(columns, len(labels), 20))
+    _write(path, trained.draw(labels, arguments.seed), labels, min(columns, len(labels), 20))
     print(f"{len(labels)} images of step {trained.step} in {path}")
 
 

@@ -17,14 +17,32 @@ def feature_matching(view: View) -> jax.Array:
     return jnp.sum((jnp.mean(view.real.features, axis=0) - jnp.mean(view.fake.features, axis=0)) ** 2)
 
 
+def _cross_entropy(class_logits: jax.Array, labels: jax.Array) -> jax.Array:
+    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(class_logits, labels))
+
+
 def classification(view: View) -> jax.Array:
-    """Mean cross-entropy of the real images' class logits with their labels (arXiv 1610.09585, L_C on real images)."""
-    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(view.real.class_logits, view.batch.labels))
+    """Mean cross-entropy of the real images' class logits with their labels (arXiv 1610.09585, L_C on real images).
+
+    In semi-supervised training, of the labelled images alone. A discriminator term.
+    """
+    if view.labelled is not None:
+        return _cross_entropy(view.labelled.class_logits, view.batch.labelled.labels)
+    return _cross_entropy(view.real.class_logits, view.batch.labels)
 
 
 def classification_fake(view: View) -> jax.Array:
-    """The same on generated images and the labels that they were conditioned on."""
-    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(view.fake.class_logits, view.fakes.labels))
+    """The same on generated images and the labels that they were conditioned on. A term of either player."""
+    return _cross_entropy(view.fake.class_logits, view.fakes.labels)
+
+
+def classification_as_fake(view: View) -> jax.Array:
+    """Mean cross-entropy of generated images with the last class, which stands for "generated" (arXiv 1606.01583).
+
+    For the head `auxiliary_fake`, whose class logits are K + 1. A discriminator term.
+    """
+    logits = view.fake.class_logits
+    return _cross_entropy(logits, jnp.full((len(logits),), logits.shape[-1] - 1))
 
 
 def _squared_slopes(view: View, images: jax.Array, labels: jax.Array) -> jax.Array:
@@ -33,31 +51,77 @@ def _squared_slopes(view: View, images: jax.Array, labels: jax.Array) -> jax.Arr
     return jnp.sum(gradients**2, axis=(1, 2, 3))
 
 
+def _distance_from_slope_one(view: View, images: jax.Array) -> jax.Array:
+    """mean (|| grad D || - 1)^2 at `images`."""
+    # The root has no gradient at 0.
+    return jnp.mean((jnp.sqrt(_squared_slopes(view, images, view.batch.labels) + 1e-12) - 1.0) ** 2)
+
+
 def r1(view: View) -> jax.Array:
     """mean || grad D(x) ||^2 / 2 at the real images (arXiv 1801.04406, eq. 9). A discriminator term."""
-    return 0.5 * jnp.mean(_squared_slopes(view, *view.batch))
+    return 0.5 * jnp.mean(_squared_slopes(view, view.batch.images, view.batch.labels))
+
+
+def r2(view: View) -> jax.Array:
+    """The same at the generated images (arXiv 1801.04406, eq. 10)."""
+    return 0.5 * jnp.mean(_squared_slopes(view, view.fakes.images, view.fakes.labels))
 
 
 def gradient_penalty(view: View) -> jax.Array:
     """mean (|| grad D(x^) || - 1)^2 at x^ = e x + (1 - e) G(z), e ~ U(0, 1) (arXiv 1704.00028, eq. 3)."""
-    real, labels = view.batch
-    mix = jax.random.uniform(view.key, (len(labels), 1, 1, 1))
-    squares = _squared_slopes(view, mix * real + (1.0 - mix) * view.fakes.images, labels)
-    return jnp.mean((jnp.sqrt(squares + 1e-12) - 1.0) ** 2)
+    real = view.batch.images
+    mix = jax.random.uniform(view.key, (len(real), 1, 1, 1))
+    return _distance_from_slope_one(view, mix * real + (1.0 - mix) * view.fakes.images)
+
+
+def dragan(view: View) -> jax.Array:
+    """mean (|| grad D(x^) || - 1)^2 around the real images (arXiv 1705.07215, section 2.3 and its published code).
+
+    x^ = x + e s u / 2 with s the standard deviation of all pixels of the batch, u ~ U(0, 1) a pixel, e ~ U(0, 1) an
+    image.
+    """
+    real = view.batch.images
+    mix_key, noise_key = jax.random.split(view.key)
+    mix = jax.random.uniform(mix_key, (len(real), 1, 1, 1))
+    noise = jax.random.uniform(noise_key, real.shape)
+    return _distance_from_slope_one(view, real + mix * 0.5 * jnp.std(real) * noise)
+
+
+def consistency(view: View) -> jax.Array:
+    """mean (D(x) - D(T(x)))^2 over real images and their distortions T (arXiv 1910.12027, eq. 3, on the logits).
+
+    T is `augmentation.consistency`. Both looks are of this term alone, with the same draws inside D.
+    """
+    distorted = view.critic(view.distort(view.key, view.batch.images), view.batch.labels).logits
+    return jnp.mean((view.critic(view.batch.images, view.batch.labels).logits - distorted) ** 2)
+
+
+def historical_averaging(view: View) -> jax.Array:
+    """|| theta - (1 / t) sum_i theta[i] ||^2 over all parameters of the player (arXiv 1606.03498, section 3.3).
+
+    A part of the loss, not a step of its own; theta[1] is the start. A term of either player.
+    """
+    pairs = zip(jax.tree.leaves(view.params), jax.tree.leaves(view.history["mean"]), strict=True)
+    return sum(jnp.sum((now - mean) ** 2) for now, mean in pairs)
 
 
 TERMS = {
     "classification": classification,
+    "classification_as_fake": classification_as_fake,
     "classification_fake": classification_fake,
+    "consistency": consistency,
+    "dragan": dragan,
     "feature_matching": feature_matching,
     "gradient_penalty": gradient_penalty,
+    "historical_averaging": historical_averaging,
     "r1": r1,
+    "r2": r2,
 }
 
 # Terms over class logits.
-CLASS_TERMS = ("classification", "classification_fake")
+CLASS_TERMS = ("classification", "classification_as_fake", "classification_fake")
 # Terms that differentiate one logit with respect to one image.
-PER_EXAMPLE_TERMS = ("gradient_penalty", "r1")
+PER_EXAMPLE_TERMS = ("dragan", "gradient_penalty", "r1", "r2")
 
 
 def weighted_sum(prefix: str, parts: dict[str, tuple[float, Callable[[View], jax.Array]]]) -> Callable:

@@ -2,20 +2,23 @@
 
 import pathlib
 import time
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, pictures, workdir
+from gan_jax import build, pictures, steps, workdir
 from gan_jax import config as configs
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.config import choose
 from gan_jax.data import sources
-from gan_jax.data.dataset import BatchOrder, Dataset, to_float, to_uint8
+from gan_jax.data.dataset import Dataset, hold_out, to_float, to_uint8
+from gan_jax.early_stopping import METRIC, EarlyStopping
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed
+from gan_jax.guard import Guard
 from gan_jax.interrupts import Interrupts
+from gan_jax.objectives import OBJECTIVES
 from gan_jax.progress import Progress
 from gan_jax.records import Records, read_metrics
 from gan_jax.types import Batch, Gan, GanState
@@ -24,9 +27,10 @@ _GRID_SIDE = 10
 
 
 def load_data(config: ConfigDict, data_dir: str) -> Dataset:
-    """The data set that the config names."""
+    """The data set that the config names, with its validation images set apart."""
     section = config.data
-    return sources.load(section.name, section.dir, section.fallback, section.image_size, section.channels, data_dir)
+    dataset = sources.load(section.name, section.dir, section.fallback, section.image_size, section.channels, data_dir)
+    return hold_out(dataset, section.num_validation)
 
 
 def _keys(seed: int) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -34,10 +38,18 @@ def _keys(seed: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     return tuple(jax.random.split(jax.random.key(seed), 3))
 
 
-def init_state(gan: Gan, config: ConfigDict, image_shape: tuple[int, ...]) -> GanState:
-    """The untrained state. Its sizes do not depend on the batch's."""
-    batch = Batch(jnp.zeros((2, *image_shape)), jnp.zeros((2,), jnp.int32))
-    return jax.jit(gan.init)(_keys(config.seed)[0], batch)
+def init_state(gan: Gan, config: ConfigDict, image_shape: tuple[int, ...], examples: Batch | None = None) -> GanState:
+    """The untrained state. `examples`: what it depends on if a start depends on data; without, only its shapes hold."""
+    size = config.init_batch_size
+    if examples is None:
+        examples = Batch(jnp.zeros((size, *image_shape)), jnp.zeros((size,), jnp.int32))
+    return jax.jit(gan.init)(_keys(config.seed)[0], examples)
+
+
+def _examples(config: ConfigDict, data: Batch) -> Batch:
+    """Training images that starts depend on: the same for the same seed."""
+    chosen = np.random.default_rng([config.seed, 0, 2]).integers(0, len(data.labels), config.init_batch_size)
+    return Batch(to_float(data.images[chosen]), data.labels[chosen])
 
 
 def restore(
@@ -50,79 +62,71 @@ def restore(
     return step, checkpoints.restore(step, jax.eval_shape(lambda: init_state(gan, config, image_shape)))
 
 
-def compile_steps(gan: Gan, steps_per_call: int) -> Callable:
-    """jit of (state, images, labels, indices, count, key) -> (state, metrics): `count` steps in one call.
-
-    images uint8 [N, H, W, C] and labels [N] stay on the device; indices int32 [steps_per_call, d_steps, B] say which
-    of them each step reads. metrics are arrays [steps_per_call] of which the first `count` entries hold. `count` is
-    an argument, so that a run's last and shorter call is the same program.
-    """
-
-    def call(state, images, labels, indices, count, key):
-        def body(i, carry):
-            state, metrics = carry
-            batches = Batch(to_float(images[indices[i]]), labels[indices[i]])
-            state, values = gan.step(state, batches, key)
-            return state, jax.tree.map(lambda all_steps, value: all_steps.at[i].set(value), metrics, values)
-
-        shapes = jax.eval_shape(body_metrics, state, images, labels, indices, key)
-        metrics = jax.tree.map(lambda leaf: jnp.zeros((steps_per_call,), leaf.dtype), shapes)
-        return jax.lax.fori_loop(0, count, body, (state, metrics))
-
-    def body_metrics(state, images, labels, indices, key):
-        return gan.step(state, Batch(to_float(images[indices[0]]), labels[indices[0]]), key)[1]
-
-    return jax.jit(call, donate_argnums=0)
-
-
 class _Run:
     """One training run: everything that the loop needs between two calls."""
 
-    def __init__(self, config: ConfigDict, folder: workdir.Workdir, dataset: Dataset):
+    def __init__(self, config: ConfigDict, folder: workdir.Workdir, dataset: Dataset, data_dir: str):
         self.config, self.folder = config, folder
         self.total = build.num_steps(config, len(dataset.train.labels))
         self.gan = build.build(config, dataset.image_shape, dataset.num_classes, self.total)
         self.rates = build.schedules(config, self.total)
+        zero_means_won = choose(OBJECTIVES, config.objective, "objective").zero_means_won
+        self.guard = Guard(**config.guard, zero_means_won=zero_means_won)
+        data = steps.training_data(config, dataset)
         folder.start(config)
         self.checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
         self.checkpoints.remove_leftovers()
         self.step, self.state = restore(self.checkpoints, self.gan, config, dataset.image_shape)
         if self.state is None:
-            self.state = init_state(self.gan, config, dataset.image_shape)
-        self.images, self.labels = jax.device_put(tuple(dataset.train))
-        self.order = BatchOrder(config.seed, len(self.labels), config.d_steps, config.batch_size)
-        self.call = compile_steps(self.gan, config.steps_per_call)
+            self.state = init_state(self.gan, config, dataset.image_shape, _examples(config, data))
+        self.data, self.order = jax.device_put(data), steps.Order(config, data)
+        self.call = steps.compile_steps(self.gan, config.steps_per_call)
         self.sample = jax.jit(self.gan.sample)
         _, self.step_key, self.sample_key = _keys(config.seed)
         self.grid_labels = jnp.tile(jnp.arange(_GRID_SIDE) % dataset.num_classes, _GRID_SIDE)
         self.records = Records(folder.path, folder.metrics, self.step)
+        self.stopping = None
+        if config.early_stopping.every_steps:
+            rows = read_metrics(folder.metrics)
+            self.stopping = EarlyStopping(config.early_stopping, dataset, self.sample, rows, data_dir)
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.total or bool(self.stopping and self.stopping.exhausted)
 
     def advance(self) -> tuple[int, dict]:
-        """Dispatches one call, which never ends in the middle of a checkpoint interval: (steps, metrics to come)."""
-        every = self.config.steps_per_call
-        boundaries = [(self.step // n + 1) * n for n in (every, self.config.checkpoint_every_steps) if n]
-        count = min(*boundaries, self.total) - self.step
-        indices = np.zeros((every, self.config.d_steps, self.config.batch_size), np.int32)
-        indices[:count] = self.order(self.step, count)
-        self.state, metrics = self.call(self.state, self.images, self.labels, indices, count, self.step_key)
+        """Dispatches one call, which never ends in the middle of a checkpoint's or a score's interval."""
+        config = self.config
+        intervals = (config.steps_per_call, config.checkpoint_every_steps, config.early_stopping.every_steps)
+        count = min(self.total, *((self.step // n + 1) * n for n in intervals if n)) - self.step
+        self.state, metrics = self.call(self.state, self.data, self.order(self.step, count), count, self.step_key)
         self.step += count
         return count, metrics
 
     def record(self, last_step: int, count: int, metrics: dict, steps_per_second: float) -> None:
-        """Writes the rows of one call; TrainingFailed at the first step whose losses are not finite."""
+        """Writes the rows of one call; TrainingFailed at the step at which the guard ends the run."""
         metrics = {name: np.asarray(values)[:count] for name, values in metrics.items()}
-        finite = np.isfinite(metrics["d_loss"]) & np.isfinite(metrics["g_loss"])
         for index, step in enumerate(range(last_step - count + 1, last_step + 1)):
-            if step % self.config.log_every_steps == 0 or step == self.total or not finite[index]:
-                values = {name: float(array[index]) for name, array in sorted(metrics.items())}
+            values = {name: float(array[index]) for name, array in sorted(metrics.items())}
+            failure = self._failure(step, values)
+            if step % self.config.log_every_steps == 0 or step == self.total or failure:
                 values["d_learning_rate"] = float(self.rates["d"](step * self.config.d_steps))
                 values["g_learning_rate"] = float(self.rates["g"](step))
                 self.records.scalars(step, {**values, "steps_per_second": steps_per_second})
-            if not finite[index]:
-                raise TrainingFailed(
-                    f"training diverged: a loss is not finite at step {step}; lower the learning rates. The last "
-                    f"checkpoint is step {max(self.checkpoints.steps(), default=0)} in {self.folder.checkpoints}"
-                )
+            if failure:
+                raise failure
+
+    def _failure(self, step: int, values: dict[str, float]) -> TrainingFailed | None:
+        try:
+            self.guard.check(step, values)
+        except TrainingFailed as failure:
+            last = max(self.checkpoints.steps(), default=0)
+            return type(failure)(f"{failure}. The last checkpoint is step {last} in {self.folder.checkpoints}")
+        return None
+
+    def score(self) -> None:
+        """The validation score of the current step, as a row of its own."""
+        self.records.scalars(self.step, {METRIC: self.stopping.score(self.step, self.state)})
 
     def save_grid(self, step: int) -> pathlib.Path:
         images = to_uint8(self.sample(self.state, self.sample_key, self.grid_labels))
@@ -150,28 +154,36 @@ class _Run:
                 self.record(last_step, count, metrics, progress.rate)
                 progress.update(last_step)
 
-        while self.step < self.total and not interrupts.received:
+        while not (self.finished or interrupts.received):
             count, metrics = self.advance()
             write_records()
             waiting.append((self.step, count, metrics))
-            sample, save = (
+            sample, save, score = (
                 self.crosses(count, every)
-                for every in (self.config.sample_every_steps, self.config.checkpoint_every_steps)
+                for every in (
+                    self.config.sample_every_steps,
+                    self.config.checkpoint_every_steps,
+                    self.config.early_stopping.every_steps,
+                )
             )
-            if sample or save or self.step == self.total:
+            if sample or save or score or self.step == self.total:
                 write_records()
+            if score:
+                self.score()
             if sample and self.step < self.total:
                 self.save_grid(self.step)
-            if save:
+            if save and not self.guard.suspicious:
                 self.save()
         write_records()
         progress.close()
         self.save()
-        if interrupts.received and self.step < self.total:
+        if interrupts.received and not self.finished:
             raise Interrupted(
                 f"{interrupts.received}: saved at step {self.step} of {self.total}; run the same command with "
                 f"--workdir={self.folder.path} to continue"
             )
+        if self.step < self.total:
+            print(f"stopped early at step {self.step}: validation was best at step {self.stopping.best_step}")
 
 
 def describe(dataset: Dataset) -> dict:
@@ -183,6 +195,7 @@ def describe(dataset: Dataset) -> dict:
         "fingerprint": dataset.fingerprint(),
         "num_train": len(dataset.train.labels),
         "num_test": len(dataset.test.labels),
+        "num_validation": len(dataset.validation.labels) if dataset.validation else 0,
         "image_shape": list(dataset.image_shape),
         "num_classes": dataset.num_classes,
     }
@@ -208,15 +221,15 @@ def _train(config: ConfigDict, folder: workdir.Workdir, data_dir: str, interrupt
     data = describe(dataset)
     if "data" in before:
         check_data(folder.path, before["data"], data)
-    run = _Run(config, folder, dataset)
+    run = _Run(config, folder, dataset, data_dir)
     folder.update_run(**workdir.provenance(), data=data, status="running", num_steps=run.total)
     run.records.hparams(configs.leaves(config))
     status = "interrupted"
     try:
         run.loop(interrupts)
         status, grid = "completed", run.save_grid(run.step)
-    except TrainingFailed:
-        status = "diverged"
+    except TrainingFailed as failure:
+        status = failure.status
         raise
     finally:
         run.records.close()

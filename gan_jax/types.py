@@ -1,16 +1,21 @@
 """The few types that every room shares. Arrays and callables only; nothing here computes."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import jax
 
 
 class Batch(NamedTuple):
-    """Real examples: images [B, H, W, C] float32 in [-1, 1], labels int32 [B]."""
+    """Real examples: images [B, H, W, C] float32 in [-1, 1], labels int32 [B].
+
+    labelled: in semi-supervised training, the examples whose labels may be learned from; the labels beside `images`
+    are then drawn at random and say nothing.
+    """
 
     images: jax.Array
     labels: jax.Array
+    labelled: Optional["Batch"] = None
 
 
 class Critique(NamedTuple):
@@ -32,8 +37,11 @@ class Targets(NamedTuple):
 class View(NamedTuple):
     """What the loss of one update may look at.
 
-    real, fake: critiques of `batch` and of `fakes`, with the parameters being differentiated.
+    real, fake, labelled: critiques of `batch`, `fakes` and `batch.labelled` (None without), with the parameters being
+    differentiated.
     critic: (images, labels) -> Critique, the same discriminator once more, for penalties.
+    distort: (key, images) -> images, the distortion that a discriminator should not notice, for consistency.
+    params, history: parameters of the player in its update, and the mean of those it had ({} where none is kept).
     key: for a term's own draws.
     """
 
@@ -41,8 +49,12 @@ class View(NamedTuple):
     fakes: Batch
     real: Critique
     fake: Critique
+    labelled: Critique | None
     targets: Targets
     critic: Callable[[jax.Array, jax.Array], Critique]
+    distort: Callable[[jax.Array, jax.Array], jax.Array]
+    params: Any
+    history: Any
     key: jax.Array
 
 
@@ -51,12 +63,14 @@ class Player(NamedTuple):
 
     stats: every collection that is not `params` (batch statistics, ...).
     average: exponential moving average of {"params", "stats"} together, or {} where none is kept.
+    history: plain mean of all parameters so far and their number, {"mean", "count"}, or {} where none is kept.
     """
 
     params: Any
     stats: Any
     opt_state: Any
     average: Any
+    history: Any
 
 
 class GanState(NamedTuple):
@@ -68,13 +82,15 @@ class GanState(NamedTuple):
 
 
 class Gan(NamedTuple):
-    """A GAN as three pure functions.
+    """A GAN as four pure functions.
 
-    init(key, batch) -> GanState                        batch: Batch of any size
+    init(key, batch) -> GanState                        batch: real examples, for starts that depend on data
     step(state, batches, key) -> (GanState, metrics)    batches: Batch with leaves [d_steps, B, ...]
     sample(state, key, labels) -> images [B, H, W, C] in [-1, 1]
+    judge(state, images, labels) -> Critique            in inference mode, nothing drawn
     """
 
     init: Callable
     step: Callable
     sample: Callable
+    judge: Callable

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import evaluate, main, sample, train
+from gan_jax import evaluate, features, main, sample, train
 from gan_jax.errors import DataUnavailable
 from gan_jax.evaluation import classifier
 from tests.conftest import run
@@ -35,7 +35,7 @@ def test_sampling(config, tmp_path):
 def test_scores_of_a_run(config, tmp_path, monkeypatch, capsys):
     path, cache = tmp_path / "run", tmp_path / "cache"
     train.train(config, str(path))
-    monkeypatch.setattr(evaluate, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
+    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
     words = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
     assert run(evaluate, *words) == 0
     first = json.loads((path / "evaluation.json").read_text())

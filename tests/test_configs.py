@@ -19,6 +19,12 @@ def specs():
     return [f"{path}:{v}".rstrip(":") for path in FILES for v in configs.variants(path) or [""]]
 
 
+def shape_of(config):
+    """The images of a config's own data set, without having it."""
+    side, channels = config.data.image_size or 28, config.data.channels
+    return (side, side, channels or (1 if config.data.name == "mnist" else 3))
+
+
 def shapes_of_a_step(config, shape=(28, 28, 1)):
     """One init and one step, in shapes only."""
     gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
@@ -34,18 +40,19 @@ def shapes_of_a_step(config, shape=(28, 28, 1)):
 
 @pytest.mark.parametrize("spec", specs())
 def test_every_config_steps(spec):
-    shapes_of_a_step(configs.load(spec))
+    config = configs.load(spec)
+    shapes_of_a_step(config, shape_of(config))
 
 
 def test_no_two_configs_are_the_same():
     resolved = [configs.to_json(configs.load(spec)) for spec in specs()]
-    assert len(resolved) >= 5
+    assert len(resolved) >= 15
     assert len(set(resolved)) == len(resolved)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("side", "widths"), [(28, (32, 16)), (32, (32, 16, 8)), (64, (64, 32, 16, 8))])
-@pytest.mark.parametrize("spec", ["configs/cgan.py", "configs/dcgan.py", "configs/cdcgan.py"])
+@pytest.mark.parametrize("spec", ["configs/cgan.py", "configs/cdcgan.py", "configs/sngan.py:resnet"])
 def test_sizes_and_channels(spec, side, widths, channels):
     config = configs.load(spec)
     configs.override(config, {"generator.widths": widths, "discriminator.widths": widths[::-1]})
@@ -105,7 +112,7 @@ def test_mistakes_on_the_command_line(spec, words, message):
     [
         ({"objective": "bce_logit"}, "objective='bce_logit' is unknown; did you mean bce_logits"),
         ({"generator.norm": "batchnorm"}, "generator.norm='batchnorm' is unknown; did you mean batch"),
-        ({"generator.family": "transformer"}, "choose one of: dcgan, mlp"),
+        ({"generator.family": "transformer"}, "choose one of: dcgan, mlp, resnet"),
         ({"g_optimizer.name": "adm"}, "did you mean adam"),
         ({"generator.norm_layers": "0,7"}, "the hidden layers are 0 to 2"),
         ({"generator.norm_layers": "al"}, "did you mean all"),

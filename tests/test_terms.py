@@ -21,15 +21,65 @@ def linear_critic(images, labels):
 def view():
     real, fake = (jax.random.normal(jax.random.key(seed), (6, 4, 4, 1)) for seed in (0, 1))
     labels = jnp.arange(6) % 3
-    targets = constant(jax.random.key(0), 6, real=1.0, fake=0.0, generator=1.0)
-    critiques = [linear_critic(images, labels) for images in (real, fake)]
-    return View(Batch(real, labels), Batch(fake, labels), *critiques, targets, linear_critic, jax.random.key(2))
+    return View(
+        batch=Batch(real, labels),
+        fakes=Batch(fake, labels),
+        real=linear_critic(real, labels),
+        fake=linear_critic(fake, labels),
+        labelled=None,
+        targets=constant(jax.random.key(0), 6, real=1.0, fake=0.0, generator=1.0),
+        critic=linear_critic,
+        distort=lambda key, images: images + 0.5,
+        params={"a": jnp.array([1.0, 2.0]), "b": {"c": jnp.array(3.0)}},
+        history={"mean": {"a": jnp.array([0.0, 2.5]), "b": {"c": jnp.array(1.0)}}, "count": jnp.array(4)},
+        key=jax.random.key(2),
+    )
 
 
 def test_penalties_of_a_linear_critic():
     norm = float(jnp.linalg.norm(W))
     assert terms.r1(view()) == pytest.approx(norm**2 / 2, rel=1e-5)
+    assert terms.r2(view()) == pytest.approx(norm**2 / 2, rel=1e-5)
     assert terms.gradient_penalty(view()) == pytest.approx((norm - 1) ** 2, rel=1e-4)
+    assert terms.dragan(view()) == pytest.approx((norm - 1) ** 2, rel=1e-4)
+
+
+def quadratic_critic(images, labels):
+    """logit = |x|^2 / 2, so that the slope at x is x itself: a penalty shows where it was taken."""
+    features = images.reshape(len(images), -1)
+    return Critique(0.5 * jnp.sum(features**2, axis=1), features)
+
+
+def test_penalties_are_taken_where_they_say():
+    v = view()._replace(critic=quadratic_critic)
+    real, fake = (np.asarray(batch.images, np.float64).reshape(6, -1) for batch in (v.batch, v.fakes))
+    assert terms.r1(v) == pytest.approx(0.5 * (real**2).sum(axis=1).mean(), rel=1e-5)
+    assert terms.r2(v) == pytest.approx(0.5 * (fake**2).sum(axis=1).mean(), rel=1e-5)
+    mix = np.asarray(jax.random.uniform(v.key, (6, 1, 1, 1)), np.float64).reshape(6, 1)
+    norms = np.linalg.norm(mix * real + (1 - mix) * fake, axis=1)
+    assert terms.gradient_penalty(v) == pytest.approx(((norms - 1) ** 2).mean(), rel=1e-5)
+    # DRAGAN's points lie between x and x + std(x) / 2 in every pixel.
+    slopes = []
+    linear = lambda images, labels: slopes.append(images) or quadratic_critic(images, labels)  # noqa: E731
+    terms.dragan(v._replace(critic=linear))
+    (traced,) = slopes
+    assert traced.shape == v.batch.images.shape
+    low, high = real, real + 0.5 * real.std()
+    bounds = [((np.linalg.norm(x, axis=1) - 1) ** 2).mean() for x in (low, high)]
+    assert terms.dragan(v) != pytest.approx(bounds[0], rel=1e-3)
+    corners = np.maximum(np.abs(low), np.abs(high))
+    assert terms.dragan(v) < ((np.linalg.norm(corners, axis=1) - 1) ** 2).mean()
+
+
+def test_consistency_compares_an_image_with_its_distortion():
+    """T adds 0.5 to every pixel, which a linear critic sees as half the sum of its weights."""
+    assert terms.consistency(view()) == pytest.approx((0.5 * float(W.sum())) ** 2, rel=1e-4)
+    assert terms.consistency(view()._replace(distort=lambda key, images: images)) == 0
+
+
+def test_historical_averaging_by_hand():
+    """(1 - 0)^2 + (2 - 2.5)^2 + (3 - 1)^2."""
+    assert terms.historical_averaging(view()) == pytest.approx(5.25)
 
 
 def test_feature_matching_is_between_batch_means():
@@ -47,13 +97,23 @@ def test_classification_by_hand():
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     expected = -log_p[np.arange(6), np.asarray(v.batch.labels)].mean()
     assert terms.classification(v) == pytest.approx(expected, rel=1e-5)
+    # With labelled images set apart they alone count: the labels beside the others say nothing.
+    labelled = Batch(v.batch.images[:2], v.batch.labels[:2])
+    few = v._replace(
+        batch=Batch(v.batch.images, (v.batch.labels + 1) % 3, labelled), labelled=linear_critic(*labelled[:2])
+    )
+    assert terms.classification(few) == pytest.approx(-log_p[[0, 1], [0, 1]].mean(), rel=1e-5)
+    fake = np.asarray(v.fake.class_logits, np.float64)
+    log_p = fake - np.log(np.exp(fake).sum(axis=1, keepdims=True))
+    assert terms.classification_fake(v) == pytest.approx(-log_p[np.arange(6), v.fakes.labels].mean(), rel=1e-5)
+    assert terms.classification_as_fake(v) == pytest.approx(-log_p[:, 2].mean(), rel=1e-5)
 
 
 def test_class_head_is_the_k_plus_one_softmax():
     """sigmoid(logsumexp(l)) = 1 - p(fake) of a softmax over K + 1 classes whose fake logit is 0."""
     head = heads.Class(4, jax.nn.initializers.normal(1.0))
     features = jax.random.normal(jax.random.key(0), (5, 7))
-    critique, _ = head.init_with_output(jax.random.key(1), features, jnp.zeros((5,), jnp.int32))
+    critique, _ = head.init_with_output(jax.random.key(1), features, jnp.zeros((5,), jnp.int32), True)
     softmax = jax.nn.softmax(jnp.pad(critique.class_logits, ((0, 0), (0, 1))), axis=-1)
     np.testing.assert_allclose(jax.nn.sigmoid(critique.logits), 1 - softmax[:, -1], rtol=1e-5)
 

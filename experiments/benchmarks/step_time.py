@@ -2,7 +2,8 @@
 
 The same networks, batch, losses and optimizer, one D and one G update a step. Every contender has a process of its own
 (PyTorch's idle threads would slow down whatever ran beside them), warms up, and takes turns of ten steps with the
-others; medians with quartiles. Needs PyTorch, which the package itself does not: pip install torch
+others. Medians with quartiles of the times, and of the ratio within each round, since a virtual machine's speed changes
+from minute to minute. Needs PyTorch, which the package itself does not: pip install torch
 """
 
 import argparse
@@ -18,9 +19,10 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from gan_jax import build, cli, train, workdir
+from gan_jax import build, cli, steps, train, workdir
 from gan_jax import config as configs
 from gan_jax.errors import UserError
+from gan_jax.types import Batch
 
 _BATCH, _STEPS = 128, 10
 # A virtual machine backs a new process's memory with large pages only after a while: until then a step can take 1.4
@@ -52,14 +54,14 @@ def jax_turn(name: str) -> Callable[[], None]:
     configs.override(config, _SAME)
     images, labels = batch()
     gan = build.build(config, images.shape[1:], 10, 1000)
-    call = train.compile_steps(gan, _STEPS)
+    call = steps.compile_steps(gan, _STEPS)
     state = [train.init_state(gan, config, images.shape[1:])]
-    data = jax.device_put((((images + 1) * 127.5).astype(np.uint8), labels))
-    indices = np.tile(np.arange(_BATCH, dtype=np.int32), (_STEPS, 1, 1))
+    data = jax.device_put(Batch(((images + 1) * 127.5).astype(np.uint8), labels))
+    indices = steps.Indices(np.tile(np.arange(_BATCH, dtype=np.int32), (_STEPS, 1, 1)), None)
     key = jax.random.key(1)
 
     def turn() -> None:
-        state[0], metrics = call(state[0], *data, indices, _STEPS, key)
+        state[0], metrics = call(state[0], data, indices, _STEPS, key)
         assert np.isfinite(metrics["d_loss"][-1])
 
     return turn
@@ -101,8 +103,8 @@ def _serve(contender: str, name: str, pipe) -> None:
         pipe.send((time.perf_counter() - began) / _STEPS * 1e3)
 
 
-def measure(name: str, rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds a step of every contender: median and quartiles over `rounds` turns."""
+def measure(name: str, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds a step of every contender in each of `rounds` rounds."""
     context, pipes, processes = multiprocessing.get_context("spawn"), {}, []
     for contender in CONTENDERS:
         pipes[contender], theirs = context.Pipe()
@@ -118,13 +120,25 @@ def measure(name: str, rounds: int) -> dict[str, dict[str, float]]:
     for pipe, process in zip(pipes.values(), processes, strict=True):
         pipe.send(False)
         process.join()
-    names = ("lower_ms", "median_ms", "upper_ms")
-    return {c: dict(zip(names, np.percentile(t, (25, 50, 75)).round(2), strict=True)) for c, t in times.items()}
+    return times
+
+
+def quartiles(values: list[float]) -> dict[str, float]:
+    names = ("lower", "median", "upper")
+    return dict(zip(names, np.percentile(values, (25, 50, 75)).round(3), strict=True))
+
+
+def summarize(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Quartiles of every contender's milliseconds, and of PyTorch's best over this package, round by round."""
+    rows = {contender: quartiles(values) for contender, values in times.items()}
+    best = min((c for c in times if c != "gan_jax"), key=lambda contender: rows[contender]["median"])
+    rows["ratio to PyTorch's best"] = quartiles(np.divide(times[best], times["gan_jax"]))
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.step_time", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--output", default="experiments/results/step_time.json")
     arguments = parser.parse_args()
     try:
@@ -133,13 +147,10 @@ def main() -> None:
         raise UserError("this benchmark needs PyTorch beside the requirements: pip install torch") from None
     result = {**workdir.provenance(), "torch": version, "date": str(datetime.date.today()), "batch": _BATCH}
     for name in _CONFIGS:
-        result[name] = times = measure(name, arguments.rounds)
-        best = min(row["median_ms"] for contender, row in times.items() if contender != "gan_jax")
+        result[name] = rows = summarize(measure(name, arguments.rounds))
         print(f"{name}, batch {_BATCH}, ms a step: median (quartiles)")
-        for contender, row in times.items():
-            spread = f"({row['lower_ms']:.1f} to {row['upper_ms']:.1f})"
-            ratio = best / row["median_ms"]
-            print(f"  {contender:<24}{row['median_ms']:>8.1f} {spread:<18} PyTorch's best / this: {ratio:.2f}")
+        for label, row in rows.items():
+            print(f"  {label:<24}{row['median']:>8.2f} ({row['lower']:.2f} to {row['upper']:.2f})")
     workdir.write_text(pathlib.Path(arguments.output), json.dumps(result, indent=2, sort_keys=True) + "\n")
 
 

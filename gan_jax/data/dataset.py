@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from gan_jax.errors import UserError
+
 
 class Split(NamedTuple):
     """images uint8 [N, H, W, C], labels int32 [N]."""
@@ -16,13 +18,17 @@ class Split(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """name: the set that was found; source: where; requested: the set that was asked for."""
+    """name: the set that was found; source: where; requested: the set that was asked for.
+
+    validation: images held out of `train` for choosing; None where none are.
+    """
 
     name: str
     source: str
     requested: str
     train: Split
     test: Split
+    validation: Split | None = None
 
     @property
     def num_classes(self) -> int:
@@ -35,10 +41,31 @@ class Dataset(NamedTuple):
     def fingerprint(self) -> str:
         """sha256 of every image and label, as they stand here."""
         digest = hashlib.sha256()
-        for array in (*self.train, *self.test):
+        for array in (*self.train, *self.test, *(self.validation or ())):
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
+
+
+def balanced(labels: np.ndarray, num_images: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of `num_images` random images with equally many of every class, as far as it goes."""
+    classes = rng.permutation(np.unique(labels))
+    shuffled = [rng.permutation(np.flatnonzero(labels == label)) for label in classes]
+    # The first of each class, then the second of each, ...: cut anywhere, it is balanced.
+    rank = np.concatenate([np.arange(len(indices)) for indices in shuffled])
+    return np.concatenate(shuffled)[np.argsort(rank, kind="stable")][:num_images]
+
+
+def hold_out(dataset: Dataset, num_images: int) -> Dataset:
+    """The data set with so many training images, balanced over the classes and always the same, for validation."""
+    if not num_images:
+        return dataset
+    images, labels = dataset.train
+    if not 1 < num_images < len(labels):
+        raise UserError(f"data.num_validation={num_images}: between 2 and {len(labels) - 1} of the training images")
+    held = np.zeros(len(labels), bool)
+    held[balanced(labels, num_images, np.random.default_rng(0))] = True
+    return dataset._replace(train=Split(images[~held], labels[~held]), validation=Split(images[held], labels[held]))
 
 
 def to_float(images):
@@ -74,13 +101,14 @@ class BatchOrder:
     """Which images each training step reads: a pure function of (seed, step).
 
     The images are dealt epoch after epoch, each epoch in an order of its own; a batch may straddle two epochs, so that
-    no image is dropped and every batch is full.
+    no image is dropped and every batch is full. `stream` tells apart the orders of one run.
     """
 
-    def __init__(self, seed: int, num_images: int, d_steps: int, batch_size: int):
+    def __init__(self, seed: int, num_images: int, d_steps: int, batch_size: int, stream: int = 0):
         self._num_images, self._shape = num_images, (d_steps, batch_size)
+        words = [stream] if stream else []
         self._epoch = functools.lru_cache(maxsize=8)(
-            lambda epoch: np.random.default_rng([seed, epoch]).permutation(num_images).astype(np.int32)
+            lambda epoch: np.random.default_rng([seed, epoch, *words]).permutation(num_images).astype(np.int32)
         )
 
     def __call__(self, first_step: int, num_steps: int) -> np.ndarray:

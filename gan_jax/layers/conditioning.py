@@ -1,8 +1,17 @@
-"""How a label enters a network: modules (x, labels int32 [B]) -> x."""
+"""How a label enters a network at its input: modules (x, labels int32 [B], train) -> x, x a vector or an image."""
+
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from gan_jax.layers.weights import plain
+
+
+def soft_one_hot(labels: jax.Array, num_classes: int, smoothing: float) -> jax.Array:
+    """(1 - s) one-hot(y) + s / K, [B, K]; s = 0 is the one-hot vector itself."""
+    return jax.nn.one_hot(labels, num_classes) * (1.0 - smoothing) + smoothing / num_classes
 
 
 class LabelEmbedding(nn.Module):
@@ -13,37 +22,66 @@ class LabelEmbedding(nn.Module):
 
     num_classes: int
     features: int
+    embedding_init: Callable = nn.initializers.normal(1.0)
+    smoothing: float = 0.0
+    weight: Callable = plain
 
     @nn.compact
-    def __call__(self, labels: jax.Array) -> jax.Array:
-        table = self.param("embedding", nn.initializers.normal(1.0), (self.num_classes, self.features))
-        return jax.nn.one_hot(labels, self.num_classes) @ table
+    def __call__(self, labels: jax.Array, train: bool) -> jax.Array:
+        table = self.param("embedding", self.embedding_init, (self.num_classes, self.features))
+        rows = soft_one_hot(labels, self.num_classes, self.smoothing)
+        return self.weight(self, lambda w: rows @ w, table, train)[0]
 
 
-class Unconditional(nn.Module):
-    """Leaves the label out."""
+class _Condition(nn.Module):
+    """num_classes; features: length of an appended embedding; smoothing of the label; the embedding's `weight`."""
 
     num_classes: int
     features: int
+    smoothing: float = 0.0
+    weight: Callable = plain
 
-    def __call__(self, x: jax.Array, labels: jax.Array) -> jax.Array:
-        del labels
+    def embed(self, labels: jax.Array, features: int, train: bool) -> jax.Array:
+        return LabelEmbedding(self.num_classes, features, smoothing=self.smoothing, weight=self.weight)(labels, train)
+
+    def plane(self, labels: jax.Array, x: jax.Array, train: bool) -> jax.Array:
+        """A learned map per class, as one channel beside an image [B, H, W, C]."""
+        return self.embed(labels, x.shape[1] * x.shape[2], train).reshape(*x.shape[:3], 1)
+
+
+class Unconditional(_Condition):
+    """Leaves the label out."""
+
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        del labels, train
         return x
 
 
-class Concat(nn.Module):
-    """Appends the label: [B, F] gets its embedding of `features`, [B, H, W, C] one channel, a learned map per class."""
-
-    num_classes: int
-    features: int
+class Concat(_Condition):
+    """Appends the label: to a vector its embedding of `features`, to an image one channel, a learned map per class."""
 
     @nn.compact
-    def __call__(self, x: jax.Array, labels: jax.Array) -> jax.Array:
-        if x.ndim == 2:
-            return jnp.concatenate([x, LabelEmbedding(self.num_classes, self.features)(labels)], axis=-1)
-        height, width = x.shape[1:3]
-        plane = LabelEmbedding(self.num_classes, height * width)(labels)
-        return jnp.concatenate([x, plane.reshape(-1, height, width, 1)], axis=-1)
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        label = self.embed(labels, self.features, train) if x.ndim == 2 else self.plane(labels, x, train)
+        return jnp.concatenate([x, label], axis=-1)
 
 
-CONDITIONINGS = {"concat": Concat, "none": Unconditional}
+class OneHot(_Condition):
+    """Appends the one-hot label: K entries to a vector, K constant channels to an image (arXiv 1411.1784)."""
+
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        del train
+        label = soft_one_hot(labels, self.num_classes, self.smoothing)
+        label = label.reshape(len(x), *(1,) * (x.ndim - 2), self.num_classes)
+        return jnp.concatenate([x, jnp.broadcast_to(label, (*x.shape[:-1], self.num_classes))], axis=-1)
+
+
+class Multiply(_Condition):
+    """x * e(y) entry by entry; an image is multiplied by a learned map per class, the same for its channels."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        return x * (self.embed(labels, x.shape[-1], train) if x.ndim == 2 else self.plane(labels, x, train))
+
+
+CONDITIONINGS = {"concat": Concat, "multiply": Multiply, "none": Unconditional, "one_hot": OneHot}

@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.layers.weights import plain
+
 _NHWC = ("NHWC", "HWIO", "NHWC")
 
 
@@ -203,7 +205,8 @@ def conv_transpose(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
 class Conv(nn.Module):
     """Square-kernel convolution layer, SAME padding: [B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), features].
 
-    With `transposed`, [B, H, W, C] -> [B, H * stride, W * stride, features] instead.
+    With `transposed`, [B, H, W, C] -> [B, H * stride, W * stride, features] instead. `weight` reparametrises the
+    kernel (layers/weights.py).
     """
 
     features: int
@@ -212,12 +215,13 @@ class Conv(nn.Module):
     transposed: bool = False
     use_bias: bool = True
     kernel_init: Callable = nn.initializers.lecun_normal()
+    weight: Callable = plain
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        w = self.param("kernel", self.kernel_init, shape)
-        y = conv_transpose(x, w, self.stride) if self.transposed else conv(x, w, self.stride)
+        kernel, convolve = self.param("kernel", self.kernel_init, shape), conv_transpose if self.transposed else conv
+        y, bias_init = self.weight(self, lambda w: convolve(x, w, self.stride), kernel, train)
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).reshape(1, 1, 1, -1)
+            y = y + self.param("bias", bias_init, (self.features,)).reshape(1, 1, 1, -1)
         return y

@@ -7,6 +7,8 @@ INITIALIZERS = {
     "normal": lambda stddev: nn.initializers.normal(stddev),
     # U(-1/sqrt(fan_in), 1/sqrt(fan_in)): what PyTorch gives Linear and Conv2d.
     "torch_uniform": lambda stddev: nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
+    "glorot_uniform": lambda stddev: nn.initializers.glorot_uniform(),
     "lecun_normal": lambda stddev: nn.initializers.lecun_normal(),
     "he_normal": lambda stddev: nn.initializers.he_normal(),
+    "orthogonal": lambda stddev: nn.initializers.orthogonal(),
 }

@@ -1,13 +1,53 @@
-"""Normalization layers with one call, `norm(x, labels, train)`, and where a network puts them.
+"""Normalization layers with one call, `norm(x, labels, train)`, for vectors [B, C] and images [B, H, W, C].
 
-A network is handed a factory of norms and never asks which kind it is.
+A network is handed a factory of norms and never asks which kind it is. Every norm ends with a gain and an offset per
+channel; those of the conditional ones are looked up by label.
 """
 
-import functools
-from collections.abc import Callable
+import math
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+
+from gan_jax.errors import UserError
+from gan_jax.layers.conditioning import LabelEmbedding
+
+
+def _around_one(stddev: float):
+    """Initializer N(1, stddev)."""
+    return lambda key, shape, dtype=float: 1.0 + stddev * jax.random.normal(key, shape, dtype)
+
+
+def _on_channels(v: jax.Array, x: jax.Array) -> jax.Array:
+    """[C] or [B, C] shaped so that it broadcasts over x's positions."""
+    batch = v.shape[0] if v.ndim == 2 else 1
+    return v.reshape(batch, *(1,) * (x.ndim - 2), x.shape[-1])
+
+
+class Affine(nn.Module):
+    """x * gain + offset per channel; the gain starts at N(1, scale_stddev), the offset at 0."""
+
+    scale_stddev: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        gain = self.param("scale", _around_one(self.scale_stddev), (x.shape[-1],))
+        offset = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+        return x * _on_channels(gain, x) + _on_channels(offset, x)
+
+
+class ConditionalAffine(nn.Module):
+    """The same with a gain and an offset for every class, looked up by label (arXiv 1610.07629, eq. 5)."""
+
+    num_classes: int
+    scale_stddev: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array) -> jax.Array:
+        table = lambda init, name: LabelEmbedding(self.num_classes, x.shape[-1], init, name=name)(labels, False)  # noqa: E731
+        gain, offset = table(_around_one(self.scale_stddev), "scale"), table(nn.initializers.zeros, "bias")
+        return x * _on_channels(gain, x) + _on_channels(offset, x)
 
 
 class Identity(nn.Module):
@@ -22,7 +62,7 @@ class BatchNorm(nn.Module):
     """Batch normalization (arXiv 1502.03167): per-channel moments over the batch and all positions.
 
     momentum is the DECAY of the running moments, r <- momentum * r + (1 - momentum) * batch; PyTorch's `momentum`
-    is one minus this. The gain starts at N(1, scale_stddev).
+    is one minus this. Running variances are of the batch as it is (divided by N), where PyTorch's divide by N - 1.
     """
 
     momentum: float = 0.9
@@ -32,55 +72,144 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         del labels
-
-        def scale_init(key, shape, dtype=float):
-            return 1.0 + self.scale_stddev * jax.random.normal(key, shape, dtype)
-
-        norm = nn.BatchNorm(
-            use_running_average=not train, momentum=self.momentum, epsilon=self.epsilon, scale_init=scale_init
-        )
-        return norm(x)
+        return nn.BatchNorm(
+            use_running_average=not train,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            scale_init=_around_one(self.scale_stddev),
+        )(x)
 
 
-# name -> (momentum, epsilon, scale_stddev) -> factory of norms
-NORMS = {
-    "none": lambda momentum, epsilon, scale_stddev: Identity,
-    "batch": lambda momentum, epsilon, scale_stddev: functools.partial(BatchNorm, momentum, epsilon, scale_stddev),
-}
+class ConditionalBatchNorm(nn.Module):
+    """Batch normalization with a gain and an offset per class (arXiv 1610.07629; in GANs, arXiv 1802.05637)."""
 
-# Norms whose output for one image depends on the others of its batch.
-BATCH_NORMS = ("batch",)
-
-NORM_ORDERS = ("norm_activation", "activation_norm")
-
-
-# Which of a network's hidden layers are normalized, by name.
-NORM_PLACES = {
-    "all": range,
-    "first": lambda num_layers: [0],
-    "inner": lambda num_layers: range(1, num_layers),
-    "last": lambda num_layers: [num_layers - 1],
-}
-
-
-class Finish(nn.Module):
-    """What follows a hidden layer's linear map: norm -> activation -> dropout, or activation -> dropout -> norm.
-
-    With `channel_dropout`, dropout zeroes whole channels [B, 1, 1, C].
-    """
-
-    norm: Callable[[], nn.Module]
-    norm_order: str
-    activation: Callable[[jax.Array], jax.Array]
-    dropout: float = 0.0
-    channel_dropout: bool = False
+    num_classes: int
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    scale_stddev: float = 0.0
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
-        norm = self.norm()
-        if self.norm_order == "norm_activation":
-            x = norm(x, labels, train)
-        x = self.activation(x)
-        shared = (1, 2) if self.channel_dropout and x.ndim == 4 else ()
-        x = nn.Dropout(self.dropout, broadcast_dims=shared, deterministic=not train)(x)
-        return x if self.norm_order == "norm_activation" else norm(x, labels, train)
+        norm = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            use_scale=False,
+            use_bias=False,
+        )
+        return ConditionalAffine(self.num_classes, self.scale_stddev)(norm(x), labels)
+
+
+def _standardize(x: jax.Array, groups: int, epsilon: float) -> jax.Array:
+    """(x - mean) / sqrt(var + epsilon) within each example and each of `groups` equal runs of channels."""
+    if x.shape[-1] % groups:
+        raise UserError(f"norm_groups={groups} does not divide {x.shape[-1]} channels; set a divisor of every width")
+    if math.prod(x.shape[1:]) == groups:
+        raise UserError(f"{groups} groups of a layer of {groups} values: norms of one value give 0; set another norm")
+    y = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
+    mean, variance = jnp.mean(y, axis=(1, 3), keepdims=True), jnp.var(y, axis=(1, 3), keepdims=True)
+    return ((y - mean) * jax.lax.rsqrt(variance + epsilon)).reshape(x.shape)
+
+
+def _standardize_instances(x: jax.Array, epsilon: float) -> jax.Array:
+    return _standardize(x, 1 if x.ndim == 2 else x.shape[-1], epsilon)
+
+
+class LayerNorm(nn.Module):
+    """Layer normalization (arXiv 1607.06450): moments of one example over all its positions and channels."""
+
+    epsilon: float = 1e-5
+    scale_stddev: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        del labels, train
+        return Affine(self.scale_stddev)(_standardize(x, 1, self.epsilon))
+
+
+class GroupNorm(nn.Module):
+    """Group normalization (arXiv 1803.08494): moments of one example over all positions of a group of channels.
+
+    One group is layer norm, as many groups as channels are instance norm.
+    """
+
+    groups: int = 8
+    epsilon: float = 1e-5
+    scale_stddev: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        del labels, train
+        return Affine(self.scale_stddev)(_standardize(x, self.groups, self.epsilon))
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalization (arXiv 1607.08022): moments of one channel of one example over all positions.
+
+    A vector has one position only, so there the moments are over its entries, as PyTorch's InstanceNorm1d takes them
+    on an array [B, F]: layer norm without it being said. Both have a gain and an offset here.
+    """
+
+    epsilon: float = 1e-5
+    scale_stddev: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        del labels, train
+        return Affine(self.scale_stddev)(_standardize_instances(x, self.epsilon))
+
+
+class ConditionalInstanceNorm(nn.Module):
+    """Instance normalization with a gain and an offset per class (arXiv 1610.07629, eq. 5)."""
+
+    num_classes: int
+    epsilon: float = 1e-5
+    scale_stddev: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        del train
+        return ConditionalAffine(self.num_classes, self.scale_stddev)(_standardize_instances(x, self.epsilon), labels)
+
+
+class VirtualBatchNorm(nn.Module):
+    """Virtual batch normalization (Salimans et al. 2016, arXiv 1606.03498, section 3.5).
+
+    The first `reference_size` rows of x are a fixed reference batch (see layers/reference.py). Per-channel mean and
+    mean square of an example are (own + R * reference's) / (R + 1), over all positions; reference rows take the
+    reference's alone. So an example depends on the reference and itself, never on the rest of its batch.
+    """
+
+    reference_size: int
+    epsilon: float = 1e-5
+    scale_stddev: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        del labels, train
+        size, positions = self.reference_size, tuple(range(1, x.ndim - 1))
+        own = [jnp.mean(power, axis=positions) for power in (x, x**2)]  # [R + B, C] each
+        of_reference = [jnp.mean(moment[:size], axis=0, keepdims=True) for moment in own]
+        share = jnp.where(jnp.arange(len(x)) < size, 0.0, 1.0 / (size + 1))[:, None]
+        mean, square = (share * a + (1.0 - share) * b for a, b in zip(own, of_reference, strict=True))
+        # Cancellation can leave a variance a little below zero.
+        inverse = jax.lax.rsqrt(jnp.maximum(square - mean**2, 0.0) + self.epsilon)
+        return Affine(self.scale_stddev)((x - _on_channels(mean, x)) * _on_channels(inverse, x))
+
+
+# A norm is built with those of the settings that it has as fields.
+NORMS = {
+    "none": Identity,
+    "batch": BatchNorm,
+    "conditional_batch": ConditionalBatchNorm,
+    "conditional_instance": ConditionalInstanceNorm,
+    "group": GroupNorm,
+    "instance": InstanceNorm,
+    "layer": LayerNorm,
+    "virtual_batch": VirtualBatchNorm,
+}
+
+# Norms whose output for one image depends on the others of its batch.
+BATCH_NORMS = ("batch", "conditional_batch")
+# Norms that look at the label.
+CONDITIONAL_NORMS = ("conditional_batch", "conditional_instance")

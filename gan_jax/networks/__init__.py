@@ -1,6 +1,10 @@
 """Generators and discriminators, by family."""
 
-from gan_jax.networks import dcgan, mlp
+from gan_jax.networks import dcgan, mlp, resnet
 
 # family -> (Generator, Discriminator)
-NETWORKS = {"dcgan": (dcgan.Generator, dcgan.Discriminator), "mlp": (mlp.Generator, mlp.Discriminator)}
+NETWORKS = {
+    "dcgan": (dcgan.Generator, dcgan.Discriminator),
+    "mlp": (mlp.Generator, mlp.Discriminator),
+    "resnet": (resnet.Generator, resnet.Discriminator),
+}

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.layers.conv import Conv
+from gan_jax.layers.weights import Dense, plain
 from gan_jax.types import Critique
 
 
@@ -33,6 +34,7 @@ class Generator(nn.Module):
     A dense layer makes the first of them. upsampling="transposed" (the paper): a stride-2 transposed convolution
     doubles the side for each further width and for the image, from side / 2^len(widths). "nearest": nearest-neighbour
     upsampling and a convolution for each further width, then a convolution at full size makes the image.
+    layers_per_width > 1 adds stride-1 3x3 convolutions after the layer that makes a width.
     """
 
     image_shape: tuple[int, int, int]
@@ -40,41 +42,81 @@ class Generator(nn.Module):
     finish: Sequence[Callable[[], nn.Module]]
     condition: Callable[[], nn.Module]
     kernel_init: Callable
+    weight: Callable = plain
+    layers_per_width: int = 1
     kernel_size: int = 4
     upsampling: str = "transposed"
 
-    def _convolve(self, x: jax.Array, features: int, *, double: bool) -> jax.Array:
-        if self.upsampling == "transposed":
-            return Conv(features, self.kernel_size, stride=2, transposed=True, kernel_init=self.kernel_init)(x)
-        return Conv(features, self.kernel_size, kernel_init=self.kernel_init)(_upsample(x) if double else x)
+    @staticmethod
+    def num_hidden(num_widths: int, layers_per_width: int) -> int:
+        """How many layers have a `finish`."""
+        return num_widths * layers_per_width
+
+    def _convolve(self, x: jax.Array, features: int, train: bool, *, double: bool) -> jax.Array:
+        transposed = self.upsampling == "transposed"
+        conv = Conv(
+            features,
+            self.kernel_size,
+            stride=2 if transposed else 1,
+            transposed=transposed,
+            kernel_init=self.kernel_init,
+            weight=self.weight,
+        )
+        return conv(_upsample(x) if double and not transposed else x, train)
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         height, width, channels = self.image_shape
         factor = 2 ** num_doublings(len(self.widths), self.upsampling)
         base = (height // factor, width // factor, self.widths[0])
-        x = self.condition()(z, labels)
-        x = nn.Dense(base[0] * base[1] * base[2], kernel_init=self.kernel_init)(x).reshape(-1, *base)
+        x = self.condition()(z, labels, train)
+        x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.weight)(x, train).reshape(-1, *base)
         x = self.finish[0]()(x, labels, train)
-        for features, finish in zip(self.widths[1:], self.finish[1:], strict=True):
-            x = finish()(self._convolve(x, features, double=True), labels, train)
-        return jnp.tanh(self._convolve(x, channels, double=False))
+        for index, finish in enumerate(self.finish[1:], 1):
+            features = self.widths[index // self.layers_per_width]
+            if index % self.layers_per_width:
+                x = Conv(features, 3, kernel_init=self.kernel_init, weight=self.weight)(x, train)
+            else:
+                x = self._convolve(x, features, train, double=True)
+            x = finish()(x, labels, train)
+        return jnp.tanh(self._convolve(x, channels, train, double=False))
 
 
 class Discriminator(nn.Module):
-    """images [B, H, W, C] and labels [B] -> stride-2 convolutions of `widths` -> flattened -> Critique."""
+    """images [B, H, W, C] and labels [B] -> stride-2 convolutions of `widths` -> flattened -> Critique.
+
+    layers_per_width > 1 puts stride-1 3x3 convolutions of the same width in front of each of them.
+    Critique.features are the flattened outputs of the hidden layer `feature_layer`; -1 is the last.
+    """
 
     widths: Sequence[int]
     finish: Sequence[Callable[[], nn.Module]]
     condition: Callable[[], nn.Module]
+    noise: Callable[[], nn.Module]
+    minibatch: Callable[[], nn.Module]
     head: Callable[[], nn.Module]
     kernel_init: Callable
+    weight: Callable = plain
+    layers_per_width: int = 1
+    feature_layer: int = -1
     kernel_size: int = 4
+
+    num_hidden = Generator.num_hidden
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        x = self.condition()(images, labels)
-        for features, finish in zip(self.widths, self.finish, strict=True):
-            x = Conv(features, self.kernel_size, stride=2, kernel_init=self.kernel_init)(x)
+        x, hidden = self.condition()(self.noise()(images, train), labels, train), []
+        for index, finish in enumerate(self.finish):
+            halves = (index + 1) % self.layers_per_width == 0
+            x = Conv(
+                self.widths[index // self.layers_per_width],
+                self.kernel_size if halves else 3,
+                stride=2 if halves else 1,
+                kernel_init=self.kernel_init,
+                weight=self.weight,
+            )(x, train)
             x = finish()(x, labels, train)
-        return self.head()(x.reshape(len(x), -1), labels)
+            hidden.append(x)
+        critique = self.head()(self.minibatch()(x.reshape(len(x), -1)), labels, train)
+        features = hidden[self.feature_layer]
+        return critique._replace(features=features.reshape(len(features), -1))

@@ -1,4 +1,4 @@
-"""The discriminator's last layer: features [B, F] and labels [B] -> Critique. The head decides what a Critique is."""
+"""The discriminator's last layer: (features [B, F], labels [B], train) -> Critique. It decides what a Critique is."""
 
 from collections.abc import Callable
 
@@ -7,60 +7,88 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.layers.conditioning import LabelEmbedding
+from gan_jax.layers.weights import Dense, plain
 from gan_jax.types import Critique
 
 
-class Binary(nn.Module):
+class _Head(nn.Module):
+    """num_classes: K; how dense kernels start; how kernels and embeddings are reparametrised."""
+
+    num_classes: int
+    kernel_init: Callable
+    weight: Callable = plain
+
+    def dense(self, features: int) -> Dense:
+        return Dense(features, self.kernel_init, self.weight)
+
+
+class Binary(_Head):
     """One logit, w . f + b."""
 
-    num_classes: int
-    kernel_init: Callable
+    @nn.compact
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+        return Critique(self.dense(1)(features, train)[:, 0], features)
+
+
+class TwoLogits(_Head):
+    """logit = l_real - l_fake of a softmax over two logits, which depends on their difference alone."""
 
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array) -> Critique:
-        return Critique(nn.Dense(1, kernel_init=self.kernel_init)(features)[:, 0], features)
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+        pair = self.dense(2)(features, train)
+        return Critique(pair[:, 0] - pair[:, 1], features)
 
 
-class Projection(nn.Module):
+class Projection(_Head):
     """logit = w . f + b + e(y) . f, the projection discriminator (arXiv 1802.05637, eq. 3)."""
 
-    num_classes: int
-    kernel_init: Callable
-
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array) -> Critique:
-        logits = nn.Dense(1, kernel_init=self.kernel_init)(features)[:, 0]
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+        width = features.shape[-1]
+        logits = self.dense(1)(features, train)[:, 0]
         # Entries N(0, 1) would let the label's term, a sum over F features, drown the rest at the start.
-        embedding = LabelEmbedding(self.num_classes, features.shape[-1])(labels) * features.shape[-1] ** -0.5
+        embedding = LabelEmbedding(self.num_classes, width, weight=self.weight)(labels, train) * width**-0.5
         return Critique(logits + jnp.sum(embedding * features, axis=-1), features)
 
 
-class Class(nn.Module):
+class Class(_Head):
     """K class logits, and logit = logsumexp(class logits).
 
-    Exactly the K+1-class discriminator of Salimans et al. (arXiv 1606.03498, section 5) with the fake class's logit
+    The K + 1-class discriminator of Salimans et al. 2016 (arXiv 1606.03498, section 5) with the fake class's logit
     fixed to 0: p(real | x) = Z / (Z + 1), Z = sum exp l_k, so that the unsupervised loss is plain BCE with logits.
     """
 
-    num_classes: int
-    kernel_init: Callable
-
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array) -> Critique:
-        class_logits = nn.Dense(self.num_classes, kernel_init=self.kernel_init)(features)
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+        class_logits = self.dense(self.num_classes)(features, train)
         return Critique(nn.logsumexp(class_logits, axis=-1), features, class_logits)
 
 
-class Auxiliary(nn.Module):
+class Auxiliary(_Head):
     """One logit and K class logits from the same features, AC-GAN (arXiv 1610.09585)."""
 
-    num_classes: int
-    kernel_init: Callable
+    @nn.compact
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+        logits = self.dense(1)(features, train)[:, 0]
+        return Critique(logits, features, self.dense(self.num_classes)(features, train))
+
+
+class AuxiliaryFake(_Head):
+    """One logit and K + 1 class logits, the last of them for generated images (the term `classification_as_fake`)."""
 
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array) -> Critique:
-        logits = nn.Dense(1, kernel_init=self.kernel_init)(features)[:, 0]
-        return Critique(logits, features, nn.Dense(self.num_classes, kernel_init=self.kernel_init)(features))
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+        logits = self.dense(1)(features, train)[:, 0]
+        return Critique(logits, features, self.dense(self.num_classes + 1)(features, train))
 
 
-HEADS = {"auxiliary": Auxiliary, "binary": Binary, "class": Class, "projection": Projection}
+HEADS = {
+    "auxiliary": Auxiliary,
+    "auxiliary_fake": AuxiliaryFake,
+    "binary": Binary,
+    "class": Class,
+    "projection": Projection,
+    "two_logits": TwoLogits,
+}
+# Heads with class logits.
+CLASS_HEADS = ("auxiliary", "auxiliary_fake", "class")

@@ -1,0 +1,127 @@
+"""A short run of every system on digits, with its scores and pictures: python -m experiments.systems
+
+Each run is `gan_jax.main` with the overrides below, in runs/systems/<name>; finished runs are skipped and unfinished
+ones continued, so the command may be stopped and given again. The table and the grids go to --output after each run.
+`--data_dir`, `--idx` say where the data lies; `--only cdcgan,sngan` picks systems.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from gan_jax import cli
+from gan_jax import config as configs
+from gan_jax.errors import UserError
+
+# name -> (config, its overrides for a run of minutes on two cores). One seed, nothing tuned on these scores.
+SYSTEMS = {
+    "cdcgan": ("configs/cdcgan.py", {}),
+    "acgan": ("configs/acgan.py", {"num_steps": 1500}),
+    "sgan": ("configs/sgan.py", {"num_steps": 1500}),
+    "lsgan": ("configs/lsgan.py", {"num_steps": 1500}),
+    "wgan_gp": ("configs/wgan_gp.py", {"num_steps": 500}),
+    "sngan": ("configs/sngan.py", {"num_steps": 1500}),
+    "sngan-resnet": (
+        "configs/sngan.py:resnet",
+        {"num_steps": 300, "d_steps": 2, "generator.widths": "32,32,32", "discriminator.widths": "32,32,32,32"},
+    ),
+    "dcgan": ("configs/dcgan.py", {"num_steps": 1500, "batch_size": 64}),
+    "dcgan-upsample": (
+        "configs/dcgan.py:upsample",
+        {"num_steps": 1000, "batch_size": 64, "generator.widths": "64,64,32"},
+    ),
+    "cgan": ("configs/cgan.py", {"num_steps": 1500}),
+    "cgan-tuned": ("configs/cgan.py:tuned", {"num_steps": 3000}),
+    "cgan_final": ("configs/cgan_final.py", {"num_steps": 1500}),
+    "improved_cifar10": (
+        "configs/improved_cifar10.py",
+        {
+            **{"num_steps": 500, "batch_size": 50, "init_batch_size": 50, "data.name": "mnist", "data.channels": 1},
+            **{"generator.widths": "64,48,32", "discriminator.widths": "24,32,32"},
+        },
+    ),
+    "improved_imagenet": ("configs/improved_imagenet.py:small", {}),
+}
+
+
+def command(name: str, workdir: pathlib.Path, idx: str, data_dir: str) -> list[str]:
+    """The command line of one run."""
+    spec, changes = SYSTEMS[name]
+    changes = {"num_epochs": 0, "data.fallback": "mnist_5k", **changes} if "num_steps" in changes else changes
+    changes = changes | ({"data.name": "idx", "data.dir": idx} if idx else {})
+    words = [sys.executable, "-m", "gan_jax.main", "--config", spec, "--workdir", str(workdir)]
+    words += ["--data_dir", data_dir] if data_dir else []
+    return words + [f"--config.{key}={value}" for key, value in changes.items()]
+
+
+def row(name: str, workdir: pathlib.Path) -> dict | None:
+    """The scores of a finished run, or how it ended; None where there is none."""
+    if not (workdir / "run.json").is_file():
+        return None
+    run = json.loads((workdir / "run.json").read_text())
+    scores = workdir / "evaluation.json"
+    result = json.loads(scores.read_text()) if scores.is_file() else {}
+    return {"name": name, "config": SYSTEMS[name][0], "status": run["status"], "minutes": run["seconds"] / 60, **result}
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
+
+
+def table(rows: list[dict]) -> str:
+    """The rows as a Markdown table with the pictures' addresses."""
+    head = "| system | step | minutes | conditional accuracy | Frechet distance | D as classifier | grid |\n"
+    lines = []
+    for r in rows:
+        distance = f"{r['frechet_distance']:.2f}" if "frechet_distance" in r else r["status"]
+        lines.append(
+            f"| `{r['config']}` ({r['name']}) | {r.get('step', '-')} | {r['minutes']:.1f} | "
+            f"{_share(r.get('conditional_accuracy'))} | {distance} | {_share(r.get('discriminator_accuracy'))} | "
+            f"![{r['name']}](systems/{r['name']}.png) |"
+        )
+    scored = next((r for r in rows if "frechet_distance_floor" in r), None)
+    note = ""
+    if scored:
+        note = (
+            f"\nData {scored['data']}, seed 0, last step, {scored['num_generated']} generated against "
+            f"{scored['num_test']} test images. Real images: accuracy {scored['conditional_accuracy_floor']:.2%}, Frechet "
+            f"distance {scored['frechet_distance_floor']:.2f} (at 28 x 28; {scored['device']['kind']}, commit "
+            f"{scored['commit'][:12]}, jax {scored['versions']['jax']}). Lengths and widths that differ from the config's "
+            "own are in experiments/systems.py. Minutes are wall time, with other work on the machine.\n"
+        )
+    return head + "|---|---|---|---|---|---|---|\n" + "\n".join(lines) + "\n" + note
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m experiments.systems", description=__doc__)
+    parser.add_argument("--only", default="", help="names with commas (default: all)")
+    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
+    parser.add_argument("--data_dir", default="")
+    parser.add_argument("--workdir", default="runs/systems")
+    parser.add_argument("--output", default="experiments/results")
+    arguments = parser.parse_args()
+    names = arguments.only.split(",") if arguments.only else list(SYSTEMS)
+    for name in names:
+        configs.choose(list(SYSTEMS), name, "--only")
+    output, began = pathlib.Path(arguments.output), time.monotonic()
+    (output / "systems").mkdir(parents=True, exist_ok=True)
+    for index, name in enumerate(names):
+        folder = pathlib.Path(arguments.workdir) / name
+        print(f"{name} ({index + 1} of {len(names)}, {(time.monotonic() - began) / 60:.0f} min so far)", flush=True)
+        if not (folder / "evaluation.json").is_file():
+            done = subprocess.run(command(name, folder, arguments.idx, arguments.data_dir), check=False)
+            if done.returncode not in (0, 3):
+                raise UserError(f"{name} ended with exit code {done.returncode}; the same command goes on from there")
+        if grids := sorted((folder / "samples").glob("*.png")):
+            shutil.copy(grids[-1], output / "systems" / f"{name}.png")
+        found = [row(other, pathlib.Path(arguments.workdir) / other) for other in SYSTEMS]
+        (output / "systems.md").write_text(table([entry for entry in found if entry]))
+    print(f"table {output / 'systems.md'}")
+
+
+if __name__ == "__main__":
+    cli.execute(main)

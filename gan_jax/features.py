@@ -1,0 +1,42 @@
+"""The digit classifier whose features the scores are in: trained once a data set, then read from the user's cache."""
+
+import pathlib
+import zipfile
+
+import jax
+import numpy as np
+from flax import traverse_util
+
+from gan_jax.data import sources
+from gan_jax.data.dataset import Dataset
+from gan_jax.errors import DataUnavailable
+from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
+from gan_jax.progress import Progress
+
+
+def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
+    """The classifier of the TRAIN split and its hash, from the cache or trained now."""
+    recipe, (images, labels) = Recipe(), dataset.train
+    digest = recipe.digest(images, labels)
+    folder = pathlib.Path(data_dir).expanduser() if data_dir else sources.default_data_dir()
+    path = folder / "classifiers" / f"{digest}.npz"
+    if path.is_file():
+        variables = _read(path, template(images.shape[1:], dataset.num_classes))
+        return Classifier(variables, dataset.num_classes), digest
+    progress = Progress(recipe.num_steps, 0, f"classifier {digest}")
+    trained = train_classifier(images, labels, dataset.num_classes, recipe, progress.update)
+    progress.close()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, **traverse_util.flatten_dict(trained.variables, sep="/"))
+    partial.replace(path)
+    return trained, digest
+
+
+def _read(path: pathlib.Path, like: dict) -> dict:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            variables = traverse_util.unflatten_dict(dict(arrays), sep="/")
+        return jax.tree.map(lambda leaf, array: array.reshape(leaf.shape), like, variables)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataUnavailable(f"cached classifier {path} is damaged ({error}); delete it and run again") from error

@@ -1,0 +1,106 @@
+"""Residual networks for small images, as in spectral-norm GAN (Miyato et al. 2018, arXiv 1802.05957, table 4).
+
+What follows a layer, how labels enter, the kernels' reparametrisation and the head are handed in.
+"""
+
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.layers.conv import Conv
+from gan_jax.layers.weights import Dense, plain
+from gan_jax.types import Critique
+
+
+def _upsample(x: jax.Array) -> jax.Array:
+    """Nearest neighbour, [B, H, W, C] -> [B, 2H, 2W, C]."""
+    return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def _halve(x: jax.Array) -> jax.Array:
+    """Means of 2 x 2 pixels; an odd last row or column is dropped."""
+    b, h, w, c = x.shape
+    return x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
+
+
+class Generator(nn.Module):
+    """z [B, Z] and labels [B] -> a block for each of `widths`, each doubling the side -> tanh images.
+
+    A block is finish - upsample - 3x3 - finish - 3x3 beside upsample - 1x1; a last finish stands before the image's
+    convolution.
+    """
+
+    image_shape: tuple[int, int, int]
+    widths: Sequence[int]
+    finish: Sequence[Callable[[], nn.Module]]
+    condition: Callable[[], nn.Module]
+    kernel_init: Callable
+    weight: Callable = plain
+
+    @staticmethod
+    def num_hidden(num_widths: int, layers_per_width: int) -> int:
+        """How many places have a `finish`."""
+        return 2 * num_widths + 1
+
+    def _conv(self, features: int, kernel_size: int) -> Conv:
+        return Conv(features, kernel_size, kernel_init=self.kernel_init, weight=self.weight)
+
+    @nn.compact
+    def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        height, width, channels = self.image_shape
+        factor = 2 ** len(self.widths)
+        base = (height // factor, width // factor, self.widths[0])
+        x = self.condition()(z, labels, train)
+        x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.weight)(x, train).reshape(-1, *base)
+        for index, features in enumerate(self.widths):
+            before, between = self.finish[2 * index : 2 * index + 2]
+            y = self._conv(features, 3)(_upsample(before()(x, labels, train)), train)
+            y = self._conv(features, 3)(between()(y, labels, train), train)
+            # A 1x1 convolution and nearest upsampling commute: at the smaller side it costs a quarter.
+            x = y + _upsample(self._conv(features, 1)(x, train))
+        return jnp.tanh(self._conv(channels, 3)(self.finish[-1]()(x, labels, train), train))
+
+
+class Discriminator(nn.Module):
+    """images [B, H, W, C] and labels [B] -> a block for each of `widths`, the first two halving -> summed -> Critique.
+
+    A block is finish - 3x3 - finish - 3x3 (- halve) beside 1x1 (- halve) where side or width changes, else beside
+    nothing; the first has no finish at its start. Features are the sums over all positions after a last finish.
+    """
+
+    widths: Sequence[int]
+    finish: Sequence[Callable[[], nn.Module]]
+    condition: Callable[[], nn.Module]
+    noise: Callable[[], nn.Module]
+    minibatch: Callable[[], nn.Module]
+    head: Callable[[], nn.Module]
+    kernel_init: Callable
+    weight: Callable = plain
+    num_halvings: int = 2
+
+    @staticmethod
+    def num_hidden(num_widths: int, layers_per_width: int) -> int:
+        """How many places have a `finish`."""
+        return 2 * num_widths
+
+    def _conv(self, features: int, kernel_size: int) -> Conv:
+        return Conv(features, kernel_size, kernel_init=self.kernel_init, weight=self.weight)
+
+    def _block(self, x, before, between, features: int, labels, train: bool, *, halve: bool) -> jax.Array:
+        pool = _halve if halve else lambda image: image
+        y = self._conv(features, 3)(before()(x, labels, train) if before else x, train)
+        y = self._conv(features, 3)(between()(y, labels, train), train)
+        return pool(y) + (pool(self._conv(features, 1)(x, train)) if halve or x.shape[-1] != features else x)
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
+        x = self.condition()(self.noise()(images, train), labels, train)
+        finishes = [None, *self.finish]  # The first block starts with a convolution: an image is no activation.
+        for index, features in enumerate(self.widths):
+            pair = finishes[2 * index : 2 * index + 2]
+            x = self._block(x, *pair, features, labels, train, halve=index < self.num_halvings)
+        x = jnp.sum(self.finish[-1]()(x, labels, train), axis=(1, 2))
+        critique = self.head()(self.minibatch()(x), labels, train)
+        return critique._replace(features=x)

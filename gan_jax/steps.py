@@ -1,0 +1,88 @@
+"""Several training steps in one compiled call, and the data that they read."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax.data.dataset import BatchOrder, Dataset, balanced, to_float
+from gan_jax.errors import UserError
+from gan_jax.types import Batch, Gan
+
+
+class Indices(NamedTuple):
+    """Which images each step reads, int32 [steps, d_steps, B]: of all, and of the labelled (None without)."""
+
+    images: np.ndarray
+    labelled: np.ndarray | None
+
+
+def training_data(config: ConfigDict, dataset: Dataset) -> Batch:
+    """The training split as uint8 images and labels, with `data.num_labels` of them set apart as labelled.
+
+    The labels of the others are then replaced by random ones: nothing downstream can learn from them.
+    """
+    images, labels = dataset.train
+    number = config.data.num_labels
+    if not number:
+        return Batch(images, labels)
+    if not dataset.num_classes <= number <= len(labels):
+        raise UserError(f"data.num_labels={number}: from {dataset.num_classes}, one a class, to {len(labels)}, or 0")
+    rng = np.random.default_rng([config.seed, number])
+    chosen = balanced(labels, number, rng)
+    random = rng.integers(0, dataset.num_classes, len(labels)).astype(np.int32)
+    return Batch(images, random, Batch(images[chosen], labels[chosen]))
+
+
+class Order:
+    """The indices of any steps of a run: a pure function of (seed, step)."""
+
+    def __init__(self, config: ConfigDict, data: Batch):
+        shape = (config.d_steps, config.batch_size)
+        self._images = BatchOrder(config.seed, len(data.labels), *shape)
+        self._labelled = BatchOrder(config.seed, len(data.labelled.labels), *shape, stream=1) if data.labelled else None
+        self._shape = (config.steps_per_call, *shape)
+
+    def __call__(self, first_step: int, num_steps: int) -> Indices:
+        """Indices of the steps from `first_step` on, filled up to the length of a call."""
+
+        def fill(order: BatchOrder) -> np.ndarray:
+            indices = np.zeros(self._shape, np.int32)
+            indices[:num_steps] = order(first_step, num_steps)
+            return indices
+
+        return Indices(fill(self._images), fill(self._labelled) if self._labelled else None)
+
+
+def _gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
+    """The batches of one step, as floats."""
+
+    def take(source: Batch, rows: jax.Array) -> Batch:
+        return Batch(to_float(source.images[rows]), source.labels[rows])
+
+    labelled = take(data.labelled, indices.labelled[step]) if data.labelled else None
+    return take(data, indices.images[step])._replace(labelled=labelled)
+
+
+def compile_steps(gan: Gan, steps_per_call: int) -> Callable:
+    """jit of (state, data, indices, count, key) -> (state, metrics): `count` steps in one call.
+
+    data: Batch of uint8 images and labels, which stay on the device; indices: Indices of `steps_per_call` steps.
+    metrics are arrays [steps_per_call] of which the first `count` entries hold. `count` is an argument, so that a
+    run's last and shorter call is the same program.
+    """
+
+    def call(state, data, indices, count, key):
+        def body(i, carry):
+            state, metrics = carry
+            state, values = gan.step(state, _gather(data, indices, i), key)
+            return state, jax.tree.map(lambda all_steps, value: all_steps.at[i].set(value), metrics, values)
+
+        shapes = jax.eval_shape(lambda: gan.step(state, _gather(data, indices, 0), key)[1])
+        metrics = jax.tree.map(lambda leaf: jnp.zeros((steps_per_call,), leaf.dtype), shapes)
+        return jax.lax.fori_loop(0, count, body, (state, metrics))
+
+    return jax.jit(call, donate_argnums=0)

@@ -1,0 +1,252 @@
+"""Spectral and weight norm of every kind of layer: against the singular values, the papers' formulas and PyTorch."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.layers import weights
+from gan_jax.layers.conditioning import LabelEmbedding
+from gan_jax.layers.conv import Conv, native_conv, native_conv_transpose
+
+RNG = np.random.default_rng(0)
+
+
+class Layer(NamedTuple):
+    """A layer of 5 outputs: (weight) -> module, its input, and its linear map, written without the package's layers."""
+
+    make: Callable
+    x: np.ndarray
+    apply: Callable
+    # The kernel as PyTorch lays it out, and the dimension of its outputs there.
+    layout: Callable
+    dim: int
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+LAYERS = {
+    "dense": Layer(
+        lambda weight: weights.Dense(5, weight=weight),
+        normal(16, 7),
+        lambda x, w: x @ w,
+        lambda w: w.T,
+        0,
+    ),
+    "conv": Layer(
+        lambda weight: Conv(5, 3, weight=weight),
+        normal(4, 6, 6, 4),
+        lambda x, w: native_conv(x, w, 1),
+        lambda w: w.transpose(3, 2, 0, 1),
+        0,
+    ),
+    "transposed": Layer(
+        lambda weight: Conv(5, 4, 2, transposed=True, weight=weight),
+        normal(4, 3, 3, 4),
+        lambda x, w: native_conv_transpose(x, w, 2),
+        # PyTorch's is the adjoint of a convolution: its kernel is turned round.
+        lambda w: w[::-1, ::-1].transpose(2, 3, 0, 1),
+        1,
+    ),
+    "embedding": Layer(
+        lambda weight: LabelEmbedding(6, 5, weight=weight),
+        np.arange(12) % 6,
+        lambda x, w: w[x],
+        lambda w: w,
+        1,
+    ),
+}
+
+
+def torch_module(torch, name):
+    return {
+        "dense": lambda: torch.nn.Linear(7, 5),
+        "conv": lambda: torch.nn.Conv2d(4, 5, 3, padding=1),
+        "transposed": lambda: torch.nn.ConvTranspose2d(4, 5, 4, 2, padding=1),
+        "embedding": lambda: torch.nn.Embedding(6, 5),
+    }[name]()
+
+
+def start(layer, weight, seed=1):
+    """(module, variables) with a kernel of N(0, 1), and a bias that is not 0."""
+    module = layer.make(weight)
+    variables = jax.jit(lambda: module.init(jax.random.key(seed), layer.x, train=True))()
+    rng = np.random.default_rng(seed)
+    redraw = lambda leaf: rng.normal(size=leaf.shape).astype(np.float32)  # noqa: E731
+    return module, {**variables, "params": jax.tree.map(redraw, variables["params"])}
+
+
+def kernel_of(params):
+    return np.asarray(params["kernel"] if "kernel" in params else params["embedding"])
+
+
+def bias_of(params):
+    return np.asarray(params.get("bias", np.zeros(5, np.float32)))
+
+
+def train_call(module):
+    return jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["spectral"]))
+
+
+def converged(layer, **settings):
+    module, variables = start(layer, functools.partial(weights.spectral, **settings))
+    call = train_call(module)
+    for _ in range(500):
+        y, stats = call(variables, layer.x)
+        variables = {**variables, **stats}
+    return module, variables, y
+
+
+@pytest.mark.parametrize("bound", [1.0, 3.0])
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_largest_singular_value_becomes_the_bound(name, bound):
+    layer = LAYERS[name]
+    module, variables, y = converged(layer, bound=bound)
+    kernel = kernel_of(variables["params"])
+    u, s, _ = np.linalg.svd(kernel.reshape(-1, 5).T.astype(np.float64))
+    expected = layer.apply(layer.x, kernel * np.float32(bound / s[0])) + bias_of(variables["params"])
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    assert abs(u[:, 0] @ variables["spectral"]["u"]) == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(module.apply(variables, layer.x, train=False), expected, rtol=1e-4, atol=1e-4)
+
+
+def iterate(kernel, u, times):
+    """Algorithm 1 in float64: (u, v) after so many power iterations."""
+    matrix, u = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64), np.asarray(u, np.float64)
+    for _ in range(times):
+        v = matrix.T @ u / np.linalg.norm(matrix.T @ u)
+        u = matrix @ v / np.linalg.norm(matrix @ v)
+    return u, v
+
+
+@pytest.mark.parametrize(("name", "iterations"), [("dense", 1), ("conv", 3), ("embedding", 2)])
+def test_a_call_advances_u_by_the_iterations_if_it_may(name, iterations):
+    layer = LAYERS[name]
+    module, variables = start(layer, functools.partial(weights.spectral, iterations=iterations))
+    assert set(variables) == {"params", "spectral"}
+    assert jax.tree.map(jnp.shape, variables["spectral"]) == {"u": (5,)}
+    u, v = iterate(kernel_of(variables["params"]), variables["spectral"]["u"], iterations)
+    y, stats = train_call(module)(variables, layer.x)
+    np.testing.assert_allclose(stats["spectral"]["u"], u, rtol=1e-4, atol=1e-5)
+    # The new u and v make the weight of the same call, sigma = u^T W v.
+    kernel = kernel_of(variables["params"])
+    sigma = u @ kernel.reshape(-1, 5).T @ v
+    expected = layer.apply(layer.x, kernel / np.float32(sigma)) + bias_of(variables["params"])
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    # Inference gives the same and keeps nothing, though it might; nor does training where it must not.
+    y, stats = module.apply(variables, layer.x, train=False, mutable=["spectral"])
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(stats["spectral"]["u"], variables["spectral"]["u"])
+    np.testing.assert_allclose(module.apply(variables, layer.x, train=True), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_inference_bears_an_averaged_u():
+    """A mean of unit vectors is shorter than one; the result must not depend on the length."""
+    layer = LAYERS["dense"]
+    module, variables, y = converged(layer)
+    shorter = {**variables, "spectral": {"u": 0.3 * variables["spectral"]["u"]}}
+    np.testing.assert_allclose(module.apply(shorter, layer.x, train=False), y, rtol=1e-4, atol=1e-4)
+
+
+def test_spectral_gradient_is_the_formula_with_u_and_v_fixed():
+    """dL/dW = (G - <G, W'> u v^T) / sigma, W' = W / sigma, G = dL/dW' (section 2.2, eq. 10), before convergence too."""
+    layer, dy = LAYERS["dense"], normal(16, 5)
+    module, variables = start(layer, weights.spectral)
+    kernel = variables["params"]["kernel"].astype(np.float64)
+    u, v = iterate(kernel, variables["spectral"]["u"], 1)
+    sigma, gradient = u @ kernel.T @ v, layer.x.T.astype(np.float64) @ dy
+    expected = (gradient - np.sum(gradient * kernel) / sigma * np.outer(v, u)) / sigma
+    loss = lambda p: jnp.sum(dy * module.apply({**variables, "params": p}, layer.x, train=True))  # noqa: E731
+    np.testing.assert_allclose(jax.grad(loss)(variables["params"])["kernel"], expected, rtol=1e-3, atol=1e-4)
+
+
+def value_and_gradients(layer, module, variables, dy):
+    stats = {key: leaf for key, leaf in variables.items() if key != "params"}
+    apply = lambda p: module.apply({"params": p, **stats}, layer.x, train=True)  # noqa: E731
+
+    @jax.jit
+    def run(params):
+        y, vjp = jax.vjp(apply, params)
+        return y, vjp(dy)[0]
+
+    return run(variables["params"])
+
+
+def torch_run(torch, name, module, dy):
+    x = torch.tensor(LAYERS[name].x)
+    y = module(x.movedim(-1, 1)).movedim(1, -1) if x.ndim == 4 else module(x)
+    y.backward(torch.tensor(dy))
+    return y.detach().numpy()
+
+
+@pytest.mark.parametrize("kind", ["spectral", "weight"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_value_and_gradient_equal_torchs(name, kind):
+    torch = pytest.importorskip("torch")
+    layer, theirs = LAYERS[name], torch_module(torch, name)
+    if kind == "spectral":
+        module, variables, y = converged(layer)
+    else:
+        module, variables = start(layer, weights.weight_norm)
+        y = module.apply(variables, layer.x, train=True)
+    dy, params = normal(*y.shape), variables["params"]
+    if "bias" in params:
+        theirs.bias.data = torch.tensor(params["bias"])
+    kernel = torch.tensor(layer.layout(kernel_of(params)).copy())
+    theirs.weight.data = kernel.clone()
+    wrap = torch.nn.utils.parametrizations
+    if kind == "spectral":
+        wrap.spectral_norm(theirs, n_power_iterations=500, dim=layer.dim)
+        # In inference PyTorch leaves u and v as they are.
+        theirs.eval()
+        raw = theirs.parametrizations.weight.original
+    else:
+        wrap.weight_norm(theirs, dim=layer.dim)
+        scale, raw = theirs.parametrizations.weight.original0, theirs.parametrizations.weight.original1
+        scale.data = torch.tensor(params["scale"]).reshape(scale.shape)
+    np.testing.assert_allclose(raw.detach(), kernel, rtol=1e-6)
+    expected = torch_run(torch, name, theirs, dy)
+    y, gradient = value_and_gradients(layer, module, variables, dy)
+    np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(layer.layout(kernel_of(gradient)), raw.grad.numpy(), rtol=1e-3, atol=1e-3)
+    if kind == "weight":
+        np.testing.assert_allclose(gradient["scale"], scale.grad.numpy().ravel(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_weight_norm_is_of_each_output(name):
+    layer = LAYERS[name]
+    module, variables = start(layer, weights.weight_norm)
+    params = variables["params"]
+    kernel = kernel_of(params).copy()
+    for output in range(5):
+        kernel[..., output] *= params["scale"][output] / np.sqrt(np.sum(kernel[..., output] ** 2))
+    expected = layer.apply(layer.x, kernel) + bias_of(params)
+    np.testing.assert_allclose(module.apply(variables, layer.x, train=True), expected, rtol=1e-4, atol=1e-4)
+
+
+class Net(nn.Module):
+    """Three layers; returns what each gives before its activation."""
+
+    @nn.compact
+    def __call__(self, x):
+        first = Conv(6, 3, 2, weight=weights.weight_norm)(x, True)
+        second = Conv(5, 4, 2, transposed=True, weight=weights.weight_norm)(nn.relu(first), True)
+        third = weights.Dense(4, weight=weights.weight_norm)(nn.relu(second).reshape(len(x), -1), True)
+        return first, second, third
+
+
+def test_weight_norm_starts_every_layer_at_mean_0_and_variance_1():
+    x = 5 + 3 * normal(32, 6, 6, 2)
+    outputs, variables = jax.jit(lambda: Net().init_with_output(jax.random.key(0), x))()
+    for y in (*outputs, *jax.jit(Net().apply)(variables, x)):
+        flat = np.asarray(y).reshape(-1, y.shape[-1])
+        np.testing.assert_allclose(flat.mean(axis=0), 0, atol=1e-4)
+        np.testing.assert_allclose(flat.var(axis=0), 1, rtol=1e-3)
