@@ -40,8 +40,13 @@ SYSTEMS = {
     "improved_cifar10": (
         "configs/improved_cifar10.py",
         {
-            **{"num_steps": 500, "batch_size": 50, "init_batch_size": 50, "data.name": "mnist", "data.channels": 1},
-            **{"generator.widths": "64,48,32", "discriminator.widths": "24,32,32"},
+            "num_steps": 500,
+            "batch_size": 50,
+            "init_batch_size": 50,
+            "data.name": "mnist",
+            "data.channels": 1,
+            "generator.widths": "64,48,32",
+            "discriminator.widths": "24,32,32",
         },
     ),
     "improved_imagenet": ("configs/improved_imagenet.py:small", {}),
@@ -89,9 +94,9 @@ def table(rows: list[dict]) -> str:
         note = (
             f"\nData {scored['data']}, seed 0, last step, {scored['num_generated']} generated against "
             f"{scored['num_test']} test images. Real images: accuracy {scored['conditional_accuracy_floor']:.2%}, Frechet "
-            f"distance {scored['frechet_distance_floor']:.2f} (at 28 x 28; {scored['device']['kind']}, commit "
-            f"{scored['commit'][:12]}, jax {scored['versions']['jax']}). Lengths and widths that differ from the config's "
-            "own are in experiments/systems.py. Minutes are wall time, with other work on the machine.\n"
+            f"distance {scored['frechet_distance_floor']:.2f} at 28 x 28. {scored['device']['kind']}, commit "
+            f"{scored['commit'][:12]}, jax {scored['versions']['jax']}. Lengths and widths that differ from the "
+            "config's own stand in experiments/systems.py. Minutes are wall time, with other work on the machine.\n"
         )
     return head + "|---|---|---|---|---|---|---|\n" + "\n".join(lines) + "\n" + note
 

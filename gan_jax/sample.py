@@ -19,7 +19,6 @@ from gan_jax.drawing import balanced_labels, draw
 from gan_jax.errors import UserError
 from gan_jax.types import Gan, GanState
 
-
 _JUDGED = 500  # images in one look of the discriminator
 
 
