@@ -137,7 +137,67 @@ def test_vmap_over_seeds_equals_single_runs():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a[index], b, rtol=1e-3, atol=1e-5), together, alone)
 
 
-@pytest.mark.parametrize("head", ["binary", "projection", "class", "auxiliary"])
+def test_history_is_the_mean_of_all_parameters_so_far():
+    gan, state = make(d_loss__historical_averaging=0.1, g_loss__historical_averaging=0.1, d_steps=2)
+    step, seen = jax.jit(gan.step), [state.generator.params]
+    for seed in range(3):
+        state, metrics = step(state, batches(2, seed), jax.random.key(seed))
+        seen.append(state.generator.params)
+    mean = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *seen)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), state.generator.history["mean"], mean
+    )
+    assert int(state.generator.history["count"]) == 4
+    assert int(state.discriminator.history["count"]) == 7, "two updates a step"
+    assert metrics["g_historical_averaging"] > 0
+
+
+def test_judge_uses_the_average_and_running_statistics():
+    gan, state = make(discriminator__norm="batch", discriminator__average_decay=0.9, discriminator__dropout=0.5)
+    state, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))
+    images, labels = batches().images[0], batches().labels[0]
+    logits = gan.judge(state, images, labels).logits
+    alone = gan.judge(state, images[:1], labels[:1]).logits
+    np.testing.assert_allclose(logits[:1], alone, rtol=1e-4, atol=1e-6)
+    raw = state._replace(discriminator=state.discriminator._replace(average={}))
+    assert not np.allclose(logits, gan.judge(raw, images, labels).logits, rtol=1e-5)
+
+
+def test_augmentation_is_seen_by_the_discriminator_alone():
+    """Real augmentation moves D's losses and leaves G's images; both kinds draw anew in every step."""
+    plain, state = make()
+    for key in ("augmentation.real", "augmentation.differentiable"):
+        gan, same = make(**{key: "flip,shift" if key.endswith("real") else "translation"})
+        assert equal(same.discriminator.params, state.discriminator.params)
+        step = jax.jit(gan.step)
+        first, metrics = step(state, batches(), jax.random.key(0))
+        assert not equal(
+            first.discriminator.params, jax.jit(plain.step)(state, batches(), jax.random.key(0))[0].discriminator.params
+        )
+        other = step(state._replace(step=state.step + 1), batches(), jax.random.key(0))[1]
+        assert metrics["d_real"] != other["d_real"]
+        labels = jnp.arange(CLASSES)
+        np.testing.assert_array_equal(
+            gan.sample(state, jax.random.key(3), labels), plain.sample(state, jax.random.key(3), labels)
+        )
+
+
+def test_labelled_images_alone_are_classified():
+    """With labelled images set apart, the labels beside the others do not matter."""
+    gan, state = make(discriminator__head="class", d_loss__classification=1.0, generator__conditioning="none")
+    batch = batches()
+    labelled = Batch(batch.images[:, :2], batch.labels[:, :2])
+    step = jax.jit(gan.step)
+    one = step(state, batch._replace(labelled=labelled), jax.random.key(0))[0]
+    same = step(state, batch._replace(labels=(batch.labels + 1) % CLASSES, labelled=labelled), jax.random.key(0))[0]
+    assert equal(one.discriminator.params, same.discriminator.params)
+    moved = labelled._replace(labels=(labelled.labels + 1) % CLASSES)
+    assert not equal(
+        one.discriminator.params, step(state, batch._replace(labelled=moved), jax.random.key(0))[0].discriminator.params
+    )
+
+
+@pytest.mark.parametrize("head", ["binary", "two_logits", "projection", "class", "auxiliary", "auxiliary_fake"])
 def test_every_head_trains(head):
     gan, state = make(discriminator__head=head)
     after, metrics = jax.jit(gan.step)(state, batches(), jax.random.key(0))

@@ -1,71 +1,220 @@
-"""Norms, what follows a layer, conditioning, initializers: against numpy."""
+"""Activations, conditioning, noise, what follows a layer, initializers: against numpy and PyTorch."""
 
+import functools
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.layers import norms
+from gan_jax.layers import finish
 from gan_jax.layers.activations import ACTIVATIONS
-from gan_jax.layers.conditioning import Concat
+from gan_jax.layers.conditioning import CONDITIONINGS, LabelEmbedding, soft_one_hot
 from gan_jax.layers.initializers import INITIALIZERS
+from gan_jax.layers.noise import Dropout, GaussianNoise
 
-X = jax.random.normal(jax.random.key(0), (8, 5, 5, 3)) * 2 + 1
-LABELS = jnp.arange(8) % 4
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(6, 4, 5, 3)).astype(np.float32)
+VECTORS = IMAGES[:, 0, 0]
+LABELS, CLASSES = np.array([0, 1, 3, 0, 3, 2]), 4
+
+POINTS = [-4.0, -1.5, -0.25, 0.5, 2.0, 7.0]
+SILU = [-0.0719448, -0.273638, -0.109456, 0.31123, 1.76159, 6.99362]
+# torch 2.13.0 (CPU, float32): torch_functions(torch)[name](torch.tensor(POINTS)).
+GOLDEN = {
+    "celu": [-0.981684, -0.77687, -0.221199, 0.5, 2, 7],
+    "elu": [-0.981684, -0.77687, -0.221199, 0.5, 2, 7],
+    "gelu": [-7.02143e-05, -0.100428, -0.100325, 0.345714, 1.9546, 7],
+    "hard_sigmoid": [0, 0.25, 0.458333, 0.583333, 0.833333, 1],
+    "hard_silu": [0, -0.375, -0.114583, 0.291667, 1.66667, 7],
+    "hard_swish": [0, -0.375, -0.114583, 0.291667, 1.66667, 7],
+    "hard_tanh": [-1, -1, -0.25, 0.5, 1, 1],
+    "leaky_relu": [-0.8, -0.3, -0.05, 0.5, 2, 7],
+    "log_sigmoid": [-4.01815, -1.70141, -0.825939, -0.474077, -0.126928, -0.000911466],
+    "relu": [0, 0, 0, 0.5, 2, 7],
+    "relu6": [0, 0, 0, 0.5, 2, 6],
+    "selu": [-1.7259, -1.36581, -0.38889, 0.525351, 2.1014, 7.35491],
+    "sigmoid": [0.0179862, 0.182426, 0.437824, 0.622459, 0.880797, 0.999089],
+    "silu": SILU,
+    "soft_sign": [-0.8, -0.6, -0.2, 0.333333, 0.666667, 0.875],
+    "softplus": [0.0181499, 0.201413, 0.575939, 0.974077, 2.12693, 7.00091],
+    "swish": SILU,
+    "tanh": [-0.999329, -0.905148, -0.244919, 0.462117, 0.964028, 0.999998],
+}
 
 
-def test_batch_norm_takes_per_channel_moments_and_momentum_is_the_decay():
-    norm = norms.NORMS["batch"](0.8, 1e-3, 0.0)()
-    variables = norm.init(jax.random.key(0), X, LABELS, train=True)
-    y, new = norm.apply(variables, X, LABELS, train=True, mutable=["batch_stats"])
-    mean, var = X.mean(axis=(0, 1, 2)), X.var(axis=(0, 1, 2))
-    expand = lambda v: v.reshape(1, 1, 1, -1)  # noqa: E731
-    np.testing.assert_allclose(y, (X - expand(mean)) / jnp.sqrt(expand(var) + 1e-3), rtol=1e-4, atol=1e-4)
-    stats = jax.tree.leaves(new)
-    np.testing.assert_allclose(stats[0], 0.2 * mean, rtol=1e-4)
-    np.testing.assert_allclose(stats[1], 0.8 + 0.2 * var, rtol=1e-4)
-    # In inference the running moments are used, so one image does not see the others.
-    both = norm.apply({**variables, **new}, X, LABELS, train=False)
-    alone = norm.apply({**variables, **new}, X[:1], LABELS[:1], train=False)
-    np.testing.assert_allclose(both[:1], alone, rtol=1e-5)
+def torch_functions(torch):
+    f = torch.nn.functional
+    return {
+        **{name: getattr(f, name) for name in ("celu", "elu", "relu", "relu6", "selu", "silu", "softplus")},
+        "gelu": functools.partial(f.gelu, approximate="tanh"),
+        "hard_sigmoid": f.hardsigmoid,
+        "hard_silu": f.hardswish,
+        "hard_swish": f.hardswish,
+        "hard_tanh": f.hardtanh,
+        "leaky_relu": functools.partial(f.leaky_relu, negative_slope=0.2),
+        "log_sigmoid": f.logsigmoid,
+        "sigmoid": torch.sigmoid,
+        "soft_sign": f.softsign,
+        "swish": f.silu,
+        "tanh": torch.tanh,
+    }
 
 
-def test_gain_starts_around_one_not_zero():
-    """N(1, 0.02), where well-known code has N(0, 0.02) or N(1, 0)."""
-    x = jnp.zeros((2, 4000))
-    (_, scale) = jax.tree.leaves(
-        norms.NORMS["batch"](0.9, 1e-5, 0.02)().init(jax.random.key(0), x, None, True)["params"]
+@pytest.mark.parametrize("name", ACTIVATIONS.keys() - {"prelu", "prelu_shared"})
+def test_activations_are_torchs(name):
+    np.testing.assert_allclose(ACTIVATIONS[name](0.2)()(jnp.array(POINTS)), GOLDEN[name], rtol=2e-5, atol=1e-6)
+
+
+def test_activations_are_todays_torchs():
+    torch = pytest.importorskip("torch")
+    functions = torch_functions(torch)
+    assert set(functions) == set(GOLDEN)
+    for name, function in functions.items():
+        np.testing.assert_allclose(GOLDEN[name], function(torch.tensor(POINTS)), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["prelu", "prelu_shared"])
+def test_prelu_and_its_gradients(name):
+    """y = max(x, 0) + a min(x, 0): by hand, and by PyTorch where it is installed."""
+    module, shared = ACTIVATIONS[name](0.1)(), name == "prelu_shared"
+    start = module.init(jax.random.key(0), IMAGES)["params"]["slope"]
+    np.testing.assert_allclose(start, np.full(1 if shared else 3, 0.1), rtol=1e-6)
+    slope = np.array([0.3] if shared else [0.3, -0.5, 2.0], np.float32)
+    dy = RNG.normal(size=IMAGES.shape).astype(np.float32)
+    y, vjp = jax.vjp(lambda a, x: module.apply({"params": {"slope": a}}, x), slope, IMAGES)
+    below = np.minimum(IMAGES, 0)
+    expected = (
+        np.maximum(IMAGES, 0) + slope * below,
+        np.sum(dy * below, axis=(0, 1, 2)),
+        dy * (np.where(IMAGES > 0, 1, slope)),
     )
-    assert float(scale.mean()) == pytest.approx(1, abs=2e-3)
-    assert float(scale.std()) == pytest.approx(0.02, abs=1e-3)
+    for a, b in zip((y, *vjp(dy)), expected, strict=True):
+        np.testing.assert_allclose(a, np.sum(b, keepdims=True) if a.shape == (1,) else b, rtol=1e-4, atol=1e-5)
+    torch = pytest.importorskip("torch")
+    x, weight = torch.tensor(IMAGES, requires_grad=True), torch.tensor(slope, requires_grad=True)
+    theirs = torch.nn.functional.prelu(x.movedim(-1, 1), weight).movedim(1, -1)
+    theirs.backward(torch.tensor(dy))
+    for a, b in zip((y, *vjp(dy)), (theirs.detach(), weight.grad, x.grad), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-def finish(order, **fields):
-    module = norms.Finish(norms.NORMS["batch"](0.9, 1e-5, 0.0), order, ACTIVATIONS["relu"](0.0), **fields)
-    variables = module.init({"params": jax.random.key(0), "dropout": jax.random.key(1)}, X, LABELS, train=True)
-    rngs = {"dropout": jax.random.key(2)}
-    return module.apply(variables, X, LABELS, train=True, rngs=rngs, mutable=["batch_stats"])[0]
+def expected_condition(name, x, table, smoothing):
+    rows = np.stack([np.full(CLASSES, smoothing / CLASSES) for _ in LABELS])
+    for row, label in zip(rows, LABELS, strict=True):
+        row[label] += 1 - smoothing
+    if name == "one_hot":
+        labels = rows if x.ndim == 2 else np.broadcast_to(rows[:, None, None], (*x.shape[:3], CLASSES))
+        return np.concatenate([x, labels], axis=-1)
+    labels = rows @ table
+    if x.ndim == 4:  # A learned map per class.
+        labels = labels.reshape(6, 4, 5, 1)
+    return x * labels if name == "multiply" else np.concatenate([x, labels], axis=-1)
 
 
-def test_order_of_norm_and_activation():
-    normalized_last = finish("activation_norm")
-    np.testing.assert_allclose(normalized_last.mean(axis=(0, 1, 2)), 0.0, atol=1e-5)
-    assert finish("norm_activation").min() == 0.0
-    assert normalized_last.min() < 0
+@pytest.mark.parametrize("x", [IMAGES, VECTORS], ids=["images", "vectors"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("name", CONDITIONINGS)
+def test_conditioning_equals_numpy(name, smoothing, x):
+    module = CONDITIONINGS[name](num_classes=CLASSES, features=7, smoothing=smoothing)
+    variables = jax.eval_shape(lambda: module.init(jax.random.key(0), x, LABELS, train=True))
+    sizes = [leaf.shape for leaf in jax.tree.leaves(variables)]
+    appended = {"concat": 7, "multiply": 3}.get(name)
+    assert sizes == ([(CLASSES, 20 if x.ndim == 4 else appended)] if appended else [])
+    variables = jax.tree.map(lambda leaf: RNG.normal(size=leaf.shape).astype(np.float32), variables)
+    y = module.apply(variables, x, LABELS, train=True)
+    if name == "none":
+        assert y is x
+        return
+    table = next(iter(jax.tree.leaves(variables)), None)
+    np.testing.assert_allclose(y, expected_condition(name, x, table, smoothing), rtol=1e-5, atol=1e-6)
 
 
-def test_channel_dropout_drops_whole_channels_and_keeps_the_mean():
-    dropped = finish("norm_activation", dropout=0.5, channel_dropout=True)
-    kept = finish("norm_activation")
-    for image, whole in zip(dropped, kept, strict=True):
-        for channel in range(3):
-            plane = np.asarray(image[..., channel])
-            assert np.all(plane == 0) or np.allclose(plane, 2 * whole[..., channel], rtol=1e-5)
-    assert 0 < np.mean(np.asarray(dropped).max(axis=(1, 2)) == 0) < 1
+def test_label_embedding_starts_at_n_0_1_and_smoothing_keeps_the_sum():
+    y, variables = LabelEmbedding(50, 200).init_with_output(jax.random.key(0), np.arange(50), train=True)
+    np.testing.assert_array_equal(y, variables["params"]["embedding"])
+    assert float(y.std()) == pytest.approx(1, abs=0.03)
+    np.testing.assert_allclose(soft_one_hot(np.array([2]), 4, 0.4), [[0.1, 0.1, 0.7, 0.1]], rtol=1e-6)
+
+
+BIG = np.ones((64, 8, 8, 32), np.float32)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def noisy(module, x, seed=0, variables=None):
+    rngs = {"dropout": jax.random.key(seed)}
+    return module.apply(variables or {}, x, True, rngs=rngs, mutable=["noise"])
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.75])
+def test_dropout_drops_its_share_and_scales_the_rest(rate):
+    y = np.asarray(noisy(Dropout(rate), 3 * BIG)[0])
+    np.testing.assert_allclose(y[y != 0], 3 / (1 - rate), rtol=1e-6)
+    # The standard error of the share is at most 0.5 / sqrt(131072) = 0.0014.
+    assert np.mean(y == 0) == pytest.approx(rate, abs=0.006)
+    # Entries fall one by one: in no direction are neighbours alike.
+    for axis in range(4):
+        same = np.mean((y == 0) == (np.roll(y, 1, axis) == 0))
+        assert same == pytest.approx(rate**2 + (1 - rate) ** 2, abs=0.01)
+    assert not np.array_equal(y, noisy(Dropout(rate), 3 * BIG, seed=1)[0])
+
+
+def test_channel_dropout_drops_whole_channels_of_images_and_entries_of_vectors():
+    dropped = np.asarray(noisy(Dropout(0.3, channels=True), BIG)[0]) == 0
+    np.testing.assert_array_equal(dropped, np.broadcast_to(dropped[:, :1, :1], BIG.shape))
+    assert dropped[:, 0, 0].mean() == pytest.approx(0.3, abs=0.05)
+    vectors = np.asarray(noisy(Dropout(0.3, channels=True), BIG[:, 0, 0])[0]) == 0
+    assert vectors.mean() == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.parametrize("make", [Dropout, GaussianNoise])
+def test_noise_is_absent_at_0_and_in_inference(make):
+    """And draws nothing there: no key is handed in."""
+    assert make(0.0).apply({}, IMAGES, True) is IMAGES
+    assert make(0.7).apply({}, IMAGES, False) is IMAGES
+    assert not np.array_equal(noisy(make(0.7), IMAGES)[0], IMAGES)
+
+
+def test_gaussian_noise_has_its_moments_and_fades_in_a_straight_line():
+    module, stats = GaussianNoise(0.5, fade_updates=4), {"noise": {"count": jnp.zeros((), jnp.int32)}}
+    for update, stddev in enumerate([0.5, 0.375, 0.25, 0.125, 0.0, 0.0]):
+        y, stats = noisy(module, BIG, seed=update, variables=stats)
+        noise = np.asarray(y - BIG)
+        assert noise.std() == pytest.approx(stddev, rel=0.01)
+        assert noise.mean() == pytest.approx(0, abs=0.01)
+        assert int(stats["noise"]["count"]) == update + 1
+        if stddev:  # A normal variable is within one standard deviation in 68.3 % of the draws, within two in 95.4 %.
+            within = [np.mean(np.abs(noise) < k * stddev) for k in (1, 2)]
+            np.testing.assert_allclose(within, [0.6827, 0.9545], atol=0.006)
+    y, stats = noisy(GaussianNoise(0.5), BIG)
+    assert stats == {}
+    assert np.asarray(y).std() == pytest.approx(0.5, rel=0.01)
+
+
+class Probe(nn.Module):
+    """In training a function; the arguments end with `train`."""
+
+    function: callable
+
+    def __call__(self, x, *arguments):
+        return self.function(x) if arguments[-1] else x
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [("norm_activation", lambda x: ((x + 1) * 2) ** 2 - 3), ("activation_norm", lambda x: (x * 2) ** 2 + 1 - 3)],
+)
+def test_order_of_norm_activation_dropout_and_noise(order, expected):
+    parts = {"norm": lambda x: x + 1, "dropout": lambda x: x**2, "noise": lambda x: x - 3}
+    parts = {name: functools.partial(Probe, function) for name, function in parts.items()}
+    module = finish.Finish(norm_order=order, activation=lambda: lambda x: 2 * x, **parts)
+    np.testing.assert_allclose(module.apply({}, IMAGES, LABELS, True), expected(IMAGES), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(module.apply({}, IMAGES, LABELS, False), 2 * IMAGES, rtol=1e-6)
 
 
 def test_norm_places():
-    assert {name: list(place(3)) for name, place in norms.NORM_PLACES.items()} == {
+    assert {name: list(place(3)) for name, place in finish.NORM_PLACES.items()} == {
         "all": [0, 1, 2],
         "first": [0],
         "inner": [1, 2],
@@ -73,31 +222,23 @@ def test_norm_places():
     }
 
 
-def test_label_is_appended_as_a_vector_or_as_a_channel():
-    module = Concat(num_classes=4, features=6)
-    z = jnp.zeros((8, 10))
-    y, variables = module.init_with_output(jax.random.key(0), z, LABELS)
-    table = variables["params"]["LabelEmbedding_0"]["embedding"]
-    assert table.shape == (4, 6)
-    np.testing.assert_allclose(y[:, 10:], table[LABELS], rtol=1e-6)
-    y, variables = module.init_with_output(jax.random.key(0), X, LABELS)
-    assert y.shape == (8, 5, 5, 4)
-    np.testing.assert_array_equal(y[..., :3], X)
-    np.testing.assert_array_equal(y[0, ..., 3], y[4, ..., 3])
-    assert not np.array_equal(y[0, ..., 3], y[1, ..., 3])
+# 3x3 kernels of 20 channels to 40: fan in 180, fan out 360.
+SPREADS = {
+    "normal": 0.07,
+    "torch_uniform": 180**-0.5 / 3**0.5,
+    "glorot_uniform": (2 / 540) ** 0.5,
+    "lecun_normal": 180**-0.5,
+    "he_normal": (2 / 180) ** 0.5,
+    "orthogonal": 180**-0.5,
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "stddev"), [("normal", 0.02), ("torch_uniform", 300**-0.5 / 3**0.5), ("he_normal", (2 / 300) ** 0.5)]
-)
-def test_initializers_have_their_spread(name, stddev):
-    w = INITIALIZERS[name](0.02)(jax.random.key(0), (300, 400))
-    assert float(w.std()) == pytest.approx(stddev, rel=0.02)
-    if name == "torch_uniform":
-        assert float(jnp.abs(w).max()) <= 300**-0.5
-
-
-def test_activations():
-    x = jnp.array([-2.0, 3.0])
-    np.testing.assert_allclose(ACTIVATIONS["leaky_relu"](0.2)(x), [-0.4, 3.0], rtol=1e-6)
-    np.testing.assert_allclose(ACTIVATIONS["elu"](0.0)(x), [np.exp(-2) - 1, 3.0], rtol=1e-5)
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_initializers_have_their_spread(name):
+    w = np.asarray(INITIALIZERS[name](0.07)(jax.random.key(0), (3, 3, 20, 40)))
+    assert w.std() == pytest.approx(SPREADS[name], rel=0.03)
+    assert w.mean() == pytest.approx(0, abs=0.05 * SPREADS[name])
+    if "uniform" in name:
+        assert np.abs(w).max() == pytest.approx(SPREADS[name] * 3**0.5, rel=1e-2)
+    if name == "orthogonal":
+        np.testing.assert_allclose(w.reshape(-1, 40).T @ w.reshape(-1, 40), np.eye(40), atol=1e-5)

@@ -1,11 +1,14 @@
-"""Layers that see the whole batch: against loops in numpy."""
+"""Layers that see the whole batch: against loops in numpy; and what a step keeps of the states of layers."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax import build, train
+from gan_jax import config as configs
 from gan_jax.layers.minibatch import MINIBATCH, MinibatchDiscrimination, MinibatchStddev
+from gan_jax.types import Batch
 
 KERNELS, DIMENSION, WIDTH = 3, 2, 5
 FEATURES = np.random.default_rng(0).normal(size=(7, WIDTH)).astype(np.float32)
@@ -36,10 +39,10 @@ def run(name, x, reference_size=0):
     """(output, T) with T of entries N(0, 0.3^2)."""
     module, fields, _ = CASES[name]
     module = module(*fields, reference_size)
-    variables = module.init(jax.random.key(0), x)
+    variables = jax.eval_shape(lambda: module.init(jax.random.key(0), x))
     tensor = 0.3 * np.random.default_rng(1).normal(size=(WIDTH, KERNELS * DIMENSION))
     variables = jax.tree.map(lambda leaf: tensor.astype(np.float32).reshape(leaf.shape), variables)
-    return np.asarray(module.apply(variables, x)), tensor
+    return np.asarray(jax.jit(module.apply)(variables, x)), tensor
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -68,9 +71,9 @@ def test_a_collapsed_batch_is_seen_and_has_gradients(name):
     """All alike: closeness B, standard deviation 0, and a finite gradient."""
     module, fields, _ = CASES[name]
     module, same = module(*fields), np.repeat(FEATURES[:1], 4, axis=0)
-    variables = module.init(jax.random.key(0), same)
+    variables = jax.jit(module.init)(jax.random.key(0), same)
     expected = {"discrimination": 4.0, "stddev": 1e-4}[name]
-    y, gradient = jax.value_and_grad(lambda x: jnp.mean(module.apply(variables, x)[:, WIDTH:]))(same)
+    y, gradient = jax.jit(jax.value_and_grad(lambda x: jnp.mean(module.apply(variables, x)[:, WIDTH:])))(same)
     assert float(y) == pytest.approx(expected, rel=1e-3)
     assert np.isfinite(gradient).all()
 
@@ -78,3 +81,37 @@ def test_a_collapsed_batch_is_seen_and_has_gradients(name):
 def test_every_kind_is_checked_and_none_changes_nothing():
     assert set(MINIBATCH) == {*CASES, "none"}
     assert MINIBATCH["none"]().apply({}, FEATURES) is FEATURES
+
+
+def test_the_step_advances_layers_states_once_an_update():
+    """u by a power iteration with the weights of the D update, counts of noise by 1, a reference never."""
+    config = configs.load("configs/default.py")
+    knobs = {"batch_size": 5, "init_batch_size": 3, "num_steps": 2}
+    for player in ("generator", "discriminator"):
+        knobs |= {f"{player}.widths": (4,), f"{player}.noise": 0.1, f"{player}.noise_fade_updates": 9}
+    knobs |= {"discriminator.norm": "virtual_batch", "discriminator.weight": "spectral"}
+    knobs |= {"discriminator.input_noise": 0.3, "discriminator.conditioning": "concat"}
+    configs.override(config, knobs)
+    gan = build.build(config, (2, 2, 1), 4, 5)
+    images = np.random.default_rng(2).normal(size=(8, 2, 2, 1)).astype(np.float32)
+    labels = np.array([0, 1, 2, 2, 0, 3, 1, 0], np.int32)
+    examples = Batch(jnp.asarray(images[:3]), jnp.asarray(labels[:3]))
+    state, step = train.init_state(gan, config, (2, 2, 1), examples), jax.jit(gan.step)
+    batches = Batch(jnp.asarray(images[None, 3:]), jnp.asarray(labels[None, 3:]))
+    for update in (1, 2):
+        before = state.discriminator
+        state, _ = step(state, batches, jax.random.key(0))
+        advanced = 0
+        for path, u in jax.tree.leaves_with_path(state.discriminator.stats["spectral"]):
+            layer, old = before.params, before.stats["spectral"]
+            for part in path[:-1]:
+                layer, old = layer[part.key], old[part.key]
+            kernel = np.asarray(layer.get("kernel", layer.get("embedding")), np.float64)
+            expected = kernel.T @ kernel @ np.asarray(old["u"], np.float64)
+            np.testing.assert_allclose(u, expected / np.linalg.norm(expected), rtol=1e-3, atol=1e-4)
+            advanced += len(expected) > 1 and not np.allclose(u, old["u"], atol=1e-3)
+        assert advanced == 2  # The hidden layer and the embedding; the head has one output, so its u is 1 or -1.
+        for player in (state.generator, state.discriminator):
+            assert {int(count) for count in jax.tree.leaves(player.stats["noise"])} == {update}
+        np.testing.assert_array_equal(state.discriminator.stats["reference"]["inputs"], examples.images)
+        np.testing.assert_array_equal(state.discriminator.stats["reference"]["labels"], examples.labels)

@@ -74,47 +74,41 @@ def torch_module(torch, name):
     }[name]()
 
 
-def start(layer, weight, seed=1):
-    """(module, variables) with a kernel of N(0, 1), and a bias that is not 0."""
-    module = layer.make(weight)
-    variables = jax.jit(lambda: module.init(jax.random.key(seed), layer.x, train=True))()
-    rng = np.random.default_rng(seed)
-    redraw = lambda leaf: rng.normal(size=leaf.shape).astype(np.float32)  # noqa: E731
-    return module, {**variables, "params": jax.tree.map(redraw, variables["params"])}
+def start(layer, weight):
+    """(module, variables) with entries N(0, 1) everywhere, biases too."""
+    module, rng = layer.make(weight), np.random.default_rng(1)
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), layer.x, train=True))
+    return module, jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)
 
 
 def kernel_of(params):
     return np.asarray(params["kernel"] if "kernel" in params else params["embedding"])
 
 
-def bias_of(params):
-    return np.asarray(params.get("bias", np.zeros(5, np.float32)))
+def expected_output(layer, params, kernel):
+    return np.asarray(layer.apply(layer.x, kernel.astype(np.float32))) + params.get("bias", np.zeros(5, np.float32))
 
 
 def train_call(module):
     return jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["spectral"]))
 
 
-def converged(layer, **settings):
-    module, variables = start(layer, functools.partial(weights.spectral, **settings))
+@pytest.mark.parametrize(("name", "bound"), [*((name, 1.0) for name in LAYERS), ("dense", 3.0), ("transposed", 3.0)])
+def test_the_largest_singular_value_becomes_the_bound(name, bound):
+    layer = LAYERS[name]
+    module, variables = start(layer, functools.partial(weights.spectral, bound=bound))
     call = train_call(module)
     for _ in range(500):
         y, stats = call(variables, layer.x)
         variables = {**variables, **stats}
-    return module, variables, y
-
-
-@pytest.mark.parametrize("bound", [1.0, 3.0])
-@pytest.mark.parametrize("name", LAYERS)
-def test_the_largest_singular_value_becomes_the_bound(name, bound):
-    layer = LAYERS[name]
-    module, variables, y = converged(layer, bound=bound)
     kernel = kernel_of(variables["params"])
     u, s, _ = np.linalg.svd(kernel.reshape(-1, 5).T.astype(np.float64))
-    expected = layer.apply(layer.x, kernel * np.float32(bound / s[0])) + bias_of(variables["params"])
+    expected = expected_output(layer, variables["params"], kernel * bound / s[0])
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
     assert abs(u[:, 0] @ variables["spectral"]["u"]) == pytest.approx(1, abs=1e-4)
-    np.testing.assert_allclose(module.apply(variables, layer.x, train=False), expected, rtol=1e-4, atol=1e-4)
+    # A mean of unit vectors, such as an averaged u, is shorter than one: inference must not depend on its length.
+    shorter = {**variables, "spectral": {"u": 0.3 * variables["spectral"]["u"]}}
+    np.testing.assert_allclose(module.apply(shorter, layer.x, train=False), expected, rtol=1e-4, atol=1e-4)
 
 
 def iterate(kernel, u, times):
@@ -138,21 +132,13 @@ def test_a_call_advances_u_by_the_iterations_if_it_may(name, iterations):
     # The new u and v make the weight of the same call, sigma = u^T W v.
     kernel = kernel_of(variables["params"])
     sigma = u @ kernel.reshape(-1, 5).T @ v
-    expected = layer.apply(layer.x, kernel / np.float32(sigma)) + bias_of(variables["params"])
+    expected = expected_output(layer, variables["params"], kernel / sigma)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
     # Inference gives the same and keeps nothing, though it might; nor does training where it must not.
     y, stats = module.apply(variables, layer.x, train=False, mutable=["spectral"])
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(stats["spectral"]["u"], variables["spectral"]["u"])
     np.testing.assert_allclose(module.apply(variables, layer.x, train=True), expected, rtol=1e-4, atol=1e-4)
-
-
-def test_inference_bears_an_averaged_u():
-    """A mean of unit vectors is shorter than one; the result must not depend on the length."""
-    layer = LAYERS["dense"]
-    module, variables, y = converged(layer)
-    shorter = {**variables, "spectral": {"u": 0.3 * variables["spectral"]["u"]}}
-    np.testing.assert_allclose(module.apply(shorter, layer.x, train=False), y, rtol=1e-4, atol=1e-4)
 
 
 def test_spectral_gradient_is_the_formula_with_u_and_v_fixed():
@@ -191,12 +177,12 @@ def torch_run(torch, name, module, dy):
 def test_value_and_gradient_equal_torchs(name, kind):
     torch = pytest.importorskip("torch")
     layer, theirs = LAYERS[name], torch_module(torch, name)
-    if kind == "spectral":
-        module, variables, y = converged(layer)
-    else:
-        module, variables = start(layer, weights.weight_norm)
-        y = module.apply(variables, layer.x, train=True)
-    dy, params = normal(*y.shape), variables["params"]
+    module, variables = start(layer, weights.WEIGHTS[kind])
+    params = variables["params"]
+    if kind == "spectral":  # Both at the end of their power iterations.
+        u = np.linalg.svd(kernel_of(params).reshape(-1, 5).T)[0][:, 0]
+        variables = {**variables, "spectral": {"u": u}}
+    dy = normal(*jax.eval_shape(lambda: module.apply(variables, layer.x, train=True)).shape)
     if "bias" in params:
         theirs.bias.data = torch.tensor(params["bias"])
     kernel = torch.tensor(layer.layout(kernel_of(params)).copy())
@@ -228,7 +214,7 @@ def test_weight_norm_is_of_each_output(name):
     kernel = kernel_of(params).copy()
     for output in range(5):
         kernel[..., output] *= params["scale"][output] / np.sqrt(np.sum(kernel[..., output] ** 2))
-    expected = layer.apply(layer.x, kernel) + bias_of(params)
+    expected = expected_output(layer, params, kernel)
     np.testing.assert_allclose(module.apply(variables, layer.x, train=True), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -245,8 +231,7 @@ class Net(nn.Module):
 
 def test_weight_norm_starts_every_layer_at_mean_0_and_variance_1():
     x = 5 + 3 * normal(32, 6, 6, 2)
-    outputs, variables = jax.jit(lambda: Net().init_with_output(jax.random.key(0), x))()
-    for y in (*outputs, *jax.jit(Net().apply)(variables, x)):
+    for y in jax.jit(lambda: Net().init_with_output(jax.random.key(0), x)[0])():
         flat = np.asarray(y).reshape(-1, y.shape[-1])
         np.testing.assert_allclose(flat.mean(axis=0), 0, atol=1e-4)
         np.testing.assert_allclose(flat.var(axis=0), 1, rtol=1e-3)

@@ -1,0 +1,93 @@
+"""What each step reads: the order of images, labels that may be seen, and starts that depend on data."""
+
+import numpy as np
+import pytest
+
+from gan_jax import config as configs
+from gan_jax import steps, train
+from gan_jax.data.dataset import Dataset, Split
+from gan_jax.errors import UserError
+from tests.conftest import rows
+
+# TensorFlow's own imports warn about things that are not ours.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def dataset(size=3000):
+    labels = (np.arange(size) % 3).astype(np.int32)
+    # An image says which one it is, and its class.
+    images = np.zeros((size, 4, 4, 1), np.uint8)
+    images[:, 0, 0, 0], images[:, 0, 1, 0], images[:, 1, 0, 0] = np.arange(size) % 256, np.arange(size) // 256, labels
+    split = Split(images, labels)
+    return Dataset("a", "b", "a", split, split)
+
+
+@pytest.fixture
+def few(config):
+    configs.override(config, {"data.num_labels": 10})
+    return config
+
+
+def test_few_labels_are_balanced_and_the_others_say_nothing(few):
+    data = steps.training_data(few, dataset())
+    labelled = data.labelled
+    assert sorted(np.bincount(labelled.labels)) == [3, 3, 4]
+    np.testing.assert_array_equal(labelled.images[:, 1, 0, 0], labelled.labels)
+    truth = data.images[:, 1, 0, 0]
+    assert abs(np.mean(data.labels == truth) - 1 / 3) < 0.03, "labels beside the other images are random"
+    assert len(data.images) == 3000, "the labelled images also appear without their labels"
+
+
+def test_another_seed_draws_other_labels(few):
+    first = steps.training_data(few, dataset()).labelled.images
+    again = steps.training_data(few, dataset()).labelled.images
+    configs.override(few, {"seed": 1})
+    other = steps.training_data(few, dataset()).labelled.images
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("number", [2, 3001])
+def test_impossible_numbers_of_labels_are_refused(few, number):
+    configs.override(few, {"data.num_labels": number})
+    with pytest.raises(UserError, match="from 3, one a class, to 3000"):
+        steps.training_data(few, dataset())
+
+
+def test_both_orders_are_functions_of_seed_and_step(few):
+    data = steps.training_data(few, dataset())
+    order = steps.Order(few, data)
+    together, (first, second) = order(4, 2), (order(4, 1), order(5, 1))
+    for name in ("images", "labelled"):
+        whole = getattr(together, name)
+        assert whole.shape == (few.steps_per_call, few.d_steps, few.batch_size)
+        np.testing.assert_array_equal(whole[0], getattr(first, name)[0])
+        np.testing.assert_array_equal(whole[1], getattr(second, name)[0])
+    assert together.labelled.max() < 10
+
+
+def test_semi_supervised_training_learns_the_classes_and_resumes(few, idx_folder, tmp_path):
+    changes = {"data.num_labels": 6, "discriminator.head": "class", "d_loss.classification": 1.0, "num_steps": 60}
+    changes |= {"discriminator.conditioning": "none", "discriminator.dropout": 0.0, "log_every_steps": 1}
+    configs.override(few, changes | {"d_optimizer.learning_rate": 1e-2})
+    path = tmp_path / "run"
+    train.train(few, str(path))
+    losses = [row["d_classification"] for row in rows(path)]
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_start_depends_on_real_images_where_a_part_says_so(config, tmp_path):
+    """The reference of virtual batch norm in D is a batch of training images."""
+    configs.override(config, {"discriminator.norm": "virtual_batch", "init_batch_size": 5, "num_steps": 2})
+    path = tmp_path / "run"
+    train.train(config, str(path))
+    from gan_jax import sample
+
+    trained = sample.load(str(path))
+    reference = trained.state.discriminator.stats["reference"]["inputs"]
+    data = train.load_data(config, "").train.images
+    known = {image.tobytes() for image in data}
+    pixels = np.rint((np.asarray(reference) + 1) * 127.5).astype(np.uint8)
+    assert len(pixels) == 5
+    assert {image.tobytes() for image in pixels} <= known
+    assert len({image.tobytes() for image in pixels}) > 1

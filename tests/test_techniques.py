@@ -1,0 +1,152 @@
+"""docs/techniques.md: every row builds on every system, its test and file exist, and no technique lacks a row."""
+
+import pathlib
+import re
+
+import jax
+import pytest
+
+from gan_jax import augmentation, cli, objectives, optimizers, priors, terms
+from gan_jax import config as configs
+from gan_jax.errors import UserError
+from gan_jax.guard import Guard
+from gan_jax.layers import activations, conditioning, minibatch, norms, weights
+from gan_jax.networks import heads
+from tests.test_configs import shape_of, shapes_of_a_step, specs
+
+ADAPTIVE = ("adam", "adamw", "adamax", "radam", "nadam", "lion")
+
+
+def table():
+    """(name, [words], test, file) of every row."""
+    found = []
+    for line in pathlib.Path("docs/techniques.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 6 and "`" in cells[2]:
+            found.append((cells[0], re.findall(r"`([^`]+)`", cells[2]), cells[4].split(" ")[0], cells[5]))
+    return found
+
+
+ROWS = table()
+
+
+def expected_refusal(config):
+    """Whether the pair makes no sense, as default.py and the messages say; every other pair must work."""
+    d, weight = config.discriminator, dict(config.d_loss)
+    tied = d.norm in ("batch", "conditional_batch") or d.minibatch != "none"
+    few_labels = config.data.num_labels and (
+        d.conditioning != "none" or d.head == "projection" or d.norm.startswith("conditional")
+    )
+    players = (config.d_optimizer, config.g_optimizer)
+    return (
+        (tied and any(weight[term] for term in ("gradient_penalty", "dragan", "r1", "r2")))
+        or (any(weight[t] for t in terms.CLASS_TERMS) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
+        or (config.g_loss.classification_fake and d.head not in ("class", "auxiliary", "auxiliary_fake"))
+        or (weight["classification_as_fake"] and d.head != "auxiliary_fake")
+        or (config.objective in ("hinge", "wasserstein") and dict(config.targets) != PLAIN)
+        or (d.family == "resnet" and d.layers_per_width)
+        or few_labels
+        or (config.data.num_labels and not weight["classification"])
+        or any(player.b1 is not None and player.name not in ADAPTIVE for player in players)
+    )
+
+
+PLAIN = {"real": 1.0, "fake": 0.0, "generator": 1.0, "soft": 0.0, "flip_rate": 0.0, "inverted": False}
+
+
+def check_pair(words, spec):
+    """True where the pair works, False where it is refused as it should be."""
+    config = cli.parse_config(spec, [f"--config.{word}" for word in words])
+    Guard(**config.guard, zero_means_won=True)
+    if expected_refusal(config):
+        with pytest.raises(UserError) as error:
+            shapes_of_a_step(config, shape_of(config))
+        assert "\n" not in str(error.value)
+        return False
+    _, metrics = shapes_of_a_step(config, shape_of(config))
+    assert all(metric.shape == () for metric in metrics.values())
+    return True
+
+
+@pytest.mark.parametrize(("name", "words", "test", "file"), ROWS, ids=[row[0] for row in ROWS])
+def test_row(name, words, test, file):
+    """On the tutorial's CGAN and on one more system; the slow test below takes them all."""
+    assert pathlib.Path(file).is_file()
+    path, _, function = test.partition("::")
+    assert re.search(rf"^def {function}\(", pathlib.Path(path).read_text(), re.MULTILINE), f"{test} does not exist"
+    others = [spec for spec in specs() if "cgan.py" not in spec]
+    assert any([check_pair(words, "configs/cgan.py"), check_pair(words, others[len(name) % len(others)])])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", specs())
+def test_every_technique_on_every_system(spec):
+    works = [check_pair(words, spec) for _, words, _, _ in ROWS]
+    assert sum(works) > 0.6 * len(works)
+
+
+# The name of a technique in a config, by its table, and the key that it is the value of.
+TABLES = {
+    "norm": norms.NORMS,
+    "weight": weights.WEIGHTS,
+    "minibatch": minibatch.MINIBATCH,
+    "objective": objectives.OBJECTIVES,
+    "name": [*optimizers.RULES, *priors.PRIORS],
+    "schedule": optimizers.SCHEDULES,
+    "conditioning": conditioning.CONDITIONINGS,
+    "head": heads.HEADS,
+}
+
+
+def test_every_technique_has_a_row():
+    words = [word for _, row_words, _, _ in ROWS for word in row_words]
+    for key, names in TABLES.items():
+        for name in names:
+            assert any(re.search(rf"(^|\.){key}={name}$", word) for word in words), f"no row for {key}={name}"
+    for term in terms.TERMS:
+        assert any(re.match(rf"[dg]_loss\.{term}=", word) for word in words), f"no row for the term {term}"
+    text = pathlib.Path("docs/techniques.md").read_text()
+    for name in (*augmentation.DATA, *augmentation.DIFFERENTIABLE):
+        assert re.search(rf"augmentation\.\w+=[\w,]*\b{name}\b", text), f"no row for the augmentation {name}"
+    assert set(activations.ACTIVATIONS) >= {"relu", "leaky_relu", "prelu", "elu", "silu", "gelu"}
+
+
+EVERYTHING = [
+    *("generator.norm=virtual_batch", "generator.conditioning=concat", "generator.condition_smoothing=0.1"),
+    *("generator.weight=spectral", "generator.activation=prelu", "generator.dropout=0.1", "generator.noise=0.05"),
+    *("generator.average_decay=0.99", "discriminator.norm=conditional_instance", "discriminator.weight=weight"),
+    *("discriminator.conditioning=one_hot", "discriminator.activation=gelu", "discriminator.dropout=0.2"),
+    *("discriminator.channel_dropout=true", "discriminator.input_noise=0.1", "discriminator.noise=0.05"),
+    *("discriminator.noise_fade_updates=50", "discriminator.minibatch=discrimination", "discriminator.feature_layer=0"),
+    *("discriminator.minibatch_kernels=5", "discriminator.layers_per_width=2", "discriminator.head=auxiliary_fake"),
+    *("discriminator.average_decay=0.9", "d_loss.classification=1", "d_loss.classification_fake=0.5"),
+    *("d_loss.classification_as_fake=0.5", "d_loss.consistency=1", "d_loss.historical_averaging=0.001"),
+    *("g_loss.classification_fake=1", "g_loss.feature_matching=1", "g_loss.historical_averaging=0.001"),
+    *("objective=relativistic_average", "targets.real=0.9", "targets.soft=0.1", "targets.flip_rate=0.05"),
+    *("prior.name=multivariate_normal", "prior.covariance=ar1", "prior.features=16", "d_steps=2"),
+    *(
+        "augmentation.real=rotate,flip,scale,shift,brightness,contrast",
+        "augmentation.differentiable=translation,cutout",
+    ),
+    *("d_optimizer.name=adamw", "d_optimizer.weight_decay=0.01", "d_optimizer.clip_norm=1"),
+    *("d_optimizer.schedule=cosine", "d_optimizer.warmup_steps=5", "g_optimizer.name=radam"),
+    *("g_optimizer.schedule=exponential", "g_optimizer.final_fraction=0.1", "init_batch_size=8", "batch_size=8"),
+]
+
+
+def test_everything_at_once():
+    config = cli.parse_config("configs/acgan.py", [f"--config.{word}" for word in EVERYTHING])
+    state, metrics = shapes_of_a_step(config)
+    assert {"d_consistency", "d_historical_averaging", "g_feature_matching", "d_classification_as_fake"} <= set(metrics)
+    kept = {path[0].key for path, _ in jax.tree.leaves_with_path(state.generator.stats)}
+    assert kept == {"reference", "spectral"}
+    assert {path[0].key for path, _ in jax.tree.leaves_with_path(state.discriminator.stats)} == {"noise"}
+
+
+def test_five_words_change_five_things():
+    """What the page promises: batch norm in G alone, PReLU, AdamW, Laplace noise, one-sided smoothing."""
+    words = ["generator.norm=batch", "generator.activation=prelu", "g_optimizer.name=adamw", "prior.name=laplace"]
+    before = configs.load("configs/cdcgan.py")
+    after = cli.parse_config("configs/cdcgan.py", [f"--config.{word}" for word in [*words, "targets.real=0.9"]])
+    assert len(configs.differences(before, after)) == 4, "cdcgan has batch norm in G already"
+    shapes_of_a_step(after)
