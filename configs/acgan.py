@@ -1,23 +1,20 @@
-"""Auxiliary-classifier GAN (Odena et al. 2017, arXiv 1610.09585).
+"""Auxiliary-classifier GAN (Odena et al. 2017, arXiv 1610.09585): configs/cdcgan.py with another way to condition D.
 
-D tells real from fake and names the class of both; G is rewarded for both. The label enters G by multiplication,
-z * e(y), as the common tutorial has it; D sees no label. Adam at 2e-4 with beta1 0.5.
+D sees no label; it tells real from fake and names the class of both, and G is rewarded for both. The rest of the recipe
+is that of configs/cdcgan.py, so that the two differ in the conditioning of D alone.
 
     python -m gan_jax.main --config configs/acgan.py
+    python -m gan_jax.main --config configs/acgan.py --config.generator.conditioning=multiply   # z * e(y), a tutorial's
 """
 
 from ml_collections import ConfigDict
 
-from configs import dcgan
+from configs import cdcgan
 
 
 def get_config() -> ConfigDict:
-    """The differences from the paper's DCGAN."""
-    config = dcgan.get_config()
-    config.batch_size = 64
-    config.objective = "bce_logits"
-    config.prior.name = "normal"
-    config.generator.conditioning = "multiply"
+    """The differences from the conditional DCGAN."""
+    config = cdcgan.get_config()
     config.discriminator.head = "auxiliary"
     config.d_loss.classification = 1.0
     config.d_loss.classification_fake = 1.0

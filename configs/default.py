@@ -174,7 +174,7 @@ def get_config() -> ConfigDict:
     config.guard = ConfigDict(
         {
             "steps": 2000,  # so many steps in a row
-            "d_loss": 1e-5,  # D's adversarial loss below this (where an objective's 0 means that D has won): collapsed
+            "d_loss": 1e-3,  # D's adversarial loss below this (where an objective's 0 means that D has won): collapsed
             "spread": 1e-3,  # mean standard deviation of a pixel over G's batch below this: collapsed
             "nonfinite": True,  # a loss that is not finite, at once: diverged
         }

@@ -20,7 +20,7 @@ from gan_jax.errors import UserError
 # name -> (config, its overrides for a run of minutes on two cores). One seed, nothing tuned on these scores.
 SYSTEMS = {
     "cdcgan": ("configs/cdcgan.py", {}),
-    "acgan": ("configs/acgan.py", {"num_steps": 1500}),
+    "acgan": ("configs/acgan.py", {}),
     "sgan": ("configs/sgan.py", {"num_steps": 1500}),
     "lsgan": ("configs/lsgan.py", {"num_steps": 1500}),
     "wgan_gp": ("configs/wgan_gp.py", {"num_steps": 500}),

@@ -38,15 +38,15 @@ def _keys(seed: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     return tuple(jax.random.split(jax.random.key(seed), 3))
 
 
-def init_state(gan: Gan, config: ConfigDict, image_shape: tuple[int, ...], examples: Batch | None = None) -> GanState:
-    """The untrained state. `examples`: what it depends on if a start depends on data; without, only its shapes hold."""
+def init_state(gan: Gan, config: ConfigDict, image_shape: tuple[int, ...], real: Batch | None = None) -> GanState:
+    """The untrained state. `real`: what it depends on where a start depends on data; without, only its shapes hold."""
     size = config.init_batch_size
-    if examples is None:
-        examples = Batch(jnp.zeros((size, *image_shape)), jnp.zeros((size,), jnp.int32))
-    return jax.jit(gan.init)(_keys(config.seed)[0], examples)
+    if real is None:
+        real = Batch(jnp.zeros((size, *image_shape)), jnp.zeros((size,), jnp.int32))
+    return jax.jit(gan.init)(_keys(config.seed)[0], real)
 
 
-def _examples(config: ConfigDict, data: Batch) -> Batch:
+def examples(config: ConfigDict, data: Batch) -> Batch:
     """Training images that starts depend on: the same for the same seed."""
     chosen = np.random.default_rng([config.seed, 0, 2]).integers(0, len(data.labels), config.init_batch_size)
     return Batch(to_float(data.images[chosen]), data.labels[chosen])
@@ -78,7 +78,7 @@ class _Run:
         self.checkpoints.remove_leftovers()
         self.step, self.state = restore(self.checkpoints, self.gan, config, dataset.image_shape)
         if self.state is None:
-            self.state = init_state(self.gan, config, dataset.image_shape, _examples(config, data))
+            self.state = init_state(self.gan, config, dataset.image_shape, examples(config, data))
         self.data, self.order = jax.device_put(data), steps.Order(config, data)
         self.call = steps.compile_steps(self.gan, config.steps_per_call)
         self.sample = jax.jit(self.gan.sample)
