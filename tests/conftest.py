@@ -3,6 +3,7 @@
 import gzip
 import struct
 import sys
+import tempfile
 
 import jax
 import numpy as np
@@ -11,6 +12,10 @@ import pytest
 from gan_jax import cli, sample
 from gan_jax.records import read_metrics
 
+# Many tests run the same small program: within one session it is compiled once.
+_COMPILED = tempfile.TemporaryDirectory(prefix="gan_jax-tests-")
+jax.config.update("jax_compilation_cache_dir", _COMPILED.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 # A [B, 1] logit against a [B] target must fail, not broadcast to [B, B].
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

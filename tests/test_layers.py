@@ -164,6 +164,8 @@ def test_channel_dropout_drops_whole_channels_of_images_and_entries_of_vectors()
     dropped = np.asarray(noisy(Dropout(0.3, channels=True), BIG)[0]) == 0
     np.testing.assert_array_equal(dropped, np.broadcast_to(dropped[:, :1, :1], BIG.shape))
     assert dropped[:, 0, 0].mean() == pytest.approx(0.3, abs=0.05)
+    assert dropped[:, 0, 0].mean(axis=0).min() > 0.1  # Each image has channels of its own.
+    assert dropped[:, 0, 0].mean(axis=0).max() < 0.6
     vectors = np.asarray(noisy(Dropout(0.3, channels=True), BIG[:, 0, 0])[0]) == 0
     assert vectors.mean() == pytest.approx(0.3, abs=0.05)
 

@@ -88,9 +88,10 @@ def test_the_step_advances_layers_states_once_an_update():
     config = configs.load("configs/default.py")
     knobs = {"batch_size": 5, "init_batch_size": 3, "num_steps": 2}
     for player in ("generator", "discriminator"):
-        knobs |= {f"{player}.widths": (4,), f"{player}.noise": 0.1, f"{player}.noise_fade_updates": 9}
+        knobs |= {f"{player}.widths": (4,), f"{player}.noise_fade_updates": 9, f"{player[0]}_optimizer.name": "sgd"}
     knobs |= {"discriminator.norm": "virtual_batch", "discriminator.weight": "spectral"}
-    knobs |= {"discriminator.input_noise": 0.3, "discriminator.conditioning": "concat"}
+    knobs |= {"discriminator.input_noise": 0.3, "discriminator.conditioning": "concat", "generator.noise": 0.1}
+    knobs |= {"d_optimizer.learning_rate": 0.1}
     configs.override(config, knobs)
     gan = build.build(config, (2, 2, 1), 4, 5)
     images = np.random.default_rng(2).normal(size=(8, 2, 2, 1)).astype(np.float32)

@@ -59,7 +59,13 @@ def weight_norm(layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool) 
     direction = kernel / jnp.sqrt(jnp.sum(kernel**2, axis=axes, keepdims=True) + 1e-12)
     y = apply(direction)
     others = tuple(range(y.ndim - 1))
-    scale = layer.param("scale", lambda key: 1.0 / jnp.sqrt(jnp.var(y, axis=others) + 1e-8))
+
+    def scale_init(key):
+        variance = jnp.var(y, axis=others)
+        # An output that is the same for the whole batch has no scale to be corrected.
+        return jnp.where(variance > 1e-8, jax.lax.rsqrt(jnp.maximum(variance, 1e-8)), 1.0)
+
+    scale = layer.param("scale", scale_init)
     y = y * scale.reshape((1,) * len(others) + (-1,))
     return y, lambda key, shape: -jnp.mean(y, axis=others)
 

@@ -46,8 +46,10 @@ class Projection(_Head):
     def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
         width = features.shape[-1]
         logits = self.dense(1)(features, train)[:, 0]
-        # Entries N(0, 1) would let the label's term, a sum over F features, drown the rest at the start.
-        embedding = LabelEmbedding(self.num_classes, width, weight=self.weight)(labels, train) * width**-0.5
+        embedding = LabelEmbedding(self.num_classes, width, weight=self.weight)(labels, train)
+        if self.weight is plain:
+            # Entries N(0, 1) would let the label's term, a sum over F features, drown the rest at the start.
+            embedding = embedding * width**-0.5
         return Critique(logits + jnp.sum(embedding * features, axis=-1), features)
 
 
