@@ -2,7 +2,8 @@
 
 DCGAN's networks with five doublings, virtual batch norm in G, minibatch discrimination, historical averaging and
 one-sided label smoothing. The paper's data is ImageNet, which does not fit where this package keeps its images, in
-memory; STL-10, 96 x 96 images picked from ImageNet, stands in, resized to 128 x 128. `:small` is the same at 32 x 32 on digits, a run of minutes that exercises every part.
+memory; STL-10, 96 x 96 images picked from ImageNet, stands in, resized to 128 x 128. `:small` is the same at 32 x 32 on
+digits, a run of minutes that exercises every part.
 
     python -m gan_jax.main --config configs/improved_imagenet.py
     python -m gan_jax.main --config configs/improved_imagenet.py:small
