@@ -93,7 +93,7 @@ def table(rows: list[dict]) -> str:
     if scored:
         note = (
             f"\nData {scored['data']}, seed 0, last step, {scored['num_generated']} generated against "
-            f"{scored['num_test']} test images. Real images: accuracy {scored['conditional_accuracy_floor']:.2%}, "
+            f"{scored['num_real']} test images. Real images: accuracy {scored['conditional_accuracy_floor']:.2%}, "
             f"Frechet distance {scored['frechet_distance_floor']:.2f} at 28 x 28. {scored['device']['kind']}, commit "
             f"{scored['commit'][:12]}, jax {scored['versions']['jax']}. Lengths and widths that differ from the "
             "config's own stand in experiments/systems.py. Minutes are wall time, with other work on the machine.\n"

@@ -33,12 +33,12 @@ class EarlyStopping:
         self._patience, self._sample = section.patience, sample
         self._labels = balanced_labels(section.num_images, dataset.num_classes)
         self._classify, _ = features.classifier(dataset, data_dir)
-        _, self._real = self._classify(dataset.validation.images)
+        self._real, _ = self._classify(dataset.validation.images)
         self._scores = {row["step"]: row[METRIC] for row in rows if METRIC in row}
 
     def score(self, step: int, state: GanState) -> float:
         """Frechet distance to the validation images; every step's is kept."""
-        _, generated = self._classify(draw(self._sample, state, self._labels))
+        generated, _ = self._classify(draw(self._sample, state, self._labels))
         self._scores[step] = frechet_distance(generated, self._real)
         return self._scores[step]
 

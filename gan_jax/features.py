@@ -1,7 +1,11 @@
-"""The digit classifier whose features the scores are in: trained once a data set, then read from the user's cache."""
+"""What the scores are in: features of a classifier, trained once a data set and then read from the cache, or pixels.
+
+An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
+"""
 
 import pathlib
 import zipfile
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -40,3 +44,17 @@ def _read(path: pathlib.Path, like: dict) -> dict:
         return jax.tree.map(lambda leaf, array: array.reshape(leaf.shape), like, variables)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataUnavailable(f"cached classifier {path} is damaged ({error}); delete it and run again") from error
+
+
+def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:
+    """The pixels themselves, in [0, 1]."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255.0, None
+
+
+def _digits(dataset: Dataset, data_dir: str) -> tuple[Callable, str]:
+    trained, digest = classifier(dataset, data_dir)
+    return trained, f"classifier-{digest}"
+
+
+# name -> (dataset, data_dir) -> (extractor, the name that a result states)
+EXTRACTORS = {"digits": _digits, "pixels": lambda dataset, data_dir: (pixels, "pixels")}

@@ -36,9 +36,12 @@ class Trained(NamedTuple):
     def num_classes(self) -> int:
         return self.run["data"]["num_classes"]
 
-    def draw(self, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-        """uint8 [N, H, W, C], one image for each label, from the averaged generator where one is kept."""
-        return draw(jax.jit(self.gan.sample), self.state, labels, seed)
+    def draw(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:
+        """uint8 [N, H, W, C], one image for each label; from the averaged generator where one is kept, unless `raw`."""
+        state = self.state
+        if raw:
+            state = state._replace(generator=state.generator._replace(average={}))
+        return draw(jax.jit(self.gan.sample), state, labels, seed)
 
     def classify(self, images: np.ndarray) -> np.ndarray:
         """The discriminator's own class of images uint8 [N, H, W, C], for heads with class logits: int [N]."""

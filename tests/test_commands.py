@@ -50,7 +50,7 @@ def test_scores_of_a_run(config, tmp_path, monkeypatch, capsys):
     (cached,) = (cache / "classifiers").iterdir()
     cached.write_bytes(cached.read_bytes()[:100])
     with pytest.raises(DataUnavailable, match=cached.name):
-        evaluate.evaluate(str(path), 30, str(cache))
+        evaluate.evaluate(str(path), evaluate.Protocol(30), str(cache))
 
 
 def test_mistakes_get_one_line_and_their_exit_code(words, config, tmp_path, capfd):

@@ -32,7 +32,7 @@ def test_kernel_distance_equals_loops_over_pairs(monkeypatch):
 
 
 def test_kernel_distance_by_hand():
-    """One feature. a = (0, 1): k = 1. b = (1, 1): k = 8. Between: 1, 1, 8, 8. So 1 + 8 - 2 * 4.5 = 0; b = (1, 2) too."""
+    """One feature, k(x, y) = (x y + 1)^3. (0, 1) and (1, 1): 1 + 8 - 2 (1 + 1 + 8 + 8) / 4 = 0."""
     a = np.array([[0.0], [1.0]])
     assert kernel_distance(a, np.array([[1.0], [1.0]])) == 0
     assert kernel_distance(a, np.array([[1.0], [2.0]])) == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4)

@@ -71,16 +71,14 @@ def test_false_alarms_keep_the_level_and_real_differences_are_found():
 
 
 def test_collapse_and_copies():
-    real = normal(0, 300)
-    collapsed = nearest_neighbour_test(real, normal(1, 300, scale=0.01))
-    assert collapsed.accuracy_on_fake > 0.99
+    """Generated points in the middle are the neighbours of real ones and of each other."""
+    real = normal(0, 300, 16)
+    narrow = nearest_neighbour_test(real, normal(1, 300, 16, scale=0.5))
+    assert narrow.accuracy_on_real < 0.4
+    assert narrow.accuracy_on_fake > 0.99
     copies = nearest_neighbour_test(real, real + 1e-4)
     assert copies.accuracy == 0
     assert copies.p_value > 0.99
-    # Few generated images, each repeated: real ones have generated neighbours, these have each other.
-    repeated = nearest_neighbour_test(real, np.tile(normal(2, 30), (10, 1)) + 1e-3 * normal(3, 300))
-    assert repeated.accuracy_on_fake > 0.99
-    assert repeated.accuracy_on_fake > repeated.accuracy_on_real + 0.1
 
 
 def test_what_cannot_be_measured_raises():

@@ -117,7 +117,10 @@ def test_other_data_is_refused(config, idx_folder, tmp_path):
     train.train(config, path)
     labels = idx_folder / IDX_NAMES["train_labels"]
     labels.write_bytes(labels.read_bytes()[:-1] + b"\0")
-    for command in (lambda: train.train(config, path), lambda: evaluate.evaluate(path, 10, str(tmp_path))):
+    for command in (
+        lambda: train.train(config, path),
+        lambda: evaluate.evaluate(path, evaluate.Protocol(10), str(tmp_path)),
+    ):
         with pytest.raises(DataUnavailable, match="holds other images"):
             command()
 

@@ -58,12 +58,12 @@ class _Network(nn.Module):
 
 @functools.cache
 def _inference(recipe: Recipe, num_classes: int) -> Callable:
-    """(variables, uint8 batch) -> (labels, features), compiled once however often a classifier is called."""
+    """(variables, uint8 batch) -> (features, probabilities), compiled once however often a classifier is called."""
     network = _Network(recipe, num_classes)
 
     def apply(variables, batch):
         logits, features = network.apply(variables, _to_float(batch), train=False)
-        return jnp.argmax(logits, axis=-1), features
+        return features, jax.nn.softmax(logits)
 
     return jax.jit(apply)
 
@@ -76,16 +76,16 @@ class Classifier(NamedTuple):
     recipe: Recipe = Recipe()
 
     def __call__(self, images: np.ndarray, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 [N, H, W, C] -> (predicted labels int32 [N], features float32 [N, F])."""
-        apply, labels, features = _inference(self.recipe, self.num_classes), [], []
+        """uint8 [N, H, W, C] -> (features float32 [N, F], probabilities float32 [N, K])."""
+        apply, features, probabilities = _inference(self.recipe, self.num_classes), [], []
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
             # The last batch is filled up, so that one program serves them all.
             full = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch), axis=0)])
-            predicted, seen = apply(self.variables, full)
-            labels.append(np.asarray(predicted)[: len(batch)])
-            features.append(np.asarray(seen)[: len(batch)])
-        return np.concatenate(labels).astype(np.int32), np.concatenate(features)
+            seen = apply(self.variables, full)
+            for kept, values in zip((features, probabilities), seen, strict=True):
+                kept.append(np.asarray(values)[: len(batch)])
+        return np.concatenate(features), np.concatenate(probabilities)
 
 
 def _to_float(images: jax.Array) -> jax.Array:
