@@ -70,35 +70,52 @@ def row(name: str, workdir: pathlib.Path) -> dict | None:
     run = json.loads((workdir / "run.json").read_text())
     scores = workdir / "evaluation.json"
     result = json.loads(scores.read_text()) if scores.is_file() else {}
-    return {"name": name, "config": SYSTEMS[name][0], "status": run["status"], "minutes": run["seconds"] / 60, **result}
+    about = {"name": name, "config": SYSTEMS[name][0], "status": run["status"], "minutes": run["seconds"] / 60}
+    return {**about, "trained": run["commit"][:12], **result}
 
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.2%}"
 
 
+def _note(rows: list[dict]) -> str:
+    """What the numbers of a table depend on."""
+    scored = [row for row in rows if "frechet_distance" in row]
+    if not scored:
+        return ""
+    first, commits = scored[0], " and ".join(sorted({row["trained"] for row in rows}))
+    floors = sorted({row["conditional_accuracy_floor"] for row in scored if "conditional_accuracy_floor" in row})
+    return (
+        f"\nData {first['data']}, seed 0, last step, {first['num_generated']} generated against {first['num_real']} test "
+        f"images, features of a classifier (accuracy on the test images: {', '.join(map(_share, floors)) or '-'}). Real "
+        f"training images have a Frechet distance of {first['frechet_distance_floor']:.2f}, precision "
+        f"{_share(first.get('precision_floor'))} and recall {_share(first.get('recall_floor'))} in the first row. +- is a "
+        f"bootstrap standard error over images, not over trainings. {first['device']['kind']}, jax "
+        f"{first['versions']['jax']}, trained at commit {commits}. Lengths and widths that differ from the config's own "
+        "stand in experiments/systems.py. Minutes are wall time, with other work on the machine.\n"
+    )
+
+
 def table(rows: list[dict]) -> str:
     """The rows as a Markdown table with the pictures' addresses."""
-    head = "| system | step | minutes | conditional accuracy | Frechet distance | D as classifier | grid |\n"
-    lines = []
+    names = ("system", "step", "minutes", "conditional accuracy", "Frechet distance", "precision", "recall")
+    head = [*names, "D as classifier", "grid"]
+    lines = [head, ["---"] * len(head)]
     for r in rows:
-        distance = f"{r['frechet_distance']:.2f}" if "frechet_distance" in r else r["status"]
-        lines.append(
-            f"| `{r['config']}` ({r['name']}) | {r.get('step', '-')} | {r['minutes']:.1f} | "
-            f"{_share(r.get('conditional_accuracy'))} | {distance} | {_share(r.get('discriminator_accuracy'))} | "
-            f"![{r['name']}](systems/{r['name']}.png) |"
-        )
-    scored = next((r for r in rows if "frechet_distance_floor" in r), None)
-    note = ""
-    if scored:
-        note = (
-            f"\nData {scored['data']}, seed 0, last step, {scored['num_generated']} generated against "
-            f"{scored['num_real']} test images. Real images: accuracy {scored['conditional_accuracy_floor']:.2%}, "
-            f"Frechet distance {scored['frechet_distance_floor']:.2f} at 28 x 28. {scored['device']['kind']}, commit "
-            f"{scored['commit'][:12]}, jax {scored['versions']['jax']}. Lengths and widths that differ from the "
-            "config's own stand in experiments/systems.py. Minutes are wall time, with other work on the machine.\n"
-        )
-    return head + "|---|---|---|---|---|---|---|\n" + "\n".join(lines) + "\n" + note
+        distance = r["status"]
+        if "frechet_distance" in r:
+            distance = f"{r['frechet_distance']:.2f} +- {r['frechet_distance_standard_error']:.2f}"
+        shares = ("conditional_accuracy", "precision", "recall", "discriminator_accuracy")
+        conditional, precision, recall, own = (_share(r.get(name)) for name in shares)
+        cells = [
+            f"`{r['config']}` ({r['name']})",
+            str(r.get("step", "-")),
+            f"{r['minutes']:.1f}",
+            conditional,
+            distance,
+        ]
+        lines.append([*cells, precision, recall, own, f"![{r['name']}](systems/{r['name']}.png)"])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n" + _note(rows)
 
 
 def main() -> None:
