@@ -85,15 +85,17 @@ def _note(rows: list[dict]) -> str:
         return ""
     first, commits = scored[0], " and ".join(sorted({row["trained"] for row in rows}))
     floors = sorted({row["conditional_accuracy_floor"] for row in scored if "conditional_accuracy_floor" in row})
-    return (
-        f"\nData {first['data']}, seed 0, last step, {first['num_generated']} generated against {first['num_real']} test "
-        f"images, features of a classifier (accuracy on the test images: {', '.join(map(_share, floors)) or '-'}). Real "
-        f"training images have a Frechet distance of {first['frechet_distance_floor']:.2f}, precision "
-        f"{_share(first.get('precision_floor'))} and recall {_share(first.get('recall_floor'))} in the first row. +- is a "
-        f"bootstrap standard error over images, not over trainings. {first['device']['kind']}, jax "
-        f"{first['versions']['jax']}, trained at commit {commits}. Lengths and widths that differ from the config's own "
-        "stand in experiments/systems.py. Minutes are wall time, with other work on the machine.\n"
+    accuracies = ", ".join(map(_share, floors)) or "-"
+    precision, recall = (_share(first.get(f"{name}_floor")) for name in ("precision", "recall"))
+    sentences = (
+        f"Data {first['data']}, seed 0, last step, {first['num_generated']} generated against {first['num_real']} test",
+        f"images, in the features of a classifier (accuracy on the test images: {accuracies}). Real training images have a",
+        f"Frechet distance of {first['frechet_distance_floor']:.2f}, precision {precision} and recall {recall} in the",
+        "first row. +- is a bootstrap standard error over images, not over trainings.",
+        f"{first['device']['kind']}, jax {first['versions']['jax']}, trained at commit {commits}. Lengths and widths that",
+        "differ from the config's own stand in experiments/systems.py. Minutes are wall time, beside other work.",
     )
+    return "\n" + "\n".join(sentences) + "\n"
 
 
 def table(rows: list[dict]) -> str:
