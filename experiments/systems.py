@@ -89,11 +89,12 @@ def _note(rows: list[dict]) -> str:
     precision, recall = (_share(first.get(f"{name}_floor")) for name in ("precision", "recall"))
     sentences = (
         f"Data {first['data']}, seed 0, last step, {first['num_generated']} generated against {first['num_real']} test",
-        f"images, in the features of a classifier (accuracy on the test images: {accuracies}). Real training images have a",
-        f"Frechet distance of {first['frechet_distance_floor']:.2f}, precision {precision} and recall {recall} in the",
-        "first row. +- is a bootstrap standard error over images, not over trainings.",
-        f"{first['device']['kind']}, jax {first['versions']['jax']}, trained at commit {commits}. Lengths and widths that",
-        "differ from the config's own stand in experiments/systems.py. Minutes are wall time, beside other work.",
+        f"images, in a classifier's features (its accuracy on the test images: {accuracies}). Real training images",
+        f"have a Frechet distance of {first['frechet_distance_floor']:.2f}, precision {precision} and recall",
+        f"{recall} in the first row. +- is a bootstrap standard error over images, not over trainings.",
+        f"{first['device']['kind']}, jax {first['versions']['jax']}, trained at commit {commits}. Lengths and",
+        "widths that differ from the config's own stand in experiments/systems.py. Minutes are wall time, beside other",
+        "work.",
     )
     return "\n" + "\n".join(sentences) + "\n"
 
