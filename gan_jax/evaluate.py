@@ -1,4 +1,4 @@
-"""Scores a trained run: python -m gan_jax.evaluate --workdir W [--num_images 10000] [--features digits|pixels]
+"""Scores a trained run: python -m gan_jax.evaluate --workdir W [--features digits|pixels|inception] [--num_images N]
 
 Nothing may be chosen by the test split: to choose, hold images out (--config.data.num_validation in training) and
 score on them with --split validation.
@@ -46,7 +46,7 @@ def _split(dataset: Dataset, name: str) -> Split:
     return getattr(dataset, name)
 
 
-def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "") -> dict:
+def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inception_weights: str = "") -> dict:
     """Writes evaluation.json of the newest checkpoint and returns it.
 
     Every score in gan_jax/evaluation of `num_images` generated images, quantised as an image file would be, in the
@@ -58,7 +58,7 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "") -> dict:
     dataset = train.load_data(trained.config, data_dir)
     train.check_data(path, trained.run["data"], train.describe(dataset))
     split = _split(dataset, protocol.split)
-    extract, name = EXTRACTORS[protocol.features](dataset, data_dir)
+    extract, name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
     averaged = bool(trained.config.generator.average_decay) and protocol.generator == "averaged"
     conditions = balanced_labels(protocol.num_images, dataset.num_classes)
     images = trained.draw(conditions, protocol.seed, raw=not averaged)
@@ -152,7 +152,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gan_jax.evaluate", description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--num_images", type=int, default=10_000)
-    parser.add_argument("--features", default="digits", help=f"{' or '.join(EXTRACTORS)} (default digits)")
+    parser.add_argument("--features", default="digits", help=f"{', '.join(EXTRACTORS)} (default digits)")
+    parser.add_argument("--inception_weights", default="", help="file of the 2015 network, for --features inception")
     parser.add_argument("--split", choices=("test", "validation"), default="test")
     parser.add_argument("--generator", choices=("averaged", "raw"), default="averaged")
     parser.add_argument("--seed", type=int, default=0)
@@ -162,7 +163,7 @@ def main() -> None:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2")
     words = vars(arguments)
     protocol = Protocol(**{name: words[name] for name in Protocol._fields})
-    print(table(evaluate(arguments.workdir, protocol, arguments.data_dir)))
+    print(table(evaluate(arguments.workdir, protocol, arguments.data_dir, arguments.inception_weights)))
 
 
 if __name__ == "__main__":

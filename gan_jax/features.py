@@ -1,4 +1,4 @@
-"""What the scores are in: features of a classifier, trained once a data set and then read from the cache, or pixels.
+"""What the scores are in: features of a classifier, trained once a data set and then cached; of Inception; pixels.
 
 An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
 """
@@ -13,8 +13,10 @@ from flax import traverse_util
 
 from gan_jax.data import sources
 from gan_jax.data.dataset import Dataset
-from gan_jax.errors import DataUnavailable
+from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
+from gan_jax.evaluation.inception import NAME, InceptionFeatures, probabilities
+from gan_jax.evaluation.inception_weights import SOURCE, load_variables
 from gan_jax.progress import Progress
 
 
@@ -51,10 +53,26 @@ def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:
     return images.reshape(len(images), -1).astype(np.float32) / 255.0, None
 
 
-def _digits(dataset: Dataset, data_dir: str) -> tuple[Callable, str]:
+def _digits(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
     trained, digest = classifier(dataset, data_dir)
     return trained, f"classifier-{digest}"
 
 
-# name -> (dataset, data_dir) -> (extractor, the name that a result states)
-EXTRACTORS = {"digits": _digits, "pixels": lambda dataset, data_dir: (pixels, "pixels")}
+def _pixels(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+    return pixels, "pixels"
+
+
+def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+    if not weights:
+        raise UserError(f"--features inception needs --inception_weights PATH, a file to be downloaded: {SOURCE}")
+    extract = InceptionFeatures(load_variables(weights))
+
+    def seen(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        features, logits = extract(images)
+        return features, probabilities(logits)
+
+    return seen, NAME
+
+
+# name -> (dataset, data_dir, path of Inception's weights) -> (extractor, the name that a result states)
+EXTRACTORS = {"digits": _digits, "inception": _inception, "pixels": _pixels}

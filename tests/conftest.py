@@ -8,8 +8,10 @@ import tempfile
 import jax
 import numpy as np
 import pytest
+from flax import traverse_util
 
 from gan_jax import cli, sample
+from gan_jax.evaluation import inception, inception_weights
 from gan_jax.records import read_metrics
 
 # Many tests run the same small program: within one session it is compiled once.
@@ -95,3 +97,27 @@ def arrays(path):
     """Every array of the newest checkpoint."""
     trained = sample.load(str(path))
     return trained.step, [np.asarray(leaf) for leaf in jax.tree.leaves(trained.state)]
+
+
+@pytest.fixture(scope="session")
+def tensors():
+    """Inception's weights at random under PyTorch's names, the same on every machine (RandomState is frozen, default_rng is not)."""
+    rng, tensors = np.random.RandomState(0), {}
+    for path, leaf in sorted(traverse_util.flatten_dict(inception.template()).items()):
+        values = rng.uniform(-1, 1, leaf.shape).astype(np.float32)
+        if path[-1] == "kernel":
+            values *= np.sqrt(6 / np.prod(leaf.shape[:-1]), dtype=np.float32)
+            values = np.ascontiguousarray(values.transpose((3, 2, 0, 1) if values.ndim == 4 else (1, 0)))
+        elif path[-1] in ("scale", "var"):
+            values = 1 + values / 2
+        tensors[".".join([*path[1:-2], inception_weights._NAMES[path[-2:]]])] = values
+    return tensors
+
+
+@pytest.fixture(scope="session")
+def torch():
+    session = pytest.importorskip("torch")
+    threads = session.get_num_threads()
+    session.set_num_threads(1)  # more of them wait for each other, on a machine that is busy
+    yield session
+    session.set_num_threads(threads)

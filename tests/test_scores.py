@@ -93,6 +93,9 @@ def test_the_protocol_decides_split_features_generator_and_file(config, tmp_path
     assert len(first["per_class_accuracy"]) == 3
     assert run(evaluate, *usual, "--features", "pixel") == 2
     assert "did you mean pixels" in capsys.readouterr().err
+    assert run(evaluate, *usual, "--features", "inception") == 2
+    assert "needs --inception_weights PATH" in capsys.readouterr().err
+    assert run(evaluate, *usual, "--features", "inception", "--inception_weights", "/nowhere") == 4
 
 
 def test_validation_scores_need_validation_images(config, tmp_path):
