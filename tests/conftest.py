@@ -101,7 +101,7 @@ def arrays(path):
 
 @pytest.fixture(scope="session")
 def tensors():
-    """Inception weights at random under PyTorch names; RandomState is frozen, unlike default_rng: the same everywhere."""
+    """Inception weights at random, under PyTorch names (RandomState is frozen: the same numbers everywhere)."""
     rng, tensors = np.random.RandomState(0), {}
     for path, leaf in sorted(traverse_util.flatten_dict(inception.template()).items()):
         values = rng.uniform(-1, 1, leaf.shape).astype(np.float32)
