@@ -60,7 +60,11 @@ def load(path: str) -> Trained:
     if "data" not in run or not folder.checkpoints.is_dir():
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
     shape = tuple(run["data"]["image_shape"])
-    gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
+    try:
+        gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
+    except (AttributeError, KeyError) as error:  # A knob that did not exist when the run was made.
+        reason = str(error).strip("'\"").splitlines()[0]
+        raise UserError(f"--workdir={path} was made by another version of this code: {reason}") from error
     checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
     step, state = train.restore(checkpoints, gan, config, shape)
     checkpoints.close()

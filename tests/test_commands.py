@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import evaluate, features, main, sample, train
-from gan_jax.errors import DataUnavailable
+from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.evaluation import classifier
 from tests.conftest import run
 
@@ -51,6 +51,17 @@ def test_scores_of_a_run(config, tmp_path, monkeypatch, capsys):
     cached.write_bytes(cached.read_bytes()[:100])
     with pytest.raises(DataUnavailable, match=cached.name):
         evaluate.evaluate(str(path), evaluate.Protocol(30), str(cache))
+
+
+def test_a_run_of_another_version_is_refused_by_name(config, tmp_path):
+    path = tmp_path / "run"
+    train.train(config, str(path))
+    saved = json.loads((path / "config.json").read_text())
+    del saved["data"]["num_labels"]
+    (path / "config.json").write_text(json.dumps(saved))
+    with pytest.raises(UserError, match="another version of this code: .*num_labels") as error:
+        sample.load(str(path))
+    assert "\n" not in str(error.value)
 
 
 def test_mistakes_get_one_line_and_their_exit_code(words, config, tmp_path, capfd):
