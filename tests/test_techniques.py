@@ -70,12 +70,11 @@ def check_pair(words, spec):
 
 @pytest.mark.parametrize(("name", "words", "test", "file"), ROWS, ids=[row[0] for row in ROWS])
 def test_row(name, words, test, file):
-    """On the tutorial's CGAN and on one more system; the slow test below takes them all."""
+    """On the tutorial's CGAN, or where it is refused there, on another system; the slow test below takes them all."""
     assert pathlib.Path(file).is_file()
     path, _, function = test.partition("::")
     assert re.search(rf"^def {function}\(", pathlib.Path(path).read_text(), re.MULTILINE), f"{test} does not exist"
-    others = [spec for spec in specs() if "cgan.py" not in spec]
-    assert any([check_pair(words, "configs/cgan.py"), check_pair(words, others[len(name) % len(others)])])
+    assert check_pair(words, "configs/cgan.py") or check_pair(words, "configs/sngan.py")
 
 
 @pytest.mark.slow
