@@ -3,14 +3,13 @@
 What follows a layer, how labels enter and the head are handed in.
 """
 
-from collections.abc import Callable, Sequence
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gan_jax.layers.conv import Conv
-from gan_jax.layers.weights import Dense, plain
+from gan_jax.layers.weights import Dense
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 from gan_jax.types import Critique
 
 
@@ -28,7 +27,7 @@ def num_doublings(num_widths: int, upsampling: str) -> int:
 UPSAMPLINGS = {"transposed": lambda num_widths: num_widths, "nearest": lambda num_widths: num_widths - 1}
 
 
-class Generator(nn.Module):
+class Generator(BaseGenerator):
     """z [B, Z] and labels [B] -> tanh images [B, *image_shape]; the widths are channels, from the smallest side up.
 
     A dense layer makes the first of them. upsampling="transposed" (the paper): a stride-2 transposed convolution
@@ -37,12 +36,6 @@ class Generator(nn.Module):
     layers_per_width > 1 adds stride-1 3x3 convolutions after the layer that makes a width.
     """
 
-    image_shape: tuple[int, int, int]
-    widths: Sequence[int]
-    finish: Sequence[Callable[[], nn.Module]]
-    condition: Callable[[], nn.Module]
-    kernel_init: Callable
-    weight: Callable = plain
     layers_per_width: int = 1
     kernel_size: int = 4
     upsampling: str = "transposed"
@@ -82,21 +75,13 @@ class Generator(nn.Module):
         return jnp.tanh(self._convolve(x, channels, train, double=False))
 
 
-class Discriminator(nn.Module):
+class Discriminator(BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> stride-2 convolutions of `widths` -> flattened -> Critique.
 
     layers_per_width > 1 puts stride-1 3x3 convolutions of the same width in front of each of them.
     Critique.features are the flattened outputs of the hidden layer `feature_layer`; -1 is the last.
     """
 
-    widths: Sequence[int]
-    finish: Sequence[Callable[[], nn.Module]]
-    condition: Callable[[], nn.Module]
-    noise: Callable[[], nn.Module]
-    minibatch: Callable[[], nn.Module]
-    head: Callable[[], nn.Module]
-    kernel_init: Callable
-    weight: Callable = plain
     layers_per_width: int = 1
     feature_layer: int = -1
     kernel_size: int = 4
@@ -117,6 +102,4 @@ class Discriminator(nn.Module):
             )(x, train)
             x = finish()(x, labels, train)
             hidden.append(x)
-        critique = self.head()(self.minibatch()(x.reshape(len(x), -1)), labels, train)
-        features = hidden[self.feature_layer]
-        return critique._replace(features=features.reshape(len(features), -1))
+        return self.judge(x.reshape(len(x), -1), hidden[self.feature_layer], labels, train)

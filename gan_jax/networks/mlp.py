@@ -1,25 +1,19 @@
 """Fully connected networks. What follows a layer, how labels enter and the head are handed in."""
 
 import math
-from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.layers.weights import Dense, plain
+from gan_jax.layers.weights import Dense
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 from gan_jax.types import Critique
 
 
-class Generator(nn.Module):
+class Generator(BaseGenerator):
     """z [B, Z] and labels [B] -> hidden layers of `widths`, `layers_per_width` of each -> images [B, *image_shape]."""
 
-    image_shape: tuple[int, int, int]
-    widths: Sequence[int]
-    finish: Sequence[Callable[[], nn.Module]]
-    condition: Callable[[], nn.Module]
-    kernel_init: Callable
-    weight: Callable = plain
     layers_per_width: int = 1
 
     @staticmethod
@@ -37,20 +31,12 @@ class Generator(nn.Module):
         return jnp.tanh(x).reshape(-1, *self.image_shape)
 
 
-class Discriminator(nn.Module):
+class Discriminator(BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> flattened -> hidden layers of `widths` -> Critique.
 
     Critique.features are the outputs of the hidden layer `feature_layer`; -1 is the last.
     """
 
-    widths: Sequence[int]
-    finish: Sequence[Callable[[], nn.Module]]
-    condition: Callable[[], nn.Module]
-    noise: Callable[[], nn.Module]
-    minibatch: Callable[[], nn.Module]
-    head: Callable[[], nn.Module]
-    kernel_init: Callable
-    weight: Callable = plain
     layers_per_width: int = 1
     feature_layer: int = -1
 
@@ -64,5 +50,4 @@ class Discriminator(nn.Module):
             width = self.widths[index // self.layers_per_width]
             x = finish()(Dense(width, self.kernel_init, self.weight)(x, train), labels, train)
             hidden.append(x)
-        critique = self.head()(self.minibatch()(x), labels, train)
-        return critique._replace(features=hidden[self.feature_layer])
+        return self.judge(x, hidden[self.feature_layer], labels, train)

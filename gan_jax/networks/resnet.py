@@ -3,14 +3,13 @@
 What follows a layer, how labels enter, the kernels' reparametrisation and the head are handed in.
 """
 
-from collections.abc import Callable, Sequence
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gan_jax.layers.conv import Conv
-from gan_jax.layers.weights import Dense, plain
+from gan_jax.layers.weights import Dense
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 from gan_jax.types import Critique
 
 
@@ -25,19 +24,12 @@ def _halve(x: jax.Array) -> jax.Array:
     return x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
-class Generator(nn.Module):
+class Generator(BaseGenerator):
     """z [B, Z] and labels [B] -> a block for each of `widths`, each doubling the side -> tanh images.
 
     A block is finish - upsample - 3x3 - finish - 3x3 beside upsample - 1x1; a last finish stands before the image's
     convolution.
     """
-
-    image_shape: tuple[int, int, int]
-    widths: Sequence[int]
-    finish: Sequence[Callable[[], nn.Module]]
-    condition: Callable[[], nn.Module]
-    kernel_init: Callable
-    weight: Callable = plain
 
     @staticmethod
     def num_hidden(num_widths: int, layers_per_width: int) -> int:
@@ -63,21 +55,13 @@ class Generator(nn.Module):
         return jnp.tanh(self._conv(channels, 3)(self.finish[-1]()(x, labels, train), train))
 
 
-class Discriminator(nn.Module):
+class Discriminator(BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> a block for each of `widths`, the first two halving -> summed -> Critique.
 
     A block is finish - 3x3 - finish - 3x3 (- halve) beside 1x1 (- halve) where side or width changes, else beside
     nothing; the first has no finish at its start. Features are the sums over all positions after a last finish.
     """
 
-    widths: Sequence[int]
-    finish: Sequence[Callable[[], nn.Module]]
-    condition: Callable[[], nn.Module]
-    noise: Callable[[], nn.Module]
-    minibatch: Callable[[], nn.Module]
-    head: Callable[[], nn.Module]
-    kernel_init: Callable
-    weight: Callable = plain
     num_halvings: int = 2
 
     @staticmethod
@@ -102,5 +86,4 @@ class Discriminator(nn.Module):
             pair = finishes[2 * index : 2 * index + 2]
             x = self._block(x, *pair, features, labels, train, halve=index < self.num_halvings)
         x = jnp.sum(self.finish[-1]()(x, labels, train), axis=(1, 2))
-        critique = self.head()(self.minibatch()(x), labels, train)
-        return critique._replace(features=x)
+        return self.judge(x, x, labels, train)
