@@ -8,16 +8,13 @@ from ml_collections import ConfigDict
 
 from gan_jax import build_networks, optimizers, priors, targets, terms
 from gan_jax.augmentation import make_augmentation
-from gan_jax.config import choose
+from gan_jax.config import RULE_KEYWORDS, choose
 from gan_jax.errors import UserError
 from gan_jax.gan import make_gan
 from gan_jax.layers import norms
 from gan_jax.networks import heads
 from gan_jax.objectives import OBJECTIVES
 from gan_jax.types import Gan, View
-
-# What an optimizer's rule may be told; None leaves its own default.
-_RULE_KEYWORDS = ("b1", "b2", "eps", "decay", "momentum", "nesterov")
 
 
 def num_steps(config: ConfigDict, num_images: int) -> int:
@@ -59,7 +56,7 @@ def schedules(config: ConfigDict, total_steps: int) -> dict[str, Callable[[int],
 def _optimizer(section: ConfigDict, rate: Callable, knob: str) -> optax.GradientTransformation:
     return optimizers.make_optimizer(
         section.name,
-        {name: section[name] for name in _RULE_KEYWORDS if section[name] is not None},
+        {name: section[name] for name in RULE_KEYWORDS if section[name] is not None},
         rate,
         weight_decay=section.weight_decay,
         decay_kind=section.weight_decay_kind,

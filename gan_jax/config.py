@@ -92,14 +92,14 @@ def _describe(kind: type) -> str:
     return examples.get(kind, kind.__name__)
 
 
-# Keys that may be None, for "its own default"; otherwise they hold a number, or True or False.
-_OPTIONAL = ("b1", "b2", "eps", "decay", "momentum", "nesterov")
+# Keywords of an optimizer's rule: None leaves its own default; otherwise they hold a number, or True or False.
+RULE_KEYWORDS = ("b1", "b2", "eps", "decay", "momentum", "nesterov")
 
 
 def _fit(value: Any, old: Any, key: str) -> Any:
     """`value` as the type of `old`; UserError where it is of another one."""
     kind = type(old)
-    if key.rsplit(".", 1)[-1] in _OPTIONAL and (old is None or value is None):
+    if key.rsplit(".", 1)[-1] in RULE_KEYWORDS and (old is None or value is None):
         if value is None:
             return None
         kind = bool if key.endswith("nesterov") else float

@@ -63,12 +63,12 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     conditions = balanced_labels(protocol.num_images, dataset.num_classes)
     images = trained.draw(conditions, protocol.seed, raw=not averaged)
     order = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))
-    all_train = Seen(extract(dataset.train.images)[0], dataset.train.labels, None)
+    all_train = _see(extract, dataset.train)
     chosen = order[: protocol.num_images]
     seen = {
         "generated": _see(extract, Split(images, conditions)),
         "real": _see(extract, split),
-        "train": _see(extract, Split(dataset.train.images[chosen], dataset.train.labels[chosen])),
+        "train": Seen(*(None if part is None else part[chosen] for part in all_train)),
     }
     conditional = build.is_conditional(trained.config)
     result = {

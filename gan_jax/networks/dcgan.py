@@ -9,13 +9,8 @@ import jax.numpy as jnp
 
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.weights import Dense
-from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, upsample
 from gan_jax.types import Critique
-
-
-def _upsample(x: jax.Array) -> jax.Array:
-    """Nearest neighbour, [B, H, W, C] -> [B, 2H, 2W, C]."""
-    return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def num_doublings(num_widths: int, upsampling: str) -> int:
@@ -55,7 +50,7 @@ class Generator(BaseGenerator):
             kernel_init=self.kernel_init,
             weight=self.weight,
         )
-        return conv(_upsample(x) if double and not transposed else x, train)
+        return conv(upsample(x) if double and not transposed else x, train)
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:

@@ -9,13 +9,8 @@ import jax.numpy as jnp
 
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.weights import Dense
-from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, upsample
 from gan_jax.types import Critique
-
-
-def _upsample(x: jax.Array) -> jax.Array:
-    """Nearest neighbour, [B, H, W, C] -> [B, 2H, 2W, C]."""
-    return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def _halve(x: jax.Array) -> jax.Array:
@@ -48,10 +43,10 @@ class Generator(BaseGenerator):
         x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.weight)(x, train).reshape(-1, *base)
         for index, features in enumerate(self.widths):
             before, between = self.finish[2 * index : 2 * index + 2]
-            y = self._conv(features, 3)(_upsample(before()(x, labels, train)), train)
+            y = self._conv(features, 3)(upsample(before()(x, labels, train)), train)
             y = self._conv(features, 3)(between()(y, labels, train), train)
             # A 1x1 convolution and nearest upsampling commute: at the smaller side it costs a quarter.
-            x = y + _upsample(self._conv(features, 1)(x, train))
+            x = y + upsample(self._conv(features, 1)(x, train))
         return jnp.tanh(self._conv(channels, 3)(self.finish[-1]()(x, labels, train), train))
 
 
