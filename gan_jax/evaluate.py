@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import build, cli, sample, train, workdir
+from gan_jax import build, cli, train, workdir
 from gan_jax.config import choose
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.drawing import balanced_labels
@@ -19,6 +19,7 @@ from gan_jax.evaluation.accuracy import accuracy
 from gan_jax.evaluation.scores import Seen, by_class, scores
 from gan_jax.features import EXTRACTORS
 from gan_jax.networks.heads import CLASS_HEADS
+from gan_jax.trained import load
 
 
 class Protocol(NamedTuple):
@@ -54,7 +55,7 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     <score>_standard_error what other images would change.
     """
     choose(EXTRACTORS, protocol.features, "--features")
-    trained = sample.load(path)
+    trained = load(path)
     dataset = train.load_data(trained.config, data_dir)
     train.check_data(path, trained.run["data"], train.describe(dataset))
     split = _split(dataset, protocol.split)

@@ -70,7 +70,7 @@ def _player(module: nn.Module, key: jax.Array, inputs: tuple, optimizer, decay: 
     return Player(params, stats, optimizer.init(params), average, history)
 
 
-def _in_use(player: Player) -> dict:
+def in_use(player: Player) -> dict:
     """The variables for inference: the averages where they are kept."""
     current = player.average or {"params": player.params, "stats": player.stats}
     return {"params": current["params"], **current["stats"]}
@@ -123,13 +123,15 @@ class _Game:
         metrics = {**jax.tree.map(jnp.mean, d_metrics), **g_metrics}
         return state._replace(step=state.step + 1, generator=player), metrics
 
+    def generate(self, state: GanState, key: jax.Array, z: jax.Array, labels: jax.Array) -> jax.Array:
+        return self.generator.apply(in_use(state.generator), z, labels, train=False, rngs={"dropout": key})
+
     def sample(self, state: GanState, key: jax.Array, labels: jax.Array) -> jax.Array:
         z_key, dropout_key = jax.random.split(key)
-        z = self.prior(z_key, len(labels))
-        return self.generator.apply(_in_use(state.generator), z, labels, train=False, rngs={"dropout": dropout_key})
+        return self.generate(state, dropout_key, self.prior(z_key, len(labels)), labels)
 
     def judge(self, state: GanState, images: jax.Array, labels: jax.Array) -> Critique:
-        return self.discriminator.apply(_in_use(state.discriminator), images, labels, train=False)
+        return self.discriminator.apply(in_use(state.discriminator), images, labels, train=False)
 
     def _make(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
         """Fake images for `labels`, and the generator's new statistics."""
@@ -213,4 +215,4 @@ def make_gan(**parts: Any) -> Gan:
     Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws what the other one drew.
     """
     game = _Game(**parts)
-    return Gan(game.init, game.step, game.sample, game.judge)
+    return Gan(game.init, game.step, game.prior, game.generate, game.sample, game.judge)

@@ -15,17 +15,16 @@ import re
 import numpy as np
 from PIL import Image
 
-from gan_jax import build, cli, sample, train, workdir
+from gan_jax import build, cli, train, workdir
 from gan_jax.data.dataset import Dataset, balanced
 from gan_jax.drawing import balanced_labels
 from gan_jax.errors import UserError
+from gan_jax.trained import Trained, load
 
 _PARTS = pathlib.Path(__file__).parent / "turing_page"
 
 
-def choose_images(
-    trained: sample.Trained, dataset: Dataset, num_images: int, seed: int
-) -> tuple[np.ndarray, list[str]]:
+def choose_images(trained: Trained, dataset: Dataset, num_images: int, seed: int) -> tuple[np.ndarray, list[str]]:
     """uint8 [N, H, W, C], in random order, and "real" or "fake" for each: as many test images as generated ones.
 
     Where the generator sees labels, both halves have the same classes, equally many of each as far as it goes.
@@ -49,7 +48,7 @@ def choose_images(
     return both[order], ["real" if index < half else "fake" for index in order]
 
 
-def describe(trained: sample.Trained, dataset: Dataset, seed: int) -> dict:
+def describe(trained: Trained, dataset: Dataset, seed: int) -> dict:
     """Where the images are from: for the page and for every file of answers. Names only, no paths of this machine."""
     return {
         "workdir": trained.folder.path.resolve().name,
@@ -149,7 +148,7 @@ def main() -> None:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2, one real and one generated")
     if arguments.seed < 0:
         raise UserError(f"--seed={arguments.seed}: must be at least 0")
-    trained = sample.load(arguments.workdir)
+    trained = load(arguments.workdir)
     dataset = train.load_data(trained.config, arguments.data_dir)
     train.check_data(arguments.workdir, trained.run["data"], train.describe(dataset))
     images, truths = choose_images(trained, dataset, num_images, arguments.seed)

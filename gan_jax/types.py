@@ -82,15 +82,20 @@ class GanState(NamedTuple):
 
 
 class Gan(NamedTuple):
-    """A GAN as four pure functions.
+    """A GAN as pure functions.
 
     init(key, batch) -> GanState                        batch: real examples, for starts that depend on data
     step(state, batches, key) -> (GanState, metrics)    batches: Batch with leaves [d_steps, B, ...]
-    sample(state, key, labels) -> images [B, H, W, C] in [-1, 1]
+    latent(key, B) -> z [B, Z]                          from the prior
+    generate(state, key, z, labels) -> images [B, H, W, C] in [-1, 1]
+                                                        labels: int [B], or float [B, K] for a point between classes
+    sample(state, key, labels) -> images                generate, of z from the prior
     judge(state, images, labels) -> Critique            in inference mode, nothing drawn
     """
 
     init: Callable
     step: Callable
+    latent: Callable
+    generate: Callable
     sample: Callable
     judge: Callable

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from gan_jax import cli, sample
+from gan_jax import cli
 from gan_jax.evaluation import inception, inception_weights
 from gan_jax.records import read_metrics
+from gan_jax.trained import load
 
 # Many tests run the same small program: within one session it is compiled once.
 _COMPILED = tempfile.TemporaryDirectory(prefix="gan_jax-tests-")
@@ -95,7 +96,7 @@ def rows(path):
 
 def arrays(path):
     """Every array of the newest checkpoint."""
-    trained = sample.load(str(path))
+    trained = load(str(path))
     return trained.step, [np.asarray(leaf) for leaf in jax.tree.leaves(trained.state)]
 
 

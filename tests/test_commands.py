@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import evaluate, features, main, sample, train
+from gan_jax import evaluate, features, main, sample, train, trained
 from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.evaluation import classifier
 from tests.conftest import run
@@ -60,7 +60,7 @@ def test_a_run_of_another_version_is_refused_by_name(config, tmp_path):
     del saved["data"]["num_labels"]
     (path / "config.json").write_text(json.dumps(saved))
     with pytest.raises(UserError, match="another version of this code: .*num_labels") as error:
-        sample.load(str(path))
+        trained.load(str(path))
     assert "\n" not in str(error.value)
 
 

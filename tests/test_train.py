@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import checkpoint, evaluate, sample, train, workdir
+from gan_jax import checkpoint, evaluate, train, trained, workdir
 from gan_jax import config as configs
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
 from gan_jax.records import Records, read_metrics
@@ -89,7 +89,7 @@ def test_signal_saves_and_says_how_to_go_on(config, tmp_path):
     assert error.value.exit_code == 75
     info = json.loads((path / "run.json").read_text())
     assert info["status"] == "interrupted"
-    assert sample.load(str(path)).step == info["step"] > 0
+    assert trained.load(str(path)).step == info["step"] > 0
     assert len(rows(path)) == info["step"]
 
 
@@ -140,11 +140,11 @@ def test_a_damaged_checkpoint_is_refused_whichever_file_it_is(config, tmp_path, 
             with pytest.raises(
                 UserError, match="checkpoints/7 is damaged .*; delete that folder to continue from step 6"
             ):
-                sample.load(str(path))
+                trained.load(str(path))
         file.write_bytes(data)
-    assert sample.load(str(path)).step == 7
+    assert trained.load(str(path)).step == 7
     shutil.rmtree(folder)
-    assert sample.load(str(path)).step == 6
+    assert trained.load(str(path)).step == 6
 
 
 def test_a_killed_save_does_not_count_and_is_removed_by_the_next_training(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
-from gan_jax import build, sample, train, turing
+from gan_jax import build, train, trained, turing
 from gan_jax.errors import UserError
 from tests.conftest import run
 
@@ -97,9 +97,11 @@ def test_page_of_a_run(config, tmp_path):
 
 def test_classes_where_the_generator_is_conditional(config, monkeypatch):
     dataset, asked = train.load_data(config, ""), []
-    trained = sample.Trained(None, config, {}, None, None, 7)
-    monkeypatch.setattr(sample.Trained, "draw", lambda _, labels, seed: asked.append(labels) or dataset.test.images[:4])
-    images, truths = turing.choose_images(trained, dataset, 8, 0)
+    run = trained.Trained(None, config, {}, None, None, 7)
+    monkeypatch.setattr(
+        trained.Trained, "draw", lambda _, labels, seed: asked.append(labels) or dataset.test.images[:4]
+    )
+    images, truths = turing.choose_images(run, dataset, 8, 0)
     assert images.shape == (8, 9, 9, 1)
     assert sorted(truths) == ["fake"] * 4 + ["real"] * 4
     real = [image for image, truth in zip(images, truths, strict=True) if truth == "real"]
@@ -107,10 +109,10 @@ def test_classes_where_the_generator_is_conditional(config, monkeypatch):
     assert sorted(classes) == sorted(asked[0])
     assert np.bincount(asked[0], minlength=3).min() == 1
     monkeypatch.setattr(build, "is_conditional", lambda _: False)
-    turing.choose_images(trained, dataset, 8, 0)
+    turing.choose_images(run, dataset, 8, 0)
     assert asked[1].tolist() == [0, 1, 2, 0]
     with pytest.raises(UserError, match="holds 6; ask for 12 at most"):
-        turing.choose_images(trained, dataset, 14, 0)
+        turing.choose_images(run, dataset, 14, 0)
 
 
 def test_page_allows_its_own_parts_only():

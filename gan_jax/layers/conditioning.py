@@ -10,8 +10,12 @@ from gan_jax.layers.weights import plain
 
 
 def soft_one_hot(labels: jax.Array, num_classes: int, smoothing: float) -> jax.Array:
-    """(1 - s) one-hot(y) + s / K, [B, K]; s = 0 is the one-hot vector itself."""
-    return jax.nn.one_hot(labels, num_classes) * (1.0 - smoothing) + smoothing / num_classes
+    """(1 - s) one-hot(y) + s / K, [B, K]; s = 0 is the one-hot vector itself.
+
+    labels: int [B], or float [B, K], weights of the classes that stand in for one-hot(y): a point between classes.
+    """
+    weights = labels if labels.ndim == 2 else jax.nn.one_hot(labels, num_classes)
+    return weights * (1.0 - smoothing) + smoothing / num_classes
 
 
 class LabelEmbedding(nn.Module):

@@ -1,0 +1,79 @@
+"""A run as it lies in its workdir, ready to draw and to judge. What every command over a workdir starts from."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import build, build_networks, train, workdir
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.data.dataset import to_float
+from gan_jax.drawing import draw
+from gan_jax.errors import UserError
+from gan_jax.gan import in_use
+from gan_jax.types import Gan, GanState
+
+_JUDGED = 500  # images in one look of the discriminator
+
+
+class Trained(NamedTuple):
+    """A run as it lies in its workdir."""
+
+    folder: workdir.Workdir
+    config: ConfigDict
+    run: dict
+    gan: Gan
+    state: GanState
+    step: int
+
+    @property
+    def num_classes(self) -> int:
+        return self.run["data"]["num_classes"]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return tuple(self.run["data"]["image_shape"])
+
+    def discriminator(self) -> tuple[nn.Module, dict]:
+        """The discriminator as a module (images, labels, train) -> Critique, and its variables for inference."""
+        config = self.config
+        module = build_networks.discriminator(config.discriminator, self.num_classes, config.init_batch_size)
+        return module, in_use(self.state.discriminator)
+
+    def draw(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:
+        """uint8 [N, H, W, C], one image for each label; from the averaged generator where one is kept, unless `raw`."""
+        state = self.state
+        if raw:
+            state = state._replace(generator=state.generator._replace(average={}))
+        return draw(jax.jit(self.gan.sample), state, labels, seed)
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        """The discriminator's own class of images uint8 [N, H, W, C], for heads with class logits: int [N]."""
+        judge, classes = jax.jit(self.gan.judge), []
+        for batch in np.array_split(images, max(len(images) // _JUDGED, 1)):
+            nothing = np.zeros(len(batch), np.int32)
+            logits = judge(self.state, to_float(batch), nothing).class_logits[:, : self.num_classes]
+            classes.append(np.argmax(logits, axis=-1))
+        return np.concatenate(classes)
+
+
+def load(path: str) -> Trained:
+    """The newest checkpoint of the run in a workdir, finished or not."""
+    folder = workdir.Workdir(path)
+    config, run = folder.config(), folder.run()
+    if "data" not in run or not folder.checkpoints.is_dir():
+        raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
+    shape = tuple(run["data"]["image_shape"])
+    try:
+        gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
+    except (AttributeError, KeyError) as error:  # A knob that did not exist when the run was made.
+        reason = str(error).strip("'\"").splitlines()[0]
+        raise UserError(f"--workdir={path} was made by another version of this code: {reason}") from error
+    checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
+    step, state = train.restore(checkpoints, gan, config, shape)
+    checkpoints.close()
+    if state is None:
+        raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
+    return Trained(folder, config, run, gan, state, step)
