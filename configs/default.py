@@ -89,7 +89,7 @@ def get_config() -> ConfigDict:
             "image_size": 0,  # side that images are resized to, pixels; 0: their own
             "channels": 0,  # 1 or 3; 0: their own
             "num_labels": 0,  # training images whose labels may be used, balanced over the classes; 0: all
-            "num_validation": 0,  # training images held out for choosing, balanced over the classes
+            "num_validation": 500,  # training images held out for choosing, balanced over the classes
         }
     )
 
@@ -179,12 +179,16 @@ def get_config() -> ConfigDict:
             "nonfinite": True,  # a loss that is not finite, at once: diverged
         }
     )
-    # Ends a run whose validation score has stopped improving. Needs data.num_validation.
-    config.early_stopping = ConfigDict(
+    # Scores. While training: on the held-out images, which is what choosing is for; at the end: on the test split.
+    config.eval = ConfigDict(
         {
-            "every_steps": 0,  # steps between two scores; 0: off
-            "patience": 5,  # scores without a better one before the end
-            "num_images": 2000,  # generated for a score: Frechet distance to the validation images
+            # Steps between two validation scores (Frechet distance, precision, recall, conditional accuracy), and one
+            # at the last step; the best state is kept in best/. 0: none. Needs data.num_validation.
+            "every_steps": 1000,
+            "num_images": 2000,  # generated for each of them
+            "patience": 0,  # scores in a row without a better Frechet distance that end the run; 0: it goes on
+            "at_end": True,  # the table of scores, of the last state and of the best
+            "at_end_num_images": 10_000,
         }
     )
 
@@ -192,7 +196,4 @@ def get_config() -> ConfigDict:
     config.sample_every_steps = 500  # a grid of samples; 0: at the end only
     config.checkpoint_every_steps = 500  # 0: at the end only
     config.keep_checkpoints = 2  # the last so many are kept
-
-    # The table of scores at the end of a run, on the test split.
-    config.evaluation = ConfigDict({"at_end": True, "num_images": 10_000})
     return config.lock()

@@ -44,6 +44,11 @@ class Checkpoints:
                 if not (leftover / _MANIFEST).is_file():
                     shutil.rmtree(leftover, ignore_errors=True)
 
+    def remove_after(self, step: int) -> None:
+        """Removes the checkpoints of later steps: a run that resumes at `step` makes them again."""
+        for later in (found for found in self.steps() if found > step):
+            self._remove(later)
+
     def save(self, step: int, state: Any) -> None:
         """Returns when the checkpoint is whole on the disk."""
         folder = self._folder / str(step)
@@ -52,8 +57,12 @@ class Checkpoints:
         partial.write_text(json.dumps(_digests(folder), indent=2))
         partial.replace(folder / _MANIFEST)
         for old in self.steps()[: -self._keep]:
-            (self._folder / str(old) / _MANIFEST).unlink()
-            shutil.rmtree(self._folder / str(old))
+            self._remove(old)
+
+    def _remove(self, step: int) -> None:
+        """The manifest goes first: what is left after a kill in between does not count."""
+        (self._folder / str(step) / _MANIFEST).unlink()
+        shutil.rmtree(self._folder / str(step))
 
     def restore(self, step: int, abstract_state: Any) -> Any:
         """The state of `step`, in the structure, shapes and types of `abstract_state` (from `jax.eval_shape`)."""

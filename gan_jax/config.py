@@ -43,7 +43,7 @@ def _module(name: str) -> ModuleType:
 
 
 def variants(name: str) -> list[str]:
-    """The variants of a config file: the keys of its VARIANTS, of which "" is the default; [] where it has none."""
+    """The keys of a config file's VARIANTS, "" if it has a default; [] where the file has none."""
     return _variants(_module(name))
 
 
@@ -58,6 +58,8 @@ def load(spec: str) -> ConfigDict:
     choices = _variants(module)
     if variant and not choices:
         raise UserError(f"{name} has no variants; write --config {name}")
+    if not variant and choices and "" not in choices:
+        raise UserError(f"{name} holds several configs; write {name}:ONE, with one of: {', '.join(choices)}")
     if variant and variant not in choices:
         raise UserError(f"{name} has no variant '{variant}'; {_near(variant, choices)}")
     return module.get_config(*([variant] if variant else [])).lock()

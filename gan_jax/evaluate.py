@@ -1,11 +1,12 @@
 """Scores a trained run: python -m gan_jax.evaluate --workdir W [--features digits|pixels|inception] [--num_images N]
 
-Nothing may be chosen by the test split: to choose, hold images out (--config.data.num_validation in training) and
-score on them with --split validation.
+Nothing may be chosen by the test split. `--checkpoint best` is the state with the best validation score; `--split
+validation` scores on the held-out images themselves.
 """
 
 import argparse
 import json
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,25 +17,33 @@ from gan_jax.data.dataset import Dataset, Split
 from gan_jax.drawing import balanced_labels
 from gan_jax.errors import UserError
 from gan_jax.evaluation.accuracy import accuracy
-from gan_jax.evaluation.scores import Seen, by_class, scores
-from gan_jax.features import EXTRACTORS
+from gan_jax.evaluation.scores import Score, Seen, by_class, scores
+from gan_jax.features import EXTRACTORS, cached_classifier, fresh_classifier
 from gan_jax.networks.heads import CLASS_HEADS
-from gan_jax.trained import load
+from gan_jax.scoreboard import table
+from gan_jax.trained import CHECKPOINTS, load
 
 
 class Protocol(NamedTuple):
     """What a score depends on besides the run."""
 
     num_images: int = 10_000
+    seed: int = 0
     features: str = "digits"
     split: str = "test"
     generator: str = "averaged"
-    seed: int = 0
+    checkpoint: str = "newest"
+    train_on_generated: bool = False
 
     @property
     def file_name(self) -> str:
         """evaluation.json for the usual protocol, else with what is other in its name."""
-        others = [a for a, b in zip(self[1:4], Protocol()[1:4], strict=True) if a != b]
+        usual = Protocol()._asdict()
+        others = [
+            name if value is True else value
+            for name, value in self._asdict().items()
+            if name not in ("num_images", "seed") and value != usual[name]
+        ]
         return "-".join(["evaluation", *others]) + ".json"
 
 
@@ -43,37 +52,60 @@ USUAL = Protocol()
 
 def _split(dataset: Dataset, name: str) -> Split:
     if name == "validation" and dataset.validation is None:
-        raise UserError("--split validation: this run held no images out; train with --config.data.num_validation=1000")
+        raise UserError("--split validation: this run held no images out; train with --config.data.num_validation=500")
     return getattr(dataset, name)
 
 
+def _see(extract, split: Split) -> Seen:
+    features, probabilities = extract(split.images)
+    return Seen(features, split.labels, probabilities)
+
+
+def classification_accuracy_score(
+    generated: Split, floor: Split, real: Split, num_classes: int, data_dir: str
+) -> Score:
+    """Accuracy on real images of a classifier that was trained on generated ones (arXiv 1905.10887).
+
+    A generated image's label is the condition that it was made for. The floor is what the same recipe reaches on as
+    many real training images. The standard error is that of a share of so many test images; one training each.
+    """
+    classifiers = (
+        fresh_classifier(generated, num_classes, "classifier of generated images"),
+        cached_classifier(floor, num_classes, data_dir)[0],
+    )
+    value, best = (accuracy(classify(real.images)[1].argmax(axis=1), real.labels) for classify in classifiers)
+    return Score(value, best, math.sqrt(value * (1 - value) / len(real.labels)))
+
+
 def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inception_weights: str = "") -> dict:
-    """Writes evaluation.json of the newest checkpoint and returns it.
+    """Writes evaluation.json of a run's newest (or best) checkpoint and returns it.
 
     Every score in gan_jax/evaluation of `num_images` generated images, quantised as an image file would be, in the
     features named. <score>_floor is what as many TRAINING images get (what else it is for a few: evaluation/scores.py),
     <score>_standard_error what other images would change.
     """
     choose(EXTRACTORS, protocol.features, "--features")
-    trained = load(path)
+    trained = load(path, protocol.checkpoint)
     dataset = train.load_data(trained.config, data_dir)
     train.check_data(path, trained.run["data"], train.describe(dataset))
+    conditional, num_classes = build.is_conditional(trained.config), dataset.num_classes
+    if protocol.train_on_generated and not conditional:
+        raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
     split = _split(dataset, protocol.split)
     extract, name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
     averaged = bool(trained.config.generator.average_decay) and protocol.generator == "averaged"
-    conditions = balanced_labels(protocol.num_images, dataset.num_classes)
-    images = trained.draw(conditions, protocol.seed, raw=not averaged)
-    order = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))
+    conditions = balanced_labels(protocol.num_images, num_classes)
+    generated = Split(trained.draw(conditions, protocol.seed, raw=not averaged), conditions)
+    chosen = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
     all_train = _see(extract, dataset.train)
-    chosen = order[: protocol.num_images]
     seen = {
-        "generated": _see(extract, Split(images, conditions)),
+        "generated": _see(extract, generated),
         "real": _see(extract, split),
         "train": Seen(*(None if part is None else part[chosen] for part in all_train)),
     }
-    conditional = build.is_conditional(trained.config)
     result = {
         "step": trained.step,
+        "checkpoint": protocol.checkpoint,
         "data": dataset.name,
         "requested_data": dataset.requested,
         "split": protocol.split,
@@ -86,14 +118,20 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         "num_floor": len(chosen),
         **workdir.provenance(),
     }
-    for score, values in scores(**seen, all_train=all_train.features, conditional=conditional).items():
+    found = scores(**seen, all_train=all_train.features, conditional=conditional)
+    if protocol.train_on_generated:
+        floor = Split(*(part[chosen] for part in dataset.train))
+        found["classification_accuracy_score"] = classification_accuracy_score(
+            generated, floor, split, num_classes, data_dir
+        )
+    for score, values in found.items():
         result |= {
             score: values.value,
             f"{score}_floor": values.floor,
             f"{score}_standard_error": values.standard_error,
         }
     if conditional:
-        result |= by_class(seen["generated"], seen["real"], dataset.num_classes)
+        result |= by_class(seen["generated"], seen["real"], num_classes)
     if trained.config.discriminator.head in CLASS_HEADS:
         result["discriminator_accuracy"] = accuracy(trained.classify(split.images), split.labels)
     text = json.dumps(result, indent=2, sort_keys=True) + "\n"
@@ -101,52 +139,17 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     return result
 
 
-def _see(extract, split: Split) -> Seen:
-    features, probabilities = extract(split.images)
-    return Seen(features, split.labels, probabilities)
-
-
-# score -> (how it is printed, name for people); in the order of the table.
-_ROWS = {
-    "conditional_accuracy": ("{:.2%}", "conditional accuracy"),
-    "classifier_score": ("{:.2f}", "classifier score (Inception score's formula)"),
-    "frechet_distance": ("{:.2f}", "Frechet distance"),
-    "frechet_distance_extrapolated": ("{:.2f}", "  extrapolated to infinitely many images"),
-    "kernel_distance": ("{:.4f}", "kernel distance"),
-    "precision": ("{:.2%}", "precision"),
-    "recall": ("{:.2%}", "recall"),
-    "density": ("{:.3f}", "density"),
-    "coverage": ("{:.2%}", "coverage"),
-    "two_sample_accuracy": ("{:.2%}", "1-NN real against generated (50%: alike)"),
-    "different_bins": ("{:.2%}", "statistically different bins"),
-    "nearer_to_train": ("{:.2%}", "nearer to train than held out (50%: no copies)"),
-}
-
-
-def table(result: dict) -> str:
-    """A result as people read it."""
-    data = result["data"]
-    if data != result["requested_data"]:
-        data += f" (fallback: {result['requested_data']} could not be had)"
-    lines = [
-        f"data {data}, {result['split']} split, step {result['step']}, {result['generator']} generator, features "
-        f"{result['features']}",
-        f"{'':<50}{'generated':>12}{'+-':>10}{'real images':>14}",
-    ]
-    for score, (form, name) in _ROWS.items():
-        if score in result:
-            error = result[f"{score}_standard_error"]
-            spread = "" if error is None else form.format(error)
-            value, floor = (form.format(result[key]) for key in (score, f"{score}_floor"))
-            lines.append(f"{name:<50}{value:>12}{spread:>10}{floor:>14}")
-    if "discriminator_accuracy" in result:
-        own = f"{result['discriminator_accuracy']:.2%}"
-        lines.append(f"{'D as a classifier, accuracy on real images':<50}{own:>12}")
-    lines.append(
-        f"{result['num_generated']} generated against {result['num_real']} {result['split']} images; +- is a standard "
-        f"error; real images: {result['num_floor']} training images against the same split"
-    )
-    return "\n".join(lines)
+def final_table(path: str, num_images: int, data_dir: str = "") -> str:
+    """The scores of a finished run: of its last state, and of the best by validation where that is another one."""
+    protocol = Protocol(num_images)
+    result, best = evaluate(path, protocol, data_dir), None
+    note = ""
+    if workdir.Workdir(path).best.is_dir():
+        if load(path, "best").step != result["step"]:
+            best = evaluate(path, protocol._replace(checkpoint="best"), data_dir)
+        else:
+            note = "\nthe last step also had the best validation score"
+    return table(result, best) + note
 
 
 def main() -> None:
@@ -157,6 +160,12 @@ def main() -> None:
     parser.add_argument("--inception_weights", default="", help="file of the 2015 network, for --features inception")
     parser.add_argument("--split", choices=("test", "validation"), default="test")
     parser.add_argument("--generator", choices=("averaged", "raw"), default="averaged")
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
+    parser.add_argument(
+        "--train_on_generated",
+        action="store_true",
+        help="also the classification accuracy score: two trainings of the classifier, 1 to 2 minutes each",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
     arguments = parser.parse_args()

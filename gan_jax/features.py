@@ -3,6 +3,7 @@
 An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
 """
 
+import os
 import pathlib
 import zipfile
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 from flax import traverse_util
 
 from gan_jax.data import sources
-from gan_jax.data.dataset import Dataset
+from gan_jax.data.dataset import Dataset, Split
 from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
 from gan_jax.evaluation.inception import NAME, InceptionFeatures, probabilities
@@ -22,21 +23,33 @@ from gan_jax.progress import Progress
 
 def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
     """The classifier of the TRAIN split and its hash, from the cache or trained now."""
-    recipe, (images, labels) = Recipe(), dataset.train
+    return cached_classifier(dataset.train, dataset.num_classes, data_dir)
+
+
+def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tuple[Classifier, str]:
+    """The classifier of these images and labels and its hash, from the cache or trained now."""
+    recipe, (images, labels) = Recipe(), split
     digest = recipe.digest(images, labels)
     folder = pathlib.Path(data_dir).expanduser() if data_dir else sources.default_data_dir()
     path = folder / "classifiers" / f"{digest}.npz"
     if path.is_file():
-        variables = _read(path, template(images.shape[1:], dataset.num_classes))
-        return Classifier(variables, dataset.num_classes), digest
-    progress = Progress(recipe.num_steps, 0, f"classifier {digest}")
-    trained = train_classifier(images, labels, dataset.num_classes, recipe, progress.update)
-    progress.close()
+        variables = _read(path, template(images.shape[1:], num_classes, recipe))
+        return Classifier(variables, num_classes, recipe), digest
+    trained = fresh_classifier(split, num_classes, f"classifier {digest}")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_suffix(".partial.npz")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     np.savez(partial, **traverse_util.flatten_dict(trained.variables, sep="/"))
     partial.replace(path)
     return trained, digest
+
+
+def fresh_classifier(split: Split, num_classes: int, what: str) -> Classifier:
+    """The same recipe on any images, not kept; `what` names it in the progress line."""
+    recipe = Recipe()
+    progress = Progress(recipe.num_steps, 0, what)
+    trained = train_classifier(*split, num_classes, recipe, progress.update)
+    progress.close()
+    return trained
 
 
 def _read(path: pathlib.Path, like: dict) -> dict:

@@ -18,9 +18,8 @@ def main() -> None:
 
     path = arguments.workdir or workdir.default_path(arguments.config)
     grid = train.train(config, path, arguments.data_dir)
-    if config.evaluation.at_end:
-        protocol = evaluate.Protocol(config.evaluation.num_images)
-        print(evaluate.table(evaluate.evaluate(path, protocol, arguments.data_dir)))
+    if config.eval.at_end:
+        print(evaluate.final_table(path, config.eval.at_end_num_images, arguments.data_dir))
     print(f"results     {path} (samples {grid})")
     print(f"TensorBoard python -m tensorboard.main --logdir {path}")
 

@@ -15,7 +15,7 @@ class Progress:
     def __init__(self, total: int, start: int, what: str = "step"):
         self.rate = 0.0
         self._what, self._total, self._first = what, total, None
-        self._printed = time.monotonic()
+        self._began = self._printed = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._show(start, "compiling")
 
@@ -30,6 +30,11 @@ class Progress:
             self._printed = now
             left = f"{(self._total - step) / self.rate:.0f} s left" if self.rate else "timing"
             self._show(step, f"{self.rate:.2f} steps/s  {left}")
+
+    @property
+    def seconds(self) -> float:
+        """Since the start, compilation included."""
+        return time.monotonic() - self._began
 
     def _show(self, step: int, rest: str) -> None:
         line = f"{self._what} {step}/{self._total}  {100 * step / self._total:.0f}%  {rest}"

@@ -14,7 +14,6 @@ from gan_jax.checkpoint import Checkpoints
 from gan_jax.config import choose
 from gan_jax.data import sources
 from gan_jax.data.dataset import Dataset, hold_out, to_float, to_uint8
-from gan_jax.early_stopping import METRIC, EarlyStopping
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed
 from gan_jax.guard import Guard
 from gan_jax.interrupts import Interrupts
@@ -22,6 +21,7 @@ from gan_jax.objectives import OBJECTIVES
 from gan_jax.progress import Progress
 from gan_jax.records import Records, read_metrics
 from gan_jax.types import Batch, Gan, GanState
+from gan_jax.validation import KEPT, Validation
 
 _GRID_SIDE = 10
 
@@ -53,12 +53,12 @@ def examples(config: ConfigDict, data: Batch) -> Batch:
 
 
 def restore(
-    checkpoints: Checkpoints, gan: Gan, config: ConfigDict, image_shape: tuple[int, ...]
+    checkpoints: Checkpoints, gan: Gan, config: ConfigDict, image_shape: tuple[int, ...], step: int | None = None
 ) -> tuple[int, GanState | None]:
-    """(step, state) of the newest checkpoint, or (0, None) where there is none."""
+    """(step, state) of the checkpoint of `step`, by default the newest, or (0, None) where there is none."""
     if not checkpoints.steps():
         return 0, None
-    step = checkpoints.steps()[-1]
+    step = checkpoints.steps()[-1] if step is None else step
     return step, checkpoints.restore(step, jax.eval_shape(lambda: init_state(gan, config, image_shape)))
 
 
@@ -85,19 +85,23 @@ class _Run:
         _, self.step_key, self.sample_key = _keys(config.seed)
         self.grid_labels = jnp.tile(jnp.arange(_GRID_SIDE) % dataset.num_classes, _GRID_SIDE)
         self.records = Records(folder.path, folder.metrics, self.step)
-        self.stopping = None
-        if config.early_stopping.every_steps:
-            rows = read_metrics(folder.metrics)
-            self.stopping = EarlyStopping(config.early_stopping, dataset, self.sample, rows, data_dir)
+        self.validation = self._validation(dataset, data_dir) if config.eval.every_steps else None
+
+    def _validation(self, dataset: Dataset, data_dir: str) -> Validation:
+        best = Checkpoints(self.folder.best, KEPT)
+        best.remove_leftovers()
+        best.remove_after(self.step)
+        conditional, rows = build.is_conditional(self.config), read_metrics(self.folder.metrics)
+        return Validation(self.config.eval, dataset, self.sample, conditional, rows, best, data_dir)
 
     @property
     def finished(self) -> bool:
-        return self.step >= self.total or bool(self.stopping and self.stopping.exhausted)
+        return self.step >= self.total or bool(self.validation and self.validation.exhausted)
 
     def advance(self) -> tuple[int, dict]:
         """Dispatches one call, which never ends in the middle of a checkpoint's or a score's interval."""
         config = self.config
-        intervals = (config.steps_per_call, config.checkpoint_every_steps, config.early_stopping.every_steps)
+        intervals = (config.steps_per_call, config.checkpoint_every_steps, config.eval.every_steps)
         count = min(self.total, *((self.step // n + 1) * n for n in intervals if n)) - self.step
         self.state, metrics = self.call(self.state, self.data, self.order(self.step, count), count, self.step_key)
         self.step += count
@@ -125,8 +129,8 @@ class _Run:
         return None
 
     def score(self) -> None:
-        """The validation score of the current step, as a row of its own."""
-        self.records.scalars(self.step, {METRIC: self.stopping.score(self.step, self.state)})
+        """The validation scores of the current step, as a row of its own."""
+        self.records.scalars(self.step, self.validation.score(self.step, self.state))
 
     def save_grid(self, step: int) -> pathlib.Path:
         images = to_uint8(self.sample(self.state, self.sample_key, self.grid_labels))
@@ -163,16 +167,20 @@ class _Run:
                 for every in (
                     self.config.sample_every_steps,
                     self.config.checkpoint_every_steps,
-                    self.config.early_stopping.every_steps,
+                    self.config.eval.every_steps,
                 )
             )
-            if sample or save or score or self.step == self.total:
+            last = self.step == self.total
+            # A run that was ever scored is also scored at its end: the last state is one to choose from.
+            score = score or bool(last and self.validation and self.validation.any)
+            if sample or save or score or last:
                 write_records()
             if score:
                 self.score()
-            if sample and self.step < self.total:
+            if sample and not last:
                 self.save_grid(self.step)
-            if save and not self.guard.suspicious:
+            # A score is saved with its step, so that a resumed run never goes back by more than one.
+            if (save or score) and not self.guard.suspicious:
                 self.save()
         write_records()
         progress.close()
@@ -182,8 +190,10 @@ class _Run:
                 f"{interrupts.received}: saved at step {self.step} of {self.total}; run the same command with "
                 f"--workdir={self.folder.path} to continue"
             )
+        if self.validation and self.validation.any:
+            print(self.validation.summary(progress.seconds))
         if self.step < self.total:
-            print(f"stopped early at step {self.step}: validation was best at step {self.stopping.best_step}")
+            print(f"stopped early at step {self.step}: validation was best at step {self.validation.best_step}")
 
 
 def describe(dataset: Dataset) -> dict:
@@ -235,6 +245,7 @@ def _train(config: ConfigDict, folder: workdir.Workdir, data_dir: str, interrupt
         run.records.close()
         run.checkpoints.close()
         seconds = before.get("seconds", 0.0) + time.time() - began
-        folder.update_run(status=status, step=run.step, seconds=round(seconds, 1))
+        scoring = before.get("validation_seconds", 0.0) + (run.validation.seconds if run.validation else 0.0)
+        folder.update_run(status=status, step=run.step, seconds=round(seconds, 1), validation_seconds=round(scoring, 1))
     pictures.write_loss_curves(folder.path / "losses.png", read_metrics(folder.metrics))
     return grid

@@ -13,8 +13,11 @@ from gan_jax.data.dataset import to_float
 from gan_jax.drawing import draw
 from gan_jax.errors import UserError
 from gan_jax.gan import in_use
+from gan_jax.records import read_metrics
 from gan_jax.types import Gan, GanState
+from gan_jax.validation import KEPT, best_step
 
+CHECKPOINTS = ("newest", "best")
 _JUDGED = 500  # images in one look of the discriminator
 
 
@@ -59,8 +62,24 @@ class Trained(NamedTuple):
         return np.concatenate(classes)
 
 
-def load(path: str) -> Trained:
-    """The newest checkpoint of the run in a workdir, finished or not."""
+def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkpoints, int]:
+    """Where the checkpoint of that name lies, and its step."""
+    newest = Checkpoints(folder.checkpoints, keep)
+    if not newest.steps():
+        raise UserError(f"--workdir={folder.path} has no checkpoint yet; train it first")
+    if checkpoint == "newest":
+        return newest, newest.steps()[-1]
+    best = Checkpoints(folder.best, KEPT)
+    step = best_step(read_metrics(folder.metrics), best.steps())
+    if step is None:
+        raise UserError(
+            f"--workdir={folder.path} has no best state: nothing was scored while it trained (config.eval.every_steps)"
+        )
+    return best, step
+
+
+def load(path: str, checkpoint: str = "newest") -> Trained:
+    """The run in a workdir, finished or not: its newest checkpoint, or the best by its validation score."""
     folder = workdir.Workdir(path)
     config, run = folder.config(), folder.run()
     if "data" not in run or not folder.checkpoints.is_dir():
@@ -71,9 +90,7 @@ def load(path: str) -> Trained:
     except (AttributeError, KeyError) as error:  # A knob that did not exist when the run was made.
         reason = str(error).strip("'\"").splitlines()[0]
         raise UserError(f"--workdir={path} was made by another version of this code: {reason}") from error
-    checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
-    step, state = train.restore(checkpoints, gan, config, shape)
+    checkpoints, step = _stored(folder, config.keep_checkpoints, checkpoint)
+    step, state = train.restore(checkpoints, gan, config, shape, step)
     checkpoints.close()
-    if state is None:
-        raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
     return Trained(folder, config, run, gan, state, step)

@@ -64,7 +64,7 @@ class Workdir:
         self.path = pathlib.Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"--workdir={path} is a file; give a folder")
-        self.checkpoints = self.path / "checkpoints"
+        self.checkpoints, self.best = self.path / "checkpoints", self.path / "best"
         self.metrics = self.path / "metrics.jsonl"
         self.samples = self.path / "samples"
         self._config, self._run = self.path / "config.json", self.path / "run.json"

@@ -48,7 +48,7 @@ def idx_folder(tmp_path):
     return folder
 
 
-TIMING = ("steps_per_second",)
+TIMING = ("steps_per_second", "validation_seconds")
 
 
 @pytest.fixture
@@ -69,7 +69,9 @@ def words(idx_folder, tmp_path):
         "--config.generator.norm=batch",
         "--config.generator.average_decay=0.9",
         "--config.discriminator.widths=8,8",
-        "--config.evaluation.at_end=false",
+        "--config.data.num_validation=0",
+        "--config.eval.every_steps=0",
+        "--config.eval.at_end=false",
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gan_jax import config as configs
 from gan_jax import evaluate, features, train
+from gan_jax.data.dataset import Split
 from gan_jax.errors import UserError
 from gan_jax.evaluation import classifier
 from gan_jax.evaluation.scores import Seen, by_class, scores
@@ -98,8 +99,42 @@ def test_the_protocol_decides_split_features_generator_and_file(config, tmp_path
     assert run(evaluate, *usual, "--features", "inception", "--inception_weights", "/nowhere") == 4
 
 
+def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_path, monkeypatch):
+    """Bright against dark images: learnt from 'generated' ones of the right labels, unlearnt from swapped ones."""
+    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=60, batch_size=16, widths=(4, 4, 4)))
+    rng = np.random.default_rng(0)
+
+    def split(size):
+        labels = (np.arange(size) % 2).astype(np.int32)
+        return Split(rng.integers(0, 100, (size, 9, 9, 1)).astype(np.uint8) + 150 * labels[:, None, None, None], labels)
+
+    good, floor, real = split(64), split(64), split(40)
+    good, floor, real = (Split(part.images.astype(np.uint8), part.labels) for part in (good, floor, real))
+    score = evaluate.classification_accuracy_score(good, floor, real, 2, str(tmp_path))
+    assert min(score.value, score.floor) > 0.95
+    swapped = Split(good.images, 1 - good.labels)
+    score = evaluate.classification_accuracy_score(swapped, floor, real, 2, str(tmp_path))
+    assert score.value < 0.05
+    assert score.floor > 0.95
+
+
+def test_train_on_generated_is_a_column_and_a_file_of_its_own(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
+    path, words = tmp_path / "run", ("--num_images", 12, "--data_dir", tmp_path / "cache", "--train_on_generated")
+    train.train(config, str(path))
+    assert run(evaluate, "--workdir", path, *words) == 0
+    assert "classification accuracy score" in capsys.readouterr().out
+    result = json.loads((path / "evaluation-train_on_generated.json").read_text())
+    assert 0 <= result["classification_accuracy_score"] <= 1
+    assert 0 <= result["classification_accuracy_score_floor"] <= 1
+    configs.override(config, {"generator.conditioning": "none", "discriminator.conditioning": "none"})
+    train.train(config, str(tmp_path / "other"))
+    assert run(evaluate, "--workdir", tmp_path / "other", *words) == 2
+    assert "takes none" in capsys.readouterr().err
+
+
 def test_validation_scores_need_validation_images(config, tmp_path):
     configs.override(config, {"num_steps": 2})
     train.train(config, str(tmp_path / "run"))
     with pytest.raises(UserError, match="num_validation"):
-        evaluate.evaluate(str(tmp_path / "run"), evaluate.Protocol(24, "pixels", "validation"))
+        evaluate.evaluate(str(tmp_path / "run"), evaluate.Protocol(24, features="pixels", split="validation"))

@@ -28,7 +28,7 @@ class Recipe:
     num_features: int = 128
     dropout: float = 0.4
     batch_size: int = 128
-    num_steps: int = 1500
+    num_steps: int = 2000
     peak_learning_rate: float = 2e-3
     max_shift: int = 2  # pixels, one draw for each batch
     seed: int = 0

@@ -1,0 +1,110 @@
+"""Looks into a trained run: pictures and numbers in W/analysis/.
+
+python -m gan_jax.analyze --workdir W [--only interpolation,spectrum] [--num_images 2000] [--seed 0]
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+from gan_jax import build, cli, train, workdir
+from gan_jax.analysis.filters import filters
+from gan_jax.analysis.latent import arithmetic, class_interpolation, interpolation, truncation
+from gan_jax.analysis.map import feature_map
+from gan_jax.analysis.neighbours import neighbours
+from gan_jax.analysis.representation import representation
+from gan_jax.analysis.spectrum import spectrum
+from gan_jax.analysis.subject import NotApplicable, Subject
+from gan_jax.config import choose
+from gan_jax.errors import UserError
+from gan_jax.features import EXTRACTORS
+from gan_jax.trained import load
+
+_LEAST = 50  # generated images: below, the groups that are compared hold one or two each
+
+# name -> (subject, folder) -> numbers; also the order in which they run.
+ANALYSES = {
+    "interpolation": interpolation,
+    "class_interpolation": class_interpolation,
+    "arithmetic": arithmetic,
+    "truncation": truncation,
+    "neighbours": neighbours,
+    "spectrum": spectrum,
+    "map": feature_map,
+    "representation": representation,
+    "filters": filters,
+}
+
+
+def load_subject(path: str, num_images: int, seed: int, data_dir: str = "") -> Subject:
+    """The newest checkpoint of a run with the data that it was trained on and the classifier of that data."""
+    trained = load(path)
+    dataset = train.load_data(trained.config, data_dir)
+    train.check_data(path, trained.run["data"], train.describe(dataset))
+    extract, name = EXTRACTORS["digits"](dataset, data_dir, "")
+    return Subject(trained, dataset, extract, name, seed, num_images, build.is_conditional(trained.config))
+
+
+def _provenance(subject: Subject) -> dict:
+    return {
+        "step": subject.trained.step,
+        "data": subject.dataset.name,
+        "requested_data": subject.dataset.requested,
+        "data_fingerprint": subject.trained.run["data"]["fingerprint"],
+        "features": subject.features_name,
+        "generator": "averaged" if subject.trained.config.generator.average_decay else "last",
+        "conditional": subject.conditional,
+        "seed": subject.seed,
+        "num_images": subject.num_images,
+        **workdir.provenance(),
+    }
+
+
+def _line(name: str, numbers: dict, folder: pathlib.Path) -> str:
+    """What an analysis found in two numbers, and where its pictures are."""
+    scalars = [(key, value) for key, value in numbers.items() if isinstance(value, int | float)][:2]
+    found = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in scalars)
+    return f"{name}: {found}; {' '.join(map(str, sorted(folder.glob(f'{name}*.png'))))}"
+
+
+def analyze(subject: Subject, names: list[str]) -> None:
+    """Runs the named analyses, each of which leaves <name>.png and <name>.json in the run's folder analysis/."""
+    folder = subject.trained.folder.path / "analysis"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}") from error
+    about = _provenance(subject)
+    for index, name in enumerate(names):
+        print(f"analysis {index + 1}/{len(names)}: {name}", file=sys.stderr, flush=True)
+        try:
+            numbers = ANALYSES[name](subject, folder)
+        except NotApplicable as reason:
+            print(f"{name}: skipped, {reason}", flush=True)
+            continue
+        text = json.dumps({**about, **numbers}, indent=2, sort_keys=True, allow_nan=False) + "\n"
+        workdir.write_text(folder / f"{name}.json", text)
+        print(_line(name, numbers, folder), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m gan_jax.analyze", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--workdir", required=True)
+    parser.add_argument("--only", default="", help=f"some of {','.join(ANALYSES)} (default: all)")
+    parser.add_argument("--num_images", type=int, default=2000, help="generated images that are looked at")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    arguments = parser.parse_args()
+    names = list(dict.fromkeys(name.strip() for name in arguments.only.split(","))) if arguments.only else [*ANALYSES]
+    for name in names:
+        choose(ANALYSES, name, "--only")
+    if arguments.num_images < _LEAST:
+        raise UserError(f"--num_images={arguments.num_images}: must be at least {_LEAST}")
+    if arguments.seed < 0:
+        raise UserError(f"--seed={arguments.seed}: must be at least 0")
+    analyze(load_subject(arguments.workdir, arguments.num_images, arguments.seed, arguments.data_dir), names)
+
+
+if __name__ == "__main__":
+    cli.execute(main)
