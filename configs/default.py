@@ -73,6 +73,8 @@ def get_config() -> ConfigDict:
     """The full set of knobs; by itself a small unconditional MLP GAN."""
     config = ConfigDict()
     config.seed = 0
+    # Independent GANs trained in one go, of seeds seed, seed + 1, ...; each has a workdir of its own inside.
+    config.num_seeds = 1
     # Length: passes over the real images, or generator updates; the other one is 0.
     config.num_epochs = 0
     config.num_steps = 0

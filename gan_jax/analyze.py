@@ -9,8 +9,9 @@ import pathlib
 import sys
 
 from gan_jax import build, cli, train, workdir
+from gan_jax.analysis.arithmetic import arithmetic
 from gan_jax.analysis.filters import filters
-from gan_jax.analysis.latent import arithmetic, class_interpolation, interpolation, truncation
+from gan_jax.analysis.latent import class_interpolation, interpolation, truncation
 from gan_jax.analysis.map import feature_map
 from gan_jax.analysis.neighbours import neighbours
 from gan_jax.analysis.representation import representation

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import build, cli, train, workdir
+from gan_jax import build, cli, seeds, train, workdir
 from gan_jax.config import choose
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.drawing import balanced_labels
@@ -106,6 +106,7 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     result = {
         "step": trained.step,
         "checkpoint": protocol.checkpoint,
+        "training_seed": trained.config.seed,
         "data": dataset.name,
         "requested_data": dataset.requested,
         "split": protocol.split,
@@ -139,17 +140,46 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     return result
 
 
+def _completed(path: str) -> list[str]:
+    """The workdirs to score in a workdir: itself, or those of its seeds that have completed."""
+    folder = workdir.Workdir(path)
+    config = folder.config()
+    if config.num_seeds == 1:
+        return [path]
+    places = [place for _, place in seeds.members(config, folder) if place.run().get("status") == "completed"]
+    if not places:
+        raise UserError(f"--workdir={path} has no seed that has completed; run the training command again")
+    return [str(place.path) for place in places]
+
+
+def _summary(path: str, protocol: Protocol, results: list[dict]) -> dict:
+    """The one result of a run of one seed; of several, what they say together, written beside them."""
+    folder = workdir.Workdir(path)
+    return results[0] if folder.config().num_seeds == 1 else seeds.write_summary(folder, protocol.file_name, results)
+
+
+def evaluate_seeds(path: str, protocol: Protocol = USUAL, data_dir: str = "", inception_weights: str = "") -> dict:
+    """`evaluate`; of a run of several seeds for each of them, with their mean and standard deviation."""
+    results = [evaluate(place, protocol, data_dir, inception_weights) for place in _completed(path)]
+    return _summary(path, protocol, results)
+
+
 def final_table(path: str, num_images: int, data_dir: str = "") -> str:
     """The scores of a finished run: of its last state, and of the best by validation where that is another one."""
-    protocol = Protocol(num_images)
-    result, best = evaluate(path, protocol, data_dir), None
-    note = ""
-    if workdir.Workdir(path).best.is_dir():
-        if load(path, "best").step != result["step"]:
-            best = evaluate(path, protocol._replace(checkpoint="best"), data_dir)
-        else:
-            note = "\nthe last step also had the best validation score"
-    return table(result, best) + note
+    newest, best = Protocol(num_images), Protocol(num_images, checkpoint="best")
+    places = _completed(path)
+    last = [evaluate(place, newest, data_dir) for place in places]
+    result = _summary(path, newest, last)
+    if not all(workdir.Workdir(place).best.is_dir() for place in places):
+        return table(result)
+    same = [load(place, "best").step == scored["step"] for place, scored in zip(places, last, strict=True)]
+    if all(same):
+        return table(result) + "\nthe last step also had the best validation score"
+    others = [
+        scored if equal else evaluate(place, best, data_dir)
+        for place, scored, equal in zip(places, last, same, strict=True)
+    ]
+    return table(result, _summary(path, best, others))
 
 
 def main() -> None:
@@ -173,7 +203,7 @@ def main() -> None:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2")
     words = vars(arguments)
     protocol = Protocol(**{name: words[name] for name in Protocol._fields})
-    print(table(evaluate(arguments.workdir, protocol, arguments.data_dir, arguments.inception_weights)))
+    print(table(evaluate_seeds(arguments.workdir, protocol, arguments.data_dir, arguments.inception_weights)))
 
 
 if __name__ == "__main__":

@@ -19,30 +19,41 @@ _ROWS = {
 
 
 def table(result: dict, best: dict | None = None) -> str:
-    """A result; `best`: the same protocol's of the state with the best validation score, as a column more."""
-    data = result["data"]
+    """A result of one seed or of several; `best`: the same of the states with the best validation score, a column more.
+
+    +- is a standard error over images for one seed, and the standard deviation over seeds for several.
+    """
+    data, each = result["data"], result.get("seeds", [])
     if data != result["requested_data"]:
         data += f" (fallback: {result['requested_data']} could not be had)"
+    steps, columns = f"step {result.get('step', 'by seed')}", [f"{'generated':>12}{'+-':>10}{'real images':>14}"]
+    if best:
+        columns.append(f"{'best state':>14}")
+    columns += [f"{'seed ' + str(one['training_seed']):>10}" for one in each]
     lines = [
-        f"data {data}, {result['split']} split, step {result['step']}, {result['generator']} generator, features "
+        f"data {data}, {result['split']} split, {steps}, {result['generator']} generator, features "
         f"{result['features']}",
-        f"{'':<50}{'generated':>12}{'+-':>10}{'real images':>14}"
-        + (f"{'step ' + str(best['step']):>14}" if best else ""),
+        f"{'':<50}" + "".join(columns),
     ]
     for score, (form, name) in _ROWS.items():
         if score in result:
-            error = result[f"{score}_standard_error"]
+            error = result.get(f"{score}_over_seeds" if each else f"{score}_standard_error")
             spread = "" if error is None else form.format(error)
-            value, floor = (form.format(result[key]) for key in (score, f"{score}_floor"))
-            other = f"{form.format(best[score]):>14}" if best and score in best else ""
-            lines.append(f"{name:<50}{value:>12}{spread:>10}{floor:>14}{other}")
+            cells = [f"{form.format(result[score]):>12}{spread:>10}{form.format(result[f'{score}_floor']):>14}"]
+            if best:
+                cells.append(f"{form.format(best[score]) if score in best else '':>14}")
+            cells += [f"{form.format(one[score]):>10}" for one in each]
+            lines.append(f"{name:<50}" + "".join(cells))
     if "discriminator_accuracy" in result:
         own = f"{result['discriminator_accuracy']:.2%}"
         lines.append(f"{'D as a classifier, accuracy on real images':<50}{own:>12}")
     lines.append(
-        f"{result['num_generated']} generated against {result['num_real']} {result['split']} images; +- is a standard "
-        f"error; real images: {result['num_floor']} training images against the same split"
+        f"{result['num_generated']} generated against {result['num_real']} {result['split']} images; +- is "
+        + (f"the standard deviation over {len(each)} seeds" if each else "a standard error")
+        + f"; real images: {result['num_floor']} training images against the same split"
     )
     if best:
-        lines.append(f"step {best['step']} had the best validation score; it was not chosen by these numbers")
+        lines.append(
+            f"best state: step {best.get('step', 'by seed')}, chosen by its validation score, not by these numbers"
+        )
     return "\n".join(lines)

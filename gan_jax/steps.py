@@ -67,12 +67,13 @@ def _gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
     return take(data, indices.images[step])._replace(labelled=labelled)
 
 
-def compile_steps(gan: Gan, steps_per_call: int) -> Callable:
+def compile_steps(gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None) -> Callable:
     """jit of (state, data, indices, count, key) -> (state, metrics): `count` steps in one call.
 
     data: Batch of uint8 images and labels, which stay on the device; indices: Indices of `steps_per_call` steps.
     metrics are arrays [steps_per_call] of which the first `count` entries hold. `count` is an argument, so that a
-    run's last and shorter call is the same program.
+    run's last and shorter call is the same program. seeds_axes: for several seeds at once, where state, indices, key
+    and metrics have a leading axis for them, and `data` where this says 0.
     """
 
     def call(state, data, indices, count, key):
@@ -85,4 +86,6 @@ def compile_steps(gan: Gan, steps_per_call: int) -> Callable:
         metrics = jax.tree.map(lambda leaf: jnp.zeros((steps_per_call,), leaf.dtype), shapes)
         return jax.lax.fori_loop(0, count, body, (state, metrics))
 
+    if seeds_axes is not None:
+        call = jax.vmap(call, in_axes=(0, seeds_axes, 0, None, 0))
     return jax.jit(call, donate_argnums=0)

@@ -82,6 +82,8 @@ def load(path: str, checkpoint: str = "newest") -> Trained:
     """The run in a workdir, finished or not: its newest checkpoint, or the best by its validation score."""
     folder = workdir.Workdir(path)
     config, run = folder.config(), folder.run()
+    if config.get("num_seeds", 1) > 1:
+        raise UserError(f"--workdir={path} holds {config.num_seeds} seeds; give one: {path}/seed-{config.seed}")
     if "data" not in run or not folder.checkpoints.is_dir():
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
     shape = tuple(run["data"]["image_shape"])

@@ -11,9 +11,7 @@ from gan_jax import config as configs
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
 
-FILES = sorted(
-    str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem not in ("default", "study")
-)
+FILES = sorted(str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem not in ("default", "study"))
 
 
 def specs():

@@ -45,17 +45,17 @@ def test_resume_equals_the_uninterrupted_run(config, tmp_path, monkeypatch, stop
     """A run that dies between two calls, having written rows past its last checkpoint, ends up the same."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train.train(config, str(whole))
-    advance = train._Run.advance
+    advance = train._Training.advance
 
     def dies(self):
         if self.step >= stop_after:
             raise KeyboardInterrupt
         return advance(self)
 
-    monkeypatch.setattr(train._Run, "advance", dies)
+    monkeypatch.setattr(train._Training, "advance", dies)
     with pytest.raises(KeyboardInterrupt):
         train.train(config, str(broken))
-    monkeypatch.setattr(train._Run, "advance", advance)
+    monkeypatch.setattr(train._Training, "advance", advance)
     with (broken / "metrics.jsonl").open("a") as file:
         file.write('{"step": 99, "d_lo')
     train.train(config, str(broken))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import evaluate, features, train, validation
+from gan_jax import evaluate, features, run, train, validation
 from gan_jax.data.dataset import Dataset, Split, hold_out
 from gan_jax.errors import UserError
 from gan_jax.evaluation import classifier
@@ -99,7 +99,7 @@ def test_the_best_state_is_kept_and_scored_beside_the_last(scored_config, tmp_pa
     monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
     text = evaluate.final_table(str(path), 12, cache)
     assert "step 7," in text
-    assert "step 4 had the best validation score" in text
+    assert "best state: step 4, chosen by its validation score" in text
     read = lambda name: json.loads((path / name).read_text())  # noqa: E731
     assert (read("evaluation.json")["step"], read("evaluation-best.json")["step"]) == (7, 4)
     assert read("evaluation.json")["frechet_distance"] != read("evaluation-best.json")["frechet_distance"]
@@ -124,17 +124,17 @@ def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
 def test_a_run_killed_after_a_score_comes_to_the_same_end(scored_config, tmp_path, monkeypatch, quick_classifier):
     whole, broken, cache = tmp_path / "whole", tmp_path / "broken", str(tmp_path / "cache")
     train.train(scored_config, str(whole), cache)
-    save = train._Run.save
+    save = run.Run.save
 
-    def dies(self):
-        if self.step == 4 and not self.checkpoints.steps()[-1:] == [4]:
+    def dies(self, state):
+        if self.step == 4:
             raise KeyboardInterrupt  # between the best state's save and the checkpoint
-        save(self)
+        save(self, state)
 
-    monkeypatch.setattr(train._Run, "save", dies)
+    monkeypatch.setattr(run.Run, "save", dies)
     with pytest.raises(KeyboardInterrupt):
         train.train(scored_config, str(broken), cache)
-    monkeypatch.setattr(train._Run, "save", save)
+    monkeypatch.setattr(run.Run, "save", save)
     train.train(scored_config, str(broken), cache)
     assert rows(broken) == rows(whole)
     assert load(str(broken), "best").step == load(str(whole), "best").step
