@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 
 from ml_collections import ConfigDict
 
+from gan_jax import compile_cache
 from gan_jax import config as configs
+from gan_jax.data.sources import default_data_dir
 from gan_jax.errors import UserError
 
 
@@ -36,6 +38,7 @@ def execute(main: Callable[[], None]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     for noisy in ("absl", "orbax"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    compile_cache.enable(default_data_dir())
     try:
         main()
     except UserError as error:
