@@ -34,7 +34,7 @@ tensorboard: $(VENV)/.run  ## TensorBoard over WORKDIR (runs), on this machine o
 	$(BIN)/python -m tensorboard.main --logdir $(WORKDIR) --host localhost
 
 benchmark: $(VENV)/.run  ## step times beside PyTorch (install it first: .venv/bin/pip install torch)
-	$(BIN)/python -m experiments.benchmarks.step_time
+	$(BIN)/python -m experiments.benchmarks
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache

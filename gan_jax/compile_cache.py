@@ -32,7 +32,7 @@ def _private(folder: pathlib.Path) -> bool:
 
 
 def enable(cache: pathlib.Path) -> None:
-    """Keeps compiled programs in `cache`/compiled/<processor>, unless JAX was told otherwise or others can write there."""
+    """Keeps compiled programs in `cache`, unless JAX was told otherwise or others can write there."""
     if jax.config.jax_compilation_cache_dir:
         return
     folder = cache / "compiled" / _processor()

@@ -114,9 +114,7 @@ def test_channels_are_spread_over_images():
     assert room.spread(top, strength, 4) == [0, 3, 1, 2]
 
 
-@pytest.mark.parametrize("family", ["dcgan", "mlp"])
-def test_on_a_run(family, config, tmp_path):
-    config.discriminator.family = family
+def test_on_a_run(config, tmp_path):
     path = tmp_path / "run"
     train.train(config, str(path))
     trained = load(str(path))

@@ -103,7 +103,9 @@ def test_the_map_tells_kinds_apart_that_are_apart(tmp_path):
     own = subject_of(spread_out)
     z, labels = np.random.default_rng(7).normal(size=(200, 8)), np.arange(200) % 3
     alike = feature_map(subject_of(spread_out, test=own.generate(z, labels), num_images=60), tmp_path)
-    apart = feature_map(subject_of(lambda z, w: 1 - spread_out(z, w), test=own.generate(z, labels)), tmp_path)
+    apart = feature_map(
+        subject_of(lambda z, w: 1 - spread_out(z, w), test=own.generate(z, labels), num_images=60), tmp_path
+    )
     assert 0.3 < alike["generated_beside_generated"] < 0.7
     assert apart["generated_beside_generated"] > 0.95
     assert apart["real_beside_real"] > 0.95

@@ -1,1 +1,1 @@
-"""Timings beside other frameworks."""
+"""Timings beside PyTorch: python -m experiments.benchmarks"""

@@ -1,102 +1,225 @@
-"""The CGAN and the CDCGAN in PyTorch: the same layers, losses and optimizers as this package's configs."""
+"""gan_jax's networks in PyTorch, from the same configs: the layers of gan_jax/networks, one for one.
+
+Knobs that no work uses are left out. What follows a layer, conditioning and heads are as gan_jax names them.
+"""
 
 import itertools
-from collections.abc import Callable
 
-import numpy as np
 import torch
-import torch.nn.functional as F
+from ml_collections import ConfigDict
 from torch import nn
 
+from experiments.benchmarks.torch_layers import CONV, LINEAR, GaussianNoise, Network
+from experiments.benchmarks.works import NUM_CLASSES
+from gan_jax.types import Critique
 
-def _mlp(widths: list[int], dropout: float) -> list[nn.Module]:
-    layers = []
-    for fan_in, fan_out in itertools.pairwise(widths):
-        layers += [nn.Linear(fan_in, fan_out), nn.LeakyReLU(0.2)] + ([nn.Dropout(dropout)] if dropout else [])
-    return layers
+_NORM = "Finish_{}/BatchNorm_0/BatchNorm_0"
 
 
-class MlpGenerator(nn.Module):
-    def __init__(self):
+def _activation(section: ConfigDict) -> nn.Module:
+    # In place as PyTorch's own DCGAN has it; a residual block still needs its input.
+    inplace = section.family != "resnet"
+    return {
+        "leaky_relu": lambda: nn.LeakyReLU(section.slope, inplace),
+        "relu": lambda: nn.ReLU(inplace),
+        "softplus": nn.Softplus,
+    }[section.activation]()
+
+
+class _Base(Network):
+    """What generators and discriminators of every family have."""
+
+    def finish(self, section: ConfigDict, index: int, features: int, *, image: bool) -> nn.Sequential:
+        """norm - activation - dropout - noise, or activation - dropout - norm - noise, of hidden layer `index`."""
+        norms, dropouts = [], []
+        if section.norm == "batch" and (section.norm_layers == "all" or index > 0):
+            kind = nn.BatchNorm2d if image else nn.BatchNorm1d
+            norms = [kind(features, section.norm_epsilon, 1 - section.norm_momentum)]
+            self.at(_NORM.format(index), norms[0])
+        if section.dropout:
+            dropouts = [(nn.Dropout2d if section.channel_dropout and image else nn.Dropout)(section.dropout)]
+        noises = [GaussianNoise(section.noise)] if section.noise else []
+        active = [_activation(section), *dropouts]
+        return nn.Sequential(*(norms + active if section.norm_order == "norm_activation" else active + norms), *noises)
+
+    def linear(self, section: ConfigDict, path: str, fan_in: int, fan_out: int, **shapes) -> nn.Module:
+        return self.at(path, LINEAR[section.weight](fan_in, fan_out), **shapes)
+
+    def conv(self, section: ConfigDict, index: int, fan_in: int, fan_out: int, size: int, stride: int = 1) -> nn.Module:
+        return self.at(f"Conv_{index}", CONV[section.weight](fan_in, fan_out, size, stride, (size - 1) // 2))
+
+    def label_embedding(self, section: ConfigDict) -> nn.Embedding | None:
+        """Of the label that is appended to a vector."""
+        if section.conditioning == "none":
+            return None
+        return self.at("Concat_0/LabelEmbedding_0", nn.Embedding(NUM_CLASSES, section.embedding_features))
+
+    def append(self, x, labels):
+        return x if self.embedding is None else torch.cat([x, self.embedding(labels)], 1)
+
+
+class _Generator(_Base):
+    def __init__(self, config: ConfigDict):
         super().__init__()
-        self.embedding = nn.Embedding(10, 10)
-        self.layers = nn.Sequential(*_mlp([110, 256, 512, 1024], 0.0), nn.Linear(1024, 784), nn.Tanh())
+        self.embedding = self.label_embedding(config.generator)
+        self.inputs = config.prior.features + (self.embedding.embedding_dim if self.embedding else 0)
+
+
+class _Discriminator(_Base):
+    def __init__(self, config: ConfigDict):
+        super().__init__()
+        section = config.discriminator
+        self.noise = GaussianNoise(section.input_noise) if section.input_noise else nn.Identity()
+        self.embedding = self.label_embedding(section)
+
+    def add_head(self, section: ConfigDict, features: int, **shapes) -> None:
+        """The last layer, over a vector of `features`."""
+        self.kind, outputs = section.head, NUM_CLASSES if section.head == "class" else 1
+        self.head = self.linear(section, f"{section.head.title()}_0/Dense_0", features, outputs, **shapes)
+        if self.kind == "projection":
+            outputs = {"outputs": shapes.get("inputs")}
+            self.projection = nn.Embedding(NUM_CLASSES, features)
+            self.at("Projection_0/LabelEmbedding_0", self.projection, **outputs)
+
+    def judge(self, features, labels) -> Critique:
+        output = self.head(features)
+        if self.kind == "class":
+            return Critique(torch.logsumexp(output, 1), features, output)
+        logits = output[:, 0]
+        if self.kind == "projection":
+            logits = logits + (self.projection(labels) * features).sum(1) / features.shape[1] ** 0.5
+        return Critique(logits, features)
+
+
+class MlpGenerator(_Generator):
+    def __init__(self, config: ConfigDict, image: tuple[int, int, int]):
+        super().__init__(config)
+        section, layers = config.generator, []
+        widths = (self.inputs, *section.widths)
+        for index, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+            layers += [self.linear(section, f"Dense_{index}", fan_in, fan_out)]
+            layers += [self.finish(section, index, fan_out, image=False)]
+        pixels = image[0] * image[1] * image[2]
+        layers += [self.linear(section, f"Dense_{len(section.widths)}", widths[-1], pixels, outputs=image), nn.Tanh()]
+        self.layers, self.image = nn.Sequential(*layers), image
 
     def forward(self, z, labels):
-        return self.layers(torch.cat([z, self.embedding(labels)], 1)).view(-1, 1, 28, 28)
+        return self.layers(self.append(z, labels)).unflatten(1, self.image)
 
 
-class MlpDiscriminator(nn.Module):
-    def __init__(self, dropout: float = 0.3):
-        super().__init__()
-        self.embedding = nn.Embedding(10, 10)
-        self.layers = nn.Sequential(*_mlp([794, 1024, 512, 256], dropout), nn.Linear(256, 1))
+class MlpDiscriminator(_Discriminator):
+    def __init__(self, config: ConfigDict, image: tuple[int, int, int]):
+        super().__init__(config)
+        section, layers = config.discriminator, []
+        pixels = image[0] * image[1] * image[2] + (self.embedding.embedding_dim if self.embedding else 0)
+        for index, (fan_in, fan_out) in enumerate(itertools.pairwise((pixels, *section.widths))):
+            layers += [self.linear(section, f"Dense_{index}", fan_in, fan_out, inputs=None if index else image)]
+            layers += [self.finish(section, index, fan_out, image=False)]
+        self.layers = nn.Sequential(*layers)
+        self.add_head(section, section.widths[-1])
 
     def forward(self, images, labels):
-        return self.layers(torch.cat([images.flatten(1), self.embedding(labels)], 1))[:, 0]
+        return self.judge(self.layers(self.append(self.noise(images).flatten(1), labels)), labels)
 
 
-class ConvGenerator(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embedding = nn.Embedding(10, 10)
-        self.dense = nn.Linear(110, 128 * 7 * 7)
-        self.norms = nn.ModuleList([nn.BatchNorm2d(128), nn.BatchNorm2d(64)])
-        self.convs = nn.ModuleList([nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.ConvTranspose2d(64, 1, 4, 2, 1)])
+class DcganGenerator(_Generator):
+    def __init__(self, config: ConfigDict, image: tuple[int, int, int]):
+        super().__init__(config)
+        section, nearest = config.generator, config.generator.upsampling == "nearest"
+        size, widths = section.kernel_size or 4, section.widths
+        factor = 2 ** (len(widths) - nearest)
+        self.base = (widths[0], image[1] // factor, image[2] // factor)
+        flat = self.base[0] * self.base[1] * self.base[2]
+        self.dense = self.linear(section, "Dense_0", self.inputs, flat, outputs=self.base)
+        layers = [self.finish(section, 0, widths[0], image=True)]
+        for index, (fan_in, fan_out) in enumerate(itertools.pairwise((*widths, image[0]))):
+            last = index == len(widths) - 1
+            if nearest:
+                layers += [] if last else [nn.Upsample(scale_factor=2)]
+                layers += [self.conv(section, index, fan_in, fan_out, size)]
+            else:
+                conv = nn.ConvTranspose2d(fan_in, fan_out, size, 2, (size - 1) // 2)
+                layers += [self.at(f"Conv_{index}", conv)]
+            layers += [nn.Tanh() if last else self.finish(section, index + 1, fan_out, image=True)]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, z, labels):
-        x = self.dense(torch.cat([z, self.embedding(labels)], 1)).view(-1, 128, 7, 7)
-        x = self.convs[0](F.relu(self.norms[0](x)))
-        return torch.tanh(self.convs[1](F.relu(self.norms[1](x))))
+        return self.layers(self.dense(self.append(z, labels)).unflatten(1, self.base))
 
 
-class ConvDiscriminator(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.convs = nn.ModuleList([nn.Conv2d(1, 64, 4, 2, 1), nn.Conv2d(64, 128, 4, 2, 1)])
-        self.dense, self.embedding = nn.Linear(128 * 7 * 7, 1), nn.Embedding(10, 128 * 7 * 7)
+class DcganDiscriminator(_Discriminator):
+    def __init__(self, config: ConfigDict, image: tuple[int, int, int]):
+        super().__init__(config)
+        section, layers = config.discriminator, []
+        for index, (fan_in, fan_out) in enumerate(itertools.pairwise((image[0], *section.widths))):
+            layers += [self.conv(section, index, fan_in, fan_out, section.kernel_size or 4, 2)]
+            layers += [self.finish(section, index, fan_out, image=True)]
+        self.layers, factor = nn.Sequential(*layers), 2 ** len(section.widths)
+        last = (section.widths[-1], image[1] // factor, image[2] // factor)
+        self.add_head(section, last[0] * last[1] * last[2], inputs=last)
 
     def forward(self, images, labels):
-        x = images
-        for conv in self.convs:
-            x = F.leaky_relu(conv(x), 0.2)
-        features = x.flatten(1)
-        return self.dense(features)[:, 0] + (self.embedding(labels) * features).sum(1) / features.shape[1] ** 0.5
+        return self.judge(self.layers(self.noise(images)).flatten(1), labels)
+
+
+class ResnetGenerator(_Generator):
+    def __init__(self, config: ConfigDict, image: tuple[int, int, int]):
+        super().__init__(config)
+        section, factor = config.generator, 2 ** len(config.generator.widths)
+        widths = (section.widths[0], *section.widths)
+        self.base = (widths[0], image[1] // factor, image[2] // factor)
+        flat = self.base[0] * self.base[1] * self.base[2]
+        self.dense, self.blocks = self.linear(section, "Dense_0", self.inputs, flat, outputs=self.base), nn.ModuleList()
+        for index, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+            block = [
+                self.finish(section, 2 * index, fan_in, image=True),
+                nn.Upsample(scale_factor=2),
+                self.conv(section, 3 * index, fan_in, fan_out, 3),
+                self.finish(section, 2 * index + 1, fan_out, image=True),
+                self.conv(section, 3 * index + 1, fan_out, fan_out, 3),
+            ]
+            shortcut = [self.conv(section, 3 * index + 2, fan_in, fan_out, 1), nn.Upsample(scale_factor=2)]
+            self.blocks.append(nn.ModuleList([nn.Sequential(*block), nn.Sequential(*shortcut)]))
+        last = len(section.widths)
+        self.end = nn.Sequential(
+            self.finish(section, 2 * last, widths[-1], image=True),
+            self.conv(section, 3 * last, widths[-1], image[0], 3),
+            nn.Tanh(),
+        )
+
+    def forward(self, z, labels):
+        x = self.dense(self.append(z, labels)).unflatten(1, self.base)
+        for block, shortcut in self.blocks:
+            x = block(x) + shortcut(x)
+        return self.end(x)
+
+
+class ResnetDiscriminator(_Discriminator):
+    def __init__(self, config: ConfigDict, image: tuple[int, int, int]):
+        super().__init__(config)
+        section, self.blocks, convs = config.discriminator, nn.ModuleList(), itertools.count()
+        for index, (fan_in, fan_out) in enumerate(itertools.pairwise((image[0], *section.widths))):
+            halve = index < 2
+            pool = [nn.AvgPool2d(2)] if halve else []
+            block = [] if index == 0 else [self.finish(section, 2 * index - 1, fan_in, image=True)]
+            block += [self.conv(section, next(convs), fan_in, fan_out, 3)]
+            block += [self.finish(section, 2 * index, fan_out, image=True)]
+            block += [self.conv(section, next(convs), fan_out, fan_out, 3), *pool]
+            changes = halve or fan_in != fan_out
+            shortcut = [self.conv(section, next(convs), fan_in, fan_out, 1), *pool] if changes else []
+            self.blocks.append(nn.ModuleList([nn.Sequential(*block), nn.Sequential(*shortcut)]))
+        self.end = self.finish(section, 2 * len(section.widths) - 1, section.widths[-1], image=True)
+        self.add_head(section, section.widths[-1])
+
+    def forward(self, images, labels):
+        x = self.noise(images)
+        for block, shortcut in self.blocks:
+            x = block(x) + shortcut(x)
+        return self.judge(self.end(x).sum((2, 3)), labels)
 
 
 NETWORKS = {
-    "cgan": (MlpGenerator, MlpDiscriminator),
-    "cdcgan": (ConvGenerator, ConvDiscriminator),
+    "dcgan": (DcganGenerator, DcganDiscriminator),
+    "mlp": (MlpGenerator, MlpDiscriminator),
+    "resnet": (ResnetGenerator, ResnetDiscriminator),
 }
-
-
-def training_step(name: str, images: np.ndarray, labels: np.ndarray, *, channels_last: bool) -> Callable[[], float]:
-    """One D and one G update on a fixed real batch; returns the discriminator's loss.
-
-    images float32 [B, H, W, C] in [-1, 1]. The order of work is this package's: fresh fakes for each update.
-    """
-    generator, discriminator = (network() for network in NETWORKS[name])
-    real, targets = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), torch.from_numpy(labels.astype(np.int64))
-    if channels_last:
-        generator, discriminator = (n.to(memory_format=torch.channels_last) for n in (generator, discriminator))
-        real = real.contiguous(memory_format=torch.channels_last)
-    adam = lambda network: torch.optim.Adam(network.parameters(), 2e-4, betas=(0.5, 0.999))  # noqa: E731
-    d_optimizer, g_optimizer, bce = adam(discriminator), adam(generator), F.binary_cross_entropy_with_logits
-    ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
-
-    def step() -> float:
-        with torch.no_grad():
-            fakes = generator(torch.randn(len(real), 100), targets)
-        d_optimizer.zero_grad()
-        d_loss = bce(discriminator(real, targets), ones) + bce(discriminator(fakes, targets), zeros)
-        d_loss.backward()
-        d_optimizer.step()
-        g_optimizer.zero_grad()
-        # D's own gradients are not needed here: as in this package, they are not computed.
-        discriminator.requires_grad_(False)
-        bce(discriminator(generator(torch.randn(len(real), 100), targets), targets), ones).backward()
-        discriminator.requires_grad_(True)
-        g_optimizer.step()
-        return float(d_loss.detach())
-
-    return step
