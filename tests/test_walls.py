@@ -22,7 +22,6 @@ WALLS = {
     "drawing": {"data"},
     "features": {"data", "evaluation", "progress"},
     "compile_cache": set(),
-    "analysis": {
         "analysis",
         "evaluation",
         "trained",

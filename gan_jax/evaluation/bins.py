@@ -19,7 +19,12 @@ class Bins(NamedTuple):
 
 
 def different_bins(
-    train: np.ndarray, generated: np.ndarray, num_bins: int = 100, seed: int = 0, level: float = 0.05
+    train: np.ndarray,
+    generated: np.ndarray,
+    num_bins: int = 100,
+    seed: int = 0,
+    level: float = 0.05,
+    centres: np.ndarray | None = None,
 ) -> Bins:
     """Share of bins whose proportions p (train) and q (generated) differ at `level`, two-sided, in [0, 1].
 
@@ -29,11 +34,13 @@ def different_bins(
 
     Equally distributed sets give about `level`, not 0, and held-out real images more than that, for the centres were
     fitted to the training ones: give the value of real images beside. The test gets sharper with M, so the share
-    depends on M; a mode that splits over several bins counts several times. Bins depend on `seed`. ValueError for
-    fewer than `num_bins` training rows; a bin should hold 10 or more for the z-test to be valid.
+    depends on M; a mode that splits over several bins counts several times. Bins depend on `seed`; `centres` [K, F] of
+    an earlier k_means spare the time for another one. ValueError for fewer than `num_bins` training rows; a bin should
+    hold 10 or more for the z-test to be valid.
     """
     train, generated = checked(train, generated)
-    centres = k_means(train, num_bins, seed)
+    centres = k_means(train, num_bins, seed) if centres is None else centres
+    num_bins = len(centres)
     counts = [np.bincount(assign(features, centres), minlength=num_bins) for features in (train, generated)]
     (p, q), (n, m) = (count / count.sum() for count in counts), (len(train), len(generated))
     pooled = (counts[0] + counts[1]) / (n + m)
@@ -44,26 +51,37 @@ def different_bins(
     return Bins(float(np.mean(different)), _jensen_shannon(p, q), p, q, z_scores)
 
 
-def k_means(features: np.ndarray, num_bins: int, seed: int = 0, max_iterations: int = 100) -> np.ndarray:
+def k_means(
+    features: np.ndarray, num_bins: int, seed: int = 0, max_iterations: int = 300, tolerance: float = 1e-4
+) -> np.ndarray:
     """Centres [num_bins, F] by Lloyd's algorithm (1982) from a k-means++ start (Arthur and Vassilvitskii 2007).
 
-    It ends when no row changes its bin: a local optimum, another one for another seed. A bin that runs empty keeps its
-    centre. ValueError for fewer rows than bins.
+    It ends when the squared moves of all centres add up to less than `tolerance` times the features' mean variance
+    (scikit-learn's rule and value): near a local optimum, another one for another seed. A bin that runs empty keeps
+    its centre. ValueError for fewer rows than bins.
     """
     (features,) = checked(features, rows=max(2, num_bins))
     if num_bins < 1:
         raise ValueError(f"expected 1 or more bins, got {num_bins}")
-    centres, labels = _spread_centres(features, num_bins, np.random.default_rng(seed)), None
+    centres = _spread_centres(features, num_bins, np.random.default_rng(seed))
+    least_move = tolerance * features.var(axis=0).mean()
     for _ in range(max_iterations):
-        previous, labels = labels, assign(features, centres)
-        if previous is not None and np.array_equal(previous, labels):
-            break
+        labels = assign(features, centres)
         counts = np.bincount(labels, minlength=num_bins)
-        order = np.argsort(labels, kind="stable")
-        filled = counts > 0
-        starts = (np.cumsum(counts) - counts)[filled]
-        centres[filled] = np.add.reduceat(features[order], starts, axis=0) / counts[filled, None]
+        filled, before = counts > 0, centres.copy()
+        centres[filled] = _sums(features, labels, num_bins)[filled] / counts[filled, None]
+        if np.sum((centres - before) ** 2) <= least_move:
+            break
     return centres
+
+
+def _sums(features: np.ndarray, labels: np.ndarray, num_bins: int) -> np.ndarray:
+    """Sum of the rows of each bin, [K, F]: a product with one-hot labels, in parts, is faster than sorting the rows."""
+    total = np.zeros((num_bins, features.shape[1]))
+    for start in range(0, len(features), 4096):
+        rows = slice(start, start + 4096)
+        total += (np.arange(num_bins)[:, None] == labels[rows]).astype(np.float64) @ features[rows]
+    return total
 
 
 def assign(features: np.ndarray, centres: np.ndarray) -> np.ndarray:

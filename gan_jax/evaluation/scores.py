@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.evaluation.accuracy import accuracy, per_class_accuracy
-from gan_jax.evaluation.bins import different_bins
+from gan_jax.evaluation.bins import different_bins, k_means
 from gan_jax.evaluation.bootstrap import bootstrap_standard_error
 from gan_jax.evaluation.extrapolation import extrapolated_frechet_distance
 from gan_jax.evaluation.frechet import frechet_distance
@@ -90,7 +90,9 @@ def _neighbours(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str,
 def _modes_and_copies(generated: Seen, real: Seen, train: Seen, all_train: np.ndarray) -> Iterator[tuple[str, Score]]:
     bins = min(100, len(all_train) // 10)
     if bins > 1:
-        shares = [different_bins(all_train, x.features, bins).share_different for x in (generated, real)]
+        centres = k_means(all_train, bins)
+        found = [different_bins(all_train, x.features, centres=centres) for x in (generated, real)]
+        shares = [result.share_different for result in found]
         # Real images here are the held-out ones: the bins are fitted to the training images.
         yield "different_bins", Score(*shares)
     near = nearer_to_train(generated.features, all_train, real.features)

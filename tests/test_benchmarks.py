@@ -1,0 +1,147 @@
+"""The benchmark beside PyTorch: equal losses, turns, the page, wrong words."""
+
+import functools
+import importlib.metadata
+import json
+import math
+import operator
+import time
+
+import pytest
+
+from experiments.benchmarks import __main__ as benchmarks
+from experiments.benchmarks import contenders, report, summary, works
+from experiments.benchmarks.processes import Contender
+from tests.conftest import run
+
+PROVENANCE = {
+    "commit": "abc",
+    "date": "2026-11-21",
+    "device": {"platform": "cpu", "kind": "cpu", "count": 1},
+    "cpu_model": "a CPU",
+    "cpu_cores": 2,
+    "load_average": 0.1,
+    "python": "3.11.7",
+    "versions": {"jax": "0.10.2"},
+    "torch": "2.13.0",
+}
+TIMES = {"gan_jax": [10.0, 20.0, 10.0], "PyTorch eager": [20.0, 40.0, 30.0], "PyTorch compile": [30.0, 30.0, 50.0]}
+
+
+def work():
+    rows = summary.summarize(TIMES, 128, 0.5, 100.0)
+    return {
+        "title": "Two layers",
+        "config": "configs/cgan.py",
+        "batch_size": 128,
+        "step_gflop": 0.5,
+        "rounds": 3,
+        "peak": {"gflops": 100.0, "by_framework": {}},
+        "equality": {"d_loss": 1e-7, "g_loss": 2e-7, "after_10_steps": 3e-5},
+        "contenders": {**rows, "PyTorch channels_last": {"error": "CppCompileError: no | compiler"}},
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["cgan", "cdcgan", *(pytest.param(n, marks=pytest.mark.slow) for n in list(works.WORKS)[2:])]
+)
+def test_both_frameworks_compute_the_same_losses(torch, name):
+    from experiments.benchmarks import equality
+
+    differences = equality.check_equal_losses(name, batch_size=8)
+    assert max(differences["d_loss"], differences["g_loss"]) < 1e-5
+
+
+def test_other_weights_are_noticed(torch, monkeypatch):
+    from experiments.benchmarks import equality
+
+    monkeypatch.setattr(equality, "take_weights", lambda network, player: None)
+    with pytest.raises(AssertionError, match="cgan: the first D loss is"):
+        equality.check_equal_losses("cgan", batch_size=8)
+
+
+def test_steps_ask_for_the_arithmetic_of_their_layers(torch):
+    from experiments.benchmarks import peak
+
+    g, d = (110 * 256 + 256 * 512 + 512 * 1024 + 1024 * 784), (794 * 1024 + 1024 * 512 + 512 * 256 + 256)
+    # One product forward, one for the weights' gradient and one for the inputs' (in first layers, for the label's
+    # embedding). D's update: G forward, D's three on real and on fake; G's: all three of G, and D's but the weights'.
+    products = g + 2 * 3 * d + 3 * g + 2 * d
+    assert peak.step_gflop("cgan") == pytest.approx(2 * 128 * products / 1e9)
+
+
+def test_contenders_take_turns_or_say_why_not():
+    sleeps = Contender(functools.partial, (time.sleep, 0.01), 0.0, 60.0)
+    assert sleeps.error == ""
+    assert sleeps.turn() >= 0.01
+    sleeps.close()
+    fails = Contender(operator.truediv, (1, 0), 0.0, 60.0)
+    assert fails.error == "ZeroDivisionError: division by zero"
+    fails.close()
+    stops = Contender(functools.partial, (next, iter([None])), 0.0, 60.0)
+    assert math.isnan(stops.turn())
+    assert stops.error == "StopIteration:"
+    stops.close()
+
+
+def test_ratios_are_taken_within_each_round():
+    rows = summary.summarize(TIMES, 128, 0.5, 100.0)
+    assert rows["PyTorch eager"]["ratio"] == {"lower": 2.0, "median": 2.0, "upper": 2.5}
+    assert rows["gan_jax"]["images_per_second"] == 12800
+    assert rows["gan_jax"]["peak_fraction"] == 0.5
+    assert summary.best_rival(rows) == "PyTorch eager"
+
+
+def test_layouts_are_timed_where_they_matter():
+    assert "PyTorch channels_last" not in contenders.labels("cgan", "cpu")
+    assert "PyTorch channels_last" in contenders.labels("cdcgan", "cpu")
+    assert "PyTorch compile, reduce-overhead" in contenders.labels("cdcgan", "gpu")
+
+
+def test_the_page_shows_every_section(tmp_path):
+    spread = {"lower": 1.0, "median": 2.0, "upper": 3.0}
+    row = {"temp": 2**20, "argument": 2**20, "output": 0, "total": 2**21}
+    result = {
+        "works": {"cgan": {**work(), "provenance": PROVENANCE}},
+        "cold_start": {"seconds": {"cgan": {"gan_jax": spread}}},
+        "memory": {"work": "cdcgan", "batches": {"32": row}, "bytes_per_image": 2048, "bytes_besides": 2**20},
+        "seeds": {"work": "cgan", "seeds": 16, "together": spread, "in_turn": spread, "ratio": spread},
+    }
+    for name in ("cold_start", "memory", "seeds"):
+        result[name]["provenance"] = PROVENANCE
+    page = report.page(result)
+    assert "| `cgan` | 10 (10 to 15) | 30 (25 to 35), eager | 2 (2 to 2.5) |" in page
+    assert "| PyTorch channels_last | failed: CppCompileError: no / compiler | - | - | - |" in page
+    for line in ("| `cgan` | gan_jax | 2 (1 to 3) |", "| 32 | 1.0 | 1.0 | 0.0 | 2.0 |", "2 KiB an image"):
+        assert line in page
+    report.write_chart(tmp_path / "chart.png", result["works"])
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_part_measured_anew_leaves_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks, "_measure_work", lambda name, *rest: work())
+    monkeypatch.setattr(benchmarks, "_torch_version", lambda: "2.13.0")
+    for name in ("cdcgan", "cgan"):
+        assert run(benchmarks, "--only", name, "--output", tmp_path / "results") == 0
+    result = json.loads((tmp_path / "results" / "benchmark.json").read_text())
+    assert list(result["works"]) == ["cgan", "cdcgan"]
+    assert "## cdcgan" in (tmp_path / "results" / "benchmark.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["--only", "cgn"], "did you mean cgan"), (["--only", "cgan", "--rounds", "0"], "--rounds=0: must be at least 1")],
+)
+def test_wrong_words_are_one_line(capsys, words, message):
+    assert run(benchmarks, *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_missing_pytorch_is_one_line(capsys, monkeypatch):
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert run(benchmarks, "--only", "cgan") == 2
+    assert "pip install torch" in capsys.readouterr().err
