@@ -1,0 +1,79 @@
+"""Writes one report of all ablation studies, as a page to open in a browser and as Markdown.
+
+python -m experiments.report [--input experiments/results/ablations] [--output experiments/results/ablations]
+"""
+
+import argparse
+import collections
+import pathlib
+
+from experiments.reporting import claims_section, html, markdown, overview, study_section
+from experiments.reporting.claims_list import CLAIMS
+from experiments.reporting.document import Heading, Paragraph
+from experiments.reporting.results import Study, read
+from experiments.reporting.verdicts import judge
+from gan_jax import cli
+from gan_jax.errors import UserError
+
+TITLE = "Ablation studies: what one change does"
+RESULTS = "experiments/results/ablations"
+
+
+def _introduction(studies: list[Study]) -> list:
+    quick = [study for study in studies if study.preset == "quick"]
+    arms = sum(len(study.arms) for study in studies)
+    seeds = sum(len(arm.runs) for study in studies for arm in study.arms.values())
+    blocks = [
+        Heading(1, TITLE),
+        Paragraph(
+            f"{len(studies)} studies and bases, {arms} arms, {seeds} trainings. Written by python -m "
+            "experiments.report from the result files beside this page. Each base has a part of its own: the "
+            "tutorial's system is weak, and what holds there need not hold for one that works."
+        ),
+    ]
+    if quick:
+        some = "All of this comes" if len(quick) == len(studies) else f"{len(quick)} of {len(studies)} come"
+        blocks.append(Paragraph(f"{some} from the quick preset. {study_section.QUICK}", "caution"))
+    return blocks
+
+
+def document(studies: list[Study], folder: pathlib.Path, output: pathlib.Path) -> list:
+    """The whole report as blocks; grids are read from `folder`, addresses are those from `output`."""
+    blocks = [*_introduction(studies), *overview.summary(studies), *overview.where_bases_differ(studies)]
+    blocks += claims_section.section(judge(CLAIMS, studies), studies) + overview.method()
+    by_base = collections.defaultdict(list)
+    for study in studies:
+        by_base[study.base].append(study)
+    for base, group in by_base.items():
+        blocks.append(Heading(2, f"Studies on base: {base}"))
+        for study in group:
+            blocks += study_section.section(study, folder, output)
+    return blocks
+
+
+def write(path: pathlib.Path, text: str) -> None:
+    """Writes a file of results; UserError where that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--output: {path} cannot be written: {error.strerror}") from error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m experiments.report", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--input", default=RESULTS, help="folder of <study>@<base>.json and grids/")
+    parser.add_argument("--output", default=RESULTS, help="folder of report.html and report.md")
+    arguments = parser.parse_args()
+    folder, output = pathlib.Path(arguments.input), pathlib.Path(arguments.output)
+    studies = read(folder)
+    if not studies:
+        raise UserError(f"--input={folder} holds no <study>@<base>.json; python -m experiments.ablations writes them")
+    blocks = document(studies, folder, output)
+    write(output / "report.html", html.page(TITLE, blocks))
+    write(output / "report.md", markdown.page(blocks))
+    print(f"{len(studies)} studies in {output / 'report.html'} (open it in a browser) and {output / 'report.md'}")
+
+
+if __name__ == "__main__":
+    cli.execute(main)

@@ -1,0 +1,1 @@
+"""What experiments.report and experiments.claims are made of: numbers from result files, statistics, pages."""

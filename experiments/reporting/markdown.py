@@ -1,0 +1,49 @@
+"""A document as Markdown: the tables, and the pictures by their addresses; the charts stand in the page only."""
+
+import html
+import re
+
+from experiments.reporting.document import Cell, Charts, Heading, Items, Paragraph, Pictures, Table
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: no element, no link, no end of a table's cell."""
+    text = html.escape(" ".join(str(text).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|!])", r"\\\1", text)
+
+
+def _cell(cell: str | Cell) -> str:
+    cell = cell if isinstance(cell, Cell) else Cell(cell)
+    if cell.kind == "code":
+        return f"`{' '.join(cell.text.split()).replace('`', ' ').replace('|', ' ')}`"
+    return f"[{escape(cell.text)}](#{cell.target})" if cell.target else escape(cell.text)
+
+
+def _table(block: Table) -> str:
+    lines = [[escape(name) or " " for name in block.head], ["---"] * len(block.head)]
+    lines += [[_cell(cell) for cell in row] for row in block.rows]
+    return f"{escape(block.caption)}\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _heading(block: Heading) -> str:
+    name = f'<a id="{html.escape(block.anchor)}"></a>\n\n' if block.anchor else ""
+    return f"{name}{'#' * block.level} {escape(block.text)}"
+
+
+def _pictures(block: Pictures) -> str:
+    pictures = " ".join(f"{escape(p.caption)}: ![samples]({p.address})" for p in block.pictures)
+    return f"{escape(block.caption)}\n\n{pictures}"
+
+
+_WRITERS = {
+    Heading: _heading,
+    Paragraph: lambda block: escape(block.text),
+    Table: _table,
+    Items: lambda block: "\n".join(f"- {escape(entry)}" for entry in block.entries),
+    Charts: lambda block: "Curves: report.html.",
+    Pictures: _pictures,
+}
+
+
+def page(blocks: list) -> str:
+    return "\n\n".join(_WRITERS[type(block)](block) for block in blocks) + "\n"

@@ -1,0 +1,152 @@
+"""Result files of the ablation runner, read back: experiments/results/ablations/<study>@<base>.json.
+
+A file may be half done: arms and seeds can be missing. What a failed seed scored before it failed is left out, and so
+is what is not a finite number: here, once, so that nothing later has to ask.
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+import re
+
+import numpy as np
+
+from gan_jax.errors import UserError
+
+FAILED = ("collapsed", "diverged", "crashed")
+BASES = ("tutorial", "tuned", "cdcgan")  # in the order of the report; others follow by name
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """One seed of one arm. Curves are float64 arrays, NaN where there is no number."""
+
+    status: str
+    reason: str
+    step: int
+    seconds: float | None
+    steps_per_second: float | None
+    final: dict[str, float]
+    best: dict[str, float]
+    curves: dict[str, np.ndarray]
+
+    @property
+    def completed(self) -> bool:
+        return self.status == "completed"
+
+    @property
+    def failed(self) -> bool:
+        return self.status in FAILED
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arm:
+    name: str
+    spelled: str
+    hash: str
+    steps: int  # planned
+    runs: dict[int, Run]  # by seed
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Study:
+    """One study on one base. `seeds` and `steps` are what was planned."""
+
+    name: str
+    base: str
+    baseline: str
+    preset: str
+    steps: int
+    seeds: int
+    question: str
+    protocol: dict
+    provenance: dict
+    arms: dict[str, Arm]
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}@{self.base}"
+
+    @property
+    def anchor(self) -> str:
+        """The section's id in the report."""
+        return anchor(self.name, self.base)
+
+
+def anchor(study: str, base: str) -> str:
+    """A study's section: letters, digits, '-' and '_' only, whatever the names are."""
+    return "study-" + re.sub(r"[^A-Za-z0-9_]+", "-", f"{study}-on-{base}")
+
+
+def _numbers(table) -> dict[str, float]:
+    """The entries that are finite numbers."""
+    return {
+        str(name): float(value)
+        for name, value in (table or {}).items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def _curve(values: list) -> np.ndarray:
+    array = np.array([np.nan if value is None else value for value in values], np.float64)
+    return np.where(np.isfinite(array), array, np.nan)
+
+
+def _run(record: dict) -> Run:
+    status = str(record["status"])
+    numbers = _numbers({name: record.get(name) for name in ("seconds", "steps_per_second")})
+    return Run(
+        status=status,
+        reason=str(record.get("reason") or ""),
+        step=int(record.get("step") or 0),
+        seconds=numbers.get("seconds"),
+        steps_per_second=numbers.get("steps_per_second"),
+        final=_numbers(record.get("final")) if status == "completed" else {},
+        best=_numbers(record.get("best")) if status == "completed" else {},
+        curves={str(name): _curve(values) for name, values in (record.get("curves") or {}).items()},
+    )
+
+
+def _arm(name: str, record: dict, steps: int) -> Arm:
+    runs = {int(seed): _run(run) for seed, run in sorted((record.get("seeds") or {}).items(), key=lambda i: int(i[0]))}
+    text = {key: str(record.get(key) or "") for key in ("spelled", "hash")}
+    return Arm(name=name, steps=int(record.get("steps") or steps), runs=runs, **text)
+
+
+def parse(record: dict) -> Study:
+    """A result file's content; KeyError, TypeError or ValueError where it is not one."""
+    steps = int(record.get("steps") or 0)
+    arms = {name: _arm(name, arm, steps) for name, arm in record["arms"].items()}
+    planned = record.get("seeds") or 0
+    seen = len(set().union(*(arm.runs for arm in arms.values())))
+    return Study(
+        name=str(record["study"]),
+        base=str(record["base"]),
+        baseline=str(record["baseline"]),
+        preset=str(record.get("preset") or "unknown"),
+        steps=steps,
+        seeds=max(planned if isinstance(planned, int) else len(planned), seen),
+        question=str(record.get("question") or ""),
+        protocol=record.get("protocol") or {},
+        provenance=record.get("provenance") or {},
+        arms=arms,
+    )
+
+
+def _place(study: Study) -> tuple:
+    known = BASES.index(study.base) if study.base in BASES else len(BASES)
+    return known, study.base, study.name
+
+
+def read(folder: pathlib.Path) -> list[Study]:
+    """Every study in a folder, base by base; UserError for a file that is none."""
+    if not folder.is_dir():
+        raise UserError(f"--input={folder} is no folder; python -m experiments.ablations writes one")
+    studies = []
+    for path in sorted(folder.glob("*@*.json")):
+        try:
+            studies.append(parse(json.loads(path.read_text())))
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{path} is no result of an ablation study: {error!r}; remove it or run it again") from None
+    return sorted(studies, key=_place)

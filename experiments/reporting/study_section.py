@@ -1,0 +1,213 @@
+"""A study's section: its tables, curves and sample grids."""
+
+import collections
+import math
+import os
+import pathlib
+import re
+
+from experiments.reporting import curves, measures
+from experiments.reporting.comparisons import against_baseline, over_seeds, scored
+from experiments.reporting.document import Cell, Heading, Paragraph, Picture, Pictures, Table
+from experiments.reporting.measures import METRICS, interval, written
+from experiments.reporting.results import Arm, Study
+from experiments.reporting.statistics import half_width
+
+QUICK = "Quick preset: short runs that show that everything works. Not for conclusions."
+SHORT = {"frechet_distance": "Frechet distance", "conditional_accuracy": "conditional accuracy"}
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def p_text(p: float | None) -> str:
+    return "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _title(study: Study, arm: str) -> str:
+    return f"{arm} (baseline)" if arm == study.baseline else arm
+
+
+def _completed(study: Study, arm: Arm) -> str:
+    return f"{sum(run.completed for run in arm.runs.values())} of {study.seeds}"
+
+
+def scores_table(study: Study) -> Table:
+    """Mean, standard deviation and interval of each score at the last step."""
+    names = scored(study)
+    head = ["arm", "seeds completed"]
+    for name in names:
+        head += [f"{SHORT[name]}, mean", "sd", "95% interval"]
+    rows = []
+    for arm in study.arms.values():
+        cells = [_title(study, arm.name), _completed(study, arm)]
+        for name in names:
+            mean, kind = over_seeds(study, arm.name, name), METRICS[name].kind
+            cells += [written(mean.mean, kind), written(mean.sd, kind), interval(mean.interval, kind)]
+        rows.append(tuple(cells))
+    floors = {name: study.protocol.get(f"{name}_floor") for name in names}
+    if any(isinstance(floor, float) for floor in floors.values()):
+        cells = ["real training images", "-"]
+        for name, floor in floors.items():
+            cells += [written(floor if isinstance(floor, float) else None, METRICS[name].kind), "-", "-"]
+        rows.append(tuple(cells))
+    return Table("Scores at the last step, over seeds", tuple(head), rows)
+
+
+def differences_table(study: Study) -> Table:
+    """Every arm minus the baseline, paired by seed."""
+    names, found = scored(study), against_baseline(study)
+    head = ["arm"]
+    for name in names:
+        unit = ", points" if METRICS[name].kind == "share" else ""
+        head += [f"{SHORT[name]}{unit}: difference", "95% interval", "pairs", "p", "p (Holm)", "g_z"]
+    rows = []
+    for arm in study.arms:
+        if arm == study.baseline:
+            continue
+        cells = [arm]
+        for name in names:
+            one = found.get((arm, name))
+            if one is None:
+                cells += ["-", "-", "0", "-", "-", "-"]
+                continue
+            paired, kind = one.paired, METRICS[name].kind
+            better = (paired.difference < 0) == (name == "frechet_distance")
+            look = ("good" if better else "bad") if one.decided else ""
+            cells += [
+                Cell(written(paired.difference, kind, True), look),
+                interval(paired.interval, kind, True),
+                str(paired.n),
+                p_text(paired.p_value),
+                Cell(p_text(one.p_holm), look),
+                "-" if paired.effect is None else f"{paired.effect:+.2f}",
+            ]
+        rows.append(tuple(cells))
+    return Table(f"Difference from the baseline, {study.baseline}, paired by seed", tuple(head), rows)
+
+
+def failures(study: Study, arm: Arm) -> str:
+    """Failed seeds of those that ended, with how they failed."""
+    ended = [run for run in arm.runs.values() if run.completed or run.failed]
+    kinds = collections.Counter(run.status for run in ended if run.failed)
+    named = f" ({', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))})" if kinds else ""
+    return f"{sum(kinds.values())} of {len(ended)}{named}"
+
+
+def _mean_of(records: list[dict], name: str) -> float | None:
+    found = [record[name] for record in records if name in record]
+    return sum(found) / len(found) if found else None
+
+
+def course_table(study: Study) -> Table:
+    """Failures, last step beside best by validation, steps to the threshold, and time."""
+    names = scored(study)
+    head = ["arm", "failed", "degenerate"]
+    for name in names:
+        head += [f"{SHORT[name]}: last", "best by validation"]
+    rows = []
+    for arm in study.arms.values():
+        done = [run for run in arm.runs.values() if run.completed]
+        cells = [
+            _title(study, arm.name),
+            failures(study, arm),
+            f"{sum(bool(measures.degenerate(study, run)) for run in done)} of {len(done)}",
+        ]
+        for name in names:
+            kind = METRICS[name].kind
+            cells += [written(_mean_of([getattr(run, at) for run in done], name), kind) for at in ("final", "best")]
+        cells += [written(_mean_of([run.best for run in done], "step"), "steps"), _steps(study, arm.name)]
+        seconds = over_seeds(study, arm.name, "seconds")
+        cells += [written(seconds.mean, "seconds"), written(seconds.sd, "seconds")]
+        rows.append(tuple(cells))
+    tail = ["best at step", "steps to the threshold", "seconds", "sd of seconds"]
+    return Table("The course of training, means over completed seeds", (*head, *tail), rows)
+
+
+def _steps(study: Study, arm: str) -> str:
+    found = list(measures.values(study, arm, METRICS["steps_to_threshold"]).values())
+    reached = [steps for steps in found if math.isfinite(steps)]
+    if not found:
+        return "-"
+    if not reached:
+        return f"never (0 of {len(found)})"
+    return f"{sum(reached) / len(reached):.0f} ({len(reached)} of {len(found)})"
+
+
+def _weakness(study: Study) -> Paragraph | None:
+    """How little two or three pairs can show."""
+    fewest = min((found.paired.n for found in against_baseline(study).values()), default=0)
+    if fewest > 3:
+        return None
+    if fewest < 2:
+        return Paragraph(
+            "Some arms share fewer than two completed seeds with the baseline: no interval, no test.", "quiet"
+        )
+    return Paragraph(
+        f"Weak: with {fewest} pairs, the fewest here, a t test has {fewest - 1} degree{'s' if fewest > 2 else ''} of "
+        f"freedom, its interval reaches {half_width(fewest):.1f} standard deviations of the differences either side, "
+        "and only larger effects can show. That an arm is within the noise here does not mean that it has no effect.",
+        "quiet",
+    )
+
+
+def _note(study: Study) -> str:
+    """Protocol and origin of the numbers."""
+    protocol = "; ".join(f"{key} {_short(value)}" for key, value in sorted(study.protocol.items()))
+    origin = "; ".join(f"{key} {_short(value)}" for key, value in sorted(study.provenance.items()))
+    return f"Preset {study.preset}, {study.steps} steps, {study.seeds} seeds. Protocol: {protocol}. Origin: {origin}."
+
+
+def _short(value) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{key} {_short(item)}" for key, item in sorted(value.items())) + ")"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _failed_note(study: Study) -> Paragraph | None:
+    reasons = [
+        f"{arm.name}, seed {seed}: {run.reason or run.status}"
+        for arm in study.arms.values()
+        for seed, run in arm.runs.items()
+        if run.failed
+    ]
+    if not reasons:
+        return None
+    shown = "; ".join(reasons[:6]) + (f"; and {len(reasons) - 6} more" if len(reasons) > 6 else "")
+    return Paragraph(
+        f"Failed seeds are left out of scores: means and differences are of those that survived. {shown}.", "quiet"
+    )
+
+
+def _pictures(study: Study, folder: pathlib.Path, output: pathlib.Path) -> Pictures | None:
+    """The grids that are there; a hash that is none, or a file that is no PNG, is passed over."""
+    found = []
+    for arm in study.arms.values():
+        path = folder / "grids" / f"{arm.hash}-seed0.png"
+        if not re.fullmatch(r"[A-Za-z0-9]+", arm.hash) or not path.is_file():
+            continue
+        if (png := path.read_bytes()).startswith(_PNG):
+            address = pathlib.Path(os.path.relpath(path, output)).as_posix()
+            found.append(Picture(_title(study, arm.name), png, address))
+    return Pictures("The last samples of seed 0, the same z and labels in every arm.", found) if found else None
+
+
+def section(study: Study, folder: pathlib.Path, output: pathlib.Path) -> list:
+    """The blocks of one study on one base; `folder` holds the result files, `output` gets the report."""
+    mark = measures.threshold(study)
+    missing = max((study.seeds - len(arm.runs) for arm in study.arms.values()), default=0)
+    blocks = [
+        Heading(3, f"{study.name} on {study.base}", study.anchor),
+        Paragraph(study.question),
+        Paragraph(QUICK, "caution") if study.preset == "quick" else None,
+        Paragraph(f"Not finished: up to {missing} seeds of an arm are missing.", "caution") if missing else None,
+        scores_table(study),
+        differences_table(study) if study.baseline in study.arms else None,
+        None if study.baseline in study.arms else Paragraph(f"The baseline, {study.baseline}, is missing.", "caution"),
+        _weakness(study),
+        course_table(study),
+        Paragraph(f"Threshold: {mark.words}.", "quiet") if mark else None,
+        _failed_note(study),
+        curves.charts(study),
+        _pictures(study, folder, output),
+        Paragraph(_note(study), "quiet"),
+    ]
+    return [block for block in blocks if block is not None]
