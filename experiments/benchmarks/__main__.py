@@ -1,0 +1,140 @@
+"""gan_jax beside PyTorch on this machine: python -m experiments.benchmarks
+
+For each work: both frameworks' first losses from the same weights must agree; then gan_jax and PyTorch's ways to run
+take turns. Besides: cold starts, memory by batch size, many seeds in one program. Needs PyTorch: pip install torch
+The results go to --output: benchmark.json, benchmark.md, benchmark.png.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import time
+from collections.abc import Callable
+
+from experiments.benchmarks import works
+from gan_jax import cli, workdir
+from gan_jax.config import choose
+from gan_jax.errors import UserError
+
+_OTHERS = ("cold_start", "memory", "seeds")
+_COLD_STARTS, _SEED_ROUNDS = 3, 7
+
+
+def _torch_version() -> str:
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        raise UserError("this benchmark needs PyTorch beside the requirements: pip install torch") from None
+
+
+def _cpu_model() -> str:
+    info = pathlib.Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _measure_work(name: str, device: str, rounds: int, warm_seconds: float) -> dict:
+    from experiments.benchmarks import contenders, peak, summary
+    from experiments.benchmarks.equality import check_equal_losses
+    from experiments.benchmarks.processes import apart
+
+    config = works.load(name)
+    print("  the first losses of both frameworks from the same weights", flush=True)
+    equality = apart(check_equal_losses, name)
+    step_gflop, best = apart(peak.step_gflop, name), peak.measure(device)
+    times, errors = contenders.measure(name, device, rounds, warm_seconds)
+    rows = summary.summarize(times, config.batch_size, step_gflop, best["gflops"])
+    labels = contenders.labels(name, device)
+    return {
+        "title": works.WORKS[name].title,
+        "config": works.WORKS[name].spec,
+        "batch_size": config.batch_size,
+        "step_gflop": round(step_gflop, 4),
+        "peak": best,
+        "equality": equality,
+        "rounds": rounds,
+        "contenders": {label: rows.get(label) or {"error": errors[label]} for label in labels},
+    }
+
+
+def _others(device: str) -> dict[str, Callable[[], dict]]:
+    from experiments.benchmarks import cold_start, memory, seeds
+    from experiments.benchmarks.processes import apart
+
+    return {
+        "cold_start": lambda: {"seconds": cold_start.measure(device, _COLD_STARTS)},
+        "memory": lambda: apart(memory.measure),
+        "seeds": lambda: apart(seeds.measure, _SEED_ROUNDS),
+    }
+
+
+def _write(output: pathlib.Path, result: dict) -> None:
+    from experiments.benchmarks import report
+
+    output.mkdir(parents=True, exist_ok=True)
+    workdir.write_text(output / "benchmark.json", json.dumps(result, indent=2) + "\n")
+    workdir.write_text(output / "benchmark.md", report.page(result))
+    if result["works"]:
+        report.write_chart(output / "benchmark.png", result["works"])
+
+
+def run(names: list[str], output: pathlib.Path, rounds: int, warm_seconds: float) -> None:
+    """Measures the named parts and writes after each, beside what lies in `output` of the others."""
+    old = output / "benchmark.json"
+    result = {"works": {}, **(json.loads(old.read_text()) if old.is_file() else {})}
+    provenance = {
+        **workdir.provenance(),
+        "cpu_model": _cpu_model(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+        "torch": _torch_version(),
+        "date": str(datetime.date.today()),
+    }
+    device, began = "cpu" if provenance["device"]["platform"] == "cpu" else "gpu", time.monotonic()
+    if provenance["load_average"] > 0.5:
+        print(
+            f"load average {provenance['load_average']:.1f}: something else runs here, so expect slow and noisy numbers"
+        )
+    others = _others(device)
+    for index, name in enumerate(names):
+        minutes = (time.monotonic() - began) / 60
+        left = f", about {minutes / index * (len(names) - index):.0f} min left" if index else ""
+        print(f"{name} ({index + 1} of {len(names)}, {minutes:.0f} min so far{left})", flush=True)
+        if name in works.WORKS:
+            section = {**_measure_work(name, device, rounds, warm_seconds), "provenance": provenance}
+            known = {**result["works"], name: section}
+            # In the order of WORKS, whatever was measured first.
+            result["works"] = {work: known[work] for work in works.WORKS if work in known}
+        else:
+            result[name] = {**others[name](), "provenance": provenance}
+        _write(output, result)
+    print(f"wrote {output / 'benchmark.md'}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--only", default="", help=f"with commas, of: {', '.join((*works.WORKS, *_OTHERS))} (all)")
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (15)")
+    # A virtual machine backs a new process's memory with large pages only after a while: until then a step can take 1.4
+    # times as long, in training as here, and that is not what a run of minutes or hours sees.
+    parser.add_argument("--warm_seconds", type=float, default=25.0, help="of each contender before its turns (25)")
+    parser.add_argument("--output", default="experiments/results", help="folder (experiments/results)")
+    arguments = parser.parse_args()
+    names = arguments.only.split(",") if arguments.only else [*works.WORKS, *_OTHERS]
+    for name in names:
+        choose([*works.WORKS, *_OTHERS], name, "--only")
+    if arguments.rounds < 1:
+        raise UserError(f"--rounds={arguments.rounds}: must be at least 1")
+    _torch_version()
+    # On a GPU each process would otherwise take most of its memory for itself.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    run(names, pathlib.Path(arguments.output), arguments.rounds, arguments.warm_seconds)
+
+
+if __name__ == "__main__":
+    cli.execute(main)

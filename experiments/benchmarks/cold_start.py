@@ -1,0 +1,59 @@
+"""Seconds from typing a command to its first ten training steps: imports, compilation and the steps themselves."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from experiments.benchmarks import contenders
+from experiments.benchmarks.quartiles import quartiles
+
+WORKS = ("cgan", "cdcgan")
+_TORCH = "PyTorch eager"
+
+
+def _seconds(label: str, name: str, device: str, cache: str) -> float:
+    """One start in a fresh process; `cache`: folder of JAX's compiled programs, "" for none."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_COMPILATION_CACHE")}
+    if cache:
+        # By default only programs that took a second to compile are kept.
+        environment |= {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    command = [sys.executable, "-m", "experiments.benchmarks.cold_start", label, name, device]
+    began = time.time()
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1]) - began
+
+
+def measure(device: str, repeats: int) -> dict:
+    """Quartiles of seconds by work: without a cache of compiled programs, with a warm one, and of PyTorch eager."""
+    result = {}
+    for name in WORKS:
+        print(f"  {name}: {repeats} cold starts of each kind", flush=True)
+        with tempfile.TemporaryDirectory() as cache:
+            _seconds(contenders.OURS, name, device, cache)
+            kinds = {
+                "gan_jax": (contenders.OURS, ""),
+                "gan_jax, programs cached": (contenders.OURS, cache),
+                _TORCH: (_TORCH, ""),
+            }
+            times = {kind: [] for kind in kinds}
+            for _ in range(repeats):
+                for kind, (label, folder) in kinds.items():
+                    times[kind].append(_seconds(label, name, device, folder))
+        result[name] = {kind: quartiles(values) for kind, values in times.items()}
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.cold_start", description=__doc__)
+    for argument in ("label", "name", "device"):
+        parser.add_argument(argument)
+    arguments = parser.parse_args()
+    contenders.make_turn(arguments.label, arguments.name, arguments.device)()
+    print(time.time())
+
+
+if __name__ == "__main__":
+    main()

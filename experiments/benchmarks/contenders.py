@@ -1,0 +1,112 @@
+"""gan_jax and PyTorch's ways to run, each ten training steps of the same work a turn."""
+
+import os
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from experiments.benchmarks import works
+from experiments.benchmarks.processes import Contender
+from gan_jax import build, steps, train
+
+OURS = "gan_jax"
+_EAGER, _CHANNELS_LAST, _COMPILE = "PyTorch eager", "PyTorch channels_last", "PyTorch compile"
+_CUDA_GRAPHS = "PyTorch compile, reduce-overhead"
+# Compiling may take minutes; what takes longer is given up, and the table says so.
+_PATIENCE_SECONDS = 600
+
+
+def labels(name: str, device: str) -> list[str]:
+    """Who takes part in a work on a device, "cpu" or "gpu"."""
+    # A memory layout of images makes no difference to a network that has none inside.
+    layout = [_CHANNELS_LAST] if works.has_convolutions(works.load(name)) else []
+    return [OURS, _EAGER, *layout, _COMPILE] + ([_CUDA_GRAPHS] if device == "gpu" else [])
+
+
+def jax_turn(name: str, device: str) -> Callable[[], None]:
+    """Ten training steps of gan_jax, in one call, as gan_jax.main runs them."""
+    del device  # JAX's default one
+    config, num_steps = works.load(name), works.STEPS
+    real = works.real_images(name, config)
+    shape = real.images.shape[1:]
+    gan = build.build(config, shape, works.NUM_CLASSES, 1000)
+    call = steps.compile_steps(gan, num_steps)
+    state = [train.init_state(gan, config, shape, works.as_floats(real))]
+    rows = np.tile(np.arange(config.batch_size, dtype=np.int32), (num_steps, 1, 1))
+    data, indices = jax.device_put(real), steps.Indices(rows, rows if real.labelled else None)
+    key = jax.random.key(1)
+
+    def turn() -> None:
+        state[0], metrics = call(state[0], data, indices, num_steps, key)
+        if not np.isfinite(metrics["d_loss"][-1]):
+            raise FloatingPointError("the discriminator's loss is not finite")
+
+    return turn
+
+
+def prepare_torch(device: str) -> str:
+    """Settings that put PyTorch on a par with JAX's defaults; returns its name of the device."""
+    import torch
+
+    if hasattr(os, "sched_getaffinity"):
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if device == "gpu":
+        # JAX's float32 products on a GPU are of TF32 by default.
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+    return "cuda" if device == "gpu" else "cpu"
+
+
+def torch_turn(name: str, device: str, label: str) -> Callable[[], None]:
+    """Ten training steps of PyTorch."""
+    # Compiler processes of its own would stay, idle, beside those that are timed.
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+    import torch
+
+    from experiments.benchmarks.torch_step import Form, Trainer
+
+    form = {
+        _EAGER: Form(),
+        _CHANNELS_LAST: Form(channels_last=True),
+        _COMPILE: Form(compile_mode="default"),
+        _CUDA_GRAPHS: Form(compile_mode="reduce-overhead"),
+    }[label]
+    config = works.load(name)
+    trainer = Trainer(config, works.as_floats(works.real_images(name, config)), form, prepare_torch(device))
+
+    def turn() -> None:
+        for _ in range(works.STEPS):
+            if label == _CUDA_GRAPHS:
+                torch.compiler.cudagraph_mark_step_begin()
+            d_loss, _ = trainer.step()
+        if not np.isfinite(float(d_loss)):
+            raise FloatingPointError("the discriminator's loss is not finite")
+
+    return turn
+
+
+def make_turn(label: str, name: str, device: str) -> Callable[[], None]:
+    return jax_turn(name, device) if label == OURS else torch_turn(name, device, label)
+
+
+def measure(name: str, device: str, rounds: int, warm_seconds: float) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """(milliseconds a step by contender in each round, error line by contender that failed)."""
+    everyone, times = {}, {}
+    for label in labels(name, device):
+        print(f"  {label}: compiles and warms up for {warm_seconds:.0f} s", flush=True)
+        everyone[label] = Contender(make_turn, (label, name, device), warm_seconds, _PATIENCE_SECONDS)
+    began = time.monotonic()
+    for done in range(1, rounds + 1):
+        for label, contender in everyone.items():
+            if not contender.error:
+                times.setdefault(label, []).append(contender.turn() * 1e3 / works.STEPS)
+        left = (time.monotonic() - began) / done * (rounds - done)
+        print(f"  round {done} of {rounds}, {left:.0f} s left of {name}", flush=True)
+    for contender in everyone.values():
+        contender.close()
+    errors = {label: contender.error for label, contender in everyone.items() if contender.error}
+    for label, error in errors.items():
+        print(f"  {label} failed: {error}", flush=True)
+    return {label: values for label, values in times.items() if label not in errors}, errors

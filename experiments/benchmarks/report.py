@@ -1,0 +1,159 @@
+"""The results as a page to read and a chart."""
+
+import pathlib
+
+import matplotlib
+
+matplotlib.use("Agg")  # No window is needed, nor there on most machines that train.
+import matplotlib.pyplot as plt
+
+from experiments.benchmarks.contenders import OURS
+from experiments.benchmarks.summary import best_rival
+
+_INTRODUCTION = """# gan_jax beside PyTorch
+
+Written by `python -m experiments.benchmarks` (`make benchmark`; it needs `pip install torch`), beside `benchmark.json`
+with every number. `--only cgan,memory` measures some parts anew and keeps the others.
+
+![milliseconds a step](benchmark.png)
+"""
+
+_METHOD = """## How it is measured
+
+- A step is one update of D and one of G on a fixed batch in float32, with losses, gradients and Adam: the same
+  networks, batch, distribution of z and optimizer in both. gan_jax also gathers its batch from a data set of uint8
+  images, and computes its metrics, as it does in training.
+- First, apart from the clock, both compute D's and G's first loss from the same weights and the same z (G's after D's
+  first update), without dropout and noise and at a rate of 1e-4; the larger of the two relative differences is told.
+- Each contender has a process of its own with as many threads as there are cores, compiles, warms up, and then takes
+  turns of ten steps with the others. Numbers are medians; quartiles over the rounds are in brackets.
+- Ratios are taken within each round, PyTorch's time over gan_jax's: above 1, gan_jax is faster. "PyTorch's best" is the
+  contender with the lowest median.
+- On a busy machine (see the load averages) the numbers say little: threads then wait for each other.
+- Images a second are real images: the batch, once a step. The share of the peak is the step's matrix products and
+  convolutions (PyTorch's FlopCounterMode, the same number for both frameworks) over the time and over the fastest
+  float32 matrix product that either framework reached on this machine in the same run.
+- PyTorch: Adam is fused, its fastest form; `compile` is torch.compile of G and of D, forward and backward; D's weight
+  gradients are not computed in G's update. A layout of channels last is left out where a network has no convolution.
+"""
+
+
+def _spread(values: dict[str, float], unit: str = "") -> str:
+    return f"{values['median']:.4g}{unit} ({values['lower']:.4g} to {values['upper']:.4g})"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)) + "\n"
+
+
+def _origin(section: dict) -> str:
+    """Where and when a section was measured."""
+    p = section["provenance"]
+    device = p["cpu_model"] if p["device"]["platform"] == "cpu" else p["device"]["kind"]
+    return (
+        f"{p['date']}, commit {p['commit'][:12]}{'+changes' if p['commit'].endswith('+changes') else ''}, {device}, "
+        f"{p['cpu_cores']} CPU cores (load average at the start {p['load_average']:.1f}), Python {p['python']}, "
+        f"jax {p['versions']['jax']}, PyTorch {p['torch']}.\n"
+    )
+
+
+def _overview(works: dict[str, dict]) -> str:
+    rows = []
+    for name, work in works.items():
+        best, contenders = best_rival(work["contenders"]), work["contenders"]
+        ours = _spread(contenders[OURS]["ms"]) if "ms" in contenders[OURS] else "failed"
+        theirs = f"{_spread(contenders[best]['ms'])}, {best.removeprefix('PyTorch ')}" if best else "failed"
+        ratio = _spread(contenders[best]["ratio"]) if best and "ratio" in contenders[best] else "-"
+        rows.append([f"`{name}`", ours, theirs, ratio])
+    head = ["work", "gan_jax, ms a step", "PyTorch's best, ms a step", "PyTorch's time / gan_jax's"]
+    return "## Overview\n\n" + _table(head, rows)
+
+
+def _work(name: str, work: dict) -> str:
+    rows = []
+    for label, row in work["contenders"].items():
+        if "error" in row:
+            rows.append([label, f"failed: {row['error'].replace('|', '/')}", "-", "-", "-"])
+            continue
+        cells = [_spread(row["ms"]), f"{row['images_per_second']:.0f}", f"{row['peak_fraction']:.0%}"]
+        rows.append([label, *cells, _spread(row["ratio"]) if "ratio" in row else "-"])
+    head = ["", "ms a step", "images a second", "share of the peak", "time / gan_jax's"]
+    equal = work["equality"]
+    difference = max(equal["d_loss"], equal["g_loss"])
+    facts = (
+        f"{work['title']}. Config `{work['config']}`, batch {work['batch_size']}, {work['rounds']} rounds. "
+        f"{work['step_gflop']:.3g} GFLOP a step, matmul peak {work['peak']['gflops']:.0f} GFLOP/s. "
+        f"Difference of the first losses {difference:.1e}, largest after ten steps {equal['after_10_steps']:.1e}.\n"
+    )
+    return f"## {name}\n\n{facts}\n{_table(head, rows)}\n{_origin(work)}"
+
+
+def _cold_start(section: dict) -> str:
+    rows = [
+        [f"`{name}`", kind, _spread(values)]
+        for name, kinds in section["seconds"].items()
+        for kind, values in kinds.items()
+    ]
+    return (
+        "## Cold start\n\nFrom typing a command to the end of its first ten steps, in a fresh process: imports and "
+        'compilation included. "Programs cached" is with JAX_COMPILATION_CACHE_DIR set and filled by a run before.\n\n'
+        + _table(["work", "", "seconds"], rows)
+        + f"\n{_origin(section)}"
+    )
+
+
+def _memory(section: dict) -> str:
+    head, parts = ["batch", "temporaries, MiB", "state and batch, MiB", "results, MiB", "together, MiB"], []
+    for batch, row in section["batches"].items():
+        parts.append([batch, *(f"{row[part] / 2**20:.1f}" for part in ("temp", "argument", "output", "total"))])
+    return (
+        f"## Memory\n\nOf one compiled `{section['work']}` step, as XLA plans it. A line through the totals: "
+        f"{section['bytes_per_image'] / 2**10:.0f} KiB an image, {section['bytes_besides'] / 2**20:.1f} MiB besides. "
+        "In training the state is donated, so that results take the place of arguments.\n\n"
+        + _table(head, parts)
+        + f"\n{_origin(section)}"
+    )
+
+
+def _seeds(section: dict) -> str:
+    rows = [
+        [f"{section['seeds']} seeds in one program (vmap)", _spread(section["together"])],
+        [f"{section['seeds']} seeds in turn", _spread(section["in_turn"])],
+        ["in turn / together", _spread(section["ratio"])],
+    ]
+    text = f"## Seeds\n\nOne `{section['work']}` step of all seeds.\n\n"
+    return text + _table(["", "ms"], rows) + f"\n{_origin(section)}"
+
+
+_SECTIONS = {"cold_start": _cold_start, "memory": _memory, "seeds": _seeds}
+
+
+def page(result: dict) -> str:
+    """The whole page, of the sections that have been measured."""
+    works = result.get("works", {})
+    parts = [_INTRODUCTION] + ([_overview(works)] if works else [])
+    parts += [_work(name, work) for name, work in works.items()]
+    parts += [write(result[name]) for name, write in _SECTIONS.items() if name in result]
+    return "\n".join([*parts, _METHOD])
+
+
+def write_chart(path: pathlib.Path, works: dict[str, dict]) -> None:
+    """Bars of ms a step with quartiles as whiskers; a panel for each work, since their scales differ."""
+    figure, panels = plt.subplots(
+        1, len(works), figsize=(max(3.2 * len(works), 6.4), 3.6), squeeze=False, layout="constrained"
+    )
+    labels = list(dict.fromkeys(label for work in works.values() for label in work["contenders"]))
+    colors = dict(zip(labels, plt.get_cmap("tab10").colors, strict=False))
+    for panel, (name, work) in zip(panels[0], works.items(), strict=True):
+        rows = {label: row["ms"] for label, row in work["contenders"].items() if "ms" in row}
+        for place, (label, ms) in enumerate(rows.items()):
+            whiskers = [[ms["median"] - ms["lower"]], [ms["upper"] - ms["median"]]]
+            panel.bar(place, ms["median"], yerr=whiskers, capsize=4, color=colors[label])
+            panel.text(place, ms["upper"], f"{ms['median']:.3g}", ha="center", va="bottom")
+        panel.set_title(f"{name}, batch {work['batch_size']}")
+        panel.set_xticks(range(len(rows)), [label.removeprefix("PyTorch ") for label in rows], rotation=30, ha="right")
+        panel.margins(y=0.12)
+    panels[0][0].set_ylabel("ms a training step (lower is better)")
+    figure.suptitle(f"One D and one G update: {OURS} beside PyTorch, medians and quartiles")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

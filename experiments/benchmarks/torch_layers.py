@@ -1,0 +1,158 @@
+"""PyTorch layers with gan_jax's reparametrisations, and their weights from gan_jax's arrays.
+
+gan_jax pads as SAME does, with the odd zero last; PyTorch's convolutions, as everyone writes them, have it first. So
+the PyTorch networks are the MIRROR IMAGE of gan_jax's: every kernel and every image is turned around in height and
+width. The losses are the same, and neither framework pays for the other's convention.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from flax import traverse_util
+from torch import nn
+
+from gan_jax.types import Batch, Player
+
+
+class _Spectral:
+    """W / sigma(W) as in gan_jax.layers.weights.spectral: u advances once an update, not once a call."""
+
+    def __init__(self, *arguments, **keywords):
+        super().__init__(*arguments, **keywords)
+        rows, columns = self.weight.flatten(1).shape
+        for name, size in (("u", rows), ("left", rows), ("right", columns)):
+            self.register_buffer(name, F.normalize(torch.randn(size), dim=0))
+
+    @torch.no_grad()
+    def iterate(self, *, keep: bool) -> None:
+        """One power iteration from the stored u; its result serves all calls until the next one."""
+        matrix = self.weight.flatten(1)
+        self.right.copy_(F.normalize(matrix.T @ self.u, dim=0))
+        self.left.copy_(F.normalize(matrix @ self.right, dim=0))
+        if keep:
+            self.u.copy_(self.left)
+
+    def normalized(self) -> torch.Tensor:
+        return self.weight / torch.dot(self.left, self.weight.flatten(1) @ self.right)
+
+
+class SpectralConv(_Spectral, nn.Conv2d):
+    def forward(self, x):
+        return self._conv_forward(x, self.normalized(), self.bias)
+
+
+class SpectralLinear(_Spectral, nn.Linear):
+    def forward(self, x):
+        return F.linear(x, self.normalized(), self.bias)
+
+
+class WeightNormLinear(nn.Linear):
+    """scale V / ||V|| for each output, by the operation behind torch.nn.utils.parametrizations.weight_norm."""
+
+    def __init__(self, *arguments, **keywords):
+        super().__init__(*arguments, **keywords)
+        self.scale = nn.Parameter(torch.ones(self.out_features))
+
+    def forward(self, x):
+        return F.linear(x, torch._weight_norm(self.weight, self.scale[:, None], 0), self.bias)
+
+
+class GaussianNoise(nn.Module):
+    def __init__(self, stddev: float):
+        super().__init__()
+        self.stddev = stddev
+
+    def forward(self, x):
+        return x + self.stddev * torch.randn_like(x)
+
+
+LINEAR = {"none": nn.Linear, "spectral": SpectralLinear, "weight": WeightNormLinear}
+CONV = {"none": nn.Conv2d, "spectral": SpectralConv}
+
+
+class Place(NamedTuple):
+    """A layer, and the shape [C, H, W] of its inputs or outputs where these are a flattened image."""
+
+    layer: nn.Module
+    inputs: tuple[int, int, int] | None = None
+    outputs: tuple[int, int, int] | None = None
+
+
+class Network(nn.Module):
+    """places: its layers by the path of the same layer's arrays in gan_jax."""
+
+    def __init__(self):
+        super().__init__()
+        self.places = {}
+
+    def at(self, path: str, layer: nn.Module, **shapes) -> nn.Module:
+        self.places[path] = Place(layer, **shapes)
+        return layer
+
+    def iterate(self, *, keep: bool) -> None:
+        """Power iterations of the layers with spectral norm."""
+        for place in self.places.values():
+            if isinstance(place.layer, _Spectral):
+                place.layer.iterate(keep=keep)
+
+
+def mirrored(images: np.ndarray) -> np.ndarray:
+    """[B, H, W, C] -> the mirror image, [B, C, H, W]."""
+    return np.ascontiguousarray(images[:, ::-1, ::-1].transpose(0, 3, 1, 2))
+
+
+def tensors(real: Batch) -> Batch:
+    """A batch of gan_jax for the PyTorch networks."""
+    labelled = tensors(real.labelled) if real.labelled else None
+    return Batch(torch.from_numpy(mirrored(real.images)), torch.from_numpy(real.labels.astype(np.int64)), labelled)
+
+
+def _reordered(rows: np.ndarray, image: tuple[int, int, int] | None) -> np.ndarray:
+    """Rows in the order of a flattened [H, W, C] to that of the mirrored [C, H, W]; further rows stay behind them."""
+    if image is None:
+        return rows
+    channels, height, width = image
+    pixels, rest = np.split(rows, [channels * height * width])
+    pixels = mirrored(pixels.reshape(height, width, channels, -1).transpose(3, 0, 1, 2))
+    return np.concatenate([pixels.reshape(pixels.shape[0], -1).T, rest])
+
+
+def _converted(place: Place, name: str, array: np.ndarray) -> tuple[str, np.ndarray]:
+    """(PyTorch's name, PyTorch's array) of one array of gan_jax."""
+    layer, inputs, outputs = place
+    if name == "kernel" and isinstance(layer, nn.ConvTranspose2d):
+        # PyTorch's turns the kernel around, gan_jax's does not; the mirror image undoes that.
+        return "weight", array.transpose(2, 3, 0, 1)
+    if name == "kernel" and array.ndim == 4:
+        return "weight", array[::-1, ::-1].transpose(3, 2, 0, 1)
+    if name == "kernel":
+        return "weight", _reordered(_reordered(array, inputs).T, outputs)
+    if name == "embedding":
+        return "weight", _reordered(array.T, outputs).T
+    if name == "bias" and outputs:
+        return "bias", _reordered(array[:, None], outputs)[:, 0]
+    of_norms = {"scale": "weight", "mean": "running_mean", "var": "running_var"}
+    return of_norms.get(name, name) if isinstance(layer, nn.modules.batchnorm._BatchNorm) else name, array
+
+
+@torch.no_grad()
+def take_weights(network: Network, player: Player) -> None:
+    """Gives a PyTorch network every array of gan_jax's; an array without a place, or the other way round, is an error.
+
+    A scale of weight norm at an image-shaped layer would have to be reordered; no work has one.
+    """
+    arrays = {**traverse_util.flatten_dict(player.params), **_without_collection(player.stats)}
+    given = set()
+    for path, array in arrays.items():
+        place = network.places["/".join(path[:-1])]
+        name, values = _converted(place, path[-1], np.asarray(array))
+        getattr(place.layer, name).copy_(torch.tensor(values.copy()))
+        given.add("/".join(path[:-1]))
+    assert given == set(network.places), f"no weights for {set(network.places) - given}"
+
+
+def _without_collection(stats: dict) -> dict:
+    """Statistics by their layer's path: spectral and batch statistics have no path in common with each other."""
+    return {path[1:]: array for path, array in traverse_util.flatten_dict(stats).items()}

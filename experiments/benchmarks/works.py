@@ -1,0 +1,133 @@
+"""What is timed: a config each, with the changes that make it one D and one G update on a fixed batch."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import config as configs
+from gan_jax.config import choose
+from gan_jax.data.dataset import to_float
+from gan_jax.types import Batch
+
+STEPS = 10  # of one turn, and of one compiled call of gan_jax
+NUM_CLASSES = 10
+
+# Both frameworks are given the same: constant rates, and samples from no moving average.
+_SAME = {
+    "batch_size": 128,
+    "d_steps": 1,
+    "steps_per_call": STEPS,
+    "generator.average_decay": 0.0,
+    "d_optimizer.schedule": "constant",
+    "g_optimizer.schedule": "constant",
+}
+_PLAIN_GAN = {
+    "objective": "bce_logits",
+    **{f"{p}_optimizer.{k}": v for p in "dg" for k, v in (("learning_rate", 2e-4), ("b1", 0.5))},
+}
+# arXiv 1606.03498 for MNIST, as far as a config says it: G ends in a plain layer and tanh, where the paper's ends in a
+# weight-normalised one and a sigmoid; D's weight-norm scales train, and z is uniform on [-1, 1].
+_IMPROVED = {
+    "batch_size": 100,
+    "objective": "bce_logits",
+    "prior.name": "uniform",
+    "generator.widths": (500, 500),
+    "generator.activation": "softplus",
+    "generator.norm": "batch",
+    "discriminator.widths": (1000, 500, 250, 250, 250),
+    "discriminator.activation": "relu",
+    "discriminator.weight": "weight",
+    "discriminator.input_noise": 0.3,
+    "discriminator.noise": 0.5,
+    "discriminator.head": "class",
+    "data.num_labels": 100,
+    "d_loss.classification": 1.0,
+    "g_loss.adversarial": 0.0,
+    "g_loss.feature_matching": 1.0,
+    **{f"{p}_optimizer.{k}": v for p in "dg" for k, v in (("learning_rate", 3e-3), ("b1", 0.5))},
+}
+# For comparisons in float32: nothing drawn inside the networks, and small rates. Adam's first update has the same size
+# wherever a gradient is, also where rounding alone decides its sign; large ones would show that and nothing else.
+_QUIET = {
+    **{f"{network}.{knob}": 0.0 for network in ("generator", "discriminator") for knob in ("dropout", "noise")},
+    "discriminator.input_noise": 0.0,
+    **{f"{p}_optimizer.learning_rate": 1e-4 for p in "dg"},
+}
+
+
+class Work(NamedTuple):
+    """title: what a reader is told; changes: of the config `spec`; image_shape: [H, W, C] of the real images."""
+
+    title: str
+    spec: str
+    changes: dict[str, Any]
+    image_shape: tuple[int, int, int]
+
+
+WORKS = {
+    "cgan": Work(
+        "conditional MLP: z 100 and a label through 256-512-1024 to 28x28x1, and its mirror with dropout 0.3",
+        "configs/cgan.py",
+        _PLAIN_GAN,
+        (28, 28, 1),
+    ),
+    "cdcgan": Work(
+        "conditional DCGAN, 28x28x1: 4x4 stride-2 convolutions of 64 and 128 channels, batch norm in G, projection",
+        "configs/cdcgan.py",
+        {**_PLAIN_GAN, "discriminator.norm": "none"},
+        (28, 28, 1),
+    ),
+    "dcgan_upsample": Work(
+        "DCGAN with upsampling, 32x32x3: 3x3 convolutions, G 128-128-64, D 16-32-64-128 with dropout and batch norm",
+        "configs/dcgan.py:upsample",
+        _PLAIN_GAN,
+        (32, 32, 3),
+    ),
+    # The paper's widths, 256 and 128, are 2,209 GFLOP a step, 35 times as much: a quarter of a minute on two cores at
+    # their peak.
+    "sngan_resnet": Work(
+        "SNGAN residual networks, 32x32x3: G 3 blocks of 32 channels (paper: 256), D 4 of 32 (paper: 128), spectral "
+        "norm, hinge loss",
+        "configs/sngan.py:resnet",
+        {"generator.widths": (32,) * 3, "discriminator.widths": (32,) * 4},
+        (32, 32, 3),
+    ),
+    "semi_supervised": Work(
+        "Improved-GAN's MLPs, 28x28x1: D 1000-500-250-250-250-10 with weight norm and noise, G 500-500 with batch "
+        "norm, a labelled batch, feature matching",
+        "configs/default.py",
+        _IMPROVED,
+        (28, 28, 1),
+    ),
+}
+
+
+def load(name: str, *, quiet: bool = False, batch_size: int = 0) -> ConfigDict:
+    """The config of a work. quiet: without dropout and noise, at small rates; batch_size: in the place of its own."""
+    work = choose(WORKS, name, "--only")
+    config = configs.load(work.spec)
+    changes = {**_SAME, **work.changes, **(_QUIET if quiet else {})}
+    configs.override(config, {**changes, "batch_size": batch_size} if batch_size else changes)
+    return config
+
+
+def has_convolutions(config: ConfigDict) -> bool:
+    return config.generator.family != "mlp"
+
+
+def real_images(name: str, config: ConfigDict) -> Batch:
+    """Images uint8 [B, H, W, C] and labels [B], and the labelled ones where some are."""
+    rng = np.random.default_rng(0)
+
+    def draw() -> Batch:
+        images = rng.integers(0, 256, (config.batch_size, *WORKS[name].image_shape)).astype(np.uint8)
+        return Batch(images, rng.integers(0, NUM_CLASSES, config.batch_size).astype(np.int32))
+
+    return draw()._replace(labelled=draw() if config.data.num_labels else None)
+
+
+def as_floats(real: Batch) -> Batch:
+    """The same images as float32 in [-1, 1]."""
+    labelled = as_floats(real.labelled) if real.labelled else None
+    return Batch(to_float(real.images), real.labels, labelled)
