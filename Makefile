@@ -4,7 +4,7 @@ WORKDIR ?= runs
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint tensorboard benchmark clean
+.PHONY: help run test lint tensorboard benchmark ablations clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,6 +35,11 @@ tensorboard: $(VENV)/.run  ## TensorBoard over WORKDIR (runs), on this machine o
 
 benchmark: $(VENV)/.run  ## step times beside PyTorch (install it first: .venv/bin/pip install torch)
 	$(BIN)/python -m experiments.benchmarks
+
+ablations: $(VENV)/.run  ## ablation studies; PRESET=full STUDIES=loss,noise BASES=tuned SEEDS=3 STEPS=1000 JOBS=2 IDX=folder
+	$(BIN)/python -m experiments.ablations $(if $(PRESET),--preset $(PRESET)) $(if $(STUDIES),--studies $(STUDIES)) \
+		$(if $(BASES),--bases $(BASES)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(IDX),--idx $(IDX))
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,154 @@
+"""Runs ablation studies, a few seeds for each arm: python -m experiments.ablations [--preset full] [--studies loss]
+
+Stopped by Ctrl-C it saves; the same command continues, and skips what has ended.
+"""
+
+import argparse
+import pathlib
+import time
+from collections import Counter
+
+from experiments.ablations import one_run, plan, results
+from experiments.ablations.clock import written
+from experiments.ablations.pool import Child, run_all
+from experiments.ablations.presets import PRESETS
+from experiments.ablations.progress import Progress
+from gan_jax import cli
+from gan_jax import config as configs
+from gan_jax.errors import Interrupted, UserError
+from gan_jax.interrupts import Interrupts
+from gan_jax.workdir import Workdir, write_text
+
+OUTPUT = "experiments/results/ablations"
+_QUICK = "QUICK preset: not for conclusions"
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m experiments.ablations", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--preset", default="quick", help=f"{', '.join(PRESETS)} (default quick)")
+    parser.add_argument("--studies", help="names with commas, of configs/ablations (default: the preset's)")
+    parser.add_argument("--bases", help="tutorial,tuned,cdcgan (default: the preset's, those that a study has)")
+    parser.add_argument("--seeds", type=int, help="so many: 0, 1, ... (default: the preset's)")
+    parser.add_argument("--steps", type=int, help="generator updates of the bases (default: the preset's)")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each on its share of the cores")
+    parser.add_argument("--workdir", default="runs/ablations")
+    parser.add_argument("--output", default="", help=f"folder of the results (default {OUTPUT})")
+    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
+    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    parser.add_argument(
+        "--keep_checkpoints", action="store_true", help="about 0.15 GB a seed; else its scores are kept"
+    )
+    parser.add_argument("--list", action="store_true", help="the studies, their arms and the number of runs; runs none")
+    arguments = parser.parse_args()
+    preset = configs.choose(PRESETS, arguments.preset, "--preset")
+    for name in ("seeds", "steps"):
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, getattr(preset, name))
+    for name in ("seeds", "steps", "jobs"):
+        if getattr(arguments, name) < 1:
+            raise UserError(f"--{name}={getattr(arguments, name)}: must be at least 1")
+    for name in ("studies", "bases"):
+        given = getattr(arguments, name)
+        setattr(arguments, name, tuple(given.split(",")) if given else ())
+    plan.check(arguments.studies, arguments.bases)
+    return arguments
+
+
+def _shared(arguments: argparse.Namespace) -> dict:
+    """Overrides of every run."""
+    preset = PRESETS[arguments.preset]
+    data = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else preset.data
+    return data | {"eval.num_images": preset.validation_images, "eval.at_end_num_images": preset.num_images}
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    """The studies, all unless some were named, and what the presets would run."""
+    everything = plan.plan(plan.STUDIES, PRESETS["full"].bases, arguments.steps, _shared(arguments))
+
+    def chosen(studies: tuple[str, ...], bases: tuple[str, ...]) -> list[plan.Arm]:
+        return [arm for arm in everything if arm.study in studies and arm.base in bases]
+
+    arms = chosen(arguments.studies or plan.STUDIES, arguments.bases or PRESETS["full"].bases)
+    for study in sorted({arm.study for arm in arms}):
+        counts = Counter(arm.base for arm in arms if arm.study == study)
+        number = ", ".join(f"{base} {count}" for base, count in counts.items())
+        print(f"{study:<20} {number:<36} {plan.module(study).__doc__.strip().splitlines()[0]}")
+    print(f"{len(arms)} arms, {len(plan.distinct(arms))} distinct runs")
+    for name, preset in PRESETS.items():
+        runs = len(plan.distinct(chosen(preset.studies, preset.bases)))
+        which = "all studies" if preset.studies == plan.STUDIES else ", ".join(preset.studies)
+        print(f"--preset {name}: {which} on {', '.join(preset.bases)}; {runs} runs x {preset.seeds} seeds")
+
+
+def _prepare(campaign: results.Campaign, runs: dict[str, plan.Arm], left: dict[str, list[int]]) -> None:
+    """The folders of what is to be trained; the records of crashes that are tried again go."""
+    for name, seeds in left.items():
+        folder = campaign.workdir / name
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "config.json", configs.to_json(runs[name].config))
+        for seed in seeds:
+            (folder / f"seed-{seed}.json").unlink(missing_ok=True)
+
+
+def _run(campaign: results.Campaign, arguments: argparse.Namespace, interrupts: Interrupts) -> None:
+    """Trains what is missing; the files of results are up to date after every run."""
+    runs, left = plan.distinct(campaign.arms), results.missing(campaign)
+    extra = [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
+    extra += ["--keep_checkpoints"] if arguments.keep_checkpoints else []
+    words = {name: ["--seeds", ",".join(map(str, seeds)), *extra] for name, seeds in left.items()}
+    if done := set(runs) - set(left):
+        results.write(campaign, done)
+    progress = Progress(runs, left, campaign.steps, arguments.jobs)
+    about = f"{len(campaign.arms)} arms, {len(runs)} distinct runs x {campaign.seeds} seeds"
+    seeds = sum(map(len, left.values()))
+    guess = f"{written(progress.clock.left())} by a rough model of two free cores"
+    print(f"{about}; to train {seeds}, {guess}" if seeds else f"{about}, all done", flush=True)
+
+    def ended(child: Child, code: int) -> None:
+        seeds = progress.unwritten(child)
+        if code not in (0, Interrupted.exit_code) and not interrupts.received:
+            for seed in seeds:
+                reason = f"its process ended with exit code {code}: {child.last_line()}"
+                one_run.write(child.folder, seed, one_run.crashed(reason, Workdir(str(child.folder / f"seed-{seed}"))))
+        results.write(campaign, [child.name])
+
+    _prepare(campaign, runs, left)
+    run_all(words, campaign.workdir, arguments.jobs, progress.look, ended, lambda: bool(interrupts.received))
+
+
+def _summary(campaign: results.Campaign, seconds: float) -> None:
+    """How it went; Interrupted where seeds are left that have no record at all."""
+    runs, failed, left = plan.distinct(campaign.arms), Counter(), 0
+    for name in runs:
+        for seed in range(campaign.seeds):
+            record = one_run.read(campaign.workdir / name, seed)
+            left += record is None
+            failed[record["status"] if record else "completed"] += 1
+    del failed["completed"]
+    if left:
+        raise Interrupted(f"stopped with {left} seeds to go, all saved; the same command continues")
+    ends = ", ".join(f"{count} {status}" for status, count in sorted(failed.items())) or "none failed"
+    print(f"{len(runs)} runs x {campaign.seeds} seeds, {ends}; {written(seconds)}. Results in {campaign.output}")
+
+
+def main() -> None:
+    arguments = _parse()
+    if arguments.list:
+        _list(arguments)
+        return
+    preset, workdir, began = PRESETS[arguments.preset], pathlib.Path(arguments.workdir), time.monotonic()
+    names = arguments.studies or preset.studies
+    arms = plan.plan(names, arguments.bases or preset.bases, arguments.steps, _shared(arguments))
+    output = results.output_folder(arguments.output, OUTPUT, workdir, arguments.preset, arms)
+    campaign = results.Campaign(arms, arguments.preset, arguments.steps, arguments.seeds, workdir, output)
+    notice = f"{_QUICK}; " if arguments.preset == "quick" else ""
+    print(f"{notice}{arguments.steps} updates, {preset.num_images} images a score; results go to {output}")
+    with Interrupts() as interrupts:
+        _run(campaign, arguments, interrupts)
+    _summary(campaign, time.monotonic() - began)
+    if notice:
+        print(_QUICK)
+
+
+if __name__ == "__main__":
+    cli.execute(main)
