@@ -1,6 +1,7 @@
 """Strict arithmetic for every test; a small data set as files, a run of a second on it, and what it left."""
 
 import gzip
+import os
 import struct
 import sys
 import tempfile
@@ -15,9 +16,11 @@ from gan_jax.evaluation import inception, inception_weights
 from gan_jax.records import read_metrics
 from gan_jax.trained import load
 
-# Many tests run the same small program: within one session it is compiled once.
-_COMPILED = tempfile.TemporaryDirectory(prefix="gan_jax-tests-")
-jax.config.update("jax_compilation_cache_dir", _COMPILED.name)
+# Many tests run the same small program: within one session it is compiled once, for all of pytest's workers.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _COMPILED = tempfile.TemporaryDirectory(prefix="gan_jax-tests-")
+    os.environ["GAN_JAX_TESTS_COMPILED"] = _COMPILED.name
+jax.config.update("jax_compilation_cache_dir", os.environ["GAN_JAX_TESTS_COMPILED"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 # A [B, 1] logit against a [B] target must fail, not broadcast to [B, B].
 jax.config.update("jax_numpy_rank_promotion", "raise")
