@@ -62,7 +62,7 @@ def torch_functions(torch):
     }
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS.keys() - {"prelu", "prelu_shared"})
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS.keys() - {"prelu", "prelu_shared"}))
 def test_activations_are_torchs(name):
     np.testing.assert_allclose(ACTIVATIONS[name](0.2)()(jnp.array(POINTS)), GOLDEN[name], rtol=2e-5, atol=1e-6)
 
