@@ -34,6 +34,7 @@ class Protocol(NamedTuple):
     generator: str = "averaged"
     checkpoint: str = "newest"
     train_on_generated: bool = False
+    quick: bool = False
 
     @property
     def file_name(self) -> str:
@@ -97,12 +98,9 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     conditions = balanced_labels(protocol.num_images, num_classes)
     generated = Split(trained.draw(conditions, protocol.seed, raw=not averaged), conditions)
     chosen = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
-    all_train = _see(extract, dataset.train)
-    seen = {
-        "generated": _see(extract, generated),
-        "real": _see(extract, split),
-        "train": Seen(*(None if part is None else part[chosen] for part in all_train)),
-    }
+    floor = Split(*(part[chosen] for part in dataset.train))
+    seen = {name: _see(extract, part) for name, part in (("generated", generated), ("real", split), ("train", floor))}
+    all_train = None if protocol.quick else _see(extract, dataset.train).features
     result = {
         "step": trained.step,
         "checkpoint": protocol.checkpoint,
@@ -119,9 +117,8 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         "num_floor": len(chosen),
         **workdir.provenance(),
     }
-    found = scores(**seen, all_train=all_train.features, conditional=conditional)
+    found = scores(**seen, all_train=all_train, conditional=conditional)
     if protocol.train_on_generated:
-        floor = Split(*(part[chosen] for part in dataset.train))
         found["classification_accuracy_score"] = classification_accuracy_score(
             generated, floor, split, num_classes, data_dir
         )
@@ -195,6 +192,9 @@ def main() -> None:
         "--train_on_generated",
         action="store_true",
         help="also the classification accuracy score: two trainings of the classifier, 1 to 2 minutes each",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="without the scores that look at every training image (bins, copies)"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")

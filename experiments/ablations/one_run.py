@@ -88,11 +88,11 @@ def _evaluated(place: Workdir, num_images: int, data_dir: str) -> dict:
     """Scores of the newest and of the best state; {} of a run that failed before its first checkpoint."""
     if not place.checkpoints.is_dir():
         return {"final": {}, "best": {}, "protocol": {}}
-    final = best = evaluate(str(place.path), Protocol(num_images), data_dir)
+    final = best = evaluate(str(place.path), Protocol(num_images, quick=True), data_dir)
     if not place.best.is_dir():
         best = {}
     elif load(str(place.path), "best").step != final["step"]:
-        best = evaluate(str(place.path), Protocol(num_images, checkpoint="best"), data_dir)
+        best = evaluate(str(place.path), Protocol(num_images, checkpoint="best", quick=True), data_dir)
     return {"final": _scores(final), "best": _scores(best), "protocol": _protocol(final, place, num_images)}
 
 

@@ -23,5 +23,5 @@ class Preset(NamedTuple):
 # base is an arm of each: 21 runs, 19 min, and at most 1 min for the classifier that the scores are made with.
 PRESETS = {
     "quick": Preset(("optimizer", "loss", "beta1"), ("tuned",), 2, 400, 2_000, 1_000, {"data.name": "mnist_5k"}),
-    "full": Preset(STUDIES, ("tutorial", "tuned", "cdcgan"), 5, 3000, 10_000, 2_000, {"data.fallback": "mnist_5k"}),
+    "full": Preset(STUDIES, ("tutorial", "tuned", "cdcgan"), 5, 3000, 5_000, 2_000, {"data.fallback": "mnist_5k"}),
 }

@@ -99,11 +99,13 @@ def _shift(images: jax.Array, offset: jax.Array, most: int) -> jax.Array:
 
 
 def template(image_shape: tuple[int, ...], num_classes: int, recipe: Recipe = Recipe()) -> Any:
-    """Untrained variables, in the structure of trained ones."""
+    """The structure and shapes of a classifier's variables."""
+    return jax.eval_shape(lambda: _untrained(image_shape, num_classes, recipe))
+
+
+def _untrained(image_shape: tuple[int, ...], num_classes: int, recipe: Recipe) -> Any:
     network = _Network(recipe, num_classes)
-    return jax.jit(lambda key: network.init(key, jnp.zeros((1, *image_shape)), train=False))(
-        jax.random.key(recipe.seed)
-    )
+    return network.init(jax.random.key(recipe.seed), jnp.zeros((1, *image_shape)), train=False)
 
 
 def train_classifier(
@@ -115,7 +117,7 @@ def train_classifier(
 ) -> Classifier:
     """Trains on images uint8 [N, H, W, C] and labels [N]; `progress` hears of every 50th step."""
     network = _Network(recipe, num_classes)
-    variables = template(images.shape[1:], num_classes, recipe)
+    variables = jax.jit(lambda: _untrained(images.shape[1:], num_classes, recipe))()
     rate = optax.cosine_onecycle_schedule(recipe.num_steps, recipe.peak_learning_rate)
     optimizer = optax.adam(rate)
     images, labels = jax.device_put((images, labels))

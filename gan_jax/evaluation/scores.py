@@ -21,6 +21,7 @@ from gan_jax.evaluation.two_sample import nearest_neighbour_test
 _SPLITS = 5
 _RESAMPLES = 10
 _SUBSETS = 50
+_BINNED = 20_000
 
 
 class Seen(NamedTuple):
@@ -90,7 +91,9 @@ def _neighbours(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str,
 def _modes_and_copies(generated: Seen, real: Seen, train: Seen, all_train: np.ndarray) -> Iterator[tuple[str, Score]]:
     bins = min(100, len(all_train) // 10)
     if bins > 1:
-        centres = k_means(all_train, bins)
+        # Where the bins lie is found on some of the images; their shares are those of all.
+        some = np.random.default_rng(0).permutation(len(all_train))[:_BINNED]
+        centres = k_means(all_train[some], bins)
         found = [different_bins(all_train, x.features, centres=centres) for x in (generated, real)]
         shares = [result.share_different for result in found]
         # Real images here are the held-out ones: the bins are fitted to the training images.
@@ -115,19 +118,21 @@ def _classes(generated: Seen, real: Seen, train: Seen, conditional: bool) -> Ite
         yield "conditional_accuracy", Score(value, accuracy(real.predicted, real.labels), error)
 
 
-def scores(generated: Seen, real: Seen, train: Seen, all_train: np.ndarray, conditional: bool) -> dict[str, Score]:
+def scores(
+    generated: Seen, real: Seen, train: Seen, all_train: np.ndarray | None, conditional: bool
+) -> dict[str, Score]:
     """Every score by its name.
 
     real: the split that is reported on. train: as many random training images as there are generated ones, or all, for
-    the floors; all_train [N, F]: features of every training image. The floor of conditional_accuracy is the
-    classifier's accuracy on the reported split, that of different_bins the reported split's own value; those of
-    nearer_to_train and data_copying are chance.
+    the floors; all_train [N, F]: features of every training image, None to leave out what needs them (bins, copies).
+    The floor of conditional_accuracy is the classifier's accuracy on the reported split, that of different_bins the
+    reported split's own value; those of nearer_to_train and data_copying are chance.
     """
     return {
         **dict(_classes(generated, real, train, conditional)),
         **dict(_distances(generated, real, train)),
         **dict(_neighbours(generated, real, train)),
-        **dict(_modes_and_copies(generated, real, train, all_train)),
+        **({} if all_train is None else dict(_modes_and_copies(generated, real, train, all_train))),
     }
 
 
