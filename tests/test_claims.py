@@ -11,7 +11,8 @@ from scipy import stats
 
 from experiments import claims
 from experiments.reporting import claims_section, results, statistics
-from experiments.reporting.claims_list import CLAIMS, DIRECTIONS, OSCILLATION, STEPS, Claim, Comparison
+from experiments.reporting.claim import DIRECTIONS, OSCILLATION, STEPS, Claim, Comparison
+from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.measures import METRICS
 from experiments.reporting.statistics import Paired
 from experiments.reporting.verdicts import direction_verdict, judge

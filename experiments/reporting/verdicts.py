@@ -17,7 +17,7 @@ degenerate, its steadiness is undecided.
 import math
 from typing import NamedTuple
 
-from experiments.reporting.claims_list import Claim, Comparison
+from experiments.reporting.claim import Claim, Comparison
 from experiments.reporting.comparisons import ALPHA, SCORES
 from experiments.reporting.measures import METRICS, degenerate, paired_values, values
 from experiments.reporting.results import Study

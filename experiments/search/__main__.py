@@ -1,0 +1,201 @@
+"""Searches config leaves for the best validation score: python -m experiments.search --config C KEY=VALUES ...
+
+    python -m experiments.search --config configs/cgan.py:tuned --trials 30 \\
+        'g_optimizer.learning_rate=1e-4..3e-3:log' 'generator.activation=relu|prelu|leaky_relu'
+
+KEY=a|b|c tries a list, KEY=low..high a range, :log by its logarithm; keys with commas get the same value. The score is
+the Frechet distance of the last state to held-out training images; the test split is not looked at. Trials that do
+worse than the median of the others at the same step are stopped. What is not searched is changed by --config.key=value.
+The same command continues; several of them, also on several machines, may share a --storage.
+"""
+
+import argparse
+import hashlib
+import os
+import pathlib
+import warnings
+
+import optuna
+from ml_collections import ConfigDict
+from optuna.trial import TrialState
+
+from experiments.search import one_trial, report, space
+from gan_jax import cli
+from gan_jax import config as configs
+from gan_jax.config import choose
+from gan_jax.errors import Interrupted, UserError
+from gan_jax.interrupts import Interrupts
+
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+# A trial whose process died (a power cut, a kill) is tried again when nobody has spoken for it for so long.
+_BEAT_SECONDS, _GRACE_SECONDS = 20, 90
+
+
+def _gaussian_process(seed: int) -> optuna.samplers.BaseSampler:
+    try:
+        return optuna.samplers.GPSampler(seed=seed)
+    except ImportError:
+        raise UserError("--sampler=gp needs PyTorch: pip install torch; or choose --sampler=tpe") from None
+
+
+SAMPLERS = {
+    "tpe": lambda seed, leaves: optuna.samplers.TPESampler(seed=seed),
+    "random": lambda seed, leaves: optuna.samplers.RandomSampler(seed=seed),
+    # Its seed is the order of the grid, which a restart must not change.
+    "grid": lambda seed, leaves: optuna.samplers.GridSampler(space.grid(leaves), seed=0),
+    "gp": lambda seed, leaves: _gaussian_process(seed),
+}
+PRUNERS = {
+    "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+    "none": optuna.pruners.NopPruner,
+}
+
+
+def _parse() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.search",
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", required=True, help="config file, or file:variant")
+    parser.add_argument("--trials", type=int, default=20, help="so many in all, earlier ones included (default 20)")
+    parser.add_argument("--sampler", default="tpe", help=f"{', '.join(SAMPLERS)} (default tpe)")
+    parser.add_argument("--pruner", default="median", help=f"{', '.join(PRUNERS)} (default median)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampler; the training's is --config.seed")
+    parser.add_argument("--workdir", default="runs/search", help="folder of the trials and of the report")
+    parser.add_argument("--storage", default="", help="where Optuna keeps the trials (default SQLite in the workdir)")
+    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    return parser.parse_known_args()
+
+
+def _split(rest: list[str]) -> tuple[list[str], list[str]]:
+    """The words of the space, and the overrides."""
+    return [word for word in rest if not word.startswith("--")], [word for word in rest if word.startswith("--")]
+
+
+def _base(arguments: argparse.Namespace, overrides: list[str]) -> ConfigDict:
+    """The config that the search starts from: it needs scores on the way, and none of the test split."""
+    config = cli.parse_config(arguments.config, overrides)
+    if not config.eval.every_steps:
+        raise UserError("a search needs validation scores: set --config.eval.every_steps=200, or another number")
+    if "eval.at_end" in (word.removeprefix("--config.").partition("=")[0] for word in overrides):
+        raise UserError("--config.eval.at_end would score trials on the test split; leave it out")
+    if arguments.trials < 1:
+        raise UserError(f"--trials={arguments.trials}: must be at least 1")
+    return config
+
+
+def _storage(arguments: argparse.Namespace, workdir: pathlib.Path) -> optuna.storages.BaseStorage:
+    address = arguments.storage or f"sqlite:///{workdir / 'search.db'}"
+    try:
+        return optuna.storages.RDBStorage(
+            address,
+            engine_kwargs={"connect_args": {"timeout": 60}} if address.startswith("sqlite") else None,
+            heartbeat_interval=_BEAT_SECONDS,
+            grace_period=_GRACE_SECONDS,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=3),
+        )
+    except Exception as error:  # SQLAlchemy and a driver each have their own.
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"--storage={address} cannot be opened: {reason}") from None
+
+
+def _study(arguments: argparse.Namespace, config: ConfigDict, leaves: list[space.Leaf], workdir: pathlib.Path):
+    """The study in the storage; refused where its trials are of something else."""
+    study = optuna.create_study(
+        study_name="search",
+        storage=_storage(arguments, workdir),
+        load_if_exists=True,
+        pruner=choose(PRUNERS, arguments.pruner, "--pruner")(),
+    )
+    # The same seed after a restart would propose the same points again.
+    seed = arguments.seed + 1000 * len(study.trials)
+    study.sampler = choose(SAMPLERS, arguments.sampler, "--sampler")(seed, leaves)
+    about = {"config": configs.to_json(config), "space": [leaf.text for leaf in leaves]}
+    for name, value in about.items():
+        if study.user_attrs.setdefault(name, value) != value:
+            raise UserError(
+                f"--workdir={workdir} holds a search of another {name}; choose another workdir"
+                + (f", or search {'; '.join(study.user_attrs[name])}" if name == "space" else "")
+            )
+        study.set_user_attr(name, value)
+    return study
+
+
+class _Search:
+    """What the trials of a search share."""
+
+    def __init__(self, arguments: argparse.Namespace, config: ConfigDict, overrides: list[str], interrupts: Interrupts):
+        self._config, self._interrupts = config, interrupts
+        self._words = [f"--config={arguments.config}", *overrides, "--config.eval.at_end=false"]
+        self._words += [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
+        self._trials = pathlib.Path(arguments.workdir) / "trials"
+
+    def run(self, changes: dict[str, str], hears=lambda step, score: True) -> one_trial.Outcome:
+        """Trains with `changes` in the folder that they name: the same ones are never trained twice."""
+        words = [*self._words, *(f"--config.{key}={text}" for key, text in sorted(changes.items()))]
+        config = ConfigDict(self._config.to_dict()).lock()
+        configs.override(config, changes | {"eval.at_end": "false"}, parse=True)
+        folder = self._trials / hashlib.sha256(configs.to_json(config).encode()).hexdigest()[:12]
+        return one_trial.run(words, config, folder, hears, lambda: bool(self._interrupts.received))
+
+    def objective(self, trial: optuna.Trial, leaves: list[space.Leaf]) -> float:
+        """The last validation score of a trial; one that failed or is refused counts as pruned: worse than any."""
+        changes = space.suggest(trial, leaves)
+
+        def hears(step: int, score: float) -> bool:
+            trial.report(score, step)
+            return not trial.should_prune()
+
+        outcome = self.run(changes, hears)
+        for name, value in (("changes", changes), ("outcome", outcome._replace(scores={})._asdict())):
+            trial.set_user_attr(name, value)
+        print(report.progress_line(trial.number, outcome, changes), flush=True)
+        if outcome.end != "completed":
+            raise optuna.TrialPruned
+        return list(outcome.scores.values())[-1]
+
+
+def _optimize(search: _Search, study: optuna.Study, leaves: list[space.Leaf], trials: int, interrupts) -> None:
+    enough = optuna.study.MaxTrialsCallback(trials, states=_ENDED)
+    if len(study.get_trials(deepcopy=False, states=_ENDED)) >= trials:
+        return
+
+    def objective(trial: optuna.Trial) -> float:
+        try:
+            return search.objective(trial, leaves)
+        except Interrupted:
+            # Its training is saved; the same values are tried first next time, and go on from there.
+            study.enqueue_trial(trial.params)
+            raise
+
+    study.optimize(objective, callbacks=[enough])
+
+
+def main() -> None:
+    arguments, rest = _parse()
+    words, overrides = _split(rest)
+    config = _base(arguments, overrides)
+    leaves = [space.parse(word, config) for word in words]
+    space.check(leaves)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    workdir = pathlib.Path(arguments.workdir)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--workdir={workdir} cannot be written: {error.strerror}") from error
+    study = _study(arguments, config, leaves, workdir)
+    with Interrupts() as interrupts:
+        search = _Search(arguments, config, overrides, interrupts)
+        print(f"{arguments.config} as it is, then {arguments.trials} trials of " + "; ".join(x.text for x in leaves))
+        untuned = search.run({})
+        print(report.progress_line(None, untuned, {}), flush=True)
+        _optimize(search, study, leaves, arguments.trials, interrupts)
+    print(report.write(study, untuned, arguments.config, overrides, workdir))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    cli.execute(main)

@@ -1,0 +1,112 @@
+"""Which leaves of a config a search varies, and over what: KEY=a|b|c, KEY=low..high or KEY=low..high:log."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import optuna
+from ml_collections import ConfigDict
+
+from gan_jax import config as configs
+from gan_jax.errors import UserError
+
+_RANGE = re.compile(r"(?P<low>[-+\d.eE]+?)\.\.(?P<high>[-+\d.eE]+)(?P<log>:log)?")
+
+
+class Leaf(NamedTuple):
+    """keys: the leaves that get the same value; choices: texts of a list, else a range, of whole numbers or not."""
+
+    keys: tuple[str, ...]
+    choices: tuple[str, ...] = ()
+    low: float = math.nan
+    high: float = math.nan
+    log: bool = False
+    whole: bool = False
+
+    @property
+    def name(self) -> str:
+        return ",".join(self.keys)
+
+    @property
+    def text(self) -> str:
+        if self.choices:
+            return f"{self.name} in {', '.join(self.choices)}"
+        return f"{self.name} from {self.low:g} to {self.high:g}{', by its logarithm' if self.log else ''}"
+
+
+def _changed(config: ConfigDict, changes: dict[str, str]) -> ConfigDict:
+    copy = ConfigDict(config.to_dict()).lock()
+    configs.override(copy, changes, parse=True)
+    return copy
+
+
+def _range(keys: tuple[str, ...], match: re.Match, config: ConfigDict, word: str) -> Leaf:
+    try:
+        low, high = float(match["low"]), float(match["high"])
+    except ValueError:
+        raise UserError(f"'{word}': a range is written low..high, as 1e-4..1e-2") from None
+    now = configs.leaves(config)[keys[0]]
+    if isinstance(now, str | bool | tuple):
+        raise UserError(f"'{word}': expected a list as a|b|c, since {keys[0]} is no number")
+    log, whole = bool(match["log"]), type(now) is int
+    if not low < high or (log and low <= 0) or (whole and not (low.is_integer() and high.is_integer())):
+        kind = "whole numbers, " if whole else ""
+        raise UserError(f"'{word}': a range needs {kind}low < high{', above 0 for :log' if log else ''}")
+    return Leaf(keys, low=low, high=high, log=log, whole=whole)
+
+
+def _text(value: float, whole: bool) -> str:
+    return str(int(value)) if whole else repr(float(value))
+
+
+def parse(word: str, config: ConfigDict) -> Leaf:
+    """One word of a command line as a Leaf; UserError where `config` has no such key or takes no such value."""
+    name, equals, values = word.partition("=")
+    keys = tuple(key.removeprefix("--config.") for key in name.split(","))
+    if not equals or not values:
+        raise UserError(f"'{word}' is not understood; write KEY=a|b|c, KEY=low..high or KEY=low..high:log")
+    if match := _RANGE.fullmatch(values):
+        # A key that is unknown is named before anything else is said.
+        _changed(config, {key: str(configs.leaves(config).get(key, "0")) for key in keys})
+        leaf = _range(keys, match, config, word)
+        ends = [_text(end, leaf.whole) for end in (leaf.low, leaf.high)]
+    else:
+        ends = values.split("|")
+        if len(set(ends)) < 2 or len(set(ends)) < len(ends):
+            raise UserError(f"'{word}': a list needs two or more different values, as a|b|c")
+        leaf = Leaf(keys, tuple(ends))
+    for end in ends:
+        _changed(config, dict.fromkeys(keys, end))
+    return leaf
+
+
+def check(leaves: Sequence[Leaf]) -> None:
+    """UserError where a key is searched twice, or nothing is searched."""
+    keys = [key for leaf in leaves for key in leaf.keys]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise UserError(f"{', '.join(twice)} is given twice; give each key once")
+    if not keys:
+        raise UserError("name at least one leaf to search, as 'd_optimizer.learning_rate=1e-4..1e-2:log'")
+
+
+def suggest(trial: optuna.Trial, leaves: Sequence[Leaf]) -> dict[str, str]:
+    """key -> text of the value that a trial tries."""
+    found = {}
+    for leaf in leaves:
+        if leaf.choices:
+            text = trial.suggest_categorical(leaf.name, leaf.choices)
+        elif leaf.whole:
+            text = str(trial.suggest_int(leaf.name, int(leaf.low), int(leaf.high), log=leaf.log))
+        else:
+            text = repr(trial.suggest_float(leaf.name, leaf.low, leaf.high, log=leaf.log))
+        found.update(dict.fromkeys(leaf.keys, text))
+    return found
+
+
+def grid(leaves: Sequence[Leaf]) -> dict[str, tuple[str, ...]]:
+    """leaf -> its values; UserError for a range, which has no end of them."""
+    for leaf in leaves:
+        if not leaf.choices:
+            raise UserError(f"--sampler=grid needs lists: write {leaf.name}=a|b|c instead of a range")
+    return {leaf.name: leaf.choices for leaf in leaves}
