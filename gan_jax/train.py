@@ -1,5 +1,6 @@
 """The host loop: calls of several compiled steps for one seed or many, what is due between them, interrupts."""
 
+import contextlib
 import pathlib
 import time
 
@@ -18,15 +19,26 @@ from gan_jax.states import examples, init_state, keys, restore
 
 
 class _Training:
-    """The runs of all seeds, and the engine that trains them: everything that the loop needs between two calls."""
+    """The runs of all seeds, and the engine that trains them: everything that the loop needs between two calls.
 
-    def __init__(self, config: ConfigDict, folder: workdir.Workdir, dataset: Dataset, data_dir: str):
+    held: keeps the workdir locked until the caller lets go of it.
+    """
+
+    def __init__(
+        self,
+        config: ConfigDict,
+        folder: workdir.Workdir,
+        dataset: Dataset,
+        data_dir: str,
+        held: contextlib.ExitStack,
+    ):
         total = build.num_steps(config, len(dataset.train.labels))
         self.config, self.total, self.step = config, total, total
         self.gan = build.build(config, dataset.image_shape, dataset.num_classes, total)
         everyone = seeds.members(config, folder)
         data = {own.seed: steps.training_data(own, dataset) for own, _ in everyone}
         folder.start(config)
+        held.enter_context(folder.locked())
         for own, place in everyone:
             place.start(own)
         self.runs = [Run(own, place, dataset, total) for own, place in seeds.unfinished(everyone)]
@@ -117,16 +129,18 @@ def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path:
 
     With config.num_seeds > 1 each seed has a workdir of its own inside, and the first one's grid is returned.
     """
-    with Interrupts() as interrupts:
-        return _train(config, workdir.Workdir(path), data_dir, interrupts)
+    with Interrupts() as interrupts, contextlib.ExitStack() as held:
+        return _train(config, workdir.Workdir(path), data_dir, interrupts, held)
 
 
-def _train(config: ConfigDict, folder: workdir.Workdir, data_dir: str, interrupts: Interrupts) -> pathlib.Path:
+def _train(
+    config: ConfigDict, folder: workdir.Workdir, data_dir: str, interrupts: Interrupts, held: contextlib.ExitStack
+) -> pathlib.Path:
     began, before, dataset = time.time(), folder.run(), load_data(config, data_dir)
     data = describe(dataset)
     if "data" in before:
         check_data(folder.path, before["data"], data)
-    training = _Training(config, folder, dataset, data_dir)
+    training = _Training(config, folder, dataset, data_dir, held)
     earlier = [run.folder.run() for run in training.runs]
     about = {**workdir.provenance(), "data": data, "status": "running", "num_steps": training.total}
     for place in (folder, *(run.folder for run in training.runs if run.folder is not folder)):

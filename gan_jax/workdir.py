@@ -1,5 +1,6 @@
 """The folder of one run: its config, its provenance, where everything in it lies."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -7,12 +8,18 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Iterator
 
 import jax
 from ml_collections import ConfigDict
 
 from gan_jax import config as configs
 from gan_jax.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Not on Windows: two processes are not kept apart there.
+    fcntl = None
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -85,6 +92,19 @@ class Workdir:
             write_text(self._config, configs.to_json(config))
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """The only process that trains here; UserError where another one does. Ends with the process at the latest."""
+        with self._config.open("r+") as file:
+            if fcntl:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise UserError(
+                        f"--workdir={self.path}: another process trains there; wait for it, or choose another workdir"
+                    ) from None
+            yield
 
     def config(self) -> ConfigDict:
         """The config of the run that lies here."""

@@ -112,6 +112,17 @@ def test_another_config_is_refused_with_the_differences(config, tmp_path):
         train.train(config, path)
 
 
+def test_a_second_process_on_a_workdir_is_refused_and_changes_nothing(config, tmp_path):
+    place = workdir.Workdir(str(tmp_path / "run"))
+    place.start(config)
+    with place.locked():
+        before = sorted(str(path) for path in place.path.rglob("*"))
+        with pytest.raises(UserError, match="another process trains there"):
+            train.train(config, str(place.path))
+        assert sorted(str(path) for path in place.path.rglob("*")) == before
+    assert train.train(config, str(place.path)).is_file()
+
+
 def test_other_data_is_refused(config, idx_folder, tmp_path):
     path = str(tmp_path / "run")
     train.train(config, path)
