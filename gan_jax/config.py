@@ -151,12 +151,27 @@ def to_json(config: ConfigDict) -> str:
     return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
 
 
+class RecordedConfig(ConfigDict):
+    """A config as a run has recorded it: a key that it lacks is one that the code did not have then."""
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return super().__getitem__(key)
+        except KeyError:
+            if key.startswith("_"):  # Python's own questions, about copying, say.
+                raise
+            raise UserError(
+                f"this run was made by another version of this code: its config.json has no key '{key}'; use that "
+                "version (its run.json names the commit), or train again"
+            ) from None
+
+
 def from_json(text: str) -> ConfigDict:
     """The inverse of `to_json`; JSON's lists are this project's tuples."""
 
     def build(value):
         if isinstance(value, dict):
-            return ConfigDict({key: build(item) for key, item in value.items()})
+            return RecordedConfig({key: build(item) for key, item in value.items()})
         return tuple(value) if isinstance(value, list) else value
 
     return build(json.loads(text)).lock()

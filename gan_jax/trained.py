@@ -87,11 +87,7 @@ def load(path: str, checkpoint: str = "newest") -> Trained:
     if "data" not in run or not folder.checkpoints.is_dir():
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
     shape = tuple(run["data"]["image_shape"])
-    try:
-        gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
-    except (AttributeError, KeyError) as error:  # A knob that did not exist when the run was made.
-        reason = str(error).strip("'\"").splitlines()[0]
-        raise UserError(f"--workdir={path} was made by another version of this code: {reason}") from error
+    gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
     checkpoints, step = _stored(folder, config.keep_checkpoints, checkpoint)
     step, state = train.restore(checkpoints, gan, config, shape, step)
     checkpoints.close()

@@ -112,6 +112,17 @@ def test_another_config_is_refused_with_the_differences(config, tmp_path):
         train.train(config, path)
 
 
+@pytest.mark.parametrize("key", ["num_seeds", "targets", "generator"])
+def test_a_run_of_other_code_is_refused_in_one_line(config, tmp_path, key):
+    path = tmp_path / "run"
+    train.train(config, str(path))
+    recorded = json.loads((path / "config.json").read_text())
+    del recorded[key]
+    (path / "config.json").write_text(json.dumps(recorded))
+    with pytest.raises(UserError, match=f"another version of this code: .*'{key}'"):
+        evaluate.evaluate_seeds(str(path), evaluate.Protocol(10), str(tmp_path))
+
+
 def test_a_second_process_on_a_workdir_is_refused_and_changes_nothing(config, tmp_path):
     place = workdir.Workdir(str(tmp_path / "run"))
     place.start(config)
