@@ -27,9 +27,13 @@ def _network() -> ConfigDict:
             "norm_order": "norm_activation",  # norm_activation, activation_norm
             "norm_momentum": 0.9,  # DECAY of the running moments; PyTorch's momentum is one minus this
             "norm_epsilon": 1e-5,  # added to the variance
+            "norm_gain": True,  # False: norms have an offset, but no gain per channel
             "norm_scale_stddev": 0.0,  # the gain starts at N(1, this)
             "norm_groups": 8,  # of `group`
-            "weight": "none",  # reparametrisation of every kernel: none, spectral, weight (weight norm)
+            # Reparametrisation of every kernel: none, spectral, weight (weight norm), weight_fixed (weight norm that
+            # keeps the scales that it starts with).
+            "weight": "none",
+            "output_weight": "",  # the same for the last layer (of D: its head); "": as the others
             "spectral_bound": 1.0,  # the largest singular value under `spectral`
             "spectral_iterations": 1,  # power iterations an update
             "dropout": 0.0,  # share of a hidden layer's outputs zeroed in training
@@ -64,6 +68,7 @@ def _optimizer() -> ConfigDict:
             "schedule": "constant",  # constant, linear, cosine, step, exponential
             "final_fraction": 0.0,  # all but constant: the learning rate at the last step, as a share of the full one
             "schedule_drops": 2,  # step: number of equal drops
+            "schedule_start": 0.0,  # share of the run at the full rate before the schedule begins
             "warmup_steps": 0,  # training steps over which the learning rate rises from 0
         }
     )
@@ -119,10 +124,12 @@ def get_config() -> ConfigDict:
     )
 
     config.generator = _network()
+    config.generator.output = "tanh"  # images from the last layer: tanh, sigmoid (stretched to [-1, 1])
     config.generator.upsampling = ""  # dcgan: transposed, nearest; "": the family's own
     config.discriminator = _network()
     config.discriminator.widths = (1024, 512, 256)
     config.discriminator.head = "binary"  # binary, two_logits, projection, class, auxiliary, auxiliary_fake
+    config.discriminator.pixels = "signed"  # how D sees them: signed (-1 to 1), unit (0 to 1)
     config.discriminator.input_noise = 0.0  # stddev of Gaussian noise on real and fake images in training
     config.discriminator.minibatch = "none"  # before the head: none, discrimination, stddev
     config.discriminator.minibatch_kernels = 100  # of `discrimination`

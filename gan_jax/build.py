@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax import build_networks, optimizers, priors, targets, terms
+from gan_jax import build_networks, learning_rates, optimizers, priors, targets, terms
 from gan_jax.augmentation import make_augmentation
 from gan_jax.config import RULE_KEYWORDS, choose
 from gan_jax.errors import UserError
@@ -40,12 +40,13 @@ def is_conditional(config: ConfigDict) -> bool:
 def schedules(config: ConfigDict, total_steps: int) -> dict[str, Callable[[int], float]]:
     """The learning rate of each player as a function of its own number of updates."""
     return {
-        prefix: optimizers.make_schedule(
+        prefix: learning_rates.make_schedule(
             section.schedule,
             section.learning_rate,
             total_steps * updates,
             final_fraction=section.final_fraction,
             warmup_updates=section.warmup_steps * updates,
+            hold_fraction=section.schedule_start,
             num_drops=section.schedule_drops,
             knob=f"{prefix}_optimizer",
         )

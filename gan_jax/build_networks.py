@@ -18,6 +18,7 @@ from gan_jax.layers.minibatch import MINIBATCH
 from gan_jax.layers.noise import Dropout, GaussianNoise
 from gan_jax.layers.reference import WithReference
 from gan_jax.networks import NETWORKS, dcgan
+from gan_jax.networks.base import OUTPUTS, PIXELS
 from gan_jax.networks.heads import HEADS
 
 # Knobs that only some families have: passed on if they are set, and refused where the family lacks them.
@@ -31,7 +32,9 @@ def _with_own_fields(module: type, **settings: Any) -> Callable[[], nn.Module]:
 
 
 def _check(section: ConfigDict, knob: str) -> None:
-    """Numbers that no layer could use."""
+    """Settings that no layer could use."""
+    if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
+        raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain a class; set another norm")
     wrong = {
         "widths": not section.widths or min(section.widths) < 1,
         "dropout": not 0 <= section.dropout < 1,
@@ -78,6 +81,7 @@ def _norm(section: ConfigDict, knob: str, num_classes: int, reference_size: int)
         reference_size=reference_size,
         momentum=section.norm_momentum,
         epsilon=section.norm_epsilon,
+        gain=section.norm_gain,
         scale_stddev=section.norm_scale_stddev,
         groups=section.norm_groups,
     )
@@ -98,9 +102,10 @@ def _finishes(section: ConfigDict, knob: str, num_layers: int, norm: Callable) -
     )
 
 
-def _weight(section: ConfigDict, knob: str) -> Callable:
-    weight = choose(weights.WEIGHTS, section.weight, f"{knob}.weight")
-    if section.weight == "spectral":
+def _weight(section: ConfigDict, name: str, knob: str) -> Callable:
+    """The reparametrisation called `name`."""
+    weight = choose(weights.WEIGHTS, name, knob)
+    if name == "spectral":
         return functools.partial(weight, bound=section.spectral_bound, iterations=section.spectral_iterations)
     return weight
 
@@ -116,14 +121,15 @@ def _family(section: ConfigDict, player: int, knob: str) -> tuple[type, dict[str
 
 
 def _network(section: ConfigDict, player: int, knob: str, num_classes: int, reference_size: int, fields) -> nn.Module:
-    """A network of either player; `fields` makes what only one of them has from (kernel_init, weight)."""
+    """A network of either player; `fields` makes what only one of them has from (kernel_init, output_weight)."""
     _check(section, knob)
     family, own = _family(section, player, knob)
     num_layers = family.num_hidden(len(section.widths), section.layers_per_width or 1)
     if not -num_layers <= own.get("feature_layer", -1) < num_layers:
         raise UserError(f"{knob}.feature_layer={own['feature_layer']}: the hidden layers are 0 to {num_layers - 1}")
     kernel_init = choose(INITIALIZERS, section.kernel_init, f"{knob}.kernel_init")(section.kernel_init_stddev)
-    weight = _weight(section, knob)
+    weight = _weight(section, section.weight, f"{knob}.weight")
+    output_weight = _weight(section, section.output_weight or section.weight, f"{knob}.output_weight")
     network = family(
         widths=tuple(section.widths),
         finish=_finishes(section, knob, num_layers, _norm(section, knob, num_classes, reference_size)),
@@ -137,7 +143,7 @@ def _network(section: ConfigDict, player: int, knob: str, num_classes: int, refe
         kernel_init=kernel_init,
         weight=weight,
         **own,
-        **fields(kernel_init, weight),
+        **fields(kernel_init, output_weight),
     )
     return WithReference(network) if section.norm == "virtual_batch" else network
 
@@ -162,8 +168,12 @@ def generator(section: ConfigDict, image_shape: tuple, num_classes: int, referen
     """z [B, Z] and labels [B] -> images [B, *image_shape]."""
     choose(NETWORKS, section.family, "generator.family")
     _check_sides(section, image_shape)
-    fields = {"image_shape": tuple(image_shape)}
-    return _network(section, 0, "generator", num_classes, reference_size, lambda kernel_init, weight: fields)
+    output = choose(OUTPUTS, section.output, "generator.output")
+
+    def fields(kernel_init, output_weight) -> dict[str, Any]:
+        return {"image_shape": tuple(image_shape), "output": output, "output_weight": output_weight}
+
+    return _network(section, 0, "generator", num_classes, reference_size, fields)
 
 
 def discriminator(section: ConfigDict, num_classes: int, reference_size: int) -> nn.Module:
@@ -176,8 +186,11 @@ def discriminator(section: ConfigDict, num_classes: int, reference_size: int) ->
     if section.input_noise < 0:
         raise UserError(f"discriminator.input_noise={section.input_noise}: must be at least 0")
 
-    def fields(kernel_init, weight) -> dict[str, Callable]:
+    pixels = choose(PIXELS, section.pixels, "discriminator.pixels")
+
+    def fields(kernel_init, output_weight) -> dict[str, Callable]:
         return {
+            "pixels": pixels,
             "noise": functools.partial(GaussianNoise, section.input_noise, section.noise_fade_updates),
             "minibatch": _with_own_fields(
                 minibatch,
@@ -185,7 +198,7 @@ def discriminator(section: ConfigDict, num_classes: int, reference_size: int) ->
                 dimension=section.minibatch_dimension,
                 reference_size=reference_size if section.norm == "virtual_batch" else 0,
             ),
-            "head": functools.partial(head, num_classes, kernel_init, weight),
+            "head": functools.partial(head, num_classes, kernel_init, output_weight),
         }
 
     return _network(section, 1, "discriminator", num_classes, reference_size, fields)

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.layers import conditioning, norms
+from gan_jax.layers import conditioning, norms, weights
 from gan_jax.layers.conv import native_conv
 from gan_jax.layers.finish import Finish
 from gan_jax.layers.minibatch import NoMinibatch
 from gan_jax.layers.noise import Dropout, GaussianNoise
 from gan_jax.networks import NETWORKS
+from gan_jax.networks.base import OUTPUTS, PIXELS
 from gan_jax.networks.heads import HEADS
 
 CLASSES, SIZE = 4, 5
@@ -248,3 +249,32 @@ def test_heads_equal_numpy(name):
     if class_logits is not None:
         assert critique.class_logits.shape == (SIZE, NUM_CLASS_LOGITS[name])
         np.testing.assert_allclose(critique.class_logits, class_logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_sigmoid_and_unit_pixels_are_the_same_networks_on_another_scale(family):
+    """2 sigmoid(x) - 1 of the same last layer; D is shown (x + 1) / 2."""
+    widths, z = (4, 4), RNG.normal(size=(SIZE, 3)).astype(np.float32)
+    g = generator(family, widths, (8, 8, 1))
+    params = g.init(jax.random.key(0), z, LABELS, train=False)
+    logits = np.arctanh(np.clip(g.apply(params, z, LABELS, train=False), -0.999999, 0.999999))
+    other = g.clone(output=OUTPUTS["sigmoid"]).apply(params, z, LABELS, train=False)
+    inside = np.abs(logits) < 5
+    np.testing.assert_allclose(other[inside], (2 / (1 + np.exp(-logits)) - 1)[inside], atol=1e-4)
+    assert inside.any()
+
+    images = RNG.uniform(-1, 1, (SIZE, 8, 8, 1)).astype(np.float32)
+    d = discriminator(family, widths)
+    params = d.init(jax.random.key(0), images, LABELS, train=False)
+    unit = d.clone(pixels=PIXELS["unit"]).apply(params, images, LABELS, train=False)
+    np.testing.assert_allclose(unit.logits, d.apply(params, (images + 1) / 2, LABELS, train=False).logits, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_output_weight_is_of_the_last_layer_alone(family):
+    widths, z = (4, 4), RNG.normal(size=(SIZE, 3)).astype(np.float32)
+    g = generator(family, widths, (8, 8, 1), output_weight=weights.weight_norm)
+    params = g.init(jax.random.key(0), z, LABELS, train=True)["params"]
+    scaled = [name for name, leaves in params.items() if "scale" in leaves]
+    assert len(scaled) == 1
+    assert params[scaled[0]]["scale"].shape == ((64,) if family == "mlp" else (1,))

@@ -226,3 +226,15 @@ def test_reference_is_the_initial_batch_and_stays():
         np.testing.assert_allclose(y, expected[rows], rtol=1e-4, atol=1e-4)
         jax.tree.map(np.testing.assert_array_equal, kept["reference"], variables["reference"])
         variables = {**variables, **kept}
+
+
+@pytest.mark.parametrize("name", [name for name in ORACLES if not name.startswith("conditional")])
+def test_without_a_gain(name):
+    """The same as with one of 1, and only the offset is learned."""
+    with_gain, without = (NORMS[name](gain=gain, **FIELDS.get(name, {})) for gain in (True, False))
+    params = without.init(jax.random.key(0), IMAGES, LABELS, train=True)
+    assert len(jax.tree.leaves(params["params"])) == 1
+    y, _ = without.apply(params, IMAGES, LABELS, train=True, mutable=list(params))
+    start = with_gain.init(jax.random.key(0), IMAGES, LABELS, train=True)
+    expected, _ = with_gain.apply(start, IMAGES, LABELS, train=True, mutable=list(start))
+    np.testing.assert_allclose(y, expected, atol=1e-6)

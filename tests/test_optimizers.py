@@ -7,7 +7,8 @@ import optax
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.optimizers import RULES, SCHEDULES, Rule, decays, make_optimizer, make_schedule
+from gan_jax.learning_rates import SCHEDULES, make_schedule
+from gan_jax.optimizers import RULES, Rule, decays, make_optimizer
 
 START = np.array([1.0, -2.0, 0.5])
 GRADIENTS = np.random.RandomState(0).standard_normal((20, 3))
@@ -182,6 +183,13 @@ def test_drops_come_at_their_updates(num_updates, num_drops):
         assert (before, after) == pytest.approx((0.125 ** ((k - 1) / num_drops), 0.125 ** (k / num_drops)))
 
 
+def test_a_schedule_may_begin_late():
+    """Full until half of the run, then 1 - (t - 50) / 50, as arXiv 1606.03498's code does from two thirds on."""
+    rate = make_schedule("linear", 2.0, 100, hold_fraction=0.5)
+    expected = [2.0] * 50 + [2.0 * (1 - t / 50) for t in range(51)]
+    np.testing.assert_allclose([float(rate(update)) for update in range(101)], expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_run_that_is_all_warm_up(name):
     rate = make_schedule(name, 1.0, 10, final_fraction=0.5, warmup_updates=10)
@@ -213,6 +221,7 @@ def test_the_rate_counts_updates_inside_an_optimizer():
         (lambda: make_schedule("linear", 0.1, 9, warmup_updates=10), "warmup_updates=10: must be between 0 and the 9"),
         (lambda: make_schedule("linear", 0.1, 9, warmup_updates=-1), "warmup_updates=-1: must be between 0 and the 9"),
         (lambda: make_schedule("linear", 0.1, 9, final_fraction=1.5), "final_fraction=1.5: must be between 0 and 1"),
+        (lambda: make_schedule("linear", 0.1, 9, hold_fraction=1.0), "hold_fraction=1.0: must be at least 0 and less"),
         (lambda: make_schedule("step", 0.1, 9), "optimizer.final_fraction=0: schedule step never gets to 0"),
         (lambda: make_schedule("exponential", 0.1, 9, knob="g"), "g.final_fraction=0: schedule exponential never"),
         (lambda: make_schedule("step", 0.1, 9, final_fraction=0.1, num_drops=0), "num_drops=0: schedule step needs"),

@@ -6,7 +6,7 @@ import re
 import jax
 import pytest
 
-from gan_jax import augmentation, cli, objectives, optimizers, priors, terms
+from gan_jax import augmentation, cli, learning_rates, objectives, optimizers, priors, terms
 from gan_jax import config as configs
 from gan_jax.errors import UserError
 from gan_jax.guard import Guard
@@ -91,7 +91,7 @@ TABLES = {
     "minibatch": minibatch.MINIBATCH,
     "objective": objectives.OBJECTIVES,
     "name": [*optimizers.RULES, *priors.PRIORS],
-    "schedule": optimizers.SCHEDULES,
+    "schedule": learning_rates.SCHEDULES,
     "conditioning": conditioning.CONDITIONINGS,
     "head": heads.HEADS,
 }

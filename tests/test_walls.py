@@ -17,6 +17,7 @@ WALLS = {
     "targets": set(),
     "priors": set(),
     "optimizers": set(),
+    "learning_rates": set(),
     "augmentation": set(),
     "guard": set(),
     "drawing": {"data"},

@@ -233,3 +233,20 @@ def test_weight_norm_starts_every_layer_at_mean_0_and_variance_1():
         flat = np.asarray(y).reshape(-1, y.shape[-1])
         np.testing.assert_allclose(flat.mean(axis=0), 0, atol=1e-4)
         np.testing.assert_allclose(flat.var(axis=0), 1, rtol=1e-3)
+
+
+def test_fixed_scales_take_no_gradient_and_change_nothing_else():
+    x = normal(16, 7)
+    fixed = functools.partial(weights.weight_norm, fixed=True)
+    layers = [weights.Dense(5, weight=weight) for weight in (fixed, weights.weight_norm)]
+    params = layers[0].init(jax.random.key(0), x, True)
+
+    def gradient(layer):
+        return jax.grad(lambda p: jnp.sum(layer.apply(p, x, True) ** 3))(params)["params"]
+
+    ours, theirs = map(gradient, layers)
+    np.testing.assert_array_equal(layers[0].apply(params, x, True), layers[1].apply(params, x, True))
+    assert not ours["scale"].any()
+    assert theirs["scale"].all()
+    for name in ("kernel", "bias"):
+        np.testing.assert_array_equal(ours[name], theirs[name])

@@ -1,7 +1,7 @@
 """Normalization layers with one call, `norm(x, labels, train)`, for vectors [B, C] and images [B, H, W, C].
 
-A network is handed a factory of norms and never asks which kind it is. Every norm ends with a gain and an offset per
-channel; those of the conditional ones are looked up by label.
+A network is handed a factory of norms and never asks which kind it is. Every norm ends with a gain (unless it is left
+out) and an offset per channel; those of the conditional ones are looked up by label.
 """
 
 import math
@@ -26,15 +26,17 @@ def _on_channels(v: jax.Array, x: jax.Array) -> jax.Array:
 
 
 class Affine(nn.Module):
-    """x * gain + offset per channel; the gain starts at N(1, scale_stddev), the offset at 0."""
+    """x * gain + offset per channel, or x + offset; the gain starts at N(1, scale_stddev), the offset at 0."""
 
+    gain: bool = True
     scale_stddev: float = 0.0
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        gain = self.param("scale", _around_one(self.scale_stddev), (x.shape[-1],))
+        if self.gain:
+            x = x * _on_channels(self.param("scale", _around_one(self.scale_stddev), (x.shape[-1],)), x)
         offset = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
-        return x * _on_channels(gain, x) + _on_channels(offset, x)
+        return x + _on_channels(offset, x)
 
 
 class ConditionalAffine(nn.Module):
@@ -67,6 +69,7 @@ class BatchNorm(nn.Module):
 
     momentum: float = 0.9
     epsilon: float = 1e-5
+    gain: bool = True
     scale_stddev: float = 0.0
 
     @nn.compact
@@ -76,6 +79,7 @@ class BatchNorm(nn.Module):
             use_running_average=not train,
             momentum=self.momentum,
             epsilon=self.epsilon,
+            use_scale=self.gain,
             scale_init=_around_one(self.scale_stddev),
         )(x)
 
@@ -119,12 +123,13 @@ class LayerNorm(nn.Module):
     """Layer normalization (arXiv 1607.06450): moments of one example over all its positions and channels."""
 
     epsilon: float = 1e-5
+    gain: bool = True
     scale_stddev: float = 0.0
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         del labels, train
-        return Affine(self.scale_stddev)(_standardize(x, 1, self.epsilon))
+        return Affine(self.gain, self.scale_stddev)(_standardize(x, 1, self.epsilon))
 
 
 class GroupNorm(nn.Module):
@@ -135,12 +140,13 @@ class GroupNorm(nn.Module):
 
     groups: int = 8
     epsilon: float = 1e-5
+    gain: bool = True
     scale_stddev: float = 0.0
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         del labels, train
-        return Affine(self.scale_stddev)(_standardize(x, self.groups, self.epsilon))
+        return Affine(self.gain, self.scale_stddev)(_standardize(x, self.groups, self.epsilon))
 
 
 class InstanceNorm(nn.Module):
@@ -151,12 +157,13 @@ class InstanceNorm(nn.Module):
     """
 
     epsilon: float = 1e-5
+    gain: bool = True
     scale_stddev: float = 0.0
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         del labels, train
-        return Affine(self.scale_stddev)(_standardize_instances(x, self.epsilon))
+        return Affine(self.gain, self.scale_stddev)(_standardize_instances(x, self.epsilon))
 
 
 class ConditionalInstanceNorm(nn.Module):
@@ -182,6 +189,7 @@ class VirtualBatchNorm(nn.Module):
 
     reference_size: int
     epsilon: float = 1e-5
+    gain: bool = True
     scale_stddev: float = 0.0
 
     @nn.compact
@@ -194,7 +202,7 @@ class VirtualBatchNorm(nn.Module):
         mean, square = (share * a + (1.0 - share) * b for a, b in zip(own, of_reference, strict=True))
         # Cancellation can leave a variance a little below zero.
         inverse = jax.lax.rsqrt(jnp.maximum(square - mean**2, 0.0) + self.epsilon)
-        return Affine(self.scale_stddev)((x - _on_channels(mean, x)) * _on_channels(inverse, x))
+        return Affine(self.gain, self.scale_stddev)((x - _on_channels(mean, x)) * _on_channels(inverse, x))
 
 
 # A norm is built with those of the settings that it has as fields.

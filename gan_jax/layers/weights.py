@@ -5,6 +5,7 @@ the layer's linear map as a function of the kernel [..., out], y is what it give
 the bias starts. Layers of any kind take any of them, so spectral and weight norm are written once.
 """
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -48,11 +49,13 @@ def spectral(
     return apply(kernel * (bound / (sigma + 1e-12))), nn.initializers.zeros
 
 
-def weight_norm(layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool) -> tuple[jax.Array, Callable]:
+def weight_norm(
+    layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool, *, fixed: bool = False
+) -> tuple[jax.Array, Callable]:
     """g V / ||V|| for each output, weight normalization (Salimans and Kingma 2016, arXiv 1602.07868, eq. 2).
 
     Data-dependent start (section 3): on the initial batch every output has mean 0 and variance 1, by the choice of g
-    and of the bias.
+    and of the bias. With `fixed`, g stays what it is then, and V learns directions only.
     """
     del train
     axes = tuple(range(kernel.ndim - 1))
@@ -66,6 +69,7 @@ def weight_norm(layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool) 
         return jnp.where(variance > 1e-8, jax.lax.rsqrt(jnp.maximum(variance, 1e-8)), 1.0)
 
     scale = layer.param("scale", scale_init)
+    scale = jax.lax.stop_gradient(scale) if fixed else scale
     y = y * scale.reshape((1,) * len(others) + (-1,))
     return y, lambda key, shape: -jnp.mean(y, axis=others)
 
@@ -84,4 +88,9 @@ class Dense(nn.Module):
         return y + self.param("bias", bias_init, (self.features,))[None]
 
 
-WEIGHTS = {"none": plain, "spectral": spectral, "weight": weight_norm}
+WEIGHTS = {
+    "none": plain,
+    "spectral": spectral,
+    "weight": weight_norm,
+    "weight_fixed": functools.partial(weight_norm, fixed=True),
+}

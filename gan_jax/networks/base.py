@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.layers.weights import plain
 from gan_jax.types import Critique
@@ -17,8 +18,8 @@ def upsample(x: jax.Array) -> jax.Array:
 class BaseGenerator(nn.Module):
     """(z [B, Z], labels [B], train) -> images [B, *image_shape].
 
-    finish: a factory for each hidden layer of what follows it; condition: of how the label enters; weight: the
-    kernels' reparametrisation.
+    finish: a factory for each hidden layer of what follows it; condition: of how the label enters; weight and
+    output_weight: reparametrisations of the kernels and of the last one; output: from the last layer to pixels.
     """
 
     image_shape: tuple[int, int, int]
@@ -27,10 +28,25 @@ class BaseGenerator(nn.Module):
     condition: Callable[[], nn.Module]
     kernel_init: Callable
     weight: Callable = plain
+    output_weight: Callable = plain
+    output: Callable[[jax.Array], jax.Array] = jnp.tanh
+
+
+def stretched_sigmoid(x: jax.Array) -> jax.Array:
+    """2 sigmoid(x) - 1 = tanh(x / 2): what a sigmoid gives for pixels in [0, 1], for those in [-1, 1]."""
+    return jnp.tanh(x / 2)
+
+
+OUTPUTS = {"tanh": jnp.tanh, "sigmoid": stretched_sigmoid}
+# How D sees pixels: from [-1, 1] to what enters its first layer.
+PIXELS = {"signed": lambda images: images, "unit": lambda images: (images + 1) / 2}
 
 
 class BaseDiscriminator(nn.Module):
-    """(images [B, H, W, C], labels [B], train) -> Critique. noise: on the images; minibatch: before the head."""
+    """(images [B, H, W, C], labels [B], train) -> Critique.
+
+    pixels: from [-1, 1] to what D sees; noise: on that; minibatch: before the head.
+    """
 
     widths: Sequence[int]
     finish: Sequence[Callable[[], nn.Module]]
@@ -40,6 +56,11 @@ class BaseDiscriminator(nn.Module):
     head: Callable[[], nn.Module]
     kernel_init: Callable
     weight: Callable = plain
+    pixels: Callable[[jax.Array], jax.Array] = PIXELS["signed"]
+
+    def look(self, images: jax.Array, train: bool) -> jax.Array:
+        """What the first layer sees of images [B, H, W, C]."""
+        return self.noise()(self.pixels(images), train)
 
     def judge(self, x: jax.Array, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
         """The head's critique of the last layer x [B, F]; `features` [B, ...] are what feature matching sees."""

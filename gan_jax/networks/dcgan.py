@@ -3,9 +3,10 @@
 What follows a layer, how labels enter and the head are handed in.
 """
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.weights import Dense
@@ -23,7 +24,7 @@ UPSAMPLINGS = {"transposed": lambda num_widths: num_widths, "nearest": lambda nu
 
 
 class Generator(BaseGenerator):
-    """z [B, Z] and labels [B] -> tanh images [B, *image_shape]; the widths are channels, from the smallest side up.
+    """z [B, Z] and labels [B] -> images [B, *image_shape]; the widths are channels, from the smallest side up.
 
     A dense layer makes the first of them. upsampling="transposed" (the paper): a stride-2 transposed convolution
     doubles the side for each further width and for the image, from side / 2^len(widths). "nearest": nearest-neighbour
@@ -40,7 +41,7 @@ class Generator(BaseGenerator):
         """How many layers have a `finish`."""
         return num_widths * layers_per_width
 
-    def _convolve(self, x: jax.Array, features: int, train: bool, *, double: bool) -> jax.Array:
+    def _convolve(self, x: jax.Array, features: int, weight: Callable, train: bool, *, double: bool) -> jax.Array:
         transposed = self.upsampling == "transposed"
         conv = Conv(
             features,
@@ -48,7 +49,7 @@ class Generator(BaseGenerator):
             stride=2 if transposed else 1,
             transposed=transposed,
             kernel_init=self.kernel_init,
-            weight=self.weight,
+            weight=weight,
         )
         return conv(upsample(x) if double and not transposed else x, train)
 
@@ -65,9 +66,9 @@ class Generator(BaseGenerator):
             if index % self.layers_per_width:
                 x = Conv(features, 3, kernel_init=self.kernel_init, weight=self.weight)(x, train)
             else:
-                x = self._convolve(x, features, train, double=True)
+                x = self._convolve(x, features, self.weight, train, double=True)
             x = finish()(x, labels, train)
-        return jnp.tanh(self._convolve(x, channels, train, double=False))
+        return self.output(self._convolve(x, channels, self.output_weight, train, double=False))
 
 
 class Discriminator(BaseDiscriminator):
@@ -85,7 +86,7 @@ class Discriminator(BaseDiscriminator):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        x, hidden = self.condition()(self.noise()(images, train), labels, train), []
+        x, hidden = self.condition()(self.look(images, train), labels, train), []
         for index, finish in enumerate(self.finish):
             halves = (index + 1) % self.layers_per_width == 0
             x = Conv(

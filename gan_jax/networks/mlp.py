@@ -4,7 +4,6 @@ import math
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from gan_jax.layers.weights import Dense
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
@@ -27,8 +26,8 @@ class Generator(BaseGenerator):
         for index, finish in enumerate(self.finish):
             width = self.widths[index // self.layers_per_width]
             x = finish()(Dense(width, self.kernel_init, self.weight)(x, train), labels, train)
-        x = Dense(math.prod(self.image_shape), self.kernel_init, self.weight)(x, train)
-        return jnp.tanh(x).reshape(-1, *self.image_shape)
+        x = Dense(math.prod(self.image_shape), self.kernel_init, self.output_weight)(x, train)
+        return self.output(x).reshape(-1, *self.image_shape)
 
 
 class Discriminator(BaseDiscriminator):
@@ -44,7 +43,7 @@ class Discriminator(BaseDiscriminator):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        x = self.condition()(self.noise()(images, train).reshape(len(images), -1), labels, train)
+        x = self.condition()(self.look(images, train).reshape(len(images), -1), labels, train)
         hidden = []
         for index, finish in enumerate(self.finish):
             width = self.widths[index // self.layers_per_width]

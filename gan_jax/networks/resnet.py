@@ -20,7 +20,7 @@ def _halve(x: jax.Array) -> jax.Array:
 
 
 class Generator(BaseGenerator):
-    """z [B, Z] and labels [B] -> a block for each of `widths`, each doubling the side -> tanh images.
+    """z [B, Z] and labels [B] -> a block for each of `widths`, each doubling the side -> images.
 
     A block is finish - upsample - 3x3 - finish - 3x3 beside upsample - 1x1; a last finish stands before the image's
     convolution.
@@ -47,7 +47,8 @@ class Generator(BaseGenerator):
             y = self._conv(features, 3)(between()(y, labels, train), train)
             # A 1x1 convolution and nearest upsampling commute: at the smaller side it costs a quarter.
             x = y + upsample(self._conv(features, 1)(x, train))
-        return jnp.tanh(self._conv(channels, 3)(self.finish[-1]()(x, labels, train), train))
+        last = Conv(channels, 3, kernel_init=self.kernel_init, weight=self.output_weight)
+        return self.output(last(self.finish[-1]()(x, labels, train), train))
 
 
 class Discriminator(BaseDiscriminator):
@@ -75,7 +76,7 @@ class Discriminator(BaseDiscriminator):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        x = self.condition()(self.noise()(images, train), labels, train)
+        x = self.condition()(self.look(images, train), labels, train)
         finishes = [None, *self.finish]  # The first block starts with a convolution: an image is no activation.
         for index, features in enumerate(self.widths):
             pair = finishes[2 * index : 2 * index + 2]
