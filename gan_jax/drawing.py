@@ -1,14 +1,14 @@
-"""Images from a generator, many more than one batch, as an image file would hold them."""
+"""Many more images than one batch: drawn from a generator as an image file would hold them, or classified by D."""
 
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
-from gan_jax.data.dataset import to_uint8
+from gan_jax.data.dataset import to_float, to_uint8
 from gan_jax.types import GanState
 
-_BATCH_SIZE = 500
+_BATCH_SIZE = 500  # images in one look of either network
 
 
 def balanced_labels(num_images: int, num_classes: int) -> np.ndarray:
@@ -26,3 +26,16 @@ def draw(sample: Callable, state: GanState, labels: np.ndarray, seed: int = 0) -
         key = jax.random.fold_in(jax.random.key(seed), index)
         images.append(to_uint8(sample(state, key, full))[: len(batch)])
     return np.concatenate(images)
+
+
+def classify(judge: Callable, state: GanState, images: np.ndarray, num_classes: int) -> np.ndarray:
+    """log p(class | image, real) by a discriminator with class logits, float32 [N, K]; `judge` is a compiled Gan.judge.
+
+    Its class for generated images, where it has one, is left out.
+    """
+    found = []
+    for batch in np.array_split(images, max(len(images) // _BATCH_SIZE, 1)):
+        nothing = np.zeros(len(batch), np.int32)
+        logits = judge(state, to_float(batch), nothing).class_logits[:, :num_classes]
+        found.append(np.asarray(jax.nn.log_softmax(logits)))
+    return np.concatenate(found)

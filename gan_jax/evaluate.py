@@ -131,7 +131,9 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     if conditional:
         result |= by_class(seen["generated"], seen["real"], num_classes)
     if trained.config.discriminator.head in CLASS_HEADS:
-        result["discriminator_accuracy"] = accuracy(trained.classify(split.images), split.labels)
+        result["discriminator_accuracy"] = accuracy(
+            trained.class_log_probabilities(split.images).argmax(axis=1), split.labels
+        )
     text = json.dumps(result, indent=2, sort_keys=True) + "\n"
     workdir.write_text(trained.folder.path / protocol.file_name, text)
     return result

@@ -14,6 +14,7 @@ from gan_jax.config import choose
 from gan_jax.data.dataset import Dataset, to_uint8
 from gan_jax.errors import TrainingFailed
 from gan_jax.guard import Guard
+from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.objectives import OBJECTIVES
 from gan_jax.records import Records, read_metrics
 from gan_jax.states import keys
@@ -38,8 +39,8 @@ class Run:
         self.checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
         self.validation, self.failure = None, None
 
-    def open(self, step: int, sample: Callable, data_dir: str) -> None:
-        """Ready to go on at `step`; what was written for later steps comes again. `sample`: a compiled Gan.sample."""
+    def open(self, step: int, sample: Callable, judge: Callable, data_dir: str) -> None:
+        """Ready to go on at `step`; what was written for later steps comes again. sample, judge: of Gan, compiled."""
         self.step, self._sample = step, sample
         self._sample_key = keys(self.config.seed)[2]
         self._grid_labels = np.tile(np.arange(_GRID_SIDE, dtype=np.int32) % self._dataset.num_classes, _GRID_SIDE)
@@ -51,7 +52,10 @@ class Run:
             best.remove_leftovers()
             best.remove_after(step)
             conditional, rows = build.is_conditional(self.config), read_metrics(self.folder.metrics)
-            self.validation = Validation(self.config.eval, self._dataset, sample, conditional, rows, best, data_dir)
+            judge = judge if self.config.discriminator.head in CLASS_HEADS else None
+            self.validation = Validation(
+                self.config.eval, self._dataset, sample, conditional, judge, rows, best, data_dir
+            )
 
     @property
     def finished(self) -> bool:

@@ -56,9 +56,9 @@ class _Training:
             if self.step:
                 _, state = restore(run.checkpoints, self.gan, run.config, image_shape, self.step)
             states.append(state or init_state(self.gan, run.config, image_shape, examples(run.config, own)))
-        sample = jax.jit(self.gan.sample)
+        sample, judge = jax.jit(self.gan.sample), jax.jit(self.gan.judge)
         for run in self.runs:
-            run.open(self.step, sample, data_dir)
+            run.open(self.step, sample, judge, data_dir)
         step_keys = [keys(run.config.seed)[1] for run in self.runs]
         engine = choose_engine(len(self.runs))
         self.engine = engine(self.gan, [run.config for run in self.runs], data, states, step_keys)

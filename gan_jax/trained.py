@@ -9,8 +9,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, build_networks, train, workdir
 from gan_jax.checkpoint import Checkpoints
-from gan_jax.data.dataset import to_float
-from gan_jax.drawing import draw
+from gan_jax.drawing import classify, draw
 from gan_jax.errors import UserError
 from gan_jax.gan import in_use
 from gan_jax.records import read_metrics
@@ -18,7 +17,6 @@ from gan_jax.types import Gan, GanState
 from gan_jax.validation import KEPT, best_step
 
 CHECKPOINTS = ("newest", "best")
-_JUDGED = 500  # images in one look of the discriminator
 
 
 class Trained(NamedTuple):
@@ -52,14 +50,9 @@ class Trained(NamedTuple):
             state = state._replace(generator=state.generator._replace(average={}))
         return draw(jax.jit(self.gan.sample), state, labels, seed)
 
-    def classify(self, images: np.ndarray) -> np.ndarray:
-        """The discriminator's own class of images uint8 [N, H, W, C], for heads with class logits: int [N]."""
-        judge, classes = jax.jit(self.gan.judge), []
-        for batch in np.array_split(images, max(len(images) // _JUDGED, 1)):
-            nothing = np.zeros(len(batch), np.int32)
-            logits = judge(self.state, to_float(batch), nothing).class_logits[:, : self.num_classes]
-            classes.append(np.argmax(logits, axis=-1))
-        return np.concatenate(classes)
+    def class_log_probabilities(self, images: np.ndarray) -> np.ndarray:
+        """The discriminator's own log p(class | image) of images uint8 [N, H, W, C]: float [N, K]."""
+        return classify(jax.jit(self.gan.judge), self.state, images, self.num_classes)
 
 
 def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkpoints, int]:
@@ -82,7 +75,7 @@ def load(path: str, checkpoint: str = "newest") -> Trained:
     """The run in a workdir, finished or not: its newest checkpoint, or the best by its validation score."""
     folder = workdir.Workdir(path)
     config, run = folder.config(), folder.run()
-    if config.get("num_seeds", 1) > 1:
+    if config.num_seeds > 1:
         raise UserError(f"--workdir={path} holds {config.num_seeds} seeds; give one: {path}/seed-{config.seed}")
     if "data" not in run or not folder.checkpoints.is_dir():
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from gan_jax import features
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.data.dataset import Dataset
-from gan_jax.drawing import balanced_labels, draw
+from gan_jax.drawing import balanced_labels, classify, draw
 from gan_jax.errors import UserError
 from gan_jax.evaluation.accuracy import accuracy
 from gan_jax.evaluation.frechet import frechet_distance
@@ -32,8 +32,9 @@ class Validation:
 
     They are the Frechet distance, precision and recall of `eval.num_images` generated images against the validation
     images, and of a conditional generator the accuracy, in the features of a classifier that has seen neither these nor
-    the test split. It is trained or read when the first score is due. `rows` are the run's metrics so far: what a
-    resumed run knows of its scores stands there. `checkpoints`: where the best states are kept, two of them.
+    the test split; it is trained or read when the first score is due. A discriminator with classes also has its own
+    accuracy. `judge`: a compiled Gan.judge for that, else None. `rows` are the run's metrics so far: what a resumed run
+    knows of its scores stands there. `checkpoints`: where the best states are kept, two of them.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Validation:
         dataset: Dataset,
         sample: Callable,
         conditional: bool,
+        judge: Callable | None,
         rows: list[dict],
         checkpoints: Checkpoints,
         data_dir: str,
@@ -56,6 +58,7 @@ class Validation:
             )
         self._patience, self._sample, self._conditional = section.patience, sample, conditional
         self._dataset, self._data_dir, self._extract = dataset, data_dir, None
+        self._judge = judge
         self._labels = balanced_labels(section.num_images, dataset.num_classes)
         self._checkpoints = checkpoints
         self._scores = {row["step"]: row[METRIC] for row in rows if METRIC in row}
@@ -76,6 +79,10 @@ class Validation:
         }
         if self._conditional:
             row["validation_conditional_accuracy"] = accuracy(probabilities.argmax(axis=1), self._labels)
+        if self._judge:
+            held_out, num_classes = self._dataset.validation, self._dataset.num_classes
+            classes = classify(self._judge, state, held_out.images, num_classes).argmax(axis=1)
+            row["validation_discriminator_accuracy"] = accuracy(classes, held_out.labels)
         self._scores[step] = row[METRIC]
         row[SECONDS] = time.monotonic() - began
         self.seconds += row[SECONDS]

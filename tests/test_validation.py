@@ -145,7 +145,7 @@ def test_a_resumed_run_remembers_its_scores(scored_config, tmp_path, quick_class
     configs.override(scored_config, {"eval.patience": 2})
     part, cache = hold_out(dataset(), 12), str(tmp_path / "cache")
     sample = lambda state, key, labels: np.zeros((len(labels), 9, 9, 1), np.float32)  # noqa: E731
-    stopping = validation.Validation(scored_config.eval, part, sample, False, known, None, cache)
+    stopping = validation.Validation(scored_config.eval, part, sample, False, None, known, None, cache)
     assert not stopping.exhausted
     row = stopping.score(6, None)
     assert row[METRIC] > 1.0
