@@ -12,8 +12,10 @@ DCGAN's layers (arXiv 1511.06434) with the label appended to z as an embedding i
     python -m gan_jax.main --config configs/cdcgan.py
     python -m gan_jax.main --config configs/cdcgan.py --config.num_steps=0 --config.num_epochs=10
 
-The first is a quick run, a few minutes on 2 cores whatever the data set's size. The second, on all of MNIST, gave 99.6%
-conditional accuracy (10,000 images, step 9,375, seed 0) in 16 minutes on 2 busy cores.
+The first is a quick run, a few minutes on 2 cores whatever the data set's size. The second, on all of MNIST, gave
+99.70% conditional accuracy (real test images 99.31%) and a Frechet distance of 6.70 (floor 1.17) at its last step,
+9,296; 99.09% and 5.18 at step 3,000, the best by validation (10,000 images against the 10,000 test images, seed 0,
+classifier-eba49270).
 """
 
 from ml_collections import ConfigDict
