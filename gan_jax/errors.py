@@ -30,3 +30,9 @@ class Interrupted(UserError):
     """Stopped by a signal, and saved: the same command continues."""
 
     exit_code = 75
+
+
+class InUse(UserError):
+    """Another process is at it: the same command works later."""
+
+    exit_code = 75

@@ -14,7 +14,7 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax import config as configs
-from gan_jax.errors import UserError
+from gan_jax.errors import InUse, UserError
 
 try:
     import fcntl
@@ -95,13 +95,13 @@ class Workdir:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """The only process that trains here; UserError where another one does. Ends with the process at the latest."""
+        """The only process that trains here; InUse where another one does. Ends with the process at the latest."""
         with self._config.open("r+") as file:
             if fcntl:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    raise UserError(
+                    raise InUse(
                         f"--workdir={self.path}: another process trains there; wait for it, or choose another workdir"
                     ) from None
             yield

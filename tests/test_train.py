@@ -14,7 +14,7 @@ from PIL import Image
 
 from gan_jax import checkpoint, evaluate, train, trained, workdir
 from gan_jax import config as configs
-from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
+from gan_jax.errors import DataUnavailable, InUse, Interrupted, TrainingFailed, UserError
 from gan_jax.records import Records, read_metrics
 from tests.conftest import IDX_NAMES, arrays, rows
 
@@ -128,7 +128,7 @@ def test_a_second_process_on_a_workdir_is_refused_and_changes_nothing(config, tm
     place.start(config)
     with place.locked():
         before = sorted(str(path) for path in place.path.rglob("*"))
-        with pytest.raises(UserError, match="another process trains there"):
+        with pytest.raises(InUse, match="another process trains there"):
             train.train(config, str(place.path))
         assert sorted(str(path) for path in place.path.rglob("*")) == before
     assert train.train(config, str(place.path)).is_file()

@@ -95,7 +95,8 @@ def run(
             process.send_signal(signal.SIGTERM)
         code = process.wait()
     if not pruned and (code == Interrupted.exit_code or (code < 0 and stopping())):
-        raise Interrupted("stopped; the same command continues")
+        # Or a search that was killed has left its training behind, which still holds the folder.
+        raise Interrupted("stopped; the same command continues" if stopping() else _last_line(log))
     reason = "" if code == 0 or pruned else _last_line(log)
     accuracy = list(scores(config, folder, ACCURACY).values())
     return Outcome(
