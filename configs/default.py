@@ -96,6 +96,8 @@ def get_config() -> ConfigDict:
             "image_size": 0,  # side that images are resized to, pixels; 0: their own
             "channels": 0,  # 1 or 3; 0: their own
             "num_labels": 0,  # training images whose labels may be used, balanced over the classes; 0: all
+            # Which of them: drawn by the seed modulo this, so that seeds this far apart share a draw; 0: by the seed
+            "label_draws": 0,
             "num_validation": 500,  # training images held out for choosing, balanced over the classes
         }
     )
@@ -149,6 +151,9 @@ def get_config() -> ConfigDict:
             "r2": 0.0,  # the same at generated images
             "consistency": 0.0,  # (D(x) - D(T(x)))^2 with T = augmentation.consistency
             "historical_averaging": 0.0,  # |theta - mean of its past|^2
+            "entropy": 0.0,  # of the classes that D gives a real image
+            "noise_consistency": 0.0,  # squared difference of these classes' probabilities under two draws of D's noise
+            "virtual_adversarial": 0.0,  # their divergence under the worst small change of the image
         }
     )
     config.g_loss = ConfigDict(
@@ -156,9 +161,11 @@ def get_config() -> ConfigDict:
             "adversarial": 1.0,
             "classification_fake": 0.0,
             "feature_matching": 0.0,  # squared difference of the mean features of real and fake
+            "pull_away": 0.0,  # mean squared cosine between the features of fakes
             "historical_averaging": 0.0,
         }
     )
+    config.virtual_adversarial_radius = 2.0  # L2 norm of the change in `virtual_adversarial`, pixels in [-1, 1]
     config.d_optimizer = _optimizer()
     config.g_optimizer = _optimizer()
 

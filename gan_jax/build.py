@@ -1,5 +1,6 @@
 """From a config to a GAN: the only place, with build_networks.py, where names become functions and modules."""
 
+import functools
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -73,6 +74,9 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
     if not objective.uses_targets:
         targets.require_plain(config.objective, config.targets)
     _check_terms(config)
+    every = terms.TERMS | {
+        "virtual_adversarial": functools.partial(terms.virtual_adversarial, radius=config.virtual_adversarial_radius)
+    }
 
     def d_adversarial(view: View):
         return objective.discriminator(view.real.logits, view.fake.logits, view.targets)
@@ -82,7 +86,7 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
 
     def total(prefix, weights, adversarial):
         return terms.weighted_sum(
-            prefix, {name: (weights[name], terms.TERMS.get(name, adversarial)) for name in sorted(weights)}
+            prefix, {name: (weights[name], every.get(name, adversarial)) for name in sorted(weights)}
         )
 
     d_total, g_loss = total("d", config.d_loss, d_adversarial), total("g", config.g_loss, g_adversarial)
@@ -99,6 +103,8 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
 
 def _check_terms(config: ConfigDict) -> None:
     """Terms that the chosen discriminator cannot serve are refused by name."""
+    if config.virtual_adversarial_radius <= 0:
+        raise UserError(f"virtual_adversarial_radius={config.virtual_adversarial_radius}: must be more than 0")
     section = config.discriminator
     ties = {
         "norm": section.norm if section.norm in norms.BATCH_NORMS else "none",

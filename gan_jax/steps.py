@@ -31,7 +31,10 @@ def training_data(config: ConfigDict, dataset: Dataset) -> Batch:
         return Batch(images, labels)
     if not dataset.num_classes <= number <= len(labels):
         raise UserError(f"data.num_labels={number}: from {dataset.num_classes}, one a class, to {len(labels)}, or 0")
-    rng = np.random.default_rng([config.seed, number])
+    draws = config.data.label_draws
+    if draws < 0:
+        raise UserError(f"data.label_draws={draws}: must be at least 0")
+    rng = np.random.default_rng([config.seed % draws if draws else config.seed, number])
     chosen = balanced(labels, number, rng)
     random = rng.integers(0, dataset.num_classes, len(labels)).astype(np.int32)
     return Batch(images, random, Batch(images[chosen], labels[chosen]))

@@ -105,23 +105,90 @@ def historical_averaging(view: View) -> jax.Array:
     return sum(jnp.sum((now - mean) ** 2) for now, mean in pairs)
 
 
+def entropy(view: View) -> jax.Array:
+    """Mean over real images of H(p(y | x)) = -sum_k p_k log p_k, conditional entropy (Grandvalet and Bengio 2004).
+
+    A discriminator that is sure of a class for each image puts its boundaries where no images are.
+    """
+    log_p = jax.nn.log_softmax(view.real.class_logits)
+    return -jnp.mean(jnp.sum(jnp.exp(log_p) * log_p, axis=-1))
+
+
+def noise_consistency(view: View) -> jax.Array:
+    """Mean over real images of || p(y | x; n) - p(y | x; n') ||^2 / K for two draws n, n' of D's own noise and dropout.
+
+    The Pi-model (arXiv 1610.02242, section 2.1). A discriminator term.
+    """
+    again = view.critic(view.batch.images, view.batch.labels).class_logits
+    return jnp.mean((jax.nn.softmax(view.real.class_logits) - jax.nn.softmax(again)) ** 2)
+
+
+def _divergence(p_logits: jax.Array, q_logits: jax.Array) -> jax.Array:
+    """KL(p || q) of softmaxes, [B]."""
+    log_p, log_q = jax.nn.log_softmax(p_logits), jax.nn.log_softmax(q_logits)
+    return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
+
+
+def virtual_adversarial(view: View, *, radius: float, probe: float = 1e-2) -> jax.Array:
+    """Mean over real images of KL(p(y | x) || p(y | x + r)), virtual adversarial training (arXiv 1704.03976).
+
+    r is the perturbation of L2 norm `radius` that changes the classes most: one power iteration from a random direction
+    d, r = radius g / ||g|| with g the gradient of the divergence at `probe` d (algorithm 1). p(y | x) is held fixed,
+    and all looks share their draws inside D. A discriminator term; needs a D in which images do not see each other.
+    """
+    images, labels = view.batch.images, view.batch.labels
+
+    def unit(direction: jax.Array) -> jax.Array:
+        return direction / (jnp.sqrt(jnp.sum(direction**2, axis=(1, 2, 3), keepdims=True)) + 1e-12)
+
+    def divergence(perturbation: jax.Array) -> jax.Array:
+        return _divergence(clean, view.critic(images + perturbation, labels).class_logits)
+
+    clean = jax.lax.stop_gradient(view.critic(images, labels).class_logits)
+    start = probe * unit(jax.random.normal(view.key, images.shape))
+    worst = jax.grad(lambda perturbation: jnp.sum(divergence(perturbation)))(start)
+    return jnp.mean(divergence(radius * unit(jax.lax.stop_gradient(worst))))
+
+
+def pull_away(view: View) -> jax.Array:
+    """Mean squared cosine of the features of two generated images, 1 / (B (B - 1)) sum_{i != j} cos^2(f_i, f_j).
+
+    The pull-away term (arXiv 1609.03126, section 2.4) makes images differ. A generator term.
+    """
+    features = view.fake.features
+    features = features / (jnp.linalg.norm(features, axis=-1, keepdims=True) + 1e-12)
+    size = len(features)
+    return (jnp.sum((features @ features.T) ** 2) - size) / (size * (size - 1))
+
+
 TERMS = {
     "classification": classification,
     "classification_as_fake": classification_as_fake,
     "classification_fake": classification_fake,
     "consistency": consistency,
     "dragan": dragan,
+    "entropy": entropy,
     "feature_matching": feature_matching,
     "gradient_penalty": gradient_penalty,
     "historical_averaging": historical_averaging,
+    "noise_consistency": noise_consistency,
+    "pull_away": pull_away,
     "r1": r1,
     "r2": r2,
+    "virtual_adversarial": virtual_adversarial,
 }
 
 # Terms over class logits.
-CLASS_TERMS = ("classification", "classification_as_fake", "classification_fake")
-# Terms that differentiate one logit with respect to one image.
-PER_EXAMPLE_TERMS = ("dragan", "gradient_penalty", "r1", "r2")
+CLASS_TERMS = (
+    "classification",
+    "classification_as_fake",
+    "classification_fake",
+    "entropy",
+    "noise_consistency",
+    "virtual_adversarial",
+)
+# Terms that differentiate what D says of one image with respect to that image.
+PER_EXAMPLE_TERMS = ("dragan", "gradient_penalty", "r1", "r2", "virtual_adversarial")
 
 
 def weighted_sum(prefix: str, parts: dict[str, tuple[float, Callable[[View], jax.Array]]]) -> Callable:

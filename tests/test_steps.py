@@ -47,6 +47,17 @@ def test_another_seed_draws_other_labels(few):
     assert not np.array_equal(first, other)
 
 
+def test_seeds_so_far_apart_share_a_draw_of_labels(few):
+    configs.override(few, {"data.label_draws": 4, "seed": 1})
+    first = steps.training_data(few, dataset()).labelled.images
+    for seed, same in ((5, True), (2, False)):
+        configs.override(few, {"seed": seed})
+        assert np.array_equal(first, steps.training_data(few, dataset()).labelled.images) == same
+    configs.override(few, {"data.label_draws": -1})
+    with pytest.raises(UserError, match="data.label_draws=-1"):
+        steps.training_data(few, dataset())
+
+
 @pytest.mark.parametrize("number", [2, 3001])
 def test_impossible_numbers_of_labels_are_refused(few, number):
     configs.override(few, {"data.num_labels": number})
