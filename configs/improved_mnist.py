@@ -9,8 +9,11 @@ and G's batch norm has no gain. D is averaged for the test.
     python -m experiments.semi_supervised --labels 20,50,100,200 --seeds 10
 
 The paper: 93 +- 6.5 errors of 10,000 test images with 100 labels, over 10 draws of them, after 300 epochs.
-`configs/improved_mnist.py:short` is a third as long, the rate falling over its second half.
+`configs/improved_mnist.py:short` has 100 epochs and `:quick` 20, the rate falling over their second half.
+G sees D's features after the noise of their layer, where the published code takes them before it.
 """
+
+from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
@@ -18,7 +21,7 @@ from configs import default
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """variant: "" (the paper's length) or short."""
+    """variant: "" (the paper's length), short or quick."""
     config = default.get_config()
     config.num_epochs = 300
     config.batch_size = 100
@@ -64,14 +67,17 @@ def get_config(variant: str = "") -> ConfigDict:
     return config
 
 
-def _paper(config: ConfigDict) -> None:
+def _published(config: ConfigDict) -> None:
     del config
 
 
-def _short(config: ConfigDict) -> None:
-    config.num_epochs = 100
-    for optimizer in (config.d_optimizer, config.g_optimizer):
-        optimizer.schedule_start = 0.5
+def _annealed(num_epochs: int) -> Callable[[ConfigDict], None]:
+    def change(config: ConfigDict) -> None:
+        config.num_epochs = num_epochs
+        for optimizer in (config.d_optimizer, config.g_optimizer):
+            optimizer.schedule_start = 0.5
+
+    return change
 
 
-VARIANTS = {"": _paper, "short": _short}
+VARIANTS = {"": _published, "short": _annealed(100), "quick": _annealed(20)}

@@ -12,8 +12,9 @@ import pytest
 from flax import traverse_util
 
 from configs import cgan, study
+from experiments import pool
 from experiments.ablations import __main__ as runner
-from experiments.ablations import one_run, plan, pool, presets, results
+from experiments.ablations import one_run, plan, presets, results
 from experiments.ablations.presets import Preset
 from gan_jax import config as configs
 from gan_jax import train

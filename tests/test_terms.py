@@ -122,7 +122,9 @@ def test_noise_consistency_compares_two_looks():
     v = view()
     assert terms.noise_consistency(v) == 0, "a critic without noise agrees with itself"
     noisy = v._replace(critic=lambda images, labels: linear_critic(images + 1, labels))
-    a, b = (scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (v.real, noisy.critic(*v[0][:2])))
+    a, b = (
+        scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (v.real, noisy.critic(*v[0][:2]))
+    )
     assert terms.noise_consistency(noisy) == pytest.approx(((a - b) ** 2).mean(), rel=1e-4)
 
 
@@ -178,7 +180,9 @@ def test_virtual_adversarial_holds_the_clean_answer_fixed():
 def test_pull_away_by_a_loop():
     v = view()
     f = np.asarray(v.fake.features, np.float64)
-    cosines = [f[i] @ f[j] / np.linalg.norm(f[i]) / np.linalg.norm(f[j]) for i, j in itertools.permutations(range(6), 2)]
+    cosines = [
+        f[i] @ f[j] / np.linalg.norm(f[i]) / np.linalg.norm(f[j]) for i, j in itertools.permutations(range(6), 2)
+    ]
     assert terms.pull_away(v) == pytest.approx(np.mean(np.square(cosines)), rel=1e-4)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from gan_jax import checkpoint, evaluate, train, trained, workdir
 from gan_jax import config as configs
-from gan_jax.errors import DataUnavailable, InUse, Interrupted, TrainingFailed, UserError
+from gan_jax.errors import DataUnavailable, Interrupted, InUse, TrainingFailed, UserError
 from gan_jax.records import Records, read_metrics
 from tests.conftest import IDX_NAMES, arrays, rows
 

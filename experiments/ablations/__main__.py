@@ -10,9 +10,9 @@ from collections import Counter
 
 from experiments.ablations import one_run, plan, results
 from experiments.ablations.clock import written
-from experiments.ablations.pool import Child, run_all
 from experiments.ablations.presets import PRESETS
 from experiments.ablations.progress import Progress
+from experiments.pool import Child, run_all
 from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.errors import Interrupted, UserError
@@ -113,7 +113,8 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, interrupts: 
         results.write(campaign, [child.name])
 
     _prepare(campaign, runs, left)
-    run_all(words, campaign.workdir, arguments.jobs, progress.look, ended, lambda: bool(interrupts.received))
+    stopping = lambda: bool(interrupts.received)  # noqa: E731
+    run_all(one_run.__name__, words, campaign.workdir, arguments.jobs, progress.look, ended, stopping)
 
 
 def _summary(campaign: results.Campaign, seconds: float) -> None:

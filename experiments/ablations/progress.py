@@ -5,7 +5,7 @@ import time
 from experiments.ablations import one_run
 from experiments.ablations.clock import Clock, model, written
 from experiments.ablations.plan import Arm
-from experiments.ablations.pool import Child
+from experiments.pool import Child
 
 
 class Progress:

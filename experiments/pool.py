@@ -16,14 +16,14 @@ _LOOK_SECONDS = 0.2
 
 
 class Child:
-    """A process over one run."""
+    """A process over one run: python -m `module` FOLDER words, which leaves FOLDER/seed-<s>.json for each seed."""
 
-    def __init__(self, name: str, words: list[str], folder: pathlib.Path, environment: dict, lock: int):
+    def __init__(self, name: str, module: str, words: list[str], folder: pathlib.Path, environment: dict, lock: int):
         self.name, self.folder, self.began = name, folder, time.monotonic()
         with (folder / "log.txt").open("a") as log:
             # Out of the terminal's reach: its Ctrl-C goes to the runner, which tells every child once.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "experiments.ablations.one_run", str(folder), *words],
+                [sys.executable, "-m", module, str(folder), *words],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -70,7 +70,7 @@ def locked(workdir: pathlib.Path) -> Iterator[int]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"--workdir={workdir} is in use by another experiments.ablations; wait for it") from None
+            raise UserError(f"--workdir={workdir} is in use by another process of this command; wait for it") from None
         yield file.fileno()
 
 
@@ -107,6 +107,7 @@ def _environment(workdir: pathlib.Path, jobs: int) -> dict:
 
 
 def run_all(
+    module: str,
     waiting: dict[str, list[str]],
     workdir: pathlib.Path,
     jobs: int,
@@ -114,7 +115,7 @@ def run_all(
     ended: Callable[[Child, int], None],
     stopping: Callable[[], bool],
 ) -> None:
-    """Runs a process for each of `waiting`, hash -> words of its command, `jobs` at a time, until done or `stopping`.
+    """Runs `module` for each of `waiting`, folder in `workdir` -> words, `jobs` at a time, until done or `stopping`.
 
     look: hears often of the children at work; ended: of each that has ended, with its exit code.
     """
@@ -128,7 +129,7 @@ def run_all(
                     slot, cores = free.pop(0)
                     name = next(iter(waiting))
                     with _pinned(cores):
-                        child = Child(name, waiting.pop(name), workdir / name, environment, lock)
+                        child = Child(name, module, waiting.pop(name), workdir / name, environment, lock)
                     busy[slot] = (child, cores)
                 time.sleep(_LOOK_SECONDS)
                 look([child for child, _ in busy.values()])

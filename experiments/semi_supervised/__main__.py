@@ -1,0 +1,152 @@
+"""Test errors with few labels over several draws of them: python -m experiments.semi_supervised --labels 100 --seeds 10
+
+Stopped by Ctrl-C it saves; the same command continues, and skips what has ended. --recipes list tells what there is.
+"""
+
+import argparse
+import pathlib
+import time
+
+from experiments.ablations.clock import written
+from experiments.pool import Child, run_all
+from experiments.semi_supervised import one_run, plan, report, results
+from experiments.semi_supervised.recipes import RECIPES
+from gan_jax import cli, train
+from gan_jax.data.dataset import Dataset
+from gan_jax.errors import Interrupted, TrainingFailed, UserError
+from gan_jax.interrupts import Interrupts
+from gan_jax.records import read_metrics
+
+OUTPUT = "experiments/results/semi_supervised"
+_LINE_SECONDS = 60.0
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Numbers of labels with commas; `all` is 0."""
+    try:
+        return tuple(0 if word == "all" else int(word) for word in text.split(","))
+    except ValueError:
+        raise UserError(f"--labels={text}: whole numbers with commas, or all: --labels 20,50,100,200") from None
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.semi_supervised", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--recipes", default="improved", help="names with commas, or list (default improved)")
+    parser.add_argument("--labels", default="20,50,100,200", help="numbers of labelled images with commas, or all")
+    parser.add_argument("--seeds", type=int, default=10, help="draws of the labelled images (default 10)")
+    parser.add_argument("--members", type=int, default=1, help="networks to a draw, 10 for the paper's ensembles")
+    parser.add_argument("--epochs", type=int, default=0, help="in the place of each recipe's own")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time, each on its share of the cores")
+    parser.add_argument("--at_once", type=int, default=1, help="seeds trained in one program: 10 pays on a GPU")
+    parser.add_argument("--workdir", default="runs/semi_supervised")
+    parser.add_argument("--output", default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
+    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
+    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    return parser.parse_args()
+
+
+def _task(arguments: argparse.Namespace) -> plan.Task:
+    if arguments.jobs < 1:
+        raise UserError(f"--jobs={arguments.jobs}: must be at least 1")
+    task = plan.Task(
+        names=tuple(arguments.recipes.split(",")),
+        labels=_numbers(arguments.labels),
+        draws=arguments.seeds,
+        members=arguments.members,
+        epochs=arguments.epochs,
+        at_once=arguments.at_once,
+        shared={"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {},
+        workdir=pathlib.Path(arguments.workdir),
+        output=pathlib.Path(arguments.output),
+    )
+    plan.check(task)
+    return task
+
+
+class _Progress:
+    """A line a minute: the share of the steps that are done, and the time that is left at the pace so far."""
+
+    def __init__(self, waiting: dict[str, list[int]], steps: dict[str, int]):
+        """steps: folder -> steps of a seed."""
+        self._steps = {folder: steps[folder] * len(group) for folder, group in waiting.items()}
+        self._total, self._done = sum(self._steps.values()), 0
+        self._told, self._first = time.monotonic(), None
+
+    def _at(self, child: Child) -> int:
+        """Steps of a child's seeds together."""
+        found = map(read_metrics, child.folder.glob("run/**/metrics.jsonl"))
+        return sum(rows[-1]["step"] for rows in found if rows)
+
+    def look(self, children: list[Child]) -> None:
+        now = time.monotonic()
+        if now - self._told < _LINE_SECONDS:
+            return
+        self._told, done = now, self._done + sum(map(self._at, children))
+        if self._first is None:
+            # What an earlier process had trained was not made at this one's pace.
+            self._first = now, done
+        gained, left = done - self._first[1], self._total - done
+        rest = f"{written((now - self._first[0]) * left / gained)} left" if gained else "measuring the pace"
+        names = ", ".join(child.name for child in children)
+        print(f"{done / self._total:6.1%}  {rest}  {names}", flush=True)
+
+    def ended(self, child: Child) -> None:
+        self._done += self._steps[child.name]
+
+
+def _run(task: plan.Task, arguments: argparse.Namespace, interrupts: Interrupts) -> None:
+    """Trains what is missing; the results are up to date after every group."""
+    dataset = train.load_data(task.config(*task.cells[0]), arguments.data_dir)
+    waiting = plan.groups(task)
+    steps = plan.write_configs(task, waiting, len(dataset.train.labels))
+    progress = _Progress(waiting, steps)
+    count = sum(map(len, waiting.values()))
+    print(f"{count} networks to train in {len(waiting)} runs; results go to {task.output}", flush=True)
+
+    def ended(child: Child, code: int) -> None:
+        progress.ended(child)
+        if code == 0:
+            for seed in waiting[child.name]:
+                record = one_run.record_of(child.folder.parent, seed)
+                print(
+                    f"{child.name}: seed {seed} {record['status']}, {record['test_errors']} errors of "
+                    f"{record['num_test']}; {record['validation_errors']} of {record['num_validation']} held out",
+                    flush=True,
+                )
+        elif code != Interrupted.exit_code:
+            print(f"{child.name} failed: {child.last_line()}", flush=True)
+        _write(task, dataset)
+
+    extra = [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
+    stopping = lambda: bool(interrupts.received)  # noqa: E731
+    words = dict.fromkeys(waiting, extra)
+    run_all(one_run.__name__, words, task.workdir, arguments.jobs, progress.look, ended, stopping)
+    _write(task, dataset)
+
+
+def _write(task: plan.Task, dataset: Dataset) -> None:
+    results.write(task, dataset)
+    report.write(task.output)
+
+
+def main() -> None:
+    arguments = _parse()
+    if arguments.recipes == "list":
+        for name, recipe in RECIPES.items():
+            print(f"{name:<20} {recipe.title} ({recipe.spec})")
+        return
+    task = _task(arguments)
+    with Interrupts() as interrupts:
+        _run(task, arguments, interrupts)
+    left = sum(map(len, plan.groups(task).values()))
+    if interrupts.received:
+        raise Interrupted(f"stopped with {left} networks to go, all saved; the same command continues")
+    if left:
+        raise TrainingFailed(f"{left} networks left no record; the same command tries them again")
+    print(f"all done: {task.output / report.PAGE}")
+
+
+if __name__ == "__main__":
+    cli.execute(main)

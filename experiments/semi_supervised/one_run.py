@@ -1,0 +1,104 @@
+"""One group of seeds, in a process of its own: python -m experiments.semi_supervised.one_run FOLDER
+
+FOLDER holds config.json; the seeds train in FOLDER/run. Each leaves its record in seed-<s>.json beside FOLDER, and the
+probabilities that its discriminator gives the test images in seed-<s>.npz, for ensembles. The runner starts this.
+"""
+
+import argparse
+import json
+import pathlib
+
+import numpy as np
+
+from gan_jax import cli, seeds, train
+from gan_jax import config as configs
+from gan_jax.data.dataset import Split
+from gan_jax.errors import TrainingFailed
+from gan_jax.records import read_metrics
+from gan_jax.trained import Trained, load
+from gan_jax.workdir import Workdir, write_text
+
+_ACCURACY = "validation_discriminator_accuracy"
+_PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data", "num_steps", "step")
+
+
+def record_of(cell: pathlib.Path, seed: int) -> dict | None:
+    """What a seed left, None while it has left nothing."""
+    path = cell / f"seed-{seed:03d}.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def probabilities_of(cell: pathlib.Path, seed: int) -> np.ndarray:
+    """p(class | image) of the test images, float32 [N, K]."""
+    with np.load(cell / f"seed-{seed:03d}.npz", allow_pickle=False) as arrays:
+        return arrays["probabilities"].astype(np.float32)
+
+
+def _errors(trained: Trained, split: Split) -> tuple[int, np.ndarray]:
+    """(wrong classes, probabilities [N, K]) of a split."""
+    log_p = trained.class_log_probabilities(split.images)
+    return int(np.sum(log_p.argmax(axis=1) != split.labels)), np.exp(log_p)
+
+
+def _raw(trained: Trained) -> Trained:
+    """The discriminator without its average."""
+    state = trained.state
+    return trained._replace(state=state._replace(discriminator=state.discriminator._replace(average={})))
+
+
+def _record(place: Workdir, cell: pathlib.Path, dataset, status: str) -> dict:
+    """Scores a seed, once, after its training; the test images decide nothing."""
+    trained = load(str(place.path))
+    run, config, rows = place.run(), trained.config, read_metrics(place.metrics)
+    test_errors, probabilities = _errors(trained, dataset.test)
+    temporary = cell / f"seed-{config.seed:03d}.tmp.npz"
+    np.savez_compressed(temporary, probabilities=probabilities.astype(np.float16))
+    temporary.replace(cell / f"seed-{config.seed:03d}.npz")
+    validation_errors, _ = _errors(trained, dataset.validation)
+    per_epoch = len(dataset.train.labels) / (config.batch_size * config.d_steps)
+    return {
+        "status": status,
+        "seed": config.seed,
+        "draw": config.seed % config.data.label_draws,
+        "num_labels": config.data.num_labels,
+        "epochs": trained.step / per_epoch,
+        "seconds": run["seconds"],
+        "test_errors": test_errors,
+        "test_errors_raw": _errors(_raw(trained), dataset.test)[0],
+        "num_test": len(dataset.test.labels),
+        "validation_errors": validation_errors,
+        "num_validation": len(dataset.validation.labels),
+        "curve": [[row["step"] / per_epoch, 1 - row[_ACCURACY]] for row in rows if _ACCURACY in row],
+        "frechet_distance": [row["validation_frechet_distance"] for row in rows if _ACCURACY in row][-1:],
+        "provenance": {name: run[name] for name in _PROVENANCE if name in run},
+    }
+
+
+def work(folder: pathlib.Path, data_dir: str) -> None:
+    """Trains the group, or continues it, and scores each of its seeds."""
+    config = configs.from_json((folder / "config.json").read_text())
+    whole = Workdir(str(folder / "run"))
+    failure = None
+    try:
+        train.train(config, str(whole.path), data_dir)
+    except TrainingFailed as failed:  # Its last checkpoint is scored as it is, and the record says so.
+        failure = failed
+    dataset = train.load_data(config, data_dir)
+    for own, place in seeds.members(config, whole):
+        status = place.run()["status"]
+        if failure and not place.checkpoints.is_dir():
+            raise failure
+        record = _record(place, folder.parent, dataset, status)
+        write_text(folder.parent / f"seed-{own.seed:03d}.json", json.dumps(record, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m experiments.semi_supervised.one_run", description=__doc__)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--data_dir", default="")
+    arguments = parser.parse_args()
+    work(arguments.folder, arguments.data_dir)
+
+
+if __name__ == "__main__":
+    cli.execute(main)

@@ -1,0 +1,100 @@
+"""Which runs a command needs: groups of consecutive seeds of a recipe with so many labels.
+
+Seed s of D draws of the labels is network s // D of draw s mod D, so that network 0 of every draw comes first and the
+seeds s, s + D, s + 2 D, ... are an ensemble that has seen the same labels.
+"""
+
+import pathlib
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
+
+from experiments.semi_supervised import one_run, recipes
+from gan_jax import build
+from gan_jax import config as configs
+from gan_jax.errors import UserError
+from gan_jax.workdir import write_text
+
+
+class Task(NamedTuple):
+    """What a command was asked for. labels: 0 stands for all; epochs: 0 for each recipe's own."""
+
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+    draws: int
+    members: int
+    epochs: int
+    at_once: int
+    shared: dict
+    workdir: pathlib.Path
+    output: pathlib.Path
+
+    @property
+    def cells(self) -> list[tuple[str, int]]:
+        """(recipe, number of labels) of every row of the table."""
+        return [(name, number) for name in self.names for number in self.labels]
+
+    def folder(self, name: str, num_labels: int) -> str:
+        """The folder of a cell inside the workdir; another length is another cell."""
+        length = f"-{self.epochs}-epochs" if self.epochs else ""
+        return f"{name}{length}/labels-{num_labels or 'all'}"
+
+    def config(self, name: str, num_labels: int) -> ConfigDict:
+        return recipes.config(name, num_labels, self.draws, self.epochs, self.shared)
+
+    def seeds(self) -> range:
+        """Every seed of a cell."""
+        return range(self.draws * self.members)
+
+
+def check(task: Task) -> None:
+    """UserError for what cannot be run."""
+    for knob in ("draws", "members", "at_once"):
+        if getattr(task, knob) < 1:
+            name = "seeds" if knob == "draws" else knob
+            raise UserError(f"--{name}={getattr(task, knob)}: must be at least 1")
+    if task.epochs < 0 or min(task.labels) < 0:
+        raise UserError("--epochs and --labels: must be at least 0")
+    for name, num_labels in task.cells:
+        task.config(name, num_labels)
+
+
+def groups(task: Task) -> dict[str, list[int]]:
+    """Folder -> its seeds, of every group that still lacks the record of one; written down as what is to be run."""
+    found = {}
+    for name, num_labels in task.cells:
+        cell = task.folder(name, num_labels)
+        everyone = [seed for seed in task.seeds() if one_run.record_of(task.workdir / cell, seed) is None]
+        for first in range(0, len(everyone), task.at_once):
+            # Seeds that follow each other are one program; where there is a gap a new group begins.
+            for group in _consecutive(everyone[first : first + task.at_once]):
+                found[f"{cell}/{_spelled(group)}"] = group
+    return found
+
+
+def write_configs(task: Task, waiting: dict[str, list[int]], num_images: int) -> dict[str, int]:
+    """config.json of every group; returns the steps of each of its seeds, of so many training images."""
+    steps = {}
+    for name, num_labels in task.cells:
+        for folder, group in waiting.items():
+            if folder.startswith(f"{task.folder(name, num_labels)}/"):
+                config = task.config(name, num_labels)
+                config.seed, config.num_seeds = group[0], len(group)
+                (task.workdir / folder).mkdir(parents=True, exist_ok=True)
+                write_text(task.workdir / folder / "config.json", configs.to_json(config))
+                steps[folder] = build.num_steps(config, num_images)
+    return steps
+
+
+def _consecutive(seeds: list[int]) -> list[list[int]]:
+    runs = []
+    for seed in seeds:
+        if runs and runs[-1][-1] == seed - 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return runs
+
+
+def _spelled(group: list[int]) -> str:
+    return f"seed-{group[0]:03d}" if len(group) == 1 else f"seeds-{group[0]:03d}-{group[-1]:03d}"

@@ -1,0 +1,53 @@
+"""The records of a command as one JSON file a recipe and number of labels, with the errors of ensembles."""
+
+import json
+import statistics
+
+import numpy as np
+
+from experiments.semi_supervised import one_run, recipes
+from experiments.semi_supervised.plan import Task
+from gan_jax.data.dataset import Dataset
+from gan_jax.workdir import write_text
+
+
+def ensembles(task: Task, cell: str, records: dict[int, dict], labels: np.ndarray) -> dict[str, int]:
+    """draw -> wrong classes of the mean probabilities of its networks, of the draws that have all of several."""
+    found = {}
+    for draw in range(task.draws if task.members > 1 else 0):
+        own = range(draw, task.draws * task.members, task.draws)
+        if all(seed in records for seed in own):
+            mean = np.mean([one_run.probabilities_of(task.workdir / cell, seed) for seed in own], axis=0)
+            found[str(draw)] = int(np.sum(mean.argmax(axis=1) != labels))
+    return found
+
+
+def spread(values: list[float]) -> tuple[float, float | None]:
+    """Mean, and standard deviation with n - 1 in the denominator where there are two."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+def write(task: Task, dataset: Dataset) -> list[dict]:
+    """Writes every cell that has a record, and returns what it wrote."""
+    task.output.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name, num_labels in task.cells:
+        cell = task.folder(name, num_labels)
+        every = {seed: one_run.record_of(task.workdir / cell, seed) for seed in task.seeds()}
+        records = {seed: record for seed, record in every.items() if record}
+        if not records:
+            continue
+        table = {
+            "recipe": name,
+            "title": recipes.RECIPES[name].title,
+            "config": recipes.RECIPES[name].spec,
+            "changes": recipes.RECIPES[name].changes,
+            "num_labels": num_labels,
+            "draws": task.draws,
+            "members": task.members,
+            "seeds": list(records.values()),
+            "ensembles": ensembles(task, cell, records, dataset.test.labels),
+        }
+        write_text(task.output / f"{cell.replace('/', '@')}.json", json.dumps(table, indent=1) + "\n")
+        found.append(table)
+    return found
