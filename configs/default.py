@@ -31,7 +31,7 @@ def _network() -> ConfigDict:
             "norm_scale_stddev": 0.0,  # the gain starts at N(1, this)
             "norm_groups": 8,  # of `group`
             # Reparametrisation of every kernel: none, spectral, weight (weight norm), weight_fixed (weight norm that
-            # keeps the scales that it starts with).
+            # keeps the scales that it starts with), weight_unit (weight norm whose scales start at 1, not by data).
             "weight": "none",
             "output_weight": "",  # the same for the last layer (of D: its head); "": as the others
             "spectral_bound": 1.0,  # the largest singular value under `spectral`

@@ -235,6 +235,16 @@ def test_weight_norm_starts_every_layer_at_mean_0_and_variance_1():
         np.testing.assert_allclose(flat.var(axis=0), 1, rtol=1e-3)
 
 
+def test_unit_scales_start_at_1_whatever_the_data():
+    layer, x = weights.Dense(5, weight=weights.WEIGHTS["weight_unit"]), normal(16, 7)
+    params = layer.init(jax.random.key(0), x, True)
+    np.testing.assert_array_equal(params["params"]["scale"], np.ones(5))
+    np.testing.assert_array_equal(params["params"]["bias"], np.zeros(5))
+    kernel = np.asarray(params["params"]["kernel"], np.float64)
+    np.testing.assert_allclose(layer.apply(params, x, True), x @ (kernel / np.linalg.norm(kernel, axis=0)), rtol=1e-4)
+    assert jax.grad(lambda p: jnp.sum(layer.apply(p, x, True) ** 3))(params)["params"]["scale"].all()
+
+
 def test_fixed_scales_take_no_gradient_and_change_nothing_else():
     x = normal(16, 7)
     fixed = functools.partial(weights.weight_norm, fixed=True)

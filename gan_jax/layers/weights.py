@@ -50,12 +50,13 @@ def spectral(
 
 
 def weight_norm(
-    layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool, *, fixed: bool = False
+    layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool, *, fixed: bool = False, unit: bool = False
 ) -> tuple[jax.Array, Callable]:
     """g V / ||V|| for each output, weight normalization (Salimans and Kingma 2016, arXiv 1602.07868, eq. 2).
 
     Data-dependent start (section 3): on the initial batch every output has mean 0 and variance 1, by the choice of g
-    and of the bias. With `fixed`, g stays what it is then, and V learns directions only.
+    and of the bias. With `fixed`, g stays what it is then, and V learns directions only. With `unit`, the start depends
+    on no data: g is 1 and the bias 0.
     """
     del train
     axes = tuple(range(kernel.ndim - 1))
@@ -64,6 +65,8 @@ def weight_norm(
     others = tuple(range(y.ndim - 1))
 
     def scale_init(key):
+        if unit:
+            return jnp.ones(kernel.shape[-1])
         variance = jnp.var(y, axis=others)
         # An output that is the same for the whole batch has no scale to be corrected.
         return jnp.where(variance > 1e-8, jax.lax.rsqrt(jnp.maximum(variance, 1e-8)), 1.0)
@@ -71,7 +74,7 @@ def weight_norm(
     scale = layer.param("scale", scale_init)
     scale = jax.lax.stop_gradient(scale) if fixed else scale
     y = y * scale.reshape((1,) * len(others) + (-1,))
-    return y, lambda key, shape: -jnp.mean(y, axis=others)
+    return y, nn.initializers.zeros if unit else lambda key, shape: -jnp.mean(y, axis=others)
 
 
 class Dense(nn.Module):
@@ -93,4 +96,5 @@ WEIGHTS = {
     "spectral": spectral,
     "weight": weight_norm,
     "weight_fixed": functools.partial(weight_norm, fixed=True),
+    "weight_unit": functools.partial(weight_norm, unit=True),
 }

@@ -1,0 +1,181 @@
+"""experiments.semi_supervised on tiny images: the runs, their records, the page, and what goes wrong."""
+
+import gzip
+import json
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from experiments.semi_supervised import __main__ as command
+from experiments.semi_supervised import one_run, plan, recipes, report, results
+from gan_jax import train
+from gan_jax.errors import UserError
+
+TINY = {
+    "num_epochs": 0,
+    "num_steps": 6,
+    "batch_size": 8,
+    "init_batch_size": 8,
+    "steps_per_call": 3,
+    "log_every_steps": 3,
+    "checkpoint_every_steps": 3,
+    "sample_every_steps": 0,
+    "eval.every_steps": 0,
+    "generator.widths": (8,),
+    "discriminator.widths": (8, 8),
+    "data.num_validation": 10,
+}
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """60 + 20 noisy images of two classes, a bright left or right half."""
+    folder, rng = tmp_path / "digits", np.random.default_rng(0)
+    folder.mkdir()
+    for prefix, size in (("train", 60), ("t10k", 20)):
+        labels = np.arange(size) % 2
+        images = rng.integers(0, 60, (size, 8, 8))
+        images[labels == 0, :, :4] += 150
+        images[labels == 1, :, 4:] += 150
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape)
+            (folder / f"{prefix}-{name}-ubyte.gz").write_bytes(gzip.compress(header + array.astype(np.uint8).tobytes()))
+    return folder
+
+
+@pytest.fixture
+def task(digits, tmp_path):
+    return plan.Task(
+        names=("quick",),
+        labels=(4,),
+        draws=2,
+        members=2,
+        epochs=0,
+        at_once=1,
+        shared={"data.name": "idx", "data.dir": str(digits)} | TINY,
+        workdir=tmp_path / "work",
+        output=tmp_path / "out",
+    )
+
+
+def run_group(task, folder):
+    one_run.work(task.workdir / folder, str(task.workdir / "data"))
+
+
+def test_a_group_is_trained_scored_and_not_done_again(task):
+    dataset = train.load_data(task.config("quick", 4), "")
+    waiting = plan.groups(task)
+    assert list(waiting.values()) == [[0], [1], [2], [3]]
+    assert plan.write_configs(task, waiting, 50) == dict.fromkeys(waiting, 6)
+    for folder in waiting:
+        run_group(task, folder)
+    assert plan.groups(task) == {}
+    (table,) = results.write(task, dataset)
+    assert [record["draw"] for record in table["seeds"]] == [0, 1, 0, 1]
+    cell = task.workdir / "quick/labels-4"
+    for record in table["seeds"]:
+        p = one_run.probabilities_of(cell, record["seed"])
+        np.testing.assert_allclose(p.sum(axis=1), 1, atol=2e-3)
+        assert record["test_errors"] == np.sum(p.argmax(axis=1) != dataset.test.labels)
+        assert 0 <= record["validation_errors"] <= record["num_validation"] == 10
+    for draw in (0, 1):
+        mean = sum(one_run.probabilities_of(cell, seed) for seed in (draw, draw + 2))
+        assert table["ensembles"][str(draw)] == np.sum(mean.argmax(axis=1) != dataset.test.labels)
+    report.write(task.output)
+    page = (task.output / report.PAGE).read_text()
+    errors = [record["test_errors"] for record in table["seeds"]]
+    assert ", ".join(map(str, errors)) in page
+    assert f"{np.mean(errors):.1f} ± {np.std(errors, ddof=1):.1f}" in page
+    assert report.CURVES not in page, "nothing was scored while it trained"
+
+
+def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
+    dataset = train.load_data(task.config("quick", 4), "")
+
+    def labelled(seed):
+        config = task.config("quick", 4)
+        config.seed = seed
+        from gan_jax import steps
+
+        return steps.training_data(config, dataset).labelled.images
+
+    np.testing.assert_array_equal(labelled(0), labelled(2))
+    assert not np.array_equal(labelled(0), labelled(1))
+
+
+def test_seeds_at_once_leave_the_same_records(task):
+    together = task._replace(at_once=2, members=1)
+    waiting = plan.groups(together)
+    assert waiting == {"quick/labels-4/seeds-000-001": [0, 1]}
+    plan.write_configs(together, waiting, 50)
+    (folder,) = waiting
+    run_group(together, folder)
+    assert plan.groups(together) == {}
+    alone = task._replace(members=1, workdir=task.workdir.parent / "alone")
+    plan.write_configs(alone, plan.groups(alone), 50)
+    run_group(alone, "quick/labels-4/seed-001")
+    records = [one_run.record_of(t.workdir / "quick/labels-4", 1) for t in (together, alone)]
+    for record in records:
+        del record["seconds"], record["provenance"]
+    assert records[0] == records[1]
+
+
+def test_groups_are_consecutive_seeds_without_a_record(task):
+    cell = task.workdir / "quick/labels-4"
+    cell.mkdir(parents=True)
+    (cell / "seed-001.json").write_text("{}")
+    assert list(plan.groups(task._replace(at_once=3)).values()) == [[0], [2, 3]]
+
+
+def test_every_recipe_is_a_config_that_builds():
+    from gan_jax import build
+
+    for name in recipes.RECIPES:
+        config = recipes.config(name, 100, 10, 0, {})
+        build.build(config, (28, 28, 1), 10, 100)
+        assert config.data.num_validation == recipes.NUM_VALIDATION
+        assert config.data.fallback == "", "never other digits than those that were asked for"
+
+
+def test_a_page_has_the_published_rows(tmp_path):
+    record = {"test_errors": 90, "test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "epochs": 1.0}
+    record |= {"seconds": 60.0, "status": "completed", "num_test": 10000, "curve": [[1, 0.02], [2, 0.0]]}
+    about = {"commit": "c" * 40, "data": {"used": "mnist"}, "device": {"kind": "cpu"}, "versions": {"jax": "0"}}
+    table = {"recipe": "quick", "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
+    table["seeds"] = [record | {"provenance": about}]
+    (tmp_path / "quick@labels-100.json").write_text(json.dumps(table))
+    report.write(tmp_path)
+    page = (tmp_path / report.PAGE).read_text()
+    assert report.CURVES in page
+    assert (tmp_path / report.CURVES).stat().st_size > 1000
+    assert "| quick | 100 | 1 | 90.0 | 90 | 99.0 | 0.80% | - | 1 | 1 |" in page
+    assert "| published | 100 | 10 | 93.0 ± 6.5 |" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--recipes=qick"], "quick"),
+        (["--labels=ten"], "--labels=ten: whole numbers with commas, or all"),
+        (["--seeds=0"], "--seeds=0: must be at least 1"),
+        (["--jobs=0"], "--jobs=0: must be at least 1"),
+    ],
+)
+def test_wrong_words(monkeypatch, words, message):
+    monkeypatch.setattr(sys, "argv", ["semi_supervised", *words])
+    with pytest.raises(UserError, match=message) as error:
+        command.main()
+    assert "\n" not in str(error.value)
+
+
+def test_the_command_ends_with_a_line_where_there_is_no_data(tmp_path):
+    words = ["--idx", str(tmp_path / "none"), "--workdir", str(tmp_path / "w"), "--output", str(tmp_path / "o")]
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.semi_supervised", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
