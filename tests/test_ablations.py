@@ -223,7 +223,7 @@ def test_the_command(places, monkeypatch, capsys):
     assert (places.out / "grids" / f"{plain}-seed0.png").is_file()
 
     asked = []
-    monkeypatch.setattr(runner, "run_all", lambda waiting, *rest: asked.append(waiting))
+    monkeypatch.setattr(runner, "run_all", lambda module, waiting, *rest: asked.append(waiting))
     assert run(runner, *words(places, "--studies=batches,rates", "--bases=tuned")) == 75
     again = {name: words[1] for name, words in asked[0].items()}
     assert again == {arms(places, "batches")["8"].hash: "0,1", arms(places)["broken"].hash: "0,1"}
