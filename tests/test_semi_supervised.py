@@ -135,7 +135,7 @@ def test_every_recipe_is_a_config_that_builds():
 
     for name in recipes.RECIPES:
         config = recipes.config(name, 100, 10, 0, {})
-        build.build(config, (28, 28, 1), 10, 100)
+        build.build(config, (32, 32, 3) if config.data.image_size else (28, 28, 1), 10, 100)
         assert config.data.num_validation == recipes.NUM_VALIDATION
         assert config.data.fallback == "", "never other digits than those that were asked for"
 

@@ -43,10 +43,12 @@ RECIPES = {
         _QUICK,
         {"d_loss.adversarial": 0.0, "g_loss.feature_matching": 1.0},
     ),
+    "cifar10": Recipe("the convolutional recipe for CIFAR-10", "configs/improved_cifar10.py:semi_supervised", {}),
+    "svhn": Recipe("the convolutional recipe for SVHN", "configs/improved_svhn.py", {}),
     "sgan": Recipe(
         "the tutorial's convolutional semi-supervised GAN, 10 epochs",
         "configs/sgan.py",
-        {"num_epochs": 10, "discriminator.average_decay": 0.0},
+        {"num_epochs": 10},
     ),
 }
 # Errors of 10,000 test images, mean and standard deviation over 10 draws of the labels: arXiv 1606.03498, table 1.

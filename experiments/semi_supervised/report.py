@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 
 from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES
 from experiments.semi_supervised.results import spread
+from gan_jax.errors import UserError
 from gan_jax.workdir import write_text
 
 PAGE = "semi_supervised.md"
@@ -95,6 +96,11 @@ def write(folder: pathlib.Path) -> None:
     tables = [json.loads(path.read_text()) for path in sorted(folder.glob("*@labels-*.json"))]
     if not tables:
         return
+    used = sorted({record["provenance"]["data"]["used"] for table in tables for record in table["seeds"]})
+    if len(used) > 1:
+        raise UserError(
+            f"--output={folder} would hold results of {' and '.join(used)}; choose another folder for these"
+        )
     tables.sort(key=lambda table: (table["num_labels"] or 10**9, table["recipe"]))
     rows = []
     for number in dict.fromkeys(table["num_labels"] for table in tables):
@@ -104,7 +110,7 @@ def write(folder: pathlib.Path) -> None:
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     scored = any(record["curve"] for table in tables for record in table["seeds"])
     parts = [
-        "# Few labels on MNIST",
+        f"# Few labels: {used[0]}",
         "\n".join(lines),
         _note(tables),
         "\n".join(_titles(tables)),
