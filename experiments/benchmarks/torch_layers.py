@@ -53,10 +53,20 @@ class WeightNormLinear(nn.Linear):
 
     def __init__(self, *arguments, **keywords):
         super().__init__(*arguments, **keywords)
-        self.scale = nn.Parameter(torch.ones(self.out_features))
+        self.add_scale(torch.ones(self.out_features))
+
+    def add_scale(self, scale: torch.Tensor) -> None:
+        self.scale = nn.Parameter(scale)
 
     def forward(self, x):
         return F.linear(x, torch._weight_norm(self.weight, self.scale[:, None], 0), self.bias)
+
+
+class FixedWeightNormLinear(WeightNormLinear):
+    """The same with a scale that does not train."""
+
+    def add_scale(self, scale: torch.Tensor) -> None:
+        self.register_buffer("scale", scale)
 
 
 class GaussianNoise(nn.Module):
@@ -68,7 +78,13 @@ class GaussianNoise(nn.Module):
         return x + self.stddev * torch.randn_like(x)
 
 
-LINEAR = {"none": nn.Linear, "spectral": SpectralLinear, "weight": WeightNormLinear}
+LINEAR = {
+    "none": nn.Linear,
+    "spectral": SpectralLinear,
+    "weight": WeightNormLinear,
+    "weight_fixed": FixedWeightNormLinear,
+    "weight_unit": WeightNormLinear,
+}
 CONV = {"none": nn.Conv2d, "spectral": SpectralConv}
 
 
@@ -131,18 +147,15 @@ def _converted(place: Place, name: str, array: np.ndarray) -> tuple[str, np.ndar
         return "weight", _reordered(_reordered(array, inputs).T, outputs)
     if name == "embedding":
         return "weight", _reordered(array.T, outputs).T
-    if name == "bias" and outputs:
-        return "bias", _reordered(array[:, None], outputs)[:, 0]
+    if name in ("bias", "scale") and outputs:
+        return name, _reordered(array[:, None], outputs)[:, 0]
     of_norms = {"scale": "weight", "mean": "running_mean", "var": "running_var"}
     return of_norms.get(name, name) if isinstance(layer, nn.modules.batchnorm._BatchNorm) else name, array
 
 
 @torch.no_grad()
 def take_weights(network: Network, player: Player) -> None:
-    """Gives a PyTorch network every array of gan_jax's; an array without a place, or the other way round, is an error.
-
-    A scale of weight norm at an image-shaped layer would have to be reordered; no work has one.
-    """
+    """Gives a PyTorch network every array of gan_jax's; one without a place, or the other way round, is an error."""
     arrays = {**traverse_util.flatten_dict(player.params), **_without_collection(player.stats)}
     given = set()
     for path, array in arrays.items():

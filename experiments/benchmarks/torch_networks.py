@@ -35,6 +35,7 @@ class _Base(Network):
         if section.norm == "batch" and (section.norm_layers == "all" or index > 0):
             kind = nn.BatchNorm2d if image else nn.BatchNorm1d
             norms = [kind(features, section.norm_epsilon, 1 - section.norm_momentum)]
+            norms[0].weight.requires_grad_(section.norm_gain)
             self.at(_NORM.format(index), norms[0])
         if section.dropout:
             dropouts = [(nn.Dropout2d if section.channel_dropout and image else nn.Dropout)(section.dropout)]
@@ -42,8 +43,11 @@ class _Base(Network):
         active = [_activation(section), *dropouts]
         return nn.Sequential(*(norms + active if section.norm_order == "norm_activation" else active + norms), *noises)
 
-    def linear(self, section: ConfigDict, path: str, fan_in: int, fan_out: int, **shapes) -> nn.Module:
-        return self.at(path, LINEAR[section.weight](fan_in, fan_out), **shapes)
+    def linear(
+        self, section: ConfigDict, path: str, fan_in: int, fan_out: int, *, last: bool = False, **shapes
+    ) -> nn.Module:
+        kind = last and section.output_weight or section.weight
+        return self.at(path, LINEAR[kind](fan_in, fan_out), **shapes)
 
     def conv(self, section: ConfigDict, index: int, fan_in: int, fan_out: int, size: int, stride: int = 1) -> nn.Module:
         return self.at(f"Conv_{index}", CONV[section.weight](fan_in, fan_out, size, stride, (size - 1) // 2))
@@ -75,7 +79,7 @@ class _Discriminator(_Base):
     def add_head(self, section: ConfigDict, features: int, **shapes) -> None:
         """The last layer, over a vector of `features`."""
         self.kind, outputs = section.head, NUM_CLASSES if section.head == "class" else 1
-        self.head = self.linear(section, f"{section.head.title()}_0/Dense_0", features, outputs, **shapes)
+        self.head = self.linear(section, f"{section.head.title()}_0/Dense_0", features, outputs, last=True, **shapes)
         if self.kind == "projection":
             outputs = {"outputs": shapes.get("inputs")}
             self.projection = nn.Embedding(NUM_CLASSES, features)
@@ -100,11 +104,15 @@ class MlpGenerator(_Generator):
             layers += [self.linear(section, f"Dense_{index}", fan_in, fan_out)]
             layers += [self.finish(section, index, fan_out, image=False)]
         pixels = image[0] * image[1] * image[2]
-        layers += [self.linear(section, f"Dense_{len(section.widths)}", widths[-1], pixels, outputs=image), nn.Tanh()]
-        self.layers, self.image = nn.Sequential(*layers), image
+        layers += [
+            self.linear(section, f"Dense_{len(section.widths)}", widths[-1], pixels, last=True, outputs=image),
+            nn.Tanh() if section.output == "tanh" else nn.Sigmoid(),
+        ]
+        self.layers, self.image, self.signed = nn.Sequential(*layers), image, section.output == "tanh"
 
     def forward(self, z, labels):
-        return self.layers(self.append(z, labels)).unflatten(1, self.image)
+        images = self.layers(self.append(z, labels)).unflatten(1, self.image)
+        return images if self.signed else images * 2 - 1
 
 
 class MlpDiscriminator(_Discriminator):
@@ -115,10 +123,11 @@ class MlpDiscriminator(_Discriminator):
         for index, (fan_in, fan_out) in enumerate(itertools.pairwise((pixels, *section.widths))):
             layers += [self.linear(section, f"Dense_{index}", fan_in, fan_out, inputs=None if index else image)]
             layers += [self.finish(section, index, fan_out, image=False)]
-        self.layers = nn.Sequential(*layers)
+        self.layers, self.unit = nn.Sequential(*layers), section.pixels == "unit"
         self.add_head(section, section.widths[-1])
 
     def forward(self, images, labels):
+        images = (images + 1) / 2 if self.unit else images
         return self.judge(self.layers(self.append(self.noise(images).flatten(1), labels)), labels)
 
 

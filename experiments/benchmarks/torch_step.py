@@ -89,11 +89,12 @@ class Trainer:
             fakes = self._fakes()
         labels = self.real.labels
         real, fake = self.judge(self.real.images, labels), self.judge(fakes, labels)
-        loss = self.d_objective(real.logits, fake.logits)
-        if self.config.d_loss.classification:
+        weights = self.config.d_loss
+        loss = weights.adversarial * self.d_objective(real.logits, fake.logits)
+        if weights.classification:
             labelled = self.real.labelled
             class_logits = self.judge(labelled.images, labelled.labels).class_logits
-            loss = loss + F.cross_entropy(class_logits, labelled.labels)
+            loss = loss + weights.classification * F.cross_entropy(class_logits, labelled.labels)
         loss.backward()
         self.d_optimizer.step()
         return loss.detach()
