@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build_networks, learning_rates, optimizers, priors, targets, terms
 from gan_jax.augmentation import make_augmentation
-from gan_jax.config import RULE_KEYWORDS, choose
+from gan_jax.config import RULE_KEYWORDS, choose, leaves
 from gan_jax.errors import UserError
 from gan_jax.gan import make_gan
 from gan_jax.layers import norms
@@ -18,16 +18,24 @@ from gan_jax.objectives import OBJECTIVES
 from gan_jax.types import Gan, View
 
 
+# What counts, by the least that it may be.
+_LEAST = {
+    0: ("seed", "sample_every_steps", "checkpoint_every_steps", "eval.every_steps"),
+    1: ("batch_size", "init_batch_size", "d_steps", "steps_per_call", "log_every_steps", "keep_checkpoints"),
+}
+
+
 def num_steps(config: ConfigDict, num_images: int) -> int:
     """Generator updates of the whole run."""
     if (config.num_epochs > 0) == (config.num_steps > 0) or min(config.num_epochs, config.num_steps) < 0:
         raise UserError(
             f"num_epochs={config.num_epochs} and num_steps={config.num_steps}: set one of them, the other to 0"
         )
-    positive = ("batch_size", "init_batch_size", "d_steps", "steps_per_call", "log_every_steps", "keep_checkpoints")
-    for knob in positive:
-        if config[knob] < 1:
-            raise UserError(f"{knob}={config[knob]}: must be at least 1")
+    values = leaves(config)
+    for least, knobs in _LEAST.items():
+        for knob in knobs:
+            if values[knob] < least:
+                raise UserError(f"{knob}={values[knob]}: must be at least {least}")
     if config.batch_size > num_images:
         raise UserError(f"batch_size={config.batch_size} is more than the {num_images} training images; lower it")
     return config.num_steps or max(config.num_epochs * num_images // (config.batch_size * config.d_steps), 1)

@@ -42,7 +42,8 @@ def execute(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # A value that is quoted may hold line breaks of its own.
+        print("error: " + "\\n".join(str(error).splitlines()), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("error: interrupted; the same command starts this again", file=sys.stderr)

@@ -91,9 +91,12 @@ def _parse(text: str, kind: type, key: str) -> Any:
 
 def _describe(kind: type) -> str:
     examples = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list such as 128,64"}
-    return examples.get(kind, kind.__name__)
+    # What is None by default is a keyword of an optimizer's rule.
+    return examples.get(kind, "a number, or none")
 
 
+# JAX's whole numbers have 32 bits; its numbers overflow beyond these.
+_LARGEST = {int: 2**31, float: 1e38}
 # Keywords of an optimizer's rule: None leaves its own default; otherwise they hold a number, or True or False.
 RULE_KEYWORDS = ("b1", "b2", "eps", "decay", "momentum", "nesterov")
 
@@ -105,8 +108,10 @@ def _fit(value: Any, old: Any, key: str) -> Any:
         if value is None:
             return None
         kind = bool if key.endswith("nesterov") else float
-    if kind is float and type(value) is int:
-        return float(value)
+    if kind is float and type(value) is int and abs(value) < 2**1000:
+        value = float(value)
+    if type(value) in (int, float) and not abs(value) < _LARGEST[type(value)]:
+        raise UserError(f"--config.{key}={str(value)[:40]}: expected {_describe(kind)} that is not as large")
     if kind is tuple and isinstance(value, int | float | list | tuple):
         value = tuple(value) if isinstance(value, list | tuple) else (value,)
         return tuple(_fit(item, old[0], key) for item in value) if old else value

@@ -69,8 +69,11 @@ class Workdir:
         if ".." in pathlib.PurePath(path).parts:
             raise UserError(f"--workdir={path} holds '..'; give the folder's plain path")
         self.path = pathlib.Path(path)
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"--workdir={path} is a file; give a folder")
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise UserError(f"--workdir={path} is a file; give a folder")
+        except OSError as error:  # A name that is too long, or a folder that may not be looked into.
+            raise UserError(f"--workdir={path} cannot be used: {error.strerror}") from error
         self.checkpoints, self.best = self.path / "checkpoints", self.path / "best"
         self.metrics = self.path / "metrics.jsonl"
         self.samples = self.path / "samples"

@@ -57,7 +57,11 @@ def _idx(folder: str) -> tuple[Split, Split]:
     if not folder:
         raise UserError("data.name=idx needs a folder of IDX files: set --config.data.dir=FOLDER")
     path = pathlib.Path(folder).expanduser()
-    if not path.is_dir():
+    try:
+        found = path.is_dir()
+    except (OSError, ValueError):  # A name too long for a file system, or one with a zero byte in it.
+        found = False
+    if not found:
         raise DataUnavailable(f"--config.data.dir={folder} is not a folder")
     return idx.load_split(path, "train"), idx.load_split(path, "test")
 
