@@ -8,7 +8,7 @@ import json
 import pathlib
 import sys
 
-from gan_jax import build, cli, train, workdir
+from gan_jax import build, cli, files, train, workdir
 from gan_jax.analysis.arithmetic import arithmetic
 from gan_jax.analysis.filters import filters
 from gan_jax.analysis.latent import class_interpolation, interpolation, truncation
@@ -85,7 +85,7 @@ def analyze(subject: Subject, names: list[str]) -> None:
             print(f"{name}: skipped, {reason}", flush=True)
             continue
         text = json.dumps({**about, **numbers}, indent=2, sort_keys=True, allow_nan=False) + "\n"
-        workdir.write_text(folder / f"{name}.json", text)
+        files.write_text(folder / f"{name}.json", text)
         print(_line(name, numbers, folder), flush=True)
 
 

@@ -17,7 +17,6 @@ from gan_jax.networks import heads
 from gan_jax.objectives import OBJECTIVES
 from gan_jax.types import Gan, View
 
-
 # What counts, by the least that it may be.
 _LEAST = {
     0: ("seed", "sample_every_steps", "checkpoint_every_steps", "eval.every_steps"),

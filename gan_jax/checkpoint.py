@@ -15,6 +15,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from gan_jax.errors import UserError
+from gan_jax.files import write_text
 
 _MANIFEST = "manifest.json"
 
@@ -53,9 +54,7 @@ class Checkpoints:
         """Returns when the checkpoint is whole on the disk."""
         folder = self._folder / str(step)
         self._checkpointer.save(folder, args=ocp.args.StandardSave(state), force=True)
-        partial = folder / f".{_MANIFEST}"
-        partial.write_text(json.dumps(_digests(folder), indent=2))
-        partial.replace(folder / _MANIFEST)
+        write_text(folder / _MANIFEST, json.dumps(_digests(folder), indent=2))
         for old in self.steps()[: -self._keep]:
             self._remove(old)
 

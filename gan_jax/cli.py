@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 from gan_jax import compile_cache
 from gan_jax import config as configs
 from gan_jax.data.sources import default_data_dir
-from gan_jax.errors import UserError
+from gan_jax.errors import DiskFull, UserError
+from gan_jax.files import disk_is_full
 
 
 def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
@@ -36,8 +37,9 @@ def execute(main: Callable[[], None]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    for noisy in ("absl", "orbax"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    # What goes wrong in a save arrives as an exception; Orbax's threads and tasks would each tell it once more.
+    for noisy in ("absl", "asyncio", "orbax"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     compile_cache.enable(default_data_dir())
     try:
         main()
@@ -45,6 +47,11 @@ def execute(main: Callable[[], None]) -> None:
         # A value that is quoted may hold line breaks of its own.
         print("error: " + "\\n".join(str(error).splitlines()), file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if not disk_is_full(error):
+            raise
+        print("error: no space is left to write to; free some, and the same command continues", file=sys.stderr)
+        sys.exit(DiskFull.exit_code)
     except KeyboardInterrupt:
         print("error: interrupted; the same command starts this again", file=sys.stderr)
         sys.exit(75)

@@ -36,3 +36,9 @@ class InUse(UserError):
     """Another process is at it: the same command works later."""
 
     exit_code = 75
+
+
+class DiskFull(UserError):
+    """Nothing more can be written: with space freed, the same command continues."""
+
+    exit_code = 75

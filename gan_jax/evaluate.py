@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import build, cli, seeds, train, workdir
+from gan_jax import build, cli, files, seeds, train, workdir
 from gan_jax.config import choose
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.drawing import balanced_labels
@@ -135,7 +135,7 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
             trained.class_log_probabilities(split.images).argmax(axis=1), split.labels
         )
     text = json.dumps(result, indent=2, sort_keys=True) + "\n"
-    workdir.write_text(trained.folder.path / protocol.file_name, text)
+    files.write_text(trained.folder.path / protocol.file_name, text)
     return result
 
 

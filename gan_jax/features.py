@@ -3,7 +3,6 @@
 An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
 """
 
-import os
 import pathlib
 import zipfile
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
 from gan_jax.evaluation.inception import NAME, InceptionFeatures, probabilities
 from gan_jax.evaluation.inception_weights import SOURCE, load_variables
+from gan_jax.files import whole
 from gan_jax.progress import Progress
 
 
@@ -37,9 +37,8 @@ def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tup
         return Classifier(variables, num_classes, recipe), digest
     trained = fresh_classifier(split, num_classes, f"classifier {digest}")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez(partial, **traverse_util.flatten_dict(trained.variables, sep="/"))
-    partial.replace(path)
+    with whole(path) as partial:
+        np.savez(partial, **traverse_util.flatten_dict(trained.variables, sep="/"))
     return trained, digest
 
 

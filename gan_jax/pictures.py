@@ -6,6 +6,8 @@ import pathlib
 import numpy as np
 from PIL import Image
 
+from gan_jax.files import whole
+
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
     """uint8 [N, H, W, C] -> one picture uint8 [rows * H, columns * W, C], row by row, 2 pixels apart."""
@@ -20,9 +22,8 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
 
 def write_png(path: pathlib.Path, picture: np.ndarray) -> None:
     """uint8 [H, W, C], C 1 or 3. The file appears whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(partial, format="PNG")
-    partial.replace(path)
+    with whole(path) as partial:
+        Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(partial, format="PNG")
 
 
 def write_loss_curves(path: pathlib.Path, rows: list[dict]) -> None:
@@ -46,5 +47,6 @@ def write_loss_curves(path: pathlib.Path, rows: list[dict]) -> None:
         axes.legend()
     losses.set_ylabel("loss")
     outputs.set_ylabel("mean D(x)")
-    figure.savefig(path, dpi=100)
+    with whole(path) as partial:
+        figure.savefig(partial, dpi=100)
     plt.close(figure)

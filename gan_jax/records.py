@@ -10,6 +10,8 @@ import pathlib
 
 import numpy as np
 
+from gan_jax.files import write_text
+
 
 def read_metrics(path: pathlib.Path) -> list[dict]:
     """The rows of metrics.jsonl; a last line cut short by a kill is left out."""
@@ -42,9 +44,7 @@ class Records:
 
     def __init__(self, folder: pathlib.Path, path: pathlib.Path, resume_step: int):
         kept = [row for row in read_metrics(path) if row["step"] <= resume_step]
-        partial = path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
-        partial.replace(path)
+        write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = path.open("a")
         self._writer = _summary_writer(folder)
 

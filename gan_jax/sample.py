@@ -12,6 +12,7 @@ import numpy as np
 from gan_jax import cli, pictures
 from gan_jax.drawing import balanced_labels
 from gan_jax.errors import UserError
+from gan_jax.files import whole
 from gan_jax.trained import load
 
 
@@ -33,7 +34,8 @@ def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray, columns: 
         if path.suffix == ".png":
             pictures.write_png(path, pictures.grid(images, columns))
         else:
-            np.savez(path, images=images, labels=labels)
+            with whole(path) as partial:
+                np.savez(partial, images=images, labels=labels)
     except OSError as error:
         raise UserError(f"--output={path} cannot be written: {error.strerror}") from error
 

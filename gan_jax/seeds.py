@@ -11,7 +11,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError
-from gan_jax.workdir import Workdir, write_text
+from gan_jax.files import write_text
+from gan_jax.workdir import Workdir
 
 _ENDED = ("completed", "collapsed", "diverged")
 

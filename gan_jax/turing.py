@@ -15,7 +15,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from gan_jax import build, cli, train, workdir
+from gan_jax import build, cli, files, train, workdir
 from gan_jax.data.dataset import Dataset, balanced
 from gan_jax.drawing import balanced_labels
 from gan_jax.errors import UserError
@@ -155,7 +155,7 @@ def main() -> None:
     page = render(images, truths, describe(trained, dataset, arguments.seed), arguments.feedback)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        workdir.write_text(path, page)
+        files.write_text(path, page)
     except OSError as error:
         raise UserError(f"--output={path} cannot be written: {error.strerror}") from error
     if num_images != arguments.num_images:

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import config as configs
 from gan_jax.errors import InUse, UserError
+from gan_jax.files import write_text
 
 try:
     import fcntl
@@ -53,13 +54,6 @@ def provenance() -> dict:
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
         "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a whole file or nothing."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text)
-    partial.replace(path)
 
 
 class Workdir:

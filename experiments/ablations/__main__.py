@@ -16,8 +16,9 @@ from experiments.pool import Child, run_all
 from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.errors import Interrupted, UserError
+from gan_jax.files import write_text
 from gan_jax.interrupts import Interrupts
-from gan_jax.workdir import Workdir, write_text
+from gan_jax.workdir import Workdir
 
 OUTPUT = "experiments/results/ablations"
 _QUICK = "QUICK preset: not for conclusions"

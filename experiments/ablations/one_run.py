@@ -22,9 +22,10 @@ from gan_jax import cli, features, train
 from gan_jax import config as configs
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed
 from gan_jax.evaluate import Protocol, evaluate
+from gan_jax.files import write_text
 from gan_jax.records import read_metrics
 from gan_jax.trained import load
-from gan_jax.workdir import Workdir, write_text
+from gan_jax.workdir import Workdir
 
 ENDED = ("completed", "collapsed", "diverged")
 _POINTS = 100

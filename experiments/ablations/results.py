@@ -9,7 +9,7 @@ from typing import NamedTuple
 from experiments.ablations import one_run, plan
 from experiments.ablations.plan import Arm
 from gan_jax.errors import DataUnavailable, UserError
-from gan_jax.workdir import write_text
+from gan_jax.files import write_text
 
 
 class Campaign(NamedTuple):

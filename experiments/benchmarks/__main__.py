@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 
 from experiments.benchmarks import works
-from gan_jax import cli, workdir
+from gan_jax import cli, files, workdir
 from gan_jax.config import choose
 from gan_jax.errors import UserError
 
@@ -76,8 +76,8 @@ def _write(output: pathlib.Path, result: dict) -> None:
     from experiments.benchmarks import report
 
     output.mkdir(parents=True, exist_ok=True)
-    workdir.write_text(output / "benchmark.json", json.dumps(result, indent=2) + "\n")
-    workdir.write_text(output / "benchmark.md", report.page(result))
+    files.write_text(output / "benchmark.json", json.dumps(result, indent=2) + "\n")
+    files.write_text(output / "benchmark.md", report.page(result))
     if result["works"]:
         report.write_chart(output / "benchmark.png", result["works"])
 

@@ -14,9 +14,10 @@ from gan_jax import cli, seeds, train
 from gan_jax import config as configs
 from gan_jax.data.dataset import Split
 from gan_jax.errors import TrainingFailed
+from gan_jax.files import whole, write_text
 from gan_jax.records import read_metrics
 from gan_jax.trained import Trained, load
-from gan_jax.workdir import Workdir, write_text
+from gan_jax.workdir import Workdir
 
 _ACCURACY = "validation_discriminator_accuracy"
 _PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data", "num_steps", "step")
@@ -51,9 +52,8 @@ def _record(place: Workdir, cell: pathlib.Path, dataset, status: str) -> dict:
     trained = load(str(place.path))
     run, config, rows = place.run(), trained.config, read_metrics(place.metrics)
     test_errors, probabilities = _errors(trained, dataset.test)
-    temporary = cell / f"seed-{config.seed:03d}.tmp.npz"
-    np.savez_compressed(temporary, probabilities=probabilities.astype(np.float16))
-    temporary.replace(cell / f"seed-{config.seed:03d}.npz")
+    with whole(cell / f"seed-{config.seed:03d}.npz") as partial:
+        np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
     validation_errors, _ = _errors(trained, dataset.validation)
     per_epoch = len(dataset.train.labels) / (config.batch_size * config.d_steps)
     return {

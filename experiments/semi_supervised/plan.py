@@ -13,7 +13,7 @@ from experiments.semi_supervised import one_run, recipes
 from gan_jax import build
 from gan_jax import config as configs
 from gan_jax.errors import UserError
-from gan_jax.workdir import write_text
+from gan_jax.files import write_text
 
 
 class Task(NamedTuple):

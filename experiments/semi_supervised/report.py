@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES
 from experiments.semi_supervised.results import spread
 from gan_jax.errors import UserError
-from gan_jax.workdir import write_text
+from gan_jax.files import write_text
 
 PAGE = "semi_supervised.md"
 CURVES = "curves.png"

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.semi_supervised import one_run, recipes
 from experiments.semi_supervised.plan import Task
 from gan_jax.data.dataset import Dataset
-from gan_jax.workdir import write_text
+from gan_jax.files import write_text
 
 
 def ensembles(task: Task, cell: str, records: dict[int, dict], labels: np.ndarray) -> dict[str, int]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from gan_jax.data.dataset import Dataset, Split, to_uint8
 from gan_jax.drawing import balanced_labels
+from gan_jax.files import whole
 from gan_jax.pictures import grid
 from gan_jax.trained import Trained
 
@@ -137,6 +138,5 @@ def show(axes: Any, images: np.ndarray, columns: int, title: str = "") -> None:
 
 def save(drawn: Any, path: pathlib.Path) -> None:
     """The figure as a PNG, which appears whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    drawn.savefig(partial, format="png", dpi=120)
-    partial.replace(path)
+    with whole(path) as partial:
+        drawn.savefig(partial, format="png", dpi=120)

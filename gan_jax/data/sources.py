@@ -11,6 +11,7 @@ import numpy as np
 from gan_jax.data import catalog, idx
 from gan_jax.data.dataset import Dataset, Split, convert
 from gan_jax.errors import DataUnavailable, UserError
+from gan_jax.files import whole
 
 _TEST_PER_CLASS = 100
 
@@ -30,14 +31,13 @@ def _read_prepared(path: pathlib.Path) -> tuple[Split, Split]:
 
 def _write_prepared(path: pathlib.Path, train: Split, test: Split) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_suffix(f".{os.getpid()}.npz")
     arrays = {
         f"{s}_{field}": getattr(split, field)
         for s, split in (("train", train), ("test", test))
         for field in split._fields
     }
-    np.savez(partial, **arrays)
-    partial.replace(path)
+    with whole(path) as partial:
+        np.savez(partial, **arrays)
 
 
 def _mnist_5k() -> tuple[Split, Split]:

@@ -1,0 +1,45 @@
+"""Files that appear whole or not at all, and what a full disk looks like."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+# No space left, no quota left, a file beyond the size that is allowed.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A path beside `path` to write to; what lies there takes its place at the end, and goes where an error ends it.
+
+    It has the suffix of `path`, and a name that no other process chooses.
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a whole file or nothing."""
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error, or one that it arose from, says that nothing more can be written.
+
+    Libraries in C++ have no OSError: theirs name the system's error in the text.
+    """
+    while error is not None:
+        codes = {getattr(error, "errno", None), *map(int, re.findall(r"os_error_code='(\d+)'", str(error)))}
+        if codes & set(_FULL) or (not isinstance(error, OSError) and os.strerror(errno.ENOSPC) in str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
