@@ -4,11 +4,11 @@ WORKDIR ?= runs
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint tensorboard benchmark ablations clean
+.PHONY: help run test test-faults lint tensorboard benchmark ablations clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.run: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed: make PYTHON=python3.12")'
@@ -25,6 +25,9 @@ run: $(VENV)/.run  ## install if need be, then train CONFIG (configs/cdcgan.py)
 
 test: $(VENV)/.dev  ## install if need be, then the tests
 	$(BIN)/python -m pytest
+
+test-faults: $(VENV)/.dev  ## kills, full disks, damaged files, any text for any knob: minutes
+	$(BIN)/python -m pytest -m faults
 
 lint: $(VENV)/.dev  ## ruff's format and lint checks
 	$(BIN)/ruff format --check .

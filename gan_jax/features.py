@@ -4,7 +4,6 @@ An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities
 """
 
 import pathlib
-import zipfile
 from collections.abc import Callable
 
 import jax
@@ -56,7 +55,7 @@ def _read(path: pathlib.Path, like: dict) -> dict:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             variables = traverse_util.unflatten_dict(dict(arrays), sep="/")
         return jax.tree.map(lambda leaf, array: array.reshape(leaf.shape), like, variables)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib, EOFError, ...: whatever is wrong, the remedy is the same.
         raise DataUnavailable(f"cached classifier {path} is damaged ({error}); delete it and run again") from error
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from gan_jax import cli
+from gan_jax import cli, train
+from gan_jax import config as configs
 from gan_jax.evaluation import inception, inception_weights
 from gan_jax.records import read_metrics
 from gan_jax.trained import load
@@ -81,6 +82,15 @@ def words(idx_folder, tmp_path):
 @pytest.fixture
 def config(words):
     return cli.parse_config("configs/cgan.py", words)
+
+
+@pytest.fixture
+def short_run(config, tmp_path):
+    """The folder of a finished run of 4 steps with checkpoints at 2 and 4, and its config."""
+    configs.override(config, {"num_steps": 4, "checkpoint_every_steps": 2, "sample_every_steps": 0})
+    path = tmp_path / "short"
+    train.train(config, str(path))
+    return path, config
 
 
 def run(module, *words):

@@ -1,0 +1,240 @@
+"""Faults put into real runs, and what must hold all the same. docs/reliability.md is the table of them.
+
+The short ones run with every test; the long ones by hand: make test-faults
+"""
+
+import json
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from gan_jax import config as configs
+from gan_jax import train
+from gan_jax.errors import DataUnavailable, UserError
+from gan_jax.records import Records, read_metrics
+from gan_jax.trained import load
+from tests.conftest import IDX_NAMES, arrays, rows
+
+WORDS = [
+    "--config.data.name=mnist_5k",
+    "--config.num_epochs=0",
+    "--config.num_steps=120",
+    "--config.steps_per_call=2",
+    "--config.log_every_steps=1",
+    "--config.checkpoint_every_steps=2",
+    "--config.sample_every_steps=0",
+    "--config.generator.widths=16",
+    "--config.generator.norm=batch",
+    "--config.generator.average_decay=0.99",
+    "--config.discriminator.widths=16",
+    "--config.eval.every_steps=0",
+    "--config.eval.at_end=false",
+]
+
+
+def command(path, *words):
+    return [sys.executable, "-m", "gan_jax.main", "--config", "configs/cgan.py", "--workdir", str(path), *WORDS, *words]
+
+
+def finish(words, **keywords):
+    """(exit code, what was written to stderr without the progress lines)."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **keywords)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("step ")]
+    return done.returncode, lines
+
+
+@pytest.mark.faults
+def test_a_hundred_kills_lose_nothing(tmp_path):
+    """SIGKILL at random moments of a run that spends most of its time in saves, on one processor."""
+    whole, killed, rng = tmp_path / "whole", tmp_path / "killed", random.Random(0)
+    one = ["taskset", "-c", "0"]
+    began = time.monotonic()
+    assert finish([*one, *command(whole)])[0] == 0
+    seconds, kills, inside = time.monotonic() - began, 0, 0
+    while kills < 100:
+        process = subprocess.Popen([*one, *command(killed)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.2, 0.8) * seconds)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            compare(whole, killed)
+            shutil.rmtree(killed)
+            continue
+        process.kill()
+        process.wait()
+        kills += 1
+        # A folder without its manifest: the kill fell into a save or into the removal of an old one.
+        inside += any(not (p / "manifest.json").is_file() for p in (killed / "checkpoints").glob("*"))
+    assert finish([*one, *command(killed)])[0] == 0
+    compare(whole, killed)
+    assert inside >= 5, "hardly any kill fell into a save: the test says less than its name"
+
+
+def compare(whole, killed):
+    assert rows(whole) == rows(killed)
+    assert [row["step"] for row in rows(killed)] == list(range(1, 121))
+    (step, ours), (other, theirs) = arrays(whole), arrays(killed)
+    assert step == other == 120
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def limited(size):
+    """Called in the child: no file may grow beyond `size` bytes, as on a disk that is full."""
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("size", [0, 200, 2_000, 6_000, 30_000])
+def test_no_file_may_grow(tmp_path, size):
+    """Every size hits another file first: config, records, a checkpoint, ..."""
+    path = tmp_path / "run"
+    code, lines = finish(command(path), preexec_fn=limited(size))
+    assert code in (2, 75)
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    assert not list(path.rglob(".*.json")), "half-written files"
+    assert finish(command(path))[0] == 0
+    assert [row["step"] for row in rows(path)] == list(range(1, 121))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place], check=False).returncode:
+        pytest.skip("needs the right to mount")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.faults
+def test_a_full_disk(small_disk):
+    path = small_disk / "run"
+    code, lines = finish(command(path, "--config.keep_checkpoints=50"))
+    assert (code, lines) == (75, ["error: no space is left to write to; free some, and the same command continues"])
+    steps = [row["step"] for row in rows(path)]
+    assert load(str(path)).step > 0, "the old checkpoints are whole"
+    assert finish(command(path, "--config.keep_checkpoints=50"))[0] == 75
+    subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
+    assert finish(command(path, "--config.keep_checkpoints=50"))[0] == 0
+    assert [row["step"] for row in rows(path)] == list(range(1, 121))
+    assert len(steps) < 120
+
+
+def test_one_flipped_bit_in_any_file_of_a_checkpoint_is_refused(short_run):
+    path, config = short_run
+    newest = path / "checkpoints" / "4"
+    files = [p for p in sorted(newest.rglob("*")) if p.is_file() and p.stat().st_size]
+    assert len(files) >= 5
+    rng = random.Random(0)
+    for file in files:
+        content = file.read_bytes()
+        for damage in ("bit", "cut"):
+            position = rng.randrange(len(content))
+            flipped = bytes([content[position] ^ (1 << rng.randrange(8))])
+            file.write_bytes(content[:position] + (flipped + content[position + 1 :] if damage == "bit" else b""))
+            with pytest.raises(UserError, match=f"checkpoint {newest} is damaged") as error:
+                load(str(path))
+            assert "delete that folder to continue from step 2" in str(error.value)
+        file.write_bytes(content)
+    assert load(str(path)).step == 4
+    # What the line says to do, works.
+    shutil.rmtree(newest)
+    assert load(str(path)).step == 2
+    train.train(config, str(path))
+    assert load(str(path)).step == 4
+
+
+def test_a_run_may_be_moved_and_read_where_nothing_may_be_written(short_run, tmp_path):
+    path, config = short_run
+    moved = path.rename(tmp_path / "elsewhere")
+    before = arrays(moved)
+    for folder in (moved, *(p for p in moved.rglob("*") if p.is_dir())):
+        folder.chmod(0o500)
+    try:
+        assert load(str(moved)).step == 4
+    finally:
+        for folder in (moved, *(p for p in moved.rglob("*") if p.is_dir())):
+            folder.chmod(0o700)
+    configs.override(config, {"sample_every_steps": 0})
+    train.train(config, str(moved))
+    assert before[0] == arrays(moved)[0]
+
+
+def test_the_clock_may_jump(short_run, tmp_path, monkeypatch):
+    path, config = short_run
+    clock = iter(1e9 + jump for jump in np.random.default_rng(0).uniform(-1e8, 1e8, 10_000))
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    other = tmp_path / "jumping"
+    train.train(config, str(other))
+    assert rows(other) == rows(path)
+
+
+@pytest.mark.parametrize("fault", ["deleted", "cut", "altered"])
+def test_data_that_has_changed_is_found_before_training(short_run, idx_folder, fault):
+    path, config = short_run
+    shutil.rmtree(path / "checkpoints" / "4")
+    file = idx_folder / IDX_NAMES["train_labels"]
+    content = file.read_bytes()
+    if fault == "deleted":
+        file.unlink()
+    else:
+        file.write_bytes(content[:-1] if fault == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
+    before = sorted((path / "checkpoints").iterdir())
+    with pytest.raises(DataUnavailable):
+        train.train(config, str(path))
+    assert sorted((path / "checkpoints").iterdir()) == before
+    file.write_bytes(content)
+    train.train(config, str(path))
+
+
+@pytest.mark.faults
+def test_a_million_rows_load_in_seconds(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    with path.open("w") as file:
+        for step in range(1, 1_000_001):
+            file.write(
+                json.dumps({"step": step, "d_loss": 0.1234567, "g_loss": 1.0, "d_real": 0.5, "d_fake": 0.5}) + "\n"
+            )
+    began = time.monotonic()
+    records = Records(tmp_path, path, 999_990)
+    records.close()
+    assert len(read_metrics(path)) == 999_990
+    assert time.monotonic() - began < 60
+
+
+def resident():
+    """(resident kilobytes, open files) of this process."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]), len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.faults
+def test_resumes_leave_memory_and_open_files_as_they_were(short_run, tmp_path):
+    """Trains again from step 2 to 4, 150 times in one process."""
+    path, config = short_run
+    seen = []
+    for _ in range(150):
+        shutil.rmtree(path / "checkpoints" / "4")
+        train.train(config, str(path))
+        seen.append(resident())
+    memory, files = zip(*seen, strict=True)
+    assert max(files[30:]) - min(files[30:]) <= 3
+    per_resume = np.polyfit(range(120), memory[30:], 1)[0]
+    print(f"{per_resume:.0f} kB a resume")
+    assert per_resume < 500
+    assert [row["step"] for row in rows(path)] == [1, 2, 3, 4]

@@ -1,0 +1,229 @@
+"""Damaged files, and any text in the place of a value: a clean result or one clear line.
+
+The short ones run with every test; the long ones, 10,000 cases each, by hand: make test-faults
+"""
+
+import gzip
+import io
+import pathlib
+import random
+import re
+import string
+
+import numpy as np
+import pytest
+
+from gan_jax import build, features, train
+from gan_jax import config as configs
+from gan_jax.data import idx, sources
+from gan_jax.errors import DataUnavailable, UserError
+from gan_jax.trained import load
+from tests.conftest import idx_bytes
+
+TEXTS = [
+    *("none", "batch", "adam", "linear", "mlp", "dcgan", "resnet", "", "all", "0,1", "-1", "spectral", "concat"),
+    *("projection", "class", "..", "\n", "nan", "inf", "-inf", "0", "1", "-1", "0.5", "2", "1e9", "1e400", "-0.0"),
+    *(
+        "None",
+        "true",
+        "false",
+        "[1,2]",
+        "{}",
+        "()",
+        "(1,",
+        "'a'",
+        "1j",
+        "b'x'",
+        "0x10",
+        "1_000",
+        "é",
+        "\x00",
+        "9" * 400,
+    ),
+    *("__import__('os')", "2147483648", "-2147483649", "1e-45", "8,8,8", "1,-2", "1.5,2", "4,(2,3)", "8,None"),
+]
+SPECS = (
+    "configs/cgan.py",
+    "configs/cdcgan.py",
+    "configs/sgan.py",
+    "configs/sngan.py:resnet",
+    "configs/improved_mnist.py",
+)
+
+
+def refusal(function, kind):
+    """The message with which a call is refused, None where it is not; any other exception is an error of ours."""
+    try:
+        function()
+    except kind as error:
+        return str(error)
+    return None
+
+
+def text(rng):
+    """What somebody might type: something of the kind, or any characters at all."""
+    if rng.random() < 0.8:
+        return rng.choice(TEXTS)
+    return "".join(rng.choice(string.printable) for _ in range(rng.randrange(12)))
+
+
+def judged(spec, changes):
+    """ "built" or "refused"; anything else is an error of ours."""
+    config = configs.load(spec)
+
+    def make():
+        configs.override(config, changes, parse=True)
+        build.num_steps(config, 60_000)
+        build.build(config, (32, 32, 3), 10, 1000)
+
+    message = refusal(make, UserError)
+    if message:
+        assert len(message) < 2000, changes
+        return "refused"
+    # What it says comes back the same from a workdir.
+    assert not configs.differences(configs.from_json(configs.to_json(config)), config), changes
+    return "built"
+
+
+def fuzz_configs(number, seed):
+    rng, counts = random.Random(seed), {"built": 0, "refused": 0}
+    keys = {spec: list(configs.leaves(configs.load(spec))) for spec in SPECS}
+    for _ in range(number):
+        spec = rng.choice(SPECS)
+        changes = {key: text(rng) for key in rng.sample(keys[spec], rng.choice([1, 1, 2, 4]))}
+        counts[judged(spec, changes)] += 1
+    assert min(counts.values()) > number / 20, counts
+
+
+def test_any_text_for_any_leaf_is_built_or_refused_in_one_line():
+    fuzz_configs(300, 0)
+
+
+@pytest.mark.faults
+def test_ten_thousand_configs():
+    fuzz_configs(10_000, 1)
+
+
+def damaged(content, rng):
+    """Some bytes changed, cut off, put in or doubled."""
+    content = bytearray(content)
+    for _ in range(rng.choice([1, 1, 2, 8])):
+        kind, position = rng.randrange(5), rng.randrange(max(len(content), 1))
+        if kind == 0 and content:
+            content[position] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del content[position:]
+        elif kind == 2:
+            content[position:position] = rng.randbytes(rng.choice([1, 4, 100]))
+        elif kind == 3 and len(content) > 8:
+            content[: rng.choice([4, 8])] = rng.randbytes(4)
+        else:
+            content += content[:position]
+    return bytes(content)
+
+
+def fuzz_idx(folder, number, seed):
+    rng, original = random.Random(seed), (np.arange(2 * 5 * 5) % 251).astype(np.uint8).reshape(2, 5, 5)
+    plain = idx_bytes(original)
+    for position in range(number):
+        zipped = position % 2
+        path = folder / ("file.gz" if zipped else "file")
+        inner = damaged(plain, rng) if rng.random() < 0.8 else plain
+        path.write_bytes(
+            damaged(gzip.compress(inner, 1), rng)
+            if zipped and rng.random() < 0.7
+            else gzip.compress(inner, 1)
+            if zipped
+            else inner
+        )
+        message = refusal(lambda: idx.read(path, 3), DataUnavailable)
+        assert not message or str(path) in message
+
+
+def test_damaged_idx_files_are_read_or_refused(tmp_path):
+    fuzz_idx(tmp_path, 500, 0)
+
+
+@pytest.mark.faults
+def test_ten_thousand_idx_files(tmp_path):
+    fuzz_idx(tmp_path, 10_000, 1)
+
+
+def fuzz_arrays(folder, number, seed):
+    """Prepared data and cached classifiers."""
+    rng, path = random.Random(seed), folder / "file.npz"
+    images, labels = np.zeros((3, 4, 4, 1), np.uint8), np.zeros(3, np.int32)
+    prepared = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+    like = {"params": {"a": np.zeros((2, 3)), "b": np.zeros(3)}}
+    classifier = {"params/a": like["params"]["a"], "params/b": like["params"]["b"]}
+    for position in range(number):
+        read, content = (
+            (sources._read_prepared, prepared) if position % 2 else (lambda p: features._read(p, like), classifier)
+        )
+        stream = io.BytesIO()
+        np.savez(stream, **content)
+        path.write_bytes(damaged(stream.getvalue(), rng))
+        message = refusal(lambda read=read: read(path), DataUnavailable)
+        assert not message or f"{path} is damaged" in message
+
+
+def test_damaged_arrays_are_read_or_refused(tmp_path):
+    fuzz_arrays(tmp_path, 300, 0)
+
+
+@pytest.mark.faults
+def test_ten_thousand_damaged_arrays(tmp_path):
+    fuzz_arrays(tmp_path, 10_000, 1)
+
+
+def fuzz_json(path, number, seed):
+    """config.json and run.json of a run, for everything that opens a run."""
+    rng = random.Random(seed)
+    contents = {name: (path / name).read_bytes() for name in ("config.json", "run.json")}
+    for position in range(number):
+        name = ("config.json", "run.json")[position % 2]
+        (path / name).write_bytes(damaged(contents[name], rng))
+        message = refusal(lambda: load(str(path)), UserError)
+        assert not message or len(message) < 3000
+        (path / name).write_bytes(contents[name])
+
+
+def test_damaged_json_is_read_or_refused(short_run):
+    fuzz_json(short_run[0], 40, 0)
+
+
+@pytest.mark.faults
+def test_many_damaged_json_files(short_run):
+    fuzz_json(short_run[0], 1000, 1)
+
+
+def test_hostile_names_stay_inside(tmp_path, config):
+    for name in ("../../etc", "a/../../b"):
+        with pytest.raises(UserError, match=r"\.\."):
+            train.train(config, f"{tmp_path}/{name}")
+    for name in ("../mnist", "/etc/passwd", "a/b/c", "mnist;rm"):
+        with pytest.raises(UserError, match="not a data set's name"):
+            sources.load(name, data_dir=str(tmp_path))
+
+
+def test_nothing_unpickles_or_evaluates_text():
+    """No pickle, no eval, no YAML, and np.load without objects, in any file of ours.
+
+    But for PyTorch's file of Inception's weights, which is a pickle: its reader knows five names and refuses all others
+    (tests/test_inception_weights.py).
+    """
+    for path in (*pathlib.Path("gan_jax").rglob("*.py"), *pathlib.Path("experiments").rglob("*.py")):
+        source = path.read_text() if path.name != "inception_weights.py" else ""
+        for word in (
+            "import pickle",
+            "pickle.load",
+            "allow_pickle=True",
+            "yaml.",
+            " eval(",
+            "exec(",
+            "os.system",
+            "shell=True",
+        ):
+            assert word not in source, f"{path} has {word}"
+        for call in re.findall(r"np\.load\(.*", source):
+            assert "allow_pickle=False" in call, f"{path}: {call}"
