@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -10,8 +11,8 @@ from ml_collections import ConfigDict
 from gan_jax import compile_cache
 from gan_jax import config as configs
 from gan_jax.data.sources import default_data_dir
-from gan_jax.errors import DiskFull, UserError
-from gan_jax.files import disk_is_full
+from gan_jax.errors import DiskFull, Interrupted, UserError
+from gan_jax.files import abandon, disk_is_full
 
 
 def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
@@ -31,6 +32,13 @@ def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
     return config
 
 
+def _stop(number, frame) -> None:
+    """Ends a command at once. An exception would be lost wherever it is raised in a callback of JAX's."""
+    abandon()
+    print("error: interrupted; the same command starts this again", file=sys.stderr, flush=True)
+    os._exit(Interrupted.exit_code)
+
+
 def execute(main: Callable[[], None]) -> None:
     """Runs a command and exits: a user's mistake is one line on stderr and an exit code of its own."""
     # TensorFlow, where it is used at all, writes event files and reads data: its notices about kernels are noise.
@@ -41,6 +49,8 @@ def execute(main: Callable[[], None]) -> None:
     for noisy in ("absl", "asyncio", "orbax"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     compile_cache.enable(default_data_dir())
+    # In training interrupts.py answers these.
+    usual = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         main()
     except UserError as error:
@@ -52,6 +62,6 @@ def execute(main: Callable[[], None]) -> None:
             raise
         print("error: no space is left to write to; free some, and the same command continues", file=sys.stderr)
         sys.exit(DiskFull.exit_code)
-    except KeyboardInterrupt:
-        print("error: interrupted; the same command starts this again", file=sys.stderr)
-        sys.exit(75)
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)

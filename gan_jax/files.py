@@ -11,6 +11,9 @@ from collections.abc import Iterator
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+_unfinished: set[pathlib.Path] = set()
+
+
 @contextlib.contextmanager
 def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A path beside `path` to write to; what lies there takes its place at the end, and goes where an error ends it.
@@ -18,12 +21,19 @@ def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
     It has the suffix of `path`, and a name that no other process chooses.
     """
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    _unfinished.add(partial)
     try:
         yield partial
         partial.replace(path)
-    except BaseException:
+    finally:
         partial.unlink(missing_ok=True)
-        raise
+        _unfinished.discard(partial)
+
+
+def abandon() -> None:
+    """Removes what is being written: before a process ends without a word."""
+    for partial in list(_unfinished):
+        partial.unlink(missing_ok=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -202,6 +202,33 @@ def test_data_that_has_changed_is_found_before_training(short_run, idx_folder, f
     train.train(config, str(path))
 
 
+def catches(process, number):
+    """Whether a process has a handler of its own for a signal."""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return bool(int(status.split("SigCgt:")[1].split()[0], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("module", "seconds"), [("main", 0.0), ("main", 2.0), ("evaluate", 0.5), ("sample", 0.5)])
+def test_a_signal_at_any_time_ends_with_75(short_run, module, seconds, number):
+    """From the moment on at which the command answers for itself: in data preparation, compiling, drawing, scoring."""
+    path, _ = short_run
+    words = [sys.executable, "-m", f"gan_jax.{module}", "--workdir", str(path)]
+    if module == "main":
+        words = command(path.with_name("other"), "--config.num_steps=100000")
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not catches(process, signal.SIGTERM):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.send_signal(number)
+    _, stderr = process.communicate()
+    lines = [line for line in stderr.splitlines() if not line.startswith(("step ", "classifier "))]
+    assert process.returncode == 75, stderr
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("error: ")
+
+
 @pytest.mark.faults
 def test_a_million_rows_load_in_seconds(tmp_path):
     path = tmp_path / "metrics.jsonl"
