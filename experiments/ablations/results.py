@@ -111,4 +111,6 @@ def _provenance(records: list[dict]) -> dict:
     if len({one["data"]["fingerprint"] for one in known}) > 1:
         used = " and ".join(sorted({f"{one['data']['used']} ({one['data']['source']})" for one in known}))
         raise DataUnavailable(f"runs of one study were trained on {used}; choose another --workdir for the new data")
-    return known[0] | {"commits": sorted({one["commit"] for one in known})}
+    # Where the files lay on one machine says nothing to a reader.
+    data = known[0]["data"] | {"source": known[0]["data"]["source"].partition(" in ")[0]}
+    return known[0] | {"data": data, "commits": sorted({one["commit"] for one in known})}

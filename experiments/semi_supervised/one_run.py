@@ -55,6 +55,8 @@ def _record(place: Workdir, cell: pathlib.Path, dataset, status: str) -> dict:
     with whole(cell / f"seed-{config.seed:03d}.npz") as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
     validation_errors, _ = _errors(trained, dataset.validation)
+    # Where the files lay on one machine says nothing to a reader.
+    data = run["data"] | {"source": run["data"]["source"].partition(" in ")[0]}
     per_epoch = len(dataset.train.labels) / (config.batch_size * config.d_steps)
     return {
         "status": status,
@@ -70,7 +72,7 @@ def _record(place: Workdir, cell: pathlib.Path, dataset, status: str) -> dict:
         "num_validation": len(dataset.validation.labels),
         "curve": [[row["step"] / per_epoch, 1 - row[_ACCURACY]] for row in rows if _ACCURACY in row],
         "frechet_distance": [row["validation_frechet_distance"] for row in rows if _ACCURACY in row][-1:],
-        "provenance": {name: run[name] for name in _PROVENANCE if name in run},
+        "provenance": {name: run[name] for name in _PROVENANCE if name in run} | {"data": data},
     }
 
 
