@@ -1,7 +1,9 @@
-"""Files that appear whole or not at all, and what a full disk looks like."""
+"""Files that appear whole or not at all, JSON that notices damage, and what a full disk looks like."""
 
 import contextlib
 import errno
+import hashlib
+import json
 import os
 import pathlib
 import re
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+_SEAL = "sha256"
 _unfinished: set[pathlib.Path] = set()
 
 
@@ -40,6 +43,24 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a whole file or nothing."""
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def _seal(table: dict) -> str:
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
+
+
+def write_sealed(path: pathlib.Path, table: dict) -> None:
+    """A JSON object with the sha256 of its other entries among them."""
+    plain = json.loads(json.dumps(table))  # With JSON's lists and strings, as it will be read.
+    write_text(path, json.dumps({**plain, _SEAL: _seal(plain)}, indent=2, sort_keys=True) + "\n")
+
+
+def read_sealed(path: pathlib.Path) -> dict:
+    """What `write_sealed` wrote; ValueError where it is not that any more."""
+    table = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(table, dict) or table.pop(_SEAL, "") != _seal(table):
+        raise ValueError("it was damaged or changed after it was written")
+    return table
 
 
 def disk_is_full(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import config as configs
 from gan_jax.errors import InUse, UserError
-from gan_jax.files import write_text
+from gan_jax.files import read_sealed, write_sealed
 
 try:
     import fcntl
@@ -86,7 +86,7 @@ class Workdir:
             if self.path.is_dir() and any(self.path.iterdir()):
                 raise UserError(f"--workdir={self.path} is not empty and holds no run; choose another folder")
             self.samples.mkdir(parents=True, exist_ok=True)
-            write_text(self._config, configs.to_json(config))
+            write_sealed(self._config, config.to_dict())
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
 
@@ -105,23 +105,21 @@ class Workdir:
 
     def config(self) -> ConfigDict:
         """The config of the run that lies here."""
-        return configs.from_json(self._read(self._config))
+        return configs.from_json(json.dumps(self._read(self._config)))
 
     def run(self) -> dict:
         """run.json: provenance and status."""
-        return json.loads(self._read(self._run)) if self._run.exists() else {}
+        return self._read(self._run) if self._run.exists() else {}
 
     def update_run(self, **entries) -> None:
-        write_text(self._run, json.dumps({**self.run(), **entries}, indent=2, sort_keys=True) + "\n")
+        write_sealed(self._run, {**self.run(), **entries})
 
-    def _read(self, path: pathlib.Path) -> str:
+    def _read(self, path: pathlib.Path) -> dict:
         try:
-            text = path.read_text()
-            json.loads(text)
+            return read_sealed(path)
         except FileNotFoundError:
             raise UserError(
                 f"--workdir={self.path} holds no run ({path.name} is missing); train one there first"
             ) from None
         except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read: {error}") from error
-        return text
+            raise UserError(f"{path} cannot be read: {error}; restore it, or train again in another workdir") from error

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import evaluate, features, main, sample, train, trained
+from gan_jax import evaluate, features, files, main, sample, train, trained
 from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.evaluation import classifier
 from tests.conftest import run
@@ -56,9 +56,9 @@ def test_scores_of_a_run(config, tmp_path, monkeypatch, capsys):
 def test_a_run_of_another_version_is_refused_by_name(config, tmp_path):
     path = tmp_path / "run"
     train.train(config, str(path))
-    saved = json.loads((path / "config.json").read_text())
+    saved = files.read_sealed(path / "config.json")
     del saved["data"]["num_labels"]
-    (path / "config.json").write_text(json.dumps(saved))
+    files.write_sealed(path / "config.json", saved)
     with pytest.raises(UserError, match="another version of this code: .*num_labels") as error:
         trained.load(str(path))
     assert "\n" not in str(error.value)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import checkpoint, evaluate, train, trained, workdir
+from gan_jax import checkpoint, evaluate, files, train, trained, workdir
 from gan_jax import config as configs
 from gan_jax.errors import DataUnavailable, Interrupted, InUse, TrainingFailed, UserError
 from gan_jax.records import Records, read_metrics
@@ -116,9 +116,9 @@ def test_another_config_is_refused_with_the_differences(config, tmp_path):
 def test_a_run_of_other_code_is_refused_in_one_line(config, tmp_path, key):
     path = tmp_path / "run"
     train.train(config, str(path))
-    recorded = json.loads((path / "config.json").read_text())
+    recorded = files.read_sealed(path / "config.json")
     del recorded[key]
-    (path / "config.json").write_text(json.dumps(recorded))
+    files.write_sealed(path / "config.json", recorded)
     with pytest.raises(UserError, match=f"another version of this code: .*'{key}'"):
         evaluate.evaluate_seeds(str(path), evaluate.Protocol(10), str(tmp_path))
 
