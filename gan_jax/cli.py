@@ -32,11 +32,17 @@ def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
     return config
 
 
-def _stop(number, frame) -> None:
-    """Ends a command at once. An exception would be lost wherever it is raised in a callback of JAX's."""
+def _leave(message: str, code: int) -> None:
+    """Ends the process at once, with one line: no library has another word on the way out."""
     abandon()
-    print("error: interrupted; the same command starts this again", file=sys.stderr, flush=True)
-    os._exit(Interrupted.exit_code)
+    sys.stdout.flush()
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    os._exit(code)
+
+
+def _stop(number, frame) -> None:
+    """Ends a command. An exception would be lost wherever it is raised in a callback of JAX's."""
+    _leave("interrupted; the same command starts this again", Interrupted.exit_code)
 
 
 def execute(main: Callable[[], None]) -> None:
@@ -60,8 +66,7 @@ def execute(main: Callable[[], None]) -> None:
     except Exception as error:
         if not disk_is_full(error):
             raise
-        print("error: no space is left to write to; free some, and the same command continues", file=sys.stderr)
-        sys.exit(DiskFull.exit_code)
+        _leave("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
     finally:
         for number, handler in usual.items():
             signal.signal(number, handler)

@@ -10,6 +10,7 @@ import pathlib
 
 import numpy as np
 
+from gan_jax.errors import DiskFull
 from gan_jax.files import write_text
 
 
@@ -48,34 +49,40 @@ class Records:
         self._file = path.open("a")
         self._writer = _summary_writer(folder)
 
+    def _tensorboard(self, action: str, *arguments) -> None:
+        """Does something with CLU's writer, where there is one."""
+        if not self._writer:
+            return
+        try:
+            getattr(self._writer, action)(*arguments)
+        except Exception as error:  # TensorFlow's own classes, which do not say why.
+            self._writer = None
+            raise DiskFull(
+                "TensorBoard's records cannot be written, as where no space is left; free some, and the same command "
+                "continues"
+            ) from error
+
     def hparams(self, leaves: dict) -> None:
         """The config's leaves, for TensorBoard's HPARAMS page."""
-        if self._writer:
-            plain = {
-                key: value if isinstance(value, int | float | str) else str(value) for key, value in leaves.items()
-            }
-            self._writer.write_hparams(plain)
+        plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in leaves.items()}
+        self._tensorboard("write_hparams", plain)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """One row: the values at `step`."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
-        if self._writer:
-            self._writer.write_scalars(step, values)
+        self._tensorboard("write_scalars", step, values)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
         """One picture uint8 [H, W, C]."""
-        if self._writer:
-            self._writer.write_images(step, {name: image[None]})
+        self._tensorboard("write_images", step, {name: image[None]})
 
     def flush(self) -> None:
         """Returns when every row so far is on the disk: called before each checkpoint, so that no row of it is lost."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        if self._writer:
-            self._writer.flush()
+        self._tensorboard("flush")
 
     def close(self) -> None:
         self.flush()
         self._file.close()
-        if self._writer:
-            self._writer.close()
+        self._tensorboard("close")

@@ -85,8 +85,9 @@ class Workdir:
         try:
             if self.path.is_dir() and any(self.path.iterdir()):
                 raise UserError(f"--workdir={self.path} is not empty and holds no run; choose another folder")
-            self.samples.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             write_sealed(self._config, config.to_dict())
+            self.samples.mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
 
