@@ -20,8 +20,8 @@ _QUICK = "configs/improved_mnist.py:quick"
 
 RECIPES = {
     "improved": Recipe("feature matching, 300 epochs, as published", "configs/improved_mnist.py", {}),
-    "short": Recipe("the same, 100 epochs, the rate falling over the second half", _SHORT, {}),
-    "quick": Recipe("the same, 20 epochs, the rate falling over the second half", _QUICK, {}),
+    "short": Recipe("feature matching, 100 epochs, the rate falling over the second half", _SHORT, {}),
+    "quick": Recipe("feature matching, 20 epochs, the rate falling over the second half", _QUICK, {}),
     # One change each to `quick`.
     "entropy": Recipe("quick, and conditional entropy", _QUICK, {"d_loss.entropy": 0.1}),
     "noise_consistency": Recipe("quick, and consistency of noisy looks", _QUICK, {"d_loss.noise_consistency": 10.0}),
