@@ -59,8 +59,8 @@ def get_config(variant: str = "") -> ConfigDict:
         optimizer.schedule_start = full_rate
     config.log_every_steps = 50
     config.sample_every_steps = 6000
-    config.checkpoint_every_steps = 3000
-    config.eval.every_steps = 6000
+    config.checkpoint_every_steps = 1200
+    config.eval.every_steps = 1200
     return config
 
 

@@ -85,6 +85,8 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
             shown = [100 * max(error, 0.5 / record["num_validation"]) for error in errors]
             axes.plot(epochs, shown, color=f"C{index % 10}", linestyle=("-", "--")[index // 10 % 2], label=label)
     axes.set(xlabel="epoch", ylabel="held-out error, %", yscale="log")
+    for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        ticks("{x:g}")
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize="small", ncols=2)
     figure.savefig(path, dpi=120, metadata={"Software": None})
