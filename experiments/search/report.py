@@ -9,7 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from experiments.reporting.markdown import escape
 from experiments.search.one_trial import Outcome
-from gan_jax.workdir import provenance, write_text
+from gan_jax.files import write_text
+from gan_jax.workdir import provenance
 
 matplotlib.use("Agg")  # No window is needed, nor there on most machines that train.
 import matplotlib.pyplot as plt
