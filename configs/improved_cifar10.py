@@ -16,6 +16,7 @@ D has nine weight-normalized layers, three of each width, the last of them halvi
 from ml_collections import ConfigDict
 
 from configs import default
+from configs.improved_mnist import learn_by_feature_matching
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -57,22 +58,7 @@ def _samples(config: ConfigDict) -> None:
 def _semi_supervised(config: ConfigDict) -> None:
     config.num_epochs = 1200
     config.data.num_labels = 4000
-    config.data.num_validation = 1000
-    config.init_batch_size = 500
-    config.generator.norm = "batch"
-    config.generator.norm_gain = False
-    config.generator.output_weight = "weight_unit"
-    config.discriminator.weight = "weight_fixed"
-    config.discriminator.output_weight = "weight"
-    config.discriminator.head = "class"
-    config.discriminator.average_decay = 0.9999
-    config.d_loss.adversarial = 0.5
-    config.d_loss.classification = 1.0
-    config.g_loss.adversarial = 0.0
-    config.g_loss.feature_matching = 1.0
-    for optimizer in (config.d_optimizer, config.g_optimizer):
-        optimizer.schedule = "linear"
-        optimizer.schedule_start = 0.5
+    learn_by_feature_matching(config, full_rate=0.5)
     config.sample_every_steps = 5000
     config.checkpoint_every_steps = 5000
     config.eval.every_steps = 5000

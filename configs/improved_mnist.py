@@ -22,46 +22,52 @@ def get_config(variant: str = "") -> ConfigDict:
     """variant: "" (the paper's length), short or quick."""
     config = default.get_config()
     config.num_epochs, full_rate = VARIANTS[variant]
+    learn_by_feature_matching(config, full_rate)
     config.batch_size = 100
-    config.init_batch_size = 500
     config.steps_per_call = 50
     config.data.fallback = ""
     config.data.num_labels = 100
-    config.data.num_validation = 1000
     config.prior.name = "uniform"
     config.objective = "bce_logits"
     config.generator.widths = (500, 500)
     config.generator.kernel_init = "glorot_uniform"
     config.generator.activation = "softplus"
-    config.generator.norm = "batch"
-    config.generator.norm_gain = False
     config.generator.output = "sigmoid"
-    config.generator.output_weight = "weight_unit"
     config.discriminator.widths = (1000, 500, 250, 250, 250)
     config.discriminator.kernel_init = "normal"
     config.discriminator.kernel_init_stddev = 0.1
     config.discriminator.activation = "relu"
-    config.discriminator.weight = "weight_fixed"
-    config.discriminator.output_weight = "weight"
-    config.discriminator.head = "class"
     config.discriminator.pixels = "unit"
     config.discriminator.input_noise = 0.3
     config.discriminator.noise = 0.5
+    for optimizer in (config.d_optimizer, config.g_optimizer):
+        optimizer.learning_rate = 3e-3
+        optimizer.b1 = 0.5
+    config.log_every_steps = 50
+    config.sample_every_steps = 6000
+    config.checkpoint_every_steps = 1200
+    config.eval.every_steps = 1200
+    return config
+
+
+def learn_by_feature_matching(config: ConfigDict, full_rate: float) -> None:
+    """What the classifiers of all the paper's data sets share. full_rate: share of the run before the rates fall."""
+    config.init_batch_size = 500
+    config.data.num_validation = 1000
+    config.generator.norm = "batch"
+    config.generator.norm_gain = False
+    config.generator.output_weight = "weight_unit"
+    config.discriminator.weight = "weight_fixed"
+    config.discriminator.output_weight = "weight"
+    config.discriminator.head = "class"
     config.discriminator.average_decay = 0.9999
     config.d_loss.adversarial = 0.5
     config.d_loss.classification = 1.0
     config.g_loss.adversarial = 0.0
     config.g_loss.feature_matching = 1.0
     for optimizer in (config.d_optimizer, config.g_optimizer):
-        optimizer.learning_rate = 3e-3
-        optimizer.b1 = 0.5
         optimizer.schedule = "linear"
         optimizer.schedule_start = full_rate
-    config.log_every_steps = 50
-    config.sample_every_steps = 6000
-    config.checkpoint_every_steps = 1200
-    config.eval.every_steps = 1200
-    return config
 
 
 # variant -> epochs, and the share of them after which the learning rates begin to fall

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 
 # No space left, no quota left, a file beyond the size that is allowed.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
 _SEAL = "sha256"
 _unfinished: set[pathlib.Path] = set()
 

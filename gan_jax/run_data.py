@@ -31,6 +31,11 @@ def describe(dataset: Dataset) -> dict:
     }
 
 
+def without_place(data: dict) -> dict:
+    """What `describe` says, without the folder on one machine: for results that are published."""
+    return data | {"source": data["source"].partition(" in ")[0]}
+
+
 def check_data(path: str | pathlib.Path, before: dict, now: dict) -> None:
     """DataUnavailable where a run's data is not the data it was trained on."""
     if before["fingerprint"] != now["fingerprint"]:

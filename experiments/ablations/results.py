@@ -10,6 +10,7 @@ from experiments.ablations import one_run, plan
 from experiments.ablations.plan import Arm
 from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.files import write_text
+from gan_jax.run_data import without_place
 
 
 class Campaign(NamedTuple):
@@ -111,6 +112,4 @@ def _provenance(records: list[dict]) -> dict:
     if len({one["data"]["fingerprint"] for one in known}) > 1:
         used = " and ".join(sorted({f"{one['data']['used']} ({one['data']['source']})" for one in known}))
         raise DataUnavailable(f"runs of one study were trained on {used}; choose another --workdir for the new data")
-    # Where the files lay on one machine says nothing to a reader.
-    data = known[0]["data"] | {"source": known[0]["data"]["source"].partition(" in ")[0]}
-    return known[0] | {"data": data, "commits": sorted({one["commit"] for one in known})}
+    return known[0] | {"data": without_place(known[0]["data"]), "commits": sorted({one["commit"] for one in known})}

@@ -12,10 +12,11 @@ import numpy as np
 
 from gan_jax import cli, seeds, train
 from gan_jax import config as configs
-from gan_jax.data.dataset import Split
+from gan_jax.data.dataset import Dataset, Split
 from gan_jax.errors import TrainingFailed
 from gan_jax.files import whole, write_text
 from gan_jax.records import read_metrics
+from gan_jax.run_data import without_place
 from gan_jax.trained import Trained, load
 from gan_jax.workdir import Workdir
 
@@ -47,7 +48,7 @@ def _raw(trained: Trained) -> Trained:
     return trained._replace(state=state._replace(discriminator=state.discriminator._replace(average={})))
 
 
-def _record(place: Workdir, cell: pathlib.Path, dataset, status: str) -> dict:
+def _record(place: Workdir, cell: pathlib.Path, dataset: Dataset) -> dict:
     """Scores a seed, once, after its training; the test images decide nothing."""
     trained = load(str(place.path))
     run, config, rows = place.run(), trained.config, read_metrics(place.metrics)
@@ -55,11 +56,9 @@ def _record(place: Workdir, cell: pathlib.Path, dataset, status: str) -> dict:
     with whole(cell / f"seed-{config.seed:03d}.npz") as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
     validation_errors, _ = _errors(trained, dataset.validation)
-    # Where the files lay on one machine says nothing to a reader.
-    data = run["data"] | {"source": run["data"]["source"].partition(" in ")[0]}
     per_epoch = len(dataset.train.labels) / (config.batch_size * config.d_steps)
     return {
-        "status": status,
+        "status": run["status"],
         "seed": config.seed,
         "draw": config.seed % config.data.label_draws,
         "num_labels": config.data.num_labels,
@@ -72,25 +71,24 @@ def _record(place: Workdir, cell: pathlib.Path, dataset, status: str) -> dict:
         "num_validation": len(dataset.validation.labels),
         "curve": [[row["step"] / per_epoch, 1 - row[_ACCURACY]] for row in rows if _ACCURACY in row],
         "frechet_distance": [row["validation_frechet_distance"] for row in rows if _ACCURACY in row][-1:],
-        "provenance": {name: run[name] for name in _PROVENANCE if name in run} | {"data": data},
+        "provenance": {name: run[name] for name in _PROVENANCE if name in run} | {"data": without_place(run["data"])},
     }
 
 
 def work(folder: pathlib.Path, data_dir: str) -> None:
     """Trains the group, or continues it, and scores each of its seeds."""
     config = configs.from_json((folder / "config.json").read_text())
-    whole = Workdir(str(folder / "run"))
+    group = Workdir(str(folder / "run"))
     failure = None
     try:
-        train.train(config, str(whole.path), data_dir)
+        train.train(config, str(group.path), data_dir)
     except TrainingFailed as failed:  # Its last checkpoint is scored as it is, and the record says so.
         failure = failed
     dataset = train.load_data(config, data_dir)
-    for own, place in seeds.members(config, whole):
-        status = place.run()["status"]
+    for own, place in seeds.members(config, group):
         if failure and not place.checkpoints.is_dir():
             raise failure
-        record = _record(place, folder.parent, dataset, status)
+        record = _record(place, folder.parent, dataset)
         write_text(folder.parent / f"seed-{own.seed:03d}.json", json.dumps(record, indent=1) + "\n")
 
 

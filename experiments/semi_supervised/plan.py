@@ -60,7 +60,7 @@ def check(task: Task) -> None:
 
 
 def groups(task: Task) -> dict[str, list[int]]:
-    """Folder -> its seeds, of every group that still lacks the record of one; written down as what is to be run."""
+    """Folder -> its seeds, of every group of seeds that have left no record."""
     found = {}
     for name, num_labels in task.cells:
         cell = task.folder(name, num_labels)
