@@ -193,6 +193,7 @@ def get_config() -> ConfigDict:
             "d_loss": 1e-3,  # D's adversarial loss below this (where an objective's 0 means that D has won): collapsed
             "spread": 1e-3,  # mean standard deviation of a pixel over G's batch below this: collapsed
             "nonfinite": True,  # a loss that is not finite, at once: diverged
+            "debug": False,  # repeats the steps from the last checkpoint to that loss, and says where it came from
         }
     )
     # Scores. While training: on the held-out images, which is what choosing is for; at the end: on the test split.

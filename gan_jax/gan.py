@@ -173,6 +173,7 @@ class _Game:
             labelled = labelled._replace(images=self.augment_real(labelled_key, labelled.images))
         return Batch(self.augment_real(images_key, batch.images), batch.labels, labelled)
 
+    @jax.named_scope("d_update")
     def _d_update(self, state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
         make_key, look_key, real_key = jax.random.split(key, 3)
         fakes, _ = self._make(state.generator.params, state.generator.stats, batch.labels, make_key)
@@ -187,6 +188,7 @@ class _Game:
         metrics["d_grad_norm"] = optax.tree.norm(gradients)
         return _update(player, gradients, stats, self.d_optimizer, self.d_average_decay, state.step), metrics
 
+    @jax.named_scope("g_update")
     def _g_update(self, state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
         make_key, look_key, real_key = jax.random.split(key, 3)
         player, critic = state.generator, state.discriminator

@@ -28,16 +28,17 @@ _GRID_SIDE = 10
 class Run:
     """The records, checkpoints, validation scores and sample grids of one seed.
 
-    status: "running" until the run has completed, or failed (then `failure` says how).
+    status: "running" until the run has completed, or failed (then `failure` says how, at `failed_step`).
     """
 
     def __init__(self, config: ConfigDict, folder: Workdir, dataset: Dataset, total: int):
         self.config, self.folder, self.total = config, folder, total
         zero_means_won = choose(OBJECTIVES, config.objective, "objective").zero_means_won
-        self.guard = Guard(**config.guard, zero_means_won=zero_means_won)
+        bounds = {name: value for name, value in config.guard.items() if name != "debug"}
+        self.guard = Guard(**bounds, zero_means_won=zero_means_won)
         self._rates, self._dataset = build.schedules(config, total), dataset
         self.checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
-        self.validation, self.failure = None, None
+        self.validation, self.failure, self.failed_step = None, None, None
 
     def open(self, step: int, sample: Callable, judge: Callable, data_dir: str) -> None:
         """Ready to go on at `step`; what was written for later steps comes again. sample, judge: of Gan, compiled."""
@@ -90,7 +91,7 @@ class Run:
         except TrainingFailed as failure:
             last = max(self.checkpoints.steps(), default=0)
             text = f"{failure}. The last checkpoint is step {last} in {self.folder.checkpoints}"
-            self.failure = type(failure)(text)
+            self.failure, self.failed_step = type(failure)(text), step
 
     def after(self, count: int, state: Callable[[], GanState]) -> None:
         """What is due after a call of `count` steps: validation scores, a grid, a checkpoint."""

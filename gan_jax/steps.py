@@ -60,7 +60,7 @@ class Order:
         return Indices(fill(self._images), fill(self._labelled) if self._labelled else None)
 
 
-def _gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
+def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
     """The batches of one step, as floats."""
 
     def take(source: Batch, rows: jax.Array) -> Batch:
@@ -82,10 +82,10 @@ def compile_steps(gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None
     def call(state, data, indices, count, key):
         def body(i, carry):
             state, metrics = carry
-            state, values = gan.step(state, _gather(data, indices, i), key)
+            state, values = gan.step(state, gather(data, indices, i), key)
             return state, jax.tree.map(lambda all_steps, value: all_steps.at[i].set(value), metrics, values)
 
-        shapes = jax.eval_shape(lambda: gan.step(state, _gather(data, indices, 0), key)[1])
+        shapes = jax.eval_shape(lambda: gan.step(state, gather(data, indices, 0), key)[1])
         metrics = jax.tree.map(lambda leaf: jnp.zeros((steps_per_call,), leaf.dtype), shapes)
         return jax.lax.fori_loop(0, count, body, (state, metrics))
 

@@ -9,13 +9,15 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, seeds, steps, workdir
 from gan_jax.data.dataset import Dataset
-from gan_jax.engine import choose_engine
+from gan_jax.diagnosis import first_not_finite
+from gan_jax.engine import InTurn, choose_engine
 from gan_jax.errors import Interrupted, TrainingFailed
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
 from gan_jax.run import Run
 from gan_jax.run_data import check_data, describe, load_data
 from gan_jax.states import examples, init_state, keys, restore
+from gan_jax.types import GanState
 
 
 class _Training:
@@ -42,26 +44,29 @@ class _Training:
         for own, place in everyone:
             place.start(own)
         self.runs = [Run(own, place, dataset, total) for own, place in seeds.unfinished(everyone)]
+        self._image_shape, self._data = dataset.image_shape, [data[run.config.seed] for run in self.runs]
         if self.runs:
-            self._open(dataset.image_shape, [data[run.config.seed] for run in self.runs], data_dir)
+            self._open(data_dir)
 
-    def _open(self, image_shape: tuple, data: list, data_dir: str) -> None:
+    def _open(self, data_dir: str) -> None:
         """States from the newest checkpoint that every seed has, or untrained; the records go on from there."""
         for run in self.runs:
             run.checkpoints.remove_leftovers()
         self.step = seeds.common_step([run.checkpoints.steps() for run in self.runs])
-        states = []
-        for run, own in zip(self.runs, data, strict=True):
-            state = None
-            if self.step:
-                _, state = restore(run.checkpoints, self.gan, run.config, image_shape, self.step)
-            states.append(state or init_state(self.gan, run.config, image_shape, examples(run.config, own)))
+        states = [self._state(i, self.step) for i in range(len(self.runs))]
         sample, judge = jax.jit(self.gan.sample), jax.jit(self.gan.judge)
         for run in self.runs:
             run.open(self.step, sample, judge, data_dir)
         step_keys = [keys(run.config.seed)[1] for run in self.runs]
         engine = choose_engine(len(self.runs))
-        self.engine = engine(self.gan, [run.config for run in self.runs], data, states, step_keys)
+        self.engine = engine(self.gan, [run.config for run in self.runs], self._data, states, step_keys)
+
+    def _state(self, i: int, step: int) -> GanState:
+        """The state of a run at one of its checkpoints, or untrained at 0."""
+        run, shape = self.runs[i], self._image_shape
+        if step:
+            return restore(run.checkpoints, self.gan, run.config, shape, step)[1]
+        return init_state(self.gan, run.config, shape, examples(run.config, self._data[i]))
 
     @property
     def live(self) -> list[int]:
@@ -108,6 +113,29 @@ class _Training:
             self.runs[i].save(self.engine.state(i))
         self._report(progress.seconds)
 
+    def explain(self) -> None:
+        """Tells of every run that has diverged, with guard.debug, where its first bad number came from."""
+        for i, run in enumerate(self.runs):
+            if run.config.guard.debug and run.failed_step and run.failure.status == "diverged":
+                run.failure = type(run.failure)(f"{run.failure}. {self._diagnosis(i)}")
+
+    def _diagnosis(self, i: int) -> str:
+        """The steps from the last checkpoint on once more; the last two, in one of which it arose, one by one."""
+        run, data = self.runs[i], self._data[i]
+        step = max(run.checkpoints.steps(), default=0)
+        key, order = keys(run.config.seed)[1], steps.Order(run.config, data)
+        engine = InTurn(self.gan, [run.config], [data], [self._state(i, step)], [key])
+        while step < run.failed_step:
+            near = step >= run.failed_step - 2
+            if near:
+                batches = steps.gather(data, order(step, 1), 0)
+                if found := first_not_finite(self.gan.step, engine.state(0), batches, key):
+                    return f"In step {step + 1} {found}"
+            count = 1 if near else min(run.config.steps_per_call, run.failed_step - 2 - step)
+            engine.advance(step, count, [0])
+            step += count
+        return "Repeated, every number was finite: the machine's rounding decides here"
+
     def save_grids(self) -> None:
         """The last pictures of every seed that has completed."""
         for i, run in enumerate(self.runs):
@@ -147,6 +175,7 @@ def _train(
         place.update_run(**about)
     try:
         training.loop(interrupts)
+        training.explain()
         training.save_grids()
     finally:
         for run, old in zip(training.runs, earlier, strict=True):

@@ -22,6 +22,8 @@ try:
 except ImportError:  # Not on Windows: two processes are not kept apart there.
     fcntl = None
 
+# A leaf that changes what is told of a run, not the run.
+_ONLY_TELLS = "guard.debug: "
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -76,7 +78,8 @@ class Workdir:
     def start(self, config: ConfigDict) -> None:
         """Makes the folder for a run of `config`, or checks that it already holds a run of the same."""
         if self._config.exists():
-            if changes := configs.differences(self.config(), config):
+            changes = configs.differences(self.config(), config)
+            if changes := [line for line in changes if not line.startswith(_ONLY_TELLS)]:
                 raise UserError(
                     f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "
                     + "; ".join(changes)

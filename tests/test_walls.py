@@ -21,6 +21,7 @@ WALLS = {
     "learning_rates": set(),
     "augmentation": set(),
     "guard": set(),
+    "diagnosis": set(),
     "drawing": {"data"},
     "features": {"data", "evaluation", "progress"},
     "compile_cache": set(),
