@@ -12,7 +12,7 @@ from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.document import Heading, Paragraph
 from experiments.reporting.results import Study, read
 from experiments.reporting.verdicts import judge
-from gan_jax import cli
+from gan_jax import cli, files
 from gan_jax.errors import UserError
 
 TITLE = "Ablation studies: what one change does"
@@ -55,8 +55,10 @@ def write(path: pathlib.Path, text: str) -> None:
     """Writes a file of results; UserError where that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        files.write_text(path, text)
     except OSError as error:
+        if files.disk_is_full(error):
+            raise
         raise UserError(f"--output: {path} cannot be written: {error.strerror}") from error
 
 

@@ -6,7 +6,6 @@ ones continued, so the command may be stopped and given again. The table and the
 """
 
 import argparse
-import json
 import pathlib
 import shutil
 import subprocess
@@ -16,6 +15,8 @@ import time
 from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.errors import UserError
+from gan_jax.files import read_table
+from gan_jax.workdir import Workdir
 
 # name -> (config, its overrides for a run of minutes on two cores). One seed, nothing tuned on these scores.
 SYSTEMS = {
@@ -65,11 +66,10 @@ def command(name: str, workdir: pathlib.Path, idx: str, data_dir: str) -> list[s
 
 def row(name: str, workdir: pathlib.Path) -> dict | None:
     """The scores of a finished run, or how it ended; None where there is none."""
-    if not (workdir / "run.json").is_file():
+    run, scores = Workdir(str(workdir)).run(), workdir / "evaluation.json"
+    if not run:
         return None
-    run = json.loads((workdir / "run.json").read_text())
-    scores = workdir / "evaluation.json"
-    result = json.loads(scores.read_text()) if scores.is_file() else {}
+    result = read_table(scores, "delete it") if scores.is_file() else {}
     about = {"name": name, "config": SYSTEMS[name][0], "status": run["status"], "minutes": run["seconds"] / 60}
     return {**about, "trained": run["commit"][:12], **result}
 

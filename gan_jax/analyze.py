@@ -75,6 +75,8 @@ def analyze(subject: Subject, names: list[str]) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
+        if files.disk_is_full(error):
+            raise
         raise UserError(f"{folder} cannot be written: {error.strerror}") from error
     about = _provenance(subject)
     for index, name in enumerate(names):

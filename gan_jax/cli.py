@@ -12,7 +12,7 @@ from gan_jax import compile_cache
 from gan_jax import config as configs
 from gan_jax.data.sources import default_data_dir
 from gan_jax.errors import DiskFull, Interrupted, UserError
-from gan_jax.files import abandon, disk_is_full
+from gan_jax.files import abandon, cannot_be_reached, disk_is_full
 
 
 def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
@@ -64,9 +64,11 @@ def execute(main: Callable[[], None]) -> None:
         print("error: " + "\\n".join(str(error).splitlines()), file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
-        if not disk_is_full(error):
-            raise
-        _leave("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
+        if disk_is_full(error):
+            _leave("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
+        if reason := cannot_be_reached(error):
+            _leave(reason, UserError.exit_code)
+        raise
     finally:
         for number, handler in usual.items():
             signal.signal(number, handler)

@@ -6,7 +6,9 @@ validation` scores on the held-out images themselves.
 
 import argparse
 import json
+import logging
 import math
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -134,9 +136,18 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         result["discriminator_accuracy"] = accuracy(
             trained.class_log_probabilities(split.images).argmax(axis=1), split.labels
         )
-    text = json.dumps(result, indent=2, sort_keys=True) + "\n"
-    files.write_text(trained.folder.path / protocol.file_name, text)
+    _keep(trained.folder.path / protocol.file_name, result)
     return result
+
+
+def _keep(path: pathlib.Path, result: dict) -> None:
+    """Writes a result; where a folder is only for reading it is shown all the same."""
+    try:
+        files.write_text(path, json.dumps(result, indent=2, sort_keys=True) + "\n")
+    except OSError as error:
+        if files.disk_is_full(error):
+            raise
+        logging.getLogger(__name__).warning("%s is not written: %s", path, error.strerror)
 
 
 def _completed(path: str) -> list[str]:

@@ -9,8 +9,14 @@ import pathlib
 import re
 from collections.abc import Iterator
 
+from gan_jax.errors import UserError
+
 # No space left, no quota left, a file beyond the size that is allowed.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What a user can do something about: rights, a folder that is only for reading, a file in the place of a folder.
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+# What json raises: the second for brackets in brackets, thousands deep.
+_NO_JSON = (ValueError, RecursionError)
 _SEAL = "sha256"
 _unfinished: set[pathlib.Path] = set()
 
@@ -53,12 +59,30 @@ def write_sealed(path: pathlib.Path, table: dict) -> None:
     write_text(path, json.dumps({**plain, _SEAL: _seal(plain)}, indent=2, sort_keys=True) + "\n")
 
 
-def read_sealed(path: pathlib.Path) -> dict:
-    """What `write_sealed` wrote; ValueError where it is not that any more."""
-    table = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(table, dict) or table.pop(_SEAL, "") != _seal(table):
-        raise ValueError("it was damaged or changed after it was written")
+def read_table(path: pathlib.Path, remedy: str = "restore it") -> dict:
+    """A JSON object; UserError with the remedy where a file holds none."""
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, *_NO_JSON) as error:
+        raise UserError(f"{path} cannot be read: {error}; {remedy}") from error
+    if not isinstance(table, dict):
+        raise UserError(f"{path} holds no JSON object; {remedy}")
     return table
+
+
+def read_sealed(path: pathlib.Path, remedy: str = "restore it") -> dict:
+    """What `write_sealed` wrote; UserError with the remedy where it is not that any more."""
+    table = read_table(path, remedy)
+    if table.pop(_SEAL, "") != _seal(table):
+        raise UserError(f"{path} was damaged or changed after it was written; {remedy}")
+    return table
+
+
+def cannot_be_reached(error: BaseException) -> str:
+    """What the system says of a path that it refuses, "" for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _REFUSED or not error.filename:
+        return ""
+    return f"{error.filename}: {error.strerror}"
 
 
 def disk_is_full(error: BaseException) -> bool:

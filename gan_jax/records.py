@@ -10,21 +10,32 @@ import pathlib
 
 import numpy as np
 
-from gan_jax.errors import DiskFull
+from gan_jax.errors import DiskFull, UserError
 from gan_jax.files import write_text
 
 
 def read_metrics(path: pathlib.Path) -> list[dict]:
-    """The rows of metrics.jsonl; a last line cut short by a kill is left out."""
+    """The rows of metrics.jsonl; a last line cut short by a kill is left out. UserError where another is damaged."""
     if not path.exists():
         return []
-    rows = []
-    for line in path.read_text().splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
+    rows, lines = [], path.read_bytes().splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        row = _row(line)
+        if row is None and number == len(lines) and not line.endswith(b"\n"):
             break
+        if row is None:
+            raise UserError(f"{path} is damaged in line {number}; restore it, or train again in another workdir")
+        rows.append(row)
     return rows
+
+
+def _row(line: bytes) -> dict | None:
+    """A row of metrics, None where the line is none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def _summary_writer(folder: pathlib.Path):

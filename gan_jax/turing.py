@@ -157,6 +157,8 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_text(path, page)
     except OSError as error:
+        if files.disk_is_full(error):
+            raise
         raise UserError(f"--output={path} cannot be written: {error.strerror}") from error
     if num_images != arguments.num_images:
         print(f"{num_images} images instead of {arguments.num_images}: as many real as generated ones")

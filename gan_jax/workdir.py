@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import config as configs
 from gan_jax.errors import InUse, UserError
-from gan_jax.files import read_sealed, write_sealed
+from gan_jax.files import disk_is_full, read_sealed, write_sealed
 
 try:
     import fcntl
@@ -92,6 +92,8 @@ class Workdir:
             write_sealed(self._config, config.to_dict())
             self.samples.mkdir(exist_ok=True)
         except OSError as error:
+            if disk_is_full(error):
+                raise
             raise UserError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
 
     @contextlib.contextmanager
@@ -119,11 +121,6 @@ class Workdir:
         write_sealed(self._run, {**self.run(), **entries})
 
     def _read(self, path: pathlib.Path) -> dict:
-        try:
-            return read_sealed(path)
-        except FileNotFoundError:
-            raise UserError(
-                f"--workdir={self.path} holds no run ({path.name} is missing); train one there first"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read: {error}; restore it, or train again in another workdir") from error
+        if not path.exists():
+            raise UserError(f"--workdir={self.path} holds no run ({path.name} is missing); train one there first")
+        return read_sealed(path, "restore it, or train again in another workdir")

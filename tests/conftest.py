@@ -52,6 +52,12 @@ def idx_folder(tmp_path):
     return folder
 
 
+def one_core():
+    """Words before a command that keep it on one processor: one for each of pytest's workers, as far as they go."""
+    worker, cores = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), sorted(os.sched_getaffinity(0))
+    return ["taskset", "-c", str(cores[int(worker.removeprefix("gw")) % len(cores)])]
+
+
 TIMING = ("steps_per_second", "validation_seconds")
 
 

@@ -3,6 +3,7 @@
 The short ones run with every test; the long ones by hand: make test-faults
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -18,31 +19,19 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import train
+from gan_jax import features, train
+from gan_jax.data import sources
 from gan_jax.errors import DataUnavailable, UserError
+from gan_jax.evaluation.classifier import Classifier, Recipe
 from gan_jax.records import Records, read_metrics
 from gan_jax.trained import load
 from tests.conftest import IDX_NAMES, arrays, rows
-
-WORDS = [
-    "--config.data.name=mnist_5k",
-    "--config.num_epochs=0",
-    "--config.num_steps=120",
-    "--config.steps_per_call=2",
-    "--config.log_every_steps=1",
-    "--config.checkpoint_every_steps=2",
-    "--config.sample_every_steps=0",
-    "--config.generator.widths=16",
-    "--config.generator.norm=batch",
-    "--config.generator.average_decay=0.99",
-    "--config.discriminator.widths=16",
-    "--config.eval.every_steps=0",
-    "--config.eval.at_end=false",
-]
+from tests.test_kill import SAVING
 
 
 def command(path, *words):
-    return [sys.executable, "-m", "gan_jax.main", "--config", "configs/cgan.py", "--workdir", str(path), *WORDS, *words]
+    words = ["--config", "configs/cgan.py", "--workdir", str(path), *SAVING, *words]
+    return [sys.executable, "-m", "gan_jax.main", *words]
 
 
 def finish(words, **keywords):
@@ -50,40 +39,6 @@ def finish(words, **keywords):
     done = subprocess.run(words, capture_output=True, text=True, check=False, **keywords)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("step ")]
     return done.returncode, lines
-
-
-@pytest.mark.faults
-def test_a_hundred_kills_lose_nothing(tmp_path):
-    """SIGKILL at random moments of a run that spends most of its time in saves, on one processor."""
-    whole, killed, rng = tmp_path / "whole", tmp_path / "killed", random.Random(0)
-    one = ["taskset", "-c", "0"]
-    began = time.monotonic()
-    assert finish([*one, *command(whole)])[0] == 0
-    seconds, kills, inside = time.monotonic() - began, 0, 0
-    while kills < 100:
-        process = subprocess.Popen([*one, *command(killed)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.2, 0.8) * seconds)
-        if process.poll() is not None:
-            assert process.returncode == 0
-            compare(whole, killed)
-            shutil.rmtree(killed)
-            continue
-        process.kill()
-        process.wait()
-        kills += 1
-        # A folder without its manifest: the kill fell into a save or into the removal of an old one.
-        inside += any(not (p / "manifest.json").is_file() for p in (killed / "checkpoints").glob("*"))
-    assert finish([*one, *command(killed)])[0] == 0
-    compare(whole, killed)
-    assert inside >= 5, "hardly any kill fell into a save: the test says less than its name"
-
-
-def compare(whole, killed):
-    assert rows(whole) == rows(killed)
-    assert [row["step"] for row in rows(killed)] == list(range(1, 121))
-    (step, ours), (other, theirs) = arrays(whole), arrays(killed)
-    assert step == other == 120
-    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def limited(size):
@@ -133,6 +88,81 @@ def test_a_full_disk(small_disk):
     assert finish(command(path, "--config.keep_checkpoints=50"))[0] == 0
     assert [row["step"] for row in rows(path)] == list(range(1, 121))
     assert len(steps) < 120
+
+
+def fill(disk):
+    """Leaves no byte of a disk free; the file that does it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+    return filler
+
+
+OVER_A_RUN = {
+    "samples.npz": ["sample", "--num_images", "500", "--output"],
+    "samples.png": ["sample", "--num_images", "500", "--output"],
+    "page.html": ["turing", "--num_images", "10", "--output"],
+    "evaluation-pixels.json": ["evaluate", "--features", "pixels", "--num_images", "20", "--quick"],
+}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", OVER_A_RUN)
+def test_a_full_disk_under_every_command(small_disk, short_run, name):
+    path = pathlib.Path(shutil.copytree(short_run[0], small_disk / "run"))
+    module, *words = OVER_A_RUN[name]
+    words = [sys.executable, "-m", f"gan_jax.{module}", "--workdir", str(path), *words]
+    words += [str(path / name)] if words[-1] == "--output" else []
+    filler, before = fill(small_disk), {p.name for p in path.iterdir()}
+    code, lines = finish(words)
+    assert (code, lines) == (75, ["error: no space is left to write to; free some, and the same command continues"])
+    assert {p.name for p in path.iterdir()} == before, "half-written files"
+    filler.unlink()
+    assert finish(words) == (0, [])
+    assert {p.name for p in path.iterdir()} == {*before, name}
+
+
+@pytest.mark.faults
+def test_a_full_disk_under_the_caches(small_disk, idx_folder, monkeypatch):
+    """Prepared data and trained classifiers: nothing half, and made again when there is space."""
+    dataset = sources.load("idx", str(idx_folder))
+    variables = {"params": {"kernel": np.zeros((100, 100), np.float32)}}
+    monkeypatch.setattr(features, "template", lambda *shapes: variables)
+    monkeypatch.setattr(features, "fresh_classifier", lambda *words: Classifier(variables, 3, Recipe()))
+    prepared = small_disk / "prepared" / "x.npz"
+    writers = {
+        "classifiers": lambda: features.classifier(dataset, str(small_disk)),
+        "prepared": lambda: sources._write_prepared(prepared, dataset.train, dataset.test),
+    }
+    for folder, write in writers.items():
+        (small_disk / folder).mkdir()
+        filler = fill(small_disk)
+        with pytest.raises(OSError, match="No space left"):
+            write()
+        assert not list((small_disk / folder).iterdir())
+        filler.unlink()
+        write()
+        assert len(list((small_disk / folder).iterdir())) == 1
+    assert features.classifier(dataset, str(small_disk))[1]
+    assert np.array_equal(sources._read_prepared(prepared)[0].images, dataset.train.images)
+
+
+@pytest.mark.faults
+def test_a_run_that_is_only_for_reading(small_disk, short_run, tmp_path):
+    path = shutil.copytree(short_run[0], small_disk / "run")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    over = [sys.executable, "-m"]
+    words = ["--workdir", str(path), "--features", "pixels", "--num_images", "20", "--quick"]
+    code, lines = finish([*over, "gan_jax.evaluate", *words])
+    assert code == 0
+    assert lines == [f"WARNING: {path}/evaluation-pixels.json is not written: Read-only file system"]
+    assert finish([*over, "gan_jax.sample", "--workdir", str(path), "--output", str(tmp_path / "a.png")]) == (0, [])
+    assert (tmp_path / "a.png").stat().st_size
+    code, lines = finish([*over, "gan_jax.sample", "--workdir", str(path), "--output", str(path / "a.png")])
+    assert (code, lines) == (2, [f"error: --output={path}/a.png cannot be written: Read-only file system"])
 
 
 def test_one_flipped_bit_in_any_file_of_a_checkpoint_is_refused(short_run):

@@ -14,12 +14,15 @@ import string
 import numpy as np
 import pytest
 
+from experiments import report
+from experiments.reporting import results
 from gan_jax import build, features, train
 from gan_jax import config as configs
 from gan_jax.data import idx, sources
 from gan_jax.errors import DataUnavailable, UserError
+from gan_jax.records import read_metrics
 from gan_jax.trained import load
-from tests.conftest import idx_bytes
+from tests.conftest import idx_bytes, run
 
 TEXTS = [
     *("none", "batch", "adam", "linear", "mlp", "dcgan", "resnet", "", "all", "0,1", "-1", "spectral", "concat"),
@@ -203,8 +206,56 @@ def test_damaged_json_is_read_or_refused(short_run):
 
 
 @pytest.mark.faults
-def test_many_damaged_json_files(short_run):
-    fuzz_json(short_run[0], 1000, 1)
+def test_ten_thousand_json_files(short_run):
+    fuzz_json(short_run[0], 10_000, 1)
+
+
+def fuzz_rows(folder, number, seed):
+    """metrics.jsonl, which every resume reads."""
+    rng, path = random.Random(seed), folder / "metrics.jsonl"
+    content = b"".join(b'{"step": %d, "d_loss": 0.5, "g_loss": 1.25}\n' % step for step in range(1, 6))
+    for _ in range(number):
+        path.write_bytes(damaged(content, rng))
+        message = refusal(lambda: read_metrics(path), UserError)
+        assert not message or f"{path} is damaged in line" in message
+
+
+def test_damaged_rows_are_read_or_refused(tmp_path):
+    fuzz_rows(tmp_path, 300, 0)
+
+
+@pytest.mark.faults
+def test_ten_thousand_damaged_rows(tmp_path):
+    fuzz_rows(tmp_path, 10_000, 1)
+
+
+def fuzz_results(folder, number, seed):
+    """Published results, which the report reads; those that are still results make a whole page."""
+    rng, original = random.Random(seed), pathlib.Path("experiments/results/ablations/loss@tuned.json")
+    table = json.loads(original.read_text())
+    # Two arms and their curves' ends: the same shape in a twentieth of the bytes.
+    table["arms"] = dict(list(table["arms"].items())[:2])
+    for arm in table["arms"].values():
+        for record in arm["seeds"].values():
+            record["curves"] = {name: values[-3:] for name, values in record["curves"].items()}
+    content, path = json.dumps(table).encode(), folder / original.name
+    pages = 0
+    for _ in range(number):
+        path.write_bytes(damaged(content, rng))
+        message = refusal(lambda: results.read(folder), UserError)
+        assert not message or str(path) in message
+        if not message and pages < number / 100:
+            pages += 1
+            assert run(report, "--input", folder, "--output", folder / "page") == 0
+
+
+def test_damaged_results_are_read_or_refused(tmp_path):
+    fuzz_results(tmp_path, 100, 0)
+
+
+@pytest.mark.faults
+def test_ten_thousand_damaged_results(tmp_path):
+    fuzz_results(tmp_path, 10_000, 1)
 
 
 def test_hostile_names_stay_inside(tmp_path, config):

@@ -6,7 +6,6 @@ FOLDER holds config.json; each seed trains in seed-<s>/ and leaves its record in
 import argparse
 import contextlib
 import fcntl
-import json
 import math
 import pathlib
 import select
@@ -22,7 +21,7 @@ from gan_jax import cli, features, train
 from gan_jax import config as configs
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed
 from gan_jax.evaluate import Protocol, evaluate
-from gan_jax.files import write_text
+from gan_jax.files import read_sealed, write_sealed
 from gan_jax.records import read_metrics
 from gan_jax.trained import load
 from gan_jax.workdir import Workdir
@@ -141,13 +140,13 @@ def _record(config: ConfigDict, place: Workdir, data_dir: str, stop: Callable[[]
 
 
 def write(folder: pathlib.Path, seed: int, record: dict) -> None:
-    write_text(folder / f"seed-{seed}.json", json.dumps(_finite(record), indent=1, allow_nan=False) + "\n")
+    write_sealed(folder / f"seed-{seed}.json", _finite(record))
 
 
 def read(folder: pathlib.Path, seed: int) -> dict | None:
     """The record of a seed, None while there is none."""
     path = folder / f"seed-{seed}.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
 
 
 def work(folder: pathlib.Path, seeds: list[int], data_dir: str, keep: bool, stop: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from experiments.ablations import one_run, plan
 from experiments.ablations.plan import Arm
 from gan_jax.errors import DataUnavailable, UserError
-from gan_jax.files import write_text
+from gan_jax.files import read_table, write_text
 from gan_jax.run_data import without_place
 
 
@@ -28,7 +28,8 @@ def output_folder(given: str, usual: str, workdir: pathlib.Path, preset: str, ar
     """Where results go: as given, else the usual folder; quick results never take the place of the full preset's."""
     folder = pathlib.Path(given or usual)
     paths = [folder / f"{study}@{base}.json" for study, base in {(arm.study, arm.base) for arm in arms}]
-    full = [path for path in sorted(paths) if path.is_file() and json.loads(path.read_text())["preset"] == "full"]
+    remedy = "remove it, or choose another --output"
+    full = [path for path in sorted(paths) if path.is_file() and read_table(path, remedy).get("preset") == "full"]
     if preset != "quick" or not full:
         return folder
     if given:

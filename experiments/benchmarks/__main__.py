@@ -85,7 +85,7 @@ def _write(output: pathlib.Path, result: dict) -> None:
 def run(names: list[str], output: pathlib.Path, rounds: int, warm_seconds: float) -> None:
     """Measures the named parts and writes after each, beside what lies in `output` of the others."""
     old = output / "benchmark.json"
-    result = {"works": {}, **(json.loads(old.read_text()) if old.is_file() else {})}
+    result = {"works": {}, **(files.read_table(old, "remove it") if old.is_file() else {})}
     provenance = {
         **workdir.provenance(),
         "cpu_model": _cpu_model(),

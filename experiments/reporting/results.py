@@ -5,7 +5,6 @@ is what is not a finite number: here, once, so that nothing later has to ask.
 """
 
 import dataclasses
-import json
 import math
 import pathlib
 import re
@@ -13,6 +12,7 @@ import re
 import numpy as np
 
 from gan_jax.errors import UserError
+from gan_jax.files import read_table
 
 FAILED = ("collapsed", "diverged", "crashed")
 BASES = ("tutorial", "tuned", "cdcgan")  # in the order of the report; others follow by name
@@ -146,7 +146,7 @@ def read(folder: pathlib.Path) -> list[Study]:
     studies = []
     for path in sorted(folder.glob("*@*.json")):
         try:
-            studies.append(parse(json.loads(path.read_text())))
-        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            studies.append(parse(read_table(path)))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UserError(f"{path} is no result of an ablation study: {error!r}; remove it or run it again") from None
     return sorted(studies, key=_place)

@@ -5,7 +5,6 @@ probabilities that its discriminator gives the test images in seed-<s>.npz, for 
 """
 
 import argparse
-import json
 import pathlib
 
 import numpy as np
@@ -14,7 +13,7 @@ from gan_jax import cli, seeds, train
 from gan_jax import config as configs
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.errors import TrainingFailed
-from gan_jax.files import whole, write_text
+from gan_jax.files import read_sealed, whole, write_sealed
 from gan_jax.records import read_metrics
 from gan_jax.run_data import without_place
 from gan_jax.trained import Trained, load
@@ -27,7 +26,7 @@ _PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data", "n
 def record_of(cell: pathlib.Path, seed: int) -> dict | None:
     """What a seed left, None while it has left nothing."""
     path = cell / f"seed-{seed:03d}.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
 
 
 def probabilities_of(cell: pathlib.Path, seed: int) -> np.ndarray:
@@ -89,7 +88,7 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
         if failure and not place.checkpoints.is_dir():
             raise failure
         record = _record(place, folder.parent, dataset)
-        write_text(folder.parent / f"seed-{own.seed:03d}.json", json.dumps(record, indent=1) + "\n")
+        write_sealed(folder.parent / f"seed-{own.seed:03d}.json", record)
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """The page of the semi-supervised results: a table, the published rows beside it, and the curves."""
 
-import json
 import pathlib
 
 import matplotlib
@@ -11,7 +10,7 @@ import matplotlib.pyplot as plt
 from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES
 from experiments.semi_supervised.results import spread
 from gan_jax.errors import UserError
-from gan_jax.files import write_text
+from gan_jax.files import read_table, write_text
 
 PAGE = "semi_supervised.md"
 CURVES = "curves.png"
@@ -95,7 +94,7 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
 
 def write(folder: pathlib.Path) -> None:
     """Rewrites the page and the curves from every result in the folder; nothing where there is none."""
-    tables = [json.loads(path.read_text()) for path in sorted(folder.glob("*@labels-*.json"))]
+    tables = [read_table(path, "remove it") for path in sorted(folder.glob("*@labels-*.json"))]
     if not tables:
         return
     used = sorted({record["provenance"]["data"]["used"] for table in tables for record in table["seeds"]})

@@ -1,0 +1,74 @@
+"""The same config and seed give the same metrics and arrays, bit for bit on one thread: docs/reliability.md."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gan_jax import config as configs
+from gan_jax import train
+from tests.conftest import arrays, one_core, rows
+from tests.test_combinations import resolve
+from tests.test_configs import specs
+
+CHANGES = {
+    "num_steps": 6,
+    "steps_per_call": 2,
+    "log_every_steps": 1,
+    "checkpoint_every_steps": 2,
+    "sample_every_steps": 0,
+    "eval.every_steps": 0,
+    "eval.at_end": False,
+}
+# Two configs that cover averages, batch statistics, labels and labelled images; all of them with the marker.
+FEW = ("configs/cdcgan.py", "configs/improved_mnist.py:quick")
+
+
+def run(spec, path, **changes):
+    """Trains a small form of a system."""
+    config = resolve(spec, [])
+    configs.override(config, CHANGES | changes)
+    train.train(config, str(path))
+
+
+def work(spec, folder):
+    """In a process of its own: once more, in calls of another length, and from the middle."""
+    folder = pathlib.Path(folder)
+    run(spec, folder / "again")
+    run(spec, folder / "calls", steps_per_call=6)
+    shutil.copytree(folder / "again", folder / "resumed")
+    for step in ("4", "6"):
+        shutil.rmtree(folder / "resumed" / "checkpoints" / step)
+    run(spec, folder / "resumed")
+
+
+def alone(code):
+    """Runs Python on one processor."""
+    done = subprocess.run([*one_core(), sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    "spec", [pytest.param(spec, marks=[] if spec in FEW else pytest.mark.faults) for spec in specs()]
+)
+def test_the_same_twice(spec, tmp_path):
+    of_this = "from tests import conftest, test_determinism as test; test"
+    alone(f"{of_this}.run({spec!r}, {str(tmp_path / 'once')!r})")
+    alone(f"{of_this}.work({spec!r}, {str(tmp_path)!r})")
+    expected, (step, ours) = rows(tmp_path / "once"), arrays(tmp_path / "once")
+    assert [row["step"] for row in expected] == list(range(1, 7))
+    assert step == 6
+    for name in ("again", "calls", "resumed"):
+        assert rows(tmp_path / name) == expected, name
+        _, theirs = arrays(tmp_path / name)
+        assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)), name
+
+
+def test_another_seed_is_another_run(tmp_path):
+    """So that the test above can fail."""
+    for seed in (0, 1):
+        run(FEW[0], tmp_path / str(seed), seed=seed, num_steps=2)
+    assert rows(tmp_path / "0") != rows(tmp_path / "1")
