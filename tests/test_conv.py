@@ -14,13 +14,14 @@ FORMS = {
 }
 
 
+@pytest.mark.parametrize("channels", [(3, 5), (5, 3)])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("kernel", "stride", "height", "width"), SHAPES)
-def test_equals_native_in_value_and_gradients(form, kernel, stride, height, width):
+def test_equals_native_in_value_and_gradients(form, kernel, stride, height, width, channels):
     ours, native = FORMS[form]
     x_key, w_key, y_key = jax.random.split(jax.random.key(kernel * 10 + stride), 3)
-    x = jax.random.normal(x_key, (2, height, width, 3))
-    w = jax.random.normal(w_key, (kernel, kernel, 3, 5))
+    x = jax.random.normal(x_key, (2, height, width, channels[0]))
+    w = jax.random.normal(w_key, (kernel, kernel, *channels))
     dy = jax.random.normal(y_key, jax.eval_shape(lambda x, w: native(x, w, stride), x, w).shape)
 
     def value_and_gradients(function):
@@ -50,15 +51,16 @@ def test_in_chunks_equals_whole(form, batch, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 1)])
 @pytest.mark.parametrize("form", FORMS)
-def test_second_order_gradient_equals_native(form):
+def test_second_order_gradient_equals_native(form, kernel, stride):
     """Gradient penalties differentiate the input gradient once more."""
     ours, native = FORMS[form]
     x = jax.random.normal(jax.random.key(0), (2, 6, 6, 3))
-    w = jax.random.normal(jax.random.key(1), (4, 4, 3, 5))
+    w = jax.random.normal(jax.random.key(1), (kernel, kernel, 3, 5))
 
     def penalty(function):
-        return lambda w: jnp.sum(jax.grad(lambda x: jnp.sum(jnp.tanh(function(x, w, 2))))(x) ** 2)
+        return lambda w: jnp.sum(jax.grad(lambda x: jnp.sum(jnp.tanh(function(x, w, stride))))(x) ** 2)
 
     np.testing.assert_allclose(jax.grad(penalty(ours))(w), jax.grad(penalty(native))(w), rtol=1e-3, atol=1e-3)
 
