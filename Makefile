@@ -4,7 +4,7 @@ WORKDIR ?= runs
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-faults lint tensorboard benchmark ablations clean
+.PHONY: help run test test-faults audit lint tensorboard benchmark ablations clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,6 +28,10 @@ test: $(VENV)/.dev  ## install if need be, then the tests
 
 test-faults: $(VENV)/.dev  ## kills, full disks, damaged files, any text for any knob: minutes
 	$(BIN)/python -m pytest -m faults
+
+audit: $(VENV)/.dev  ## known vulnerabilities of what is installed, by pip-audit; asks PyPI's advisory service
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/python -m pip_audit --progress-spinner off
 
 lint: $(VENV)/.dev  ## ruff's format and lint checks
 	$(BIN)/ruff format --check .
