@@ -3,7 +3,8 @@
 What differs between GANs is handed in: the networks, the prior, the targets, the two losses, the two optimizers.
 
 The choices that change results, stated once:
-- real and fake images go through D in separate calls, so batch statistics never mix the two;
+- real and fake images go through D in separate calls, so batch statistics never mix the two; where nothing in D ties
+  the images of a batch together, `one_look` sends all those of a D update through it in one call, to the same effect;
 - in a D update the REAL call advances D's statistics, and only that one; D's statistics are not kept from G's update;
 - G makes its fakes in training mode everywhere; G's statistics advance in G's update only;
 - fakes carry the labels of the real batch that they are compared with; G's update uses the last of the D batches;
@@ -80,6 +81,26 @@ def _unchanged(key: jax.Array, images: jax.Array) -> jax.Array:
     return images
 
 
+def _one_by_one(critic: Callable, batches: list[Batch], key: jax.Array) -> tuple[list[Critique], Any]:
+    """A critique of each batch, and D's statistics after the first."""
+    keys = jax.random.split(key, len(batches))
+    looks = [critic(batch.images, batch.labels, own) for batch, own in zip(batches, keys, strict=True)]
+    return [critique for critique, _ in looks], looks[0][1]
+
+
+def _in_one(critic: Callable, batches: list[Batch], key: jax.Array) -> tuple[list[Critique], Any]:
+    """The same from one call. Rows of the batches take turns, so that each device of several keeps its own."""
+    number = len(batches)
+
+    def merge(*leaves):
+        return jnp.stack(leaves, axis=1).reshape(-1, *leaves[0].shape[1:])
+
+    images, labels = jax.tree.map(merge, *((batch.images, batch.labels) for batch in batches))
+    every, stats = critic(images, labels, key)
+    rows = jax.tree.map(lambda leaf: leaf.reshape(-1, number, *leaf.shape[1:]), every)
+    return [jax.tree.map(lambda leaf, i=i: leaf[:, i], rows) for i in range(number)], stats
+
+
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class _Game:
     """The parts of a GAN, and the functions made of them."""
@@ -99,6 +120,7 @@ class _Game:
     augment_real: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
     augment: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
     distort: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
+    one_look: bool = False
 
     def init(self, key: jax.Array, batch: Batch) -> GanState:
         z_key, g_key, d_key = jax.random.split(key, 3)
@@ -139,25 +161,22 @@ class _Game:
         images, stats = _apply(self.generator, params, stats, self.prior(z_key, len(labels)), labels, key=dropout_key)
         return Batch(images, labels), stats
 
-    def _look(self, params, stats, batch: Batch, fakes: Batch, key: jax.Array) -> tuple[dict, Any]:
+    def _look(self, params, stats, batch: Batch, fakes: Batch, key: jax.Array, one_look: bool) -> tuple[dict, Any]:
         """What a loss sees of the discriminator, and D's statistics after its look at the real images."""
-        keys = iter(jax.random.split(key, 6))
+        looks_key, critic_key, targets_key, term_key = jax.random.split(key, 4)
 
         def critic(images, labels, key):
             look_key, augment_key = jax.random.split(key)
             return _apply(self.discriminator, params, stats, self.augment(augment_key, images), labels, key=look_key)
 
-        # In G's update the first is compiled away, unless the loss looks at real images (feature matching, say).
-        real, new_stats = critic(batch.images, batch.labels, next(keys))
-        fake, _ = critic(fakes.images, fakes.labels, next(keys))
-        critic_key, targets_key, term_key, labelled_key = keys
-        labelled = batch.labelled
+        batches = [batch, fakes, batch.labelled] if batch.labelled else [batch, fakes]
+        (real, fake, *labelled), new_stats = (_in_one if one_look else _one_by_one)(critic, batches, looks_key)
         view = {
             "batch": batch,
             "fakes": fakes,
             "real": real,
             "fake": fake,
-            "labelled": critic(labelled.images, labelled.labels, labelled_key)[0] if labelled else None,
+            "labelled": labelled[0] if labelled else None,
             "targets": self.targets(targets_key, len(batch.labels)),
             "critic": lambda images, labels: critic(images, labels, critic_key)[0],
             "distort": self.distort,
@@ -180,7 +199,7 @@ class _Game:
         batch = self._real(batch, real_key)
 
         def loss(params):
-            view, stats = self._look(params, player.stats, batch, fakes, look_key)
+            view, stats = self._look(params, player.stats, batch, fakes, look_key, self.one_look)
             value, metrics = self.d_loss(View(**view, params=params, history=player.history))
             return value, (stats, metrics)
 
@@ -196,7 +215,8 @@ class _Game:
 
         def loss(params):
             fakes, stats = self._make(params, player.stats, batch.labels, make_key)
-            view, _ = self._look(critic.params, critic.stats, batch, fakes, look_key)
+            # One by one: real images are compiled away, unless the loss looks at them (feature matching, say).
+            view, _ = self._look(critic.params, critic.stats, batch, fakes, look_key, False)
             value, metrics = self.g_loss(View(**view, params=params, history=player.history))
             metrics["g_spread"] = jnp.mean(jnp.std(fakes.images, axis=0))
             return value, (stats, metrics)
@@ -212,8 +232,9 @@ def make_gan(**parts: Any) -> Gan:
     generator(z, labels, train) -> images; discriminator(images, labels, train) -> Critique; prior(key, B) -> z [B, Z];
     targets(key, B) -> Targets; d_loss, g_loss: View -> (scalar to minimise, metrics by name); d_optimizer, g_optimizer;
     d_average_decay, g_average_decay: of the moving averages, 0 for none; d_remembers, g_remembers: whether the mean of
-    all past parameters is kept; (key, images) -> images: augment_real (real images, as data), augment (what D sees,
-    real and fake), distort (what D should not notice, for the term `consistency`).
+    all past parameters is kept; one_look: whether all images of a D update go through D in one call; (key, images) ->
+    images: augment_real (real images, as data), augment (what D sees, real and fake), distort (what D should not
+    notice, for the term `consistency`).
     Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws what the other one drew.
     """
     game = _Game(**parts)

@@ -1,5 +1,7 @@
 """The step: what moves, what must not, and what it draws."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from gan_jax import build, train
 from gan_jax import config as configs
+from gan_jax.gan import make_gan
 from gan_jax.types import Batch
 
 SHAPE, CLASSES, SIZE = (8, 8, 1), 3, 6
@@ -180,7 +183,7 @@ def test_labelled_images_alone_are_classified():
     """With labelled images set apart, the labels beside the others do not matter."""
     gan, state = make(discriminator__head="class", d_loss__classification=1.0, generator__conditioning="none")
     batch = batches()
-    labelled = Batch(batch.images[:, :2], batch.labels[:, :2])
+    labelled = Batch(batch.images[:, ::-1], batch.labels[:, ::-1])
     step = jax.jit(gan.step)
     one = step(state, batch._replace(labelled=labelled), jax.random.key(0))[0]
     same = step(state, batch._replace(labels=(batch.labels + 1) % CLASSES, labelled=labelled), jax.random.key(0))[0]
@@ -189,6 +192,34 @@ def test_labelled_images_alone_are_classified():
     assert not equal(
         one.discriminator.params, step(state, batch._replace(labelled=moved), jax.random.key(0))[0].discriminator.params
     )
+
+
+@pytest.mark.parametrize("weight", ["none", "spectral"])
+def test_one_look_at_all_images_equals_a_look_at_each_batch(weight, monkeypatch):
+    """Nothing is drawn inside this discriminator, so that the two can be compared."""
+    apart = functools.partial(make_gan, one_look=False)
+    monkeypatch.setattr(build, "make_gan", lambda **parts: apart(**{k: v for k, v in parts.items() if k != "one_look"}))
+    looks, batch = [], batches()
+    batch = batch._replace(labelled=Batch(batch.images[:, ::-1], batch.labels[:, ::-1]))
+    changes = {"discriminator__head": "class", "d_loss__classification": 1.0, "discriminator__weight": weight}
+    for _ in range(2):
+        gan, state = make(**changes)
+        looks.append(jax.jit(gan.step)(state, batch, jax.random.key(0)))
+        monkeypatch.undo()
+    (one, one_metrics), (other, other_metrics) = looks
+    for a, b in zip(jax.tree.leaves((one, one_metrics)), jax.tree.leaves((other, other_metrics)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, True), ({"norm": "batch"}, False), ({"minibatch": "stddev"}, False), ({"family": "dcgan"}, False)],
+)
+def test_one_look_is_for_mlps_that_look_at_each_image_alone(changes, expected, monkeypatch):
+    seen = []
+    monkeypatch.setattr(build, "make_gan", lambda **parts: seen.append(parts["one_look"]) or make_gan(**parts))
+    make(**{f"discriminator__{knob}": value for knob, value in changes.items()})
+    assert seen[0] is expected
 
 
 @pytest.mark.parametrize("head", ["binary", "two_logits", "projection", "class", "auxiliary", "auxiliary_fake"])
