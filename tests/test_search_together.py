@@ -165,7 +165,7 @@ def test_three_processes_one_killed(tmp_path, kept):
     assert [t.params for t in study.trials].count(lost.params) == 2
     values = [trial.params["g_optimizer.learning_rate"] for trial in study.trials if trial.state == State.COMPLETE]
     assert len(set(values)) == 9
-    assert all(f"trial {number}: completed" in "".join(printed) for number in range(9, 10))
+    assert all("best " in text for text in printed)
     page = (tmp_path / "w" / "search.md").read_text()
     assert page.count("| completed |") == 9 + 1
     assert "9 trials, 0 of them stopped early or failed" in page

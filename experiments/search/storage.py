@@ -1,13 +1,16 @@
 """Where the trials of a search are kept, by one process or by many: a database, or a journal on a shared folder."""
 
+import contextlib
 import pathlib
 import tempfile
+import time
 
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages._heartbeat import BaseHeartbeat  # What RDBStorage has; nothing public gives it to a journal.
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from sqlalchemy.exc import DBAPIError
 
 from gan_jax.errors import UserError
 
@@ -15,6 +18,7 @@ _JOURNAL = "journal:"
 # A trial whose process died (a power cut, a kill) is tried again when nobody has spoken for it for so long.
 _BEAT_SECONDS, _GRACE_SECONDS = 20, 90
 _RETRIES = 3
+_OPENINGS = 3  # Of processes that start together one makes the tables, and the others find them half made.
 
 
 class Journal(JournalStorage, BaseHeartbeat):
@@ -51,13 +55,17 @@ class Journal(JournalStorage, BaseHeartbeat):
 
 
 def _database(address: str) -> optuna.storages.RDBStorage:
-    return optuna.storages.RDBStorage(
-        address,
-        engine_kwargs={"connect_args": {"timeout": 60}} if address.startswith("sqlite") else None,
-        heartbeat_interval=_BEAT_SECONDS,
-        grace_period=_GRACE_SECONDS,
-        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
-    )
+    keep = {
+        "engine_kwargs": {"connect_args": {"timeout": 60}} if address.startswith("sqlite") else None,
+        "heartbeat_interval": _BEAT_SECONDS,
+        "grace_period": _GRACE_SECONDS,
+        "heartbeat_stale_trial_callback": optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
+    }
+    for _ in range(_OPENINGS - 1):
+        with contextlib.suppress(DBAPIError):
+            return optuna.storages.RDBStorage(address, **keep)
+        time.sleep(1)
+    return optuna.storages.RDBStorage(address, **keep)
 
 
 def opened(given: str) -> optuna.storages.BaseStorage:
