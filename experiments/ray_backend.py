@@ -100,7 +100,7 @@ class _Remote(Child):
         return None
 
     def kill(self) -> None:
-        """Ends its worker; the process on the node notices that, saves and ends too."""
+        """Ends its worker, and the process on the node with it."""
         ray.kill(self._worker)
 
     def close(self) -> None:
