@@ -3,11 +3,15 @@
 The standard library alone: nodes of a cluster use it before they are known to have more.
 """
 
-import fcntl
 import pathlib
 import time
 from collections.abc import Callable
 from typing import IO
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # Not on Windows: processes are not kept apart there.
 
 _LOOK_SECONDS = 0.2
 
@@ -20,10 +24,16 @@ def acquire(path: pathlib.Path, stopping: Callable[[], bool]) -> IO | None:
     file = path.open("a")
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return file
         except BlockingIOError:
             if stopping():
                 file.close()
                 return None
             time.sleep(_LOOK_SECONDS)
+
+
+def inherited(file: IO) -> tuple[int, ...]:
+    """What a child must be given (pass_fds) to hold the lock too."""
+    return (file.fileno(),) if fcntl else ()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from experiments.locks import acquire
+from experiments.locks import acquire, inherited
 from gan_jax import seeds
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
 from gan_jax.records import read_metrics
@@ -83,7 +83,7 @@ def run(
             stdin=subprocess.DEVNULL,
             # Out of the terminal's reach: its Ctrl-C comes to us, and we tell it once.
             start_new_session=True,
-            pass_fds=(lock.fileno(),),
+            pass_fds=inherited(lock),
         )
     try:
         while not pruned:
