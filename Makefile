@@ -43,10 +43,10 @@ tensorboard: $(VENV)/.run  ## TensorBoard over WORKDIR (runs), on this machine o
 benchmark: $(VENV)/.run  ## step times beside PyTorch (install it first: .venv/bin/pip install torch)
 	$(BIN)/python -m experiments.benchmarks
 
-ablations: $(VENV)/.run  ## ablation studies; PRESET=full STUDIES=loss,noise BASES=tuned SEEDS=3 STEPS=1000 JOBS=2 IDX=folder
+ablations: $(VENV)/.run  ## ablation studies; PRESET=full STUDIES=loss,noise BASES=tuned SEEDS=3 STEPS=1000 JOBS=2 IDX=folder BACKEND=ray
 	$(BIN)/python -m experiments.ablations $(if $(PRESET),--preset $(PRESET)) $(if $(STUDIES),--studies $(STUDIES)) \
 		$(if $(BASES),--bases $(BASES)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) \
-		$(if $(JOBS),--jobs $(JOBS)) $(if $(IDX),--idx $(IDX))
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(IDX),--idx $(IDX)) $(if $(BACKEND),--backend $(BACKEND))
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache

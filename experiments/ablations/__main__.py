@@ -8,11 +8,12 @@ import pathlib
 import time
 from collections import Counter
 
+from experiments import backends
 from experiments.ablations import one_run, plan, results
 from experiments.ablations.clock import written
 from experiments.ablations.presets import PRESETS
 from experiments.ablations.progress import Progress
-from experiments.pool import Child, run_all
+from experiments.pool import Backend, Child, run_all
 from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.errors import Interrupted, UserError
@@ -31,7 +32,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--bases", help="tutorial,tuned,cdcgan (default: the preset's, those that a study has)")
     parser.add_argument("--seeds", type=int, help="so many: 0, 1, ... (default: the preset's)")
     parser.add_argument("--steps", type=int, help="generator updates of the bases (default: the preset's)")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each on its share of the cores")
+    backends.add_arguments(parser)
     parser.add_argument("--workdir", default="runs/ablations")
     parser.add_argument("--output", default="", help=f"folder of the results (default {OUTPUT})")
     parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
@@ -45,13 +46,14 @@ def _parse() -> argparse.Namespace:
     for name in ("seeds", "steps"):
         if getattr(arguments, name) is None:
             setattr(arguments, name, getattr(preset, name))
-    for name in ("seeds", "steps", "jobs"):
+    for name in ("seeds", "steps"):
         if getattr(arguments, name) < 1:
             raise UserError(f"--{name}={getattr(arguments, name)}: must be at least 1")
     for name in ("studies", "bases"):
         given = getattr(arguments, name)
         setattr(arguments, name, tuple(given.split(",")) if given else ())
     plan.check(arguments.studies, arguments.bases)
+    backends.check(arguments)
     return arguments
 
 
@@ -91,7 +93,7 @@ def _prepare(campaign: results.Campaign, runs: dict[str, plan.Arm], left: dict[s
             (folder / f"seed-{seed}.json").unlink(missing_ok=True)
 
 
-def _run(campaign: results.Campaign, arguments: argparse.Namespace, interrupts: Interrupts) -> None:
+def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Backend, interrupts: Interrupts) -> None:
     """Trains what is missing; the files of results are up to date after every run."""
     runs, left = plan.distinct(campaign.arms), results.missing(campaign)
     extra = [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
@@ -99,7 +101,7 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, interrupts: 
     words = {name: ["--seeds", ",".join(map(str, seeds)), *extra] for name, seeds in left.items()}
     if done := set(runs) - set(left):
         results.write(campaign, done)
-    progress = Progress(runs, left, campaign.steps, arguments.jobs)
+    progress = Progress(runs, left, campaign.steps, backend.jobs)
     about = f"{len(campaign.arms)} arms, {len(runs)} distinct runs x {campaign.seeds} seeds"
     seeds = sum(map(len, left.values()))
     guess = f"{written(progress.clock.left())} by a rough model of two free cores"
@@ -115,7 +117,7 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, interrupts: 
 
     _prepare(campaign, runs, left)
     stopping = lambda: bool(interrupts.received)  # noqa: E731
-    run_all(one_run.__name__, words, campaign.workdir, arguments.jobs, progress.look, ended, stopping)
+    run_all(one_run.__name__, words, campaign.workdir, backend, progress.look, ended, stopping)
 
 
 def _summary(campaign: results.Campaign, seconds: float) -> None:
@@ -145,8 +147,8 @@ def main() -> None:
     campaign = results.Campaign(arms, arguments.preset, arguments.steps, arguments.seeds, workdir, output)
     notice = f"{_QUICK}; " if arguments.preset == "quick" else ""
     print(f"{notice}{arguments.steps} updates, {preset.num_images} images a score; results go to {output}")
-    with Interrupts() as interrupts:
-        _run(campaign, arguments, interrupts)
+    with backends.opened(arguments) as backend, Interrupts() as interrupts:
+        _run(campaign, arguments, backend, interrupts)
     _summary(campaign, time.monotonic() - began)
     if notice:
         print(_QUICK)

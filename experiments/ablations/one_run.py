@@ -154,6 +154,8 @@ def work(folder: pathlib.Path, seeds: list[int], data_dir: str, keep: bool, stop
     shared = configs.from_json((folder / "config.json").read_text())
     for seed in seeds:
         stop()
+        if (read(folder, seed) or {}).get("status") in ENDED:
+            continue  # By a process before this one, which died at a later seed.
         config = ConfigDict(shared.to_dict())
         config.seed = seed
         place = Workdir(str(folder / f"seed-{seed}"))

@@ -6,7 +6,8 @@
 KEY=a|b|c tries a list, KEY=low..high a range, :log by its logarithm; keys with commas get the same value. The score is
 the Frechet distance of the last state to held-out training images; the test split is not looked at. Trials that do
 worse than the median of the others at the same step are stopped. What is not searched is changed by --config.key=value.
-The same command continues; several of them, also on several machines, may share a --storage.
+The same command continues. Given several times at once it shares the work: on one machine in one --workdir, on several
+with --workdir and --storage=journal:FILE on a folder that all of them see, or with the URL of a database server.
 """
 
 import argparse
@@ -17,38 +18,14 @@ import warnings
 
 import optuna
 from ml_collections import ConfigDict
-from optuna.trial import TrialState
 
-from experiments.search import one_trial, report, space
+from experiments.search import one_trial, report, space, storage, together
+from experiments.search.samplers import PRUNERS, SAMPLERS, ByNumber
 from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.config import choose
-from gan_jax.errors import Interrupted, UserError
+from gan_jax.errors import UserError
 from gan_jax.interrupts import Interrupts
-
-_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-# A trial whose process died (a power cut, a kill) is tried again when nobody has spoken for it for so long.
-_BEAT_SECONDS, _GRACE_SECONDS = 20, 90
-
-
-def _gaussian_process(seed: int) -> optuna.samplers.BaseSampler:
-    try:
-        return optuna.samplers.GPSampler(seed=seed)
-    except ImportError:
-        raise UserError("--sampler=gp needs PyTorch: pip install torch; or choose --sampler=tpe") from None
-
-
-SAMPLERS = {
-    "tpe": lambda seed, leaves: optuna.samplers.TPESampler(seed=seed),
-    "random": lambda seed, leaves: optuna.samplers.RandomSampler(seed=seed),
-    # Its seed is the order of the grid, which a restart must not change.
-    "grid": lambda seed, leaves: optuna.samplers.GridSampler(space.grid(leaves), seed=0),
-    "gp": lambda seed, leaves: _gaussian_process(seed),
-}
-PRUNERS = {
-    "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
-    "none": optuna.pruners.NopPruner,
-}
 
 
 def _parse() -> tuple[argparse.Namespace, list[str]]:
@@ -64,7 +41,11 @@ def _parse() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--pruner", default="median", help=f"{', '.join(PRUNERS)} (default median)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampler; the training's is --config.seed")
     parser.add_argument("--workdir", default="runs/search", help="folder of the trials and of the report")
-    parser.add_argument("--storage", default="", help="where Optuna keeps the trials (default SQLite in the workdir)")
+    parser.add_argument(
+        "--storage",
+        default="",
+        help="where Optuna keeps the trials: journal:FILE or a URL (default SQLite in the workdir)",
+    )
     parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
     return parser.parse_known_args()
 
@@ -86,37 +67,23 @@ def _base(arguments: argparse.Namespace, overrides: list[str]) -> ConfigDict:
     return config
 
 
-def _storage(arguments: argparse.Namespace, workdir: pathlib.Path) -> optuna.storages.BaseStorage:
-    address = arguments.storage or f"sqlite:///{workdir / 'search.db'}"
-    try:
-        return optuna.storages.RDBStorage(
-            address,
-            engine_kwargs={"connect_args": {"timeout": 60}} if address.startswith("sqlite") else None,
-            heartbeat_interval=_BEAT_SECONDS,
-            grace_period=_GRACE_SECONDS,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=3),
-        )
-    except Exception as error:  # SQLAlchemy and a driver each have their own.
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"--storage={address} cannot be opened: {reason}") from None
-
-
 def _study(arguments: argparse.Namespace, config: ConfigDict, leaves: list[space.Leaf], workdir: pathlib.Path):
     """The study in the storage; refused where its trials are of something else."""
+    sampler = choose(SAMPLERS, arguments.sampler, "--sampler")
+    address = arguments.storage or f"sqlite:///{workdir / 'search.db'}"
     study = optuna.create_study(
         study_name="search",
-        storage=_storage(arguments, workdir),
-        load_if_exists=True,
         pruner=choose(PRUNERS, arguments.pruner, "--pruner")(),
+        sampler=ByNumber(lambda seed: sampler(seed, leaves), arguments.seed),
+        storage=storage.opened(address),
+        load_if_exists=True,
     )
-    # The same seed after a restart would propose the same points again.
-    seed = arguments.seed + 1000 * len(study.trials)
-    study.sampler = choose(SAMPLERS, arguments.sampler, "--sampler")(seed, leaves)
     about = {"config": configs.to_json(config), "space": [leaf.text for leaf in leaves]}
     for name, value in about.items():
         if study.user_attrs.setdefault(name, value) != value:
             raise UserError(
-                f"--workdir={workdir} holds a search of another {name}; choose another workdir"
+                f"{f'--storage={address}' if arguments.storage else f'--workdir={workdir}'} holds a search of another "
+                f"{name}; choose another"
                 + (f", or search {'; '.join(study.user_attrs[name])}" if name == "space" else "")
             )
         study.set_user_attr(name, value)
@@ -158,19 +125,7 @@ class _Search:
 
 
 def _optimize(search: _Search, study: optuna.Study, leaves: list[space.Leaf], trials: int, interrupts) -> None:
-    enough = optuna.study.MaxTrialsCallback(trials, states=_ENDED)
-    if len(study.get_trials(deepcopy=False, states=_ENDED)) >= trials:
-        return
-
-    def objective(trial: optuna.Trial) -> float:
-        try:
-            return search.objective(trial, leaves)
-        except Interrupted:
-            # Its training is saved; the same values are tried first next time, and go on from there.
-            study.enqueue_trial(trial.params)
-            raise
-
-    study.optimize(objective, callbacks=[enough])
+    together.optimize(study, lambda trial: search.objective(trial, leaves), trials, interrupts)
 
 
 def main() -> None:
@@ -187,12 +142,13 @@ def main() -> None:
     except OSError as error:
         raise UserError(f"--workdir={workdir} cannot be written: {error.strerror}") from error
     study = _study(arguments, config, leaves, workdir)
+    trials = min(arguments.trials, space.size(leaves)) if arguments.sampler == "grid" else arguments.trials
     with Interrupts() as interrupts:
         search = _Search(arguments, config, overrides, interrupts)
-        print(f"{arguments.config} as it is, then {arguments.trials} trials of " + "; ".join(x.text for x in leaves))
+        print(f"{arguments.config} as it is, then {trials} trials of " + "; ".join(leaf.text for leaf in leaves))
         untuned = search.run({})
         print(report.progress_line(None, untuned, {}), flush=True)
-        _optimize(search, study, leaves, arguments.trials, interrupts)
+        _optimize(search, study, leaves, trials, interrupts)
     print(report.write(study, untuned, arguments.config, overrides, workdir))
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
+from experiments.locks import acquire, inherited
 from gan_jax import seeds
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
 from gan_jax.records import read_metrics
@@ -20,6 +21,7 @@ from gan_jax.workdir import Workdir
 ACCURACY = "validation_conditional_accuracy"
 COMMAND = (sys.executable, "-m", "gan_jax.main")
 _LOOK_SECONDS = 0.5
+_STOPPED = "stopped; the same command continues"
 
 
 class Outcome(NamedTuple):
@@ -70,7 +72,10 @@ def run(
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     log, told, pruned, began = folder.with_suffix(".txt"), set(), False, time.monotonic()
-    with log.open("a") as output:
+    # Another search over the same workdir may train the same values, or one that was killed has left its training.
+    if not (lock := acquire(folder.with_suffix(".lock"), stopping)):
+        raise Interrupted(_STOPPED)
+    with lock, log.open("a") as output:
         process = subprocess.Popen(
             [*COMMAND, f"--workdir={folder}", *words],
             stdout=output,
@@ -78,6 +83,7 @@ def run(
             stdin=subprocess.DEVNULL,
             # Out of the terminal's reach: its Ctrl-C comes to us, and we tell it once.
             start_new_session=True,
+            pass_fds=inherited(lock),
         )
     try:
         while not pruned:
@@ -95,8 +101,7 @@ def run(
             process.send_signal(signal.SIGTERM)
         code = process.wait()
     if not pruned and (code == Interrupted.exit_code or (code < 0 and stopping())):
-        # Or a search that was killed has left its training behind, which still holds the folder.
-        raise Interrupted("stopped; the same command continues" if stopping() else _last_line(log))
+        raise Interrupted(_STOPPED if stopping() else _last_line(log))
     reason = "" if code == 0 or pruned else _last_line(log)
     accuracy = list(scores(config, folder, ACCURACY).values())
     return Outcome(

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from experiments.reporting.markdown import escape
 from experiments.search.one_trial import Outcome
-from gan_jax.files import write_text
+from gan_jax.files import whole, write_text
 from gan_jax.workdir import provenance
 
 matplotlib.use("Agg")  # No window is needed, nor there on most machines that train.
@@ -95,7 +95,8 @@ def _chart(path: pathlib.Path, trials: list[FrozenTrial], untuned: float | None,
     left.legend()
     right.barh(list(shares)[::-1], list(shares.values())[::-1])
     right.set(xlabel="importance" if shares else "importance: too few trials")
-    figure.savefig(path, dpi=110)
+    with whole(path) as partial:
+        figure.savefig(partial, dpi=110)
     plt.close(figure)
 
 

@@ -110,3 +110,8 @@ def grid(leaves: Sequence[Leaf]) -> dict[str, tuple[str, ...]]:
         if not leaf.choices:
             raise UserError(f"--sampler=grid needs lists: write {leaf.name}=a|b|c instead of a range")
     return {leaf.name: leaf.choices for leaf in leaves}
+
+
+def size(leaves: Sequence[Leaf]) -> int:
+    """How many points a grid has."""
+    return math.prod(map(len, grid(leaves).values()))

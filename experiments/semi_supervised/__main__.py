@@ -7,8 +7,9 @@ import argparse
 import pathlib
 import time
 
+from experiments import backends
 from experiments.ablations.clock import written
-from experiments.pool import Child, run_all
+from experiments.pool import Backend, Child, run_all
 from experiments.semi_supervised import one_run, plan, report, results
 from experiments.semi_supervised.recipes import RECIPES
 from gan_jax import cli, train
@@ -38,18 +39,18 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10, help="draws of the labelled images (default 10)")
     parser.add_argument("--members", type=int, default=1, help="networks to a draw, 10 for the paper's ensembles")
     parser.add_argument("--epochs", type=int, default=0, help="in the place of each recipe's own")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at a time, each on its share of the cores")
+    backends.add_arguments(parser)
     parser.add_argument("--at_once", type=int, default=1, help="seeds trained in one program: 10 pays on a GPU")
     parser.add_argument("--workdir", default="runs/semi_supervised")
     parser.add_argument("--output", default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
     parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
     parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    backends.check(arguments)
+    return arguments
 
 
 def _task(arguments: argparse.Namespace) -> plan.Task:
-    if arguments.jobs < 1:
-        raise UserError(f"--jobs={arguments.jobs}: must be at least 1")
     task = plan.Task(
         names=tuple(arguments.recipes.split(",")),
         labels=_numbers(arguments.labels),
@@ -96,7 +97,7 @@ class _Progress:
         self._done += self._steps[child.name]
 
 
-def _run(task: plan.Task, arguments: argparse.Namespace, interrupts: Interrupts) -> None:
+def _run(task: plan.Task, arguments: argparse.Namespace, backend: Backend, interrupts: Interrupts) -> None:
     """Trains what is missing; the results are up to date after every group."""
     dataset = train.load_data(task.config(*task.cells[0]), arguments.data_dir)
     waiting = plan.groups(task)
@@ -122,7 +123,7 @@ def _run(task: plan.Task, arguments: argparse.Namespace, interrupts: Interrupts)
     extra = [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
     stopping = lambda: bool(interrupts.received)  # noqa: E731
     words = dict.fromkeys(waiting, extra)
-    run_all(one_run.__name__, words, task.workdir, arguments.jobs, progress.look, ended, stopping)
+    run_all(one_run.__name__, words, task.workdir, backend, progress.look, ended, stopping)
     _write(task, dataset)
 
 
@@ -138,8 +139,8 @@ def main() -> None:
             print(f"{name:<20} {recipe.title} ({recipe.spec})")
         return
     task = _task(arguments)
-    with Interrupts() as interrupts:
-        _run(task, arguments, interrupts)
+    with backends.opened(arguments) as backend, Interrupts() as interrupts:
+        _run(task, arguments, backend, interrupts)
     left = sum(map(len, plan.groups(task).values()))
     if interrupts.received:
         raise Interrupted(f"stopped with {left} networks to go, all saved; the same command continues")

@@ -1,0 +1,80 @@
+"""Where the trials of a search are kept, by one process or by many: a database, or a journal on a shared folder."""
+
+import contextlib
+import pathlib
+import tempfile
+import time
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages._heartbeat import BaseHeartbeat  # What RDBStorage has; nothing public gives it to a journal.
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+from sqlalchemy.exc import DBAPIError
+
+from gan_jax.errors import UserError
+
+_JOURNAL = "journal:"
+# A trial whose process died (a power cut, a kill) is tried again when nobody has spoken for it for so long.
+_BEAT_SECONDS, _GRACE_SECONDS = 20, 90
+_RETRIES = 3
+_OPENINGS = 3  # Of processes that start together one makes the tables, and the others find them half made.
+
+
+class Journal(JournalStorage, BaseHeartbeat):
+    """Optuna's journal, with heartbeats: the process of a trial touches FILE.beats/<trial> while it is at work.
+
+    The file system's clock tells the time, so those of the machines need not agree.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        super().__init__(JournalFileBackend(str(path)))
+        self._beats = path.with_name(f"{path.name}.beats")
+        self._beats.mkdir(exist_ok=True)
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        (self._beats / str(trial_id)).touch()
+
+    def _get_stale_trial_ids(self, study_id: int) -> list[int]:
+        with tempfile.NamedTemporaryFile(dir=self._beats) as file:
+            now = pathlib.Path(file.name).stat().st_mtime
+        stale = []
+        for trial in self.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,)):
+            beat = self._beats / str(trial._trial_id)
+            # One that died before its first beat is known from now on.
+            beat.touch() if not beat.exists() else None
+            if now - beat.stat().st_mtime > _GRACE_SECONDS:
+                stale.append(trial._trial_id)
+        return stale
+
+    def get_heartbeat_interval(self) -> int:
+        return _BEAT_SECONDS
+
+    def get_heartbeat_stale_trial_callback(self) -> optuna.storages.RetryHeartbeatStaleTrialCallback:
+        return optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES)
+
+
+def _database(address: str) -> optuna.storages.RDBStorage:
+    keep = {
+        "engine_kwargs": {"connect_args": {"timeout": 60}} if address.startswith("sqlite") else None,
+        "heartbeat_interval": _BEAT_SECONDS,
+        "grace_period": _GRACE_SECONDS,
+        "heartbeat_stale_trial_callback": optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
+    }
+    for _ in range(_OPENINGS - 1):
+        with contextlib.suppress(DBAPIError):
+            return optuna.storages.RDBStorage(address, **keep)
+        time.sleep(1)
+    return optuna.storages.RDBStorage(address, **keep)
+
+
+def opened(given: str) -> optuna.storages.BaseStorage:
+    """journal:FILE, or a URL of SQLAlchemy's; UserError where it cannot be had."""
+    address, make = given, _database
+    if address.startswith(_JOURNAL):
+        address, make = address.removeprefix(_JOURNAL), lambda path: Journal(pathlib.Path(path))
+    try:
+        return make(address)
+    except Exception as error:  # SQLAlchemy and a driver each have their own.
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"--storage={given} cannot be opened: {reason}") from None
