@@ -9,8 +9,9 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, seeds, steps, workdir
 from gan_jax.data.dataset import Dataset
-from gan_jax.engine import choose_engine
+from gan_jax.engine import InTurn, choose_engine
 from gan_jax.errors import Interrupted, TrainingFailed
+from gan_jax.feed import is_streamed
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
 from gan_jax.run import Run
@@ -44,6 +45,7 @@ class _Training:
         self.runs = [Run(own, place, dataset, total) for own, place in seeds.unfinished(everyone)]
         if self.runs:
             self._open(dataset.image_shape, [data[run.config.seed] for run in self.runs], data_dir)
+            held.callback(self.engine.close)
 
     def _open(self, image_shape: tuple, data: list, data_dir: str) -> None:
         """States from the newest checkpoint that every seed has, or untrained; the records go on from there."""
@@ -60,7 +62,8 @@ class _Training:
         for run in self.runs:
             run.open(self.step, sample, judge, data_dir)
         step_keys = [keys(run.config.seed)[1] for run in self.runs]
-        engine = choose_engine(len(self.runs))
+        # Seeds that read other images each have nothing to share.
+        engine = InTurn if is_streamed(data[0]) else choose_engine(len(self.runs))
         self.engine = engine(self.gan, [run.config for run in self.runs], data, states, step_keys)
 
     @property
@@ -115,6 +118,8 @@ class _Training:
                 run.save_grid(self.engine.state(i))
 
     def _report(self, seconds: float) -> None:
+        if self.engine.waited:
+            print(f"data: {self.engine.waited:.1f} s of {seconds:.1f} s were spent waiting for images")
         for run in self.runs:
             if run.validation and run.validation.any:
                 name = f"seed {run.config.seed}: " if len(self.runs) > 1 else ""
