@@ -26,8 +26,8 @@ def load_data(config: ConfigDict, data_dir: str) -> Dataset:
 
 
 def describe(dataset: Dataset) -> dict:
-    """What run.json says of the data."""
-    return {
+    """What run.json says of the data; `streamed` stands there where the images stay in files."""
+    about = {
         "requested": dataset.requested,
         "used": dataset.name,
         "source": dataset.source,
@@ -38,6 +38,7 @@ def describe(dataset: Dataset) -> dict:
         "image_shape": list(dataset.image_shape),
         "num_classes": dataset.num_classes,
     }
+    return about | {"streamed": True} if dataset.is_streamed else about
 
 
 def without_place(data: dict) -> dict:

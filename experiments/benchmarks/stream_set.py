@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+NAME = "imagenet_shaped"
 NUM_CLASSES = 10
 ENCODINGS = ("png", "jpeg", "raw")
 
@@ -22,21 +23,14 @@ def picture(index: int, side: int) -> np.ndarray:
     return np.clip(total + rng.normal(12.0, 4.0, total.shape), 0, 255).astype(np.uint8)
 
 
-def prepare(
-    folder: pathlib.Path,
-    sizes: dict[str, int],
-    side: int = 128,
-    encoding: str = "png",
-    *,
-    name: str = "imagenet_shaped",
-    num_shards: int = 1,
-    file_format: str = "array_record",
-) -> None:
-    """Prepares `name` in `folder`, a TFDS data_dir: so many pictures of each split, of classes 0, 1, ... in turn."""
+def builder(sizes: dict[str, int], side: int = 128, encoding: str = "png") -> type:
+    """A builder of TFDS: so many pictures of each split, of classes 0, 1, ... in turn."""
     import tensorflow_datasets as tfds
 
-    kinds = {"raw": tfds.features.Tensor(shape=(side, side, 3), dtype=np.uint8, encoding="bytes")}
-    image = kinds.get(encoding) or tfds.features.Image(shape=(side, side, 3), encoding_format=encoding)
+    if encoding == "raw":
+        image = tfds.features.Tensor(shape=(side, side, 3), dtype=np.uint8, encoding="bytes")
+    else:
+        image = tfds.features.Image(shape=(side, side, 3), encoding_format=encoding)
 
     class Pictures(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Made pictures."""
@@ -55,6 +49,22 @@ def prepare(
             for index in range(size):
                 yield index, {"image": picture(start + index, side), "label": index % NUM_CLASSES}
 
-    Pictures.name = name
+    Pictures.name = NAME
+    return Pictures
+
+
+def prepare(
+    folder: pathlib.Path,
+    sizes: dict[str, int],
+    side: int = 128,
+    encoding: str = "png",
+    *,
+    num_shards: int = 1,
+    file_format: str = "array_record",
+) -> None:
+    """Prepares the set in `folder`, a TFDS data_dir."""
+    import tensorflow_datasets as tfds
+
     config = tfds.download.DownloadConfig(num_shards=num_shards)
-    Pictures(data_dir=folder, file_format=file_format).download_and_prepare(download_config=config)
+    made = builder(sizes, side, encoding)(data_dir=folder, file_format=file_format)
+    made.download_and_prepare(download_config=config)

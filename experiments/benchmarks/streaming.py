@@ -15,9 +15,11 @@ import pathlib
 import tempfile
 import time
 
+import psutil
+
 from experiments.benchmarks.machine import cpu_model
 from experiments.benchmarks.quartiles import quartiles
-from experiments.benchmarks.stream_set import ENCODINGS, prepare
+from experiments.benchmarks.stream_set import ENCODINGS, NAME, prepare
 from gan_jax import cli, files, workdir
 from gan_jax.config import choose
 from gan_jax.errors import UserError
@@ -34,16 +36,24 @@ def _stream(images, arguments: argparse.Namespace, workers: int):
     return Stream(images, order, arguments.batch_size, ahead=arguments.steps_per_call, workers=workers)
 
 
-def _free_running(stream, arguments: argparse.Namespace) -> dict[str, float]:
-    """Images a second of calls that take what they get and do nothing with it."""
+def _cpu_seconds() -> float:
+    """Of this process and its workers, so far."""
+    here = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (here, *here.children(recursive=True)))
+
+
+def _free_running(stream, arguments: argparse.Namespace) -> dict:
+    """Images a second of calls that take what they get and do nothing with it, and milliseconds of a core an image."""
     per_call, rates, step = arguments.steps_per_call, [], _WARM_STEPS
     stream(0, _WARM_STEPS)
+    images, spent = per_call * arguments.batch_size, _cpu_seconds()
     for _ in range(arguments.calls):
         began = time.perf_counter()
         stream(step, per_call)
-        rates.append(per_call * arguments.batch_size / (time.perf_counter() - began))
+        rates.append(images / (time.perf_counter() - began))
         step += per_call
-    return quartiles(rates)
+    spent = 1000 * (_cpu_seconds() - spent) / (images * arguments.calls)
+    return {"images_per_second": quartiles(rates), "core_ms_per_image": round(spent, 4)}
 
 
 def _paced(stream, arguments: argparse.Namespace) -> float:
@@ -69,16 +79,16 @@ def measure(encoding: str, arguments: argparse.Namespace) -> dict:
     from gan_jax.data import sources
 
     with tempfile.TemporaryDirectory() as folder:
-        place, name = pathlib.Path(folder), f"{encoding}_pictures"
-        prepare(place / "tfds", {"train": arguments.num_images, "test": 10}, arguments.side, encoding, name=name)
-        size = sum(path.stat().st_size for path in (place / "tfds").rglob("*train.array_record*"))
-        images = sources.load(name, data_dir=folder, stream="always").train.images
+        place = pathlib.Path(folder) / "tfds"
+        prepare(place, {"train": arguments.num_images, "test": 10}, arguments.side, encoding)
+        size = sum(path.stat().st_size for path in place.rglob("*train.array_record*"))
+        images = sources.load(NAME, data_dir=folder, stream="always").train.images
         rows = {}
         for workers in arguments.workers:
             stream = _stream(images, arguments, workers)
             try:
                 rows[str(workers)] = {
-                    "images_per_second": _free_running(stream, arguments),
+                    **_free_running(stream, arguments),
                     "waiting": round(_paced(stream, arguments), 4),
                 }
             finally:
@@ -101,10 +111,13 @@ def page(result: dict) -> str:
             rate = row["images_per_second"]
             label = f"{workers} processes" if workers != "0" else "threads of the run's own process"
             spread = f"{rate['median']:.0f} ({rate['lower']:.0f} to {rate['upper']:.0f})"
-            enough = f"{rate['median'] / needed:.2f}"
+            cores = row["core_ms_per_image"] * needed / 1000
             kind = f"{encoding}, {section['bytes_per_image']} bytes"
-            rows.append([kind, label, spread, enough, f"{row['waiting']:.0%}"])
-    head = ["images", "read and decoded by", "images a second", "of what the steps need", "time that steps wait"]
+            rows.append(
+                [kind, label, spread, f"{rate['median'] / needed:.2f}", f"{cores:.1f}", f"{row['waiting']:.0%}"]
+            )
+    needs = ["of what the steps need", "cores that it takes", "time that steps wait"]
+    head = ["images", "read and decoded by", "images a second", *needs]
     return f"""# Images from files, beside what a step needs
 
 Written by `python -m experiments.benchmarks.streaming`, beside `streaming.json`.
@@ -115,6 +128,8 @@ batches of {result["batch_size"]}, calls of {result["steps_per_call"]} steps. As
 
 {table(head, rows)}
 - Images a second: medians and quartiles over {result["calls"]} calls that do nothing with what they get.
+- Cores that it takes: processor time an image, of the run's process and its workers, times the images a second that the
+  steps need. It says what a machine with more cores needs, as far as its cores are as fast as these.
 - The time that steps wait is taken with steps that only sleep, so that nothing else uses the cores: on a machine whose
   step runs on an accelerator that is near the truth, on one whose step runs on these cores it is not.
 - The files are in the system's cache: what a disk or a network can deliver is not in these numbers.

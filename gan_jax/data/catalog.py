@@ -82,13 +82,11 @@ def read(
         if download:
             known = importlib.util.find_spec("array_record")
             builder.download_and_prepare(file_format="array_record" if known else None)
-        features = builder.info.features
-        if not {"image", "label"} <= set(features) or not {"train", "test"} <= set(builder.info.splits):
-            raise DataUnavailable(f"TFDS set '{name}' is not an image classification set with train and test splits")
+        parts = _splits(name, builder.info)
         if _ARRAY_RECORD in {file_format.value for file_format in builder.info.available_file_formats()}:
-            return tuple(_files(builder, split) for split in ("train", "test"))
-        _check_size(name, builder, most_bytes)
-        splits = [tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1)) for split in ("train", "test")]
+            return tuple(_files(builder, split) for split in parts)
+        _check_size(name, builder, parts, most_bytes)
+        splits = [tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1)) for split in parts]
     except UserError:
         raise
     except Exception as error:  # TFDS raises its own and TensorFlow's errors, of many classes.
@@ -98,6 +96,14 @@ def read(
         ) from error
     axes = (0, 2, 1, 3) if _is_transposed(name) else (0, 1, 2, 3)
     return tuple(Split(s["image"].transpose(axes).astype(np.uint8), s["label"].astype(np.int32)) for s in splits)
+
+
+def _splits(name: str, info) -> tuple[str, str]:
+    """The splits to train and to test on: of ImageNet, whose test images have no labels, train and validation."""
+    test = "test" if "test" in info.splits and not name.startswith("imagenet2012") else "validation"
+    if not {"image", "label"} <= set(info.features) or not {"train", test} <= set(info.splits):
+        raise DataUnavailable(f"TFDS set '{name}' is not an image classification set with train and test splits")
+    return "train", test
 
 
 def _is_transposed(name: str) -> bool:
@@ -120,10 +126,10 @@ def _files(builder, split: str) -> Files:
     return Files(files, tuple(image.shape), encoded, _is_transposed(info.name))
 
 
-def _check_size(name: str, builder, most_bytes: float) -> None:
+def _check_size(name: str, builder, splits: tuple[str, str], most_bytes: float) -> None:
     """UserError where a set that can only be read as a whole is larger than what may be in memory."""
     shape = builder.info.features["image"].shape
-    number = sum(builder.info.splits[split].num_examples for split in ("train", "test"))
+    number = sum(builder.info.splits[split].num_examples for split in splits)
     size = number * math.prod(side or 1 for side in shape)
     if size > most_bytes:
         raise UserError(

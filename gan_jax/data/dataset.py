@@ -45,6 +45,11 @@ class Dataset(NamedTuple):
         return self.classes or int(max(self.train.labels.max(), self.test.labels.max())) + 1
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether the images stay in files."""
+        return isinstance(self.train.images, StoredImages)
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.train.images.shape[1:]
 

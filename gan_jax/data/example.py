@@ -50,4 +50,5 @@ def image_and_label(record: bytes) -> tuple[memoryview, int]:
         label = dict(_fields(found[b"label"][_INTEGERS])).get(1, 0)
     except KeyError:
         raise ValueError("a record is not an example with an image and a label") from None
-    return image, label if isinstance(label, int) else _number(label, 0)[0]
+    label = label if isinstance(label, int) else _number(label, 0)[0]
+    return image, label - 2**64 if label >= 2**63 else label

@@ -57,7 +57,7 @@ def _scan(files: Files) -> tuple[np.ndarray, str]:
             for start in range(0, number, _RECORDS_AT_ONCE):
                 rows = range(start, min(start + _RECORDS_AT_ONCE, number))
                 for image, label in map(image_and_label, source.__getitems__(list(rows))):
-                    digest.update(len(image).to_bytes(8, "little") + label.to_bytes(8, "little"))
+                    digest.update(len(image).to_bytes(8, "little") + label.to_bytes(8, "little", signed=True))
                     digest.update(image)
                     labels.append(label)
     return np.array(labels, np.int32), digest.hexdigest()

@@ -126,11 +126,13 @@ class StoredImages:
     def __getstate__(self) -> dict:
         return {name: value for name, value in self.__dict__.items() if name != "_source"}
 
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """The images of some indices, by this thread alone."""
+        return self._read(self._rows[rows])
+
     def __getitem__(self, rows) -> np.ndarray:
-        """The images of rows (an array of indices, a mask, a slice); many of them by several threads."""
+        """The images of rows (an array of indices, a mask, a slice), by several threads."""
         rows = self._rows[rows]
-        if len(rows) <= _ROWS_AT_ONCE:
-            return self._read(rows)
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
 

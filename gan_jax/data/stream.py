@@ -30,7 +30,7 @@ class _Steps:
 
     def __getitem__(self, step: int) -> np.ndarray:
         rows = self._order(step, 1)[0][:, self._share]
-        return self._images[rows.ravel()].reshape(*rows.shape, *self._images.shape[1:])
+        return self._images.read(rows.ravel()).reshape(*rows.shape, *self._images.shape[1:])
 
 
 def _start_worker(index: int, count: int) -> None:
