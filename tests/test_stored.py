@@ -1,5 +1,7 @@
 """Images in array_record files: what TFDS has written, as from memory; faults in one line."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -155,6 +157,11 @@ def test_missing_truncated_and_altered_files_are_named(stored_copy):
     assert "holds 6 records" in message()
     path.write_bytes(kept)
     assert fingerprint(folder) == before
+    for manifest in (folder / "manifests").iterdir():
+        manifest.write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(DataUnavailable, match="imagenet_shaped-.*npz cannot be read.*; delete it"):
+        fingerprint(folder)
+    shutil.rmtree(folder / "manifests")
     first, last = (path.with_name(path.name.replace("00001-of", f"0000{i}-of")) for i in (0, 2))
     swapped = first.read_bytes()
     first.write_bytes(last.read_bytes())

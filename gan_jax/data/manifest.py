@@ -25,9 +25,11 @@ def labels_and_digest(files: Files, cache: pathlib.Path) -> tuple[np.ndarray, st
     key = hashlib.sha256(json.dumps(_stamps(files)).encode()).hexdigest()[:16]
     path = cache / f"{files.folder.parent.name}-{key}.npz"
     if path.is_file():
-        with readable(path), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with readable(path, "delete it"), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return arrays["labels"], str(arrays["digest"])
     labels, digest = _scan(files)
+    if labels.min() < 0:
+        raise DataUnavailable(f"{files.folder} holds images without a label")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with whole(path) as partial:
         np.savez(partial, labels=labels, digest=digest)

@@ -67,7 +67,7 @@ def target_shape(files: Files, image_size: int, channels: int) -> tuple[int, int
 
 
 @contextlib.contextmanager
-def readable(what: str | pathlib.Path) -> Iterator[None]:
+def readable(what: str | pathlib.Path, remedy: str = "restore it, or prepare the set again") -> Iterator[None]:
     """Whatever goes wrong inside is one line: the data cannot be read."""
     try:
         yield
@@ -75,7 +75,7 @@ def readable(what: str | pathlib.Path) -> Iterator[None]:
         raise
     except Exception as error:  # array_record, PIL and the parser raise errors of many classes.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataUnavailable(f"{what} cannot be read: {reason}; restore it, or prepare the set again") from error
+        raise DataUnavailable(f"{what} cannot be read: {reason}; {remedy}") from error
 
 
 class StoredImages:

@@ -51,7 +51,8 @@ class Stream:
 
     ahead: steps that are read ahead. workers: processes that read and decode; 0: threads of this one.
     process_index, process_count: this host reads the process_index-th part, `share`, of every batch. waited: seconds
-    that calls have waited for images.
+    that calls have waited for images. Workers are started afresh and import the main module: a script of your own needs
+    its `if __name__ == "__main__"`.
     """
 
     def __init__(
