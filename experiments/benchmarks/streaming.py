@@ -26,6 +26,9 @@ from gan_jax.errors import UserError
 
 _PACKAGES = ("grain", "array_record", "tensorflow-datasets", "pillow")
 _WARM_STEPS = 20
+_BUSY = """- Other work ran on the machine (load average {load_average:.1f} at the start): alone it is faster than these images a
+  second, and its steps wait less. Processor time is affected far less than time on the clock.
+"""
 
 
 def _stream(images, arguments: argparse.Namespace, workers: int):
@@ -104,6 +107,7 @@ def page(result: dict) -> str:
     from experiments.benchmarks.report import table  # With matplotlib: not in every worker, which imports this file.
 
     p, needed = result["provenance"], result["steps_per_second"] * result["batch_size"]
+    busy = _BUSY.format(**p) if p["load_average"] > 0.5 else ""
     versions = ", ".join(f"{name} {version}" for name, version in p["packages"].items())
     rows = []
     for encoding, section in result["encodings"].items():
@@ -133,7 +137,7 @@ batches of {result["batch_size"]}, calls of {result["steps_per_call"]} steps. As
 - The time that steps wait is taken with steps that only sleep, so that nothing else uses the cores: on a machine whose
   step runs on an accelerator that is near the truth, on one whose step runs on these cores it is not.
 - The files are in the system's cache: what a disk or a network can deliver is not in these numbers.
-
+{busy}
 {p["date"]}, commit {p["commit"][:12]}{p["commit"][40:]}, {p["cpu_cores"]} CPU cores ({p["cpu_model"]}; load average at
 the start {p["load_average"]:.1f}), Python {p["python"]}, {versions}.
 """
