@@ -26,8 +26,8 @@ from gan_jax.errors import UserError
 
 _PACKAGES = ("grain", "array_record", "tensorflow-datasets", "pillow")
 _WARM_STEPS = 20
-_BUSY = """- Other work ran on the machine (load average {load_average:.1f} at the start): alone it is faster than these images a
-  second, and its steps wait less. Processor time is affected far less than time on the clock.
+_BUSY = """- Other work ran on the machine (load average {load_average:.1f} at the start): alone it is faster than these images
+  a second, and its steps wait less. Processor time is affected far less than time on the clock.
 """
 
 
