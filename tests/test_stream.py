@@ -199,13 +199,12 @@ for step in range(2, 10**6):
 
 @pytest.mark.slow
 def test_workers_follow_their_run_and_leave_ctrl_c_to_it(stored_set):
-    run = subprocess.Popen([sys.executable, "-c", _READS, stored_set], stdout=subprocess.PIPE, text=True)
-    workers = [psutil.Process(int(word)) for word in run.stdout.readline().split()]
-    assert len(workers) == 2
-    for worker in workers:
-        worker.send_signal(signal.SIGINT)
-    for _ in range(50):
-        assert run.stdout.readline().strip().isdigit()
-    run.kill()
-    run.wait()
+    with subprocess.Popen([sys.executable, "-c", _READS, stored_set], stdout=subprocess.PIPE, text=True) as run:
+        workers = [psutil.Process(int(word)) for word in run.stdout.readline().split()]
+        assert len(workers) == 2
+        for worker in workers:
+            worker.send_signal(signal.SIGINT)
+        for _ in range(50):
+            assert run.stdout.readline().strip().isdigit()
+        run.kill()
     assert not psutil.wait_procs(workers, timeout=20)[1]

@@ -26,8 +26,8 @@ from gan_jax.errors import UserError
 
 _PACKAGES = ("grain", "array_record", "tensorflow-datasets", "pillow")
 _WARM_STEPS = 20
-_BUSY = """- Other work ran on the machine (load average {load_average:.1f} at the start): alone it is faster than these images
-  a second, and its steps wait less. Processor time is affected far less than time on the clock.
+_BUSY = """- Other work ran on the machine (load average {load_average:.1f} at the start): alone it is faster than these
+  images a second, and its steps wait less. Processor time is affected far less than time on the clock.
 """
 
 
@@ -113,7 +113,7 @@ def page(result: dict) -> str:
     for encoding, section in result["encodings"].items():
         for workers, row in section["workers"].items():
             rate = row["images_per_second"]
-            label = f"{workers} processes" if workers != "0" else "threads of the run's own process"
+            label = f"{workers} process{'es' * (workers != '1')}" if workers != "0" else "threads of the run's process"
             spread = f"{rate['median']:.0f} ({rate['lower']:.0f} to {rate['upper']:.0f})"
             cores = row["core_ms_per_image"] * needed / 1000
             kind = f"{encoding}, {section['bytes_per_image']} bytes"
@@ -126,9 +126,9 @@ def page(result: dict) -> str:
 
 Written by `python -m experiments.benchmarks.streaming`, beside `streaming.json`.
 
-{result["num_images"]} made pictures of {result["side"]} x {result["side"]} x 3, random access in array_record files;
-batches of {result["batch_size"]}, calls of {result["steps_per_call"]} steps. Assumed, not measured:
-{result["steps_per_second"]:g} steps a second, which need {needed:.0f} images a second.
+{result["num_images"]} made pictures of {result["side"]} x {result["side"]} x 3, read at random from array_record
+files in batches of {result["batch_size"]}, in calls of {result["steps_per_call"]} steps. Assumed, not measured: a step
+that is done {result["steps_per_second"]:g} times a second, which needs {needed:.0f} images a second.
 
 {table(head, rows)}
 - Images a second: medians and quartiles over {result["calls"]} calls that do nothing with what they get.
@@ -138,8 +138,8 @@ batches of {result["batch_size"]}, calls of {result["steps_per_call"]} steps. As
   step runs on an accelerator that is near the truth, on one whose step runs on these cores it is not.
 - The files are in the system's cache: what a disk or a network can deliver is not in these numbers.
 {busy}
-{p["date"]}, commit {p["commit"][:12]}{p["commit"][40:]}, {p["cpu_cores"]} CPU cores ({p["cpu_model"]}; load average at
-the start {p["load_average"]:.1f}), Python {p["python"]}, {versions}.
+{p["date"]}, commit {p["commit"][:12]}{p["commit"][40:]}, {p["cpu_cores"]} CPU cores ({p["cpu_model"]}), load average
+{p["load_average"]:.1f} at the start, Python {p["python"]}, {versions}.
 """
 
 
