@@ -99,6 +99,12 @@ def get_config() -> ConfigDict:
             # Which of them: drawn by the seed modulo this, so that seeds this far apart share a draw; 0: by the seed
             "label_draws": 0,
             "num_validation": 500,  # training images held out for choosing, balanced over the classes
+            # Whether images stay in their files and are read ahead of the steps: always (the set must be prepared as
+            # array_record), never, or auto: where train and test images are more than resident_gib. The batches are
+            # the same. Scores then look at resident_gib of each split at most, always the same images.
+            "stream": "auto",
+            "resident_gib": 4.0,  # images held in memory at most, GiB (2**30 bytes) of uint8
+            "stream_workers": 0,  # processes that read and decode a stream; 0: threads of this one, one a core
         }
     )
 

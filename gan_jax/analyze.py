@@ -8,7 +8,7 @@ import json
 import pathlib
 import sys
 
-from gan_jax import build, cli, files, train, workdir
+from gan_jax import build, cli, files, workdir
 from gan_jax.analysis.arithmetic import arithmetic
 from gan_jax.analysis.filters import filters
 from gan_jax.analysis.latent import class_interpolation, interpolation, truncation
@@ -20,6 +20,7 @@ from gan_jax.analysis.subject import NotApplicable, Subject
 from gan_jax.config import choose
 from gan_jax.errors import UserError
 from gan_jax.features import EXTRACTORS
+from gan_jax.run_data import scoring_data
 from gan_jax.trained import load
 
 _LEAST = 50  # generated images: below, the groups that are compared hold one or two each
@@ -41,8 +42,7 @@ ANALYSES = {
 def load_subject(path: str, num_images: int, seed: int, data_dir: str = "") -> Subject:
     """The newest checkpoint of a run with the data that it was trained on and the classifier of that data."""
     trained = load(path)
-    dataset = train.load_data(trained.config, data_dir)
-    train.check_data(path, trained.run["data"], train.describe(dataset))
+    dataset = scoring_data(path, trained.config, trained.run, data_dir)
     extract, name = EXTRACTORS["digits"](dataset, data_dir, "")
     return Subject(trained, dataset, extract, name, seed, num_images, build.is_conditional(trained.config))
 

@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import steps
+from gan_jax.feed import make_feeds
 from gan_jax.types import Batch, Gan, GanState
 
 
@@ -20,26 +21,42 @@ class InTurn:
     def __init__(
         self, gan: Gan, configs: Sequence[ConfigDict], data: Sequence[Batch], states: Sequence[GanState], keys: Sequence
     ):
-        images = jax.device_put(data[0].images)  # One copy on the device, whatever the number of seeds.
-        self._data = [jax.device_put(batch._replace(images=images)) for batch in data]
-        self._orders = [steps.Order(config, batch) for config, batch in zip(configs, data, strict=True)]
+        self._feeds = make_feeds(configs, data)
         self._call, self._states, self._keys = steps.compile_steps(gan, configs[0].steps_per_call), list(states), keys
 
     def advance(self, step: int, count: int, live: Sequence[int]) -> dict[int, dict]:
         """`count` steps from `step` on of the seeds in `live` (by position) -> their metrics, arrays of a call each."""
         metrics = {}
         for i in live:
-            self._states[i], metrics[i] = self._call(
-                self._states[i], self._data[i], self._orders[i](step, count), count, self._keys[i]
-            )
+            data, indices = self._feeds[i](step, count)
+            self._states[i], metrics[i] = self._call(self._states[i], data, indices, count, self._keys[i])
         return metrics
 
     def state(self, i: int) -> GanState:
         return self._states[i]
 
+    def batches(self, i: int, step: int) -> Batch:
+        """What a seed reads in one step, as its program gets it."""
+        return steps.gather(*self._feeds[i](step, 1), 0)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that calls have waited for images."""
+        return sum(feed.waited for feed in self._feeds)
+
+    def close(self) -> None:
+        """Ends what reads images."""
+        for feed in self._feeds:
+            feed.close()
+
 
 class Together:
-    """All seeds in one program, by vmap over the states: leaves [seeds, ...]. Seeds that have ended run on unseen."""
+    """All seeds in one program, by vmap over the states: leaves [seeds, ...]. Seeds that have ended run on unseen.
+
+    Images are in memory, and on the device once.
+    """
+
+    waited = 0.0
 
     def __init__(
         self, gan: Gan, configs: Sequence[ConfigDict], data: Sequence[Batch], states: Sequence[GanState], keys: Sequence
@@ -63,6 +80,9 @@ class Together:
 
     def state(self, i: int) -> GanState:
         return jax.tree.map(lambda leaf: leaf[i], self._states)
+
+    def close(self) -> None:
+        pass
 
 
 def choose_engine(num_seeds: int) -> type:

@@ -42,3 +42,9 @@ class DiskFull(UserError):
     """Nothing more can be written: with space freed, the same command continues."""
 
     exit_code = 75
+
+
+class WorkerLost(UserError):
+    """A process that reads images has ended: the same command continues from the last checkpoint."""
+
+    exit_code = 75

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import build, cli, files, seeds, train, workdir
+from gan_jax import build, cli, files, seeds, workdir
 from gan_jax.config import choose
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.drawing import balanced_labels
@@ -22,6 +22,7 @@ from gan_jax.evaluation.accuracy import accuracy
 from gan_jax.evaluation.scores import Score, Seen, by_class, scores
 from gan_jax.features import EXTRACTORS, cached_classifier, fresh_classifier
 from gan_jax.networks.heads import CLASS_HEADS
+from gan_jax.run_data import scoring_data
 from gan_jax.scoreboard import table
 from gan_jax.trained import CHECKPOINTS, load
 
@@ -89,8 +90,7 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     """
     choose(EXTRACTORS, protocol.features, "--features")
     trained = load(path, protocol.checkpoint)
-    dataset = train.load_data(trained.config, data_dir)
-    train.check_data(path, trained.run["data"], train.describe(dataset))
+    dataset = scoring_data(path, trained.config, trained.run, data_dir)
     conditional, num_classes = build.is_conditional(trained.config), dataset.num_classes
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
@@ -117,6 +117,7 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         "num_generated": protocol.num_images,
         "num_real": len(split.labels),
         "num_floor": len(chosen),
+        "num_train": len(dataset.train.labels),
         **workdir.provenance(),
     }
     found = scores(**seen, all_train=all_train, conditional=conditional)

@@ -21,8 +21,8 @@ from gan_jax.progress import Progress
 
 
 def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
-    """The classifier of the TRAIN split and its hash, from the cache or trained now."""
-    return cached_classifier(dataset.train, dataset.num_classes, data_dir)
+    """The classifier of the TRAIN split (as much as is in memory) and its hash, from the cache or trained now."""
+    return cached_classifier(dataset.train.in_memory(), dataset.num_classes, data_dir)
 
 
 def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tuple[Classifier, str]:

@@ -12,13 +12,22 @@ from gan_jax.errors import DataUnavailable
 def load_data(config: ConfigDict, data_dir: str) -> Dataset:
     """The data set that the config names, with its validation images set apart."""
     section = config.data
-    dataset = sources.load(section.name, section.dir, section.fallback, section.image_size, section.channels, data_dir)
+    dataset = sources.load(
+        section.name,
+        section.dir,
+        section.fallback,
+        section.image_size,
+        section.channels,
+        data_dir,
+        section.stream,
+        section.resident_gib,
+    )
     return hold_out(dataset, section.num_validation)
 
 
 def describe(dataset: Dataset) -> dict:
-    """What run.json says of the data."""
-    return {
+    """What run.json says of the data; `streamed` stands there where the images stay in files."""
+    about = {
         "requested": dataset.requested,
         "used": dataset.name,
         "source": dataset.source,
@@ -29,11 +38,22 @@ def describe(dataset: Dataset) -> dict:
         "image_shape": list(dataset.image_shape),
         "num_classes": dataset.num_classes,
     }
+    return about | {"streamed": True} if dataset.is_streamed else about
 
 
 def without_place(data: dict) -> dict:
     """What `describe` says, without the folder on one machine: for results that are published."""
     return data | {"source": data["source"].partition(" in ")[0]}
+
+
+def scoring_data(path: str | pathlib.Path, config: ConfigDict, run: dict, data_dir: str) -> Dataset:
+    """The data that the run in `path` was trained on, in memory; of a streamed set, as much as is allowed there.
+
+    run: its run.json. DataUnavailable where what is found now is other data.
+    """
+    dataset = load_data(config, data_dir)
+    check_data(path, run["data"], describe(dataset))
+    return dataset.in_memory()
 
 
 def check_data(path: str | pathlib.Path, before: dict, now: dict) -> None:

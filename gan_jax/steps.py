@@ -14,9 +14,12 @@ from gan_jax.types import Batch, Gan
 
 
 class Indices(NamedTuple):
-    """Which images each step reads, int32 [steps, d_steps, B]: of all, and of the labelled (None without)."""
+    """Which images each step reads, int32 [steps, d_steps, B]: of all, and of the labelled (None without).
 
-    images: np.ndarray
+    images: None where the data are the call's own batches [steps, d_steps, B, ...], one step after the other.
+    """
+
+    images: np.ndarray | None
     labelled: np.ndarray | None
 
 
@@ -67,13 +70,14 @@ def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
         return Batch(to_float(source.images[rows]), source.labels[rows])
 
     labelled = take(data.labelled, indices.labelled[step]) if data.labelled else None
-    return take(data, indices.images[step])._replace(labelled=labelled)
+    return take(data, step if indices.images is None else indices.images[step])._replace(labelled=labelled)
 
 
 def compile_steps(gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None) -> Callable:
     """jit of (state, data, indices, count, key) -> (state, metrics): `count` steps in one call.
 
-    data: Batch of uint8 images and labels, which stay on the device; indices: Indices of `steps_per_call` steps.
+    data: Batch of uint8 images and labels, which stay on the device, or a call's own; indices: Indices of
+    `steps_per_call` steps.
     metrics are arrays [steps_per_call] of which the first `count` entries hold. `count` is an argument, so that a
     run's last and shorter call is the same program. seeds_axes: for several seeds at once, where state, indices, key
     and metrics have a leading axis for them, and `data` where this says 0.

@@ -12,6 +12,7 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.diagnosis import first_not_finite
 from gan_jax.engine import InTurn, choose_engine
 from gan_jax.errors import Interrupted, TrainingFailed
+from gan_jax.feed import is_streamed
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
 from gan_jax.run import Run
@@ -47,6 +48,7 @@ class _Training:
         self._image_shape, self._data = dataset.image_shape, [data[run.config.seed] for run in self.runs]
         if self.runs:
             self._open(data_dir)
+            held.callback(self.engine.close)
 
     def _open(self, data_dir: str) -> None:
         """States from the newest checkpoint that every seed has, or untrained; the records go on from there."""
@@ -58,7 +60,8 @@ class _Training:
         for run in self.runs:
             run.open(self.step, sample, judge, data_dir)
         step_keys = [keys(run.config.seed)[1] for run in self.runs]
-        engine = choose_engine(len(self.runs))
+        # Seeds that read other images each have nothing to share.
+        engine = InTurn if is_streamed(self._data[0]) else choose_engine(len(self.runs))
         self.engine = engine(self.gan, [run.config for run in self.runs], self._data, states, step_keys)
 
     def _state(self, i: int, step: int) -> GanState:
@@ -121,15 +124,17 @@ class _Training:
 
     def _diagnosis(self, i: int) -> str:
         """The steps from the last checkpoint on once more; the last two, in one of which it arose, one by one."""
-        run, data = self.runs[i], self._data[i]
-        step = max(run.checkpoints.steps(), default=0)
-        key, order = keys(run.config.seed)[1], steps.Order(run.config, data)
-        engine = InTurn(self.gan, [run.config], [data], [self._state(i, step)], [key])
+        run = self.runs[i]
+        step, key = max(run.checkpoints.steps(), default=0), keys(run.config.seed)[1]
+        engine = InTurn(self.gan, [run.config], [self._data[i]], [self._state(i, step)], [key])
+        with contextlib.closing(engine):
+            return self._bad_step(engine, run, step, key)
+
+    def _bad_step(self, engine: InTurn, run: Run, step: int, key: jax.Array) -> str:
         while step < run.failed_step:
             near = step >= run.failed_step - 2
             if near:
-                batches = steps.gather(data, order(step, 1), 0)
-                if found := first_not_finite(self.gan.step, engine.state(0), batches, key):
+                if found := first_not_finite(self.gan.step, engine.state(0), engine.batches(0, step), key):
                     return f"In step {step + 1} {found}"
             count = 1 if near else min(run.config.steps_per_call, run.failed_step - 2 - step)
             engine.advance(step, count, [0])
@@ -143,6 +148,8 @@ class _Training:
                 run.save_grid(self.engine.state(i))
 
     def _report(self, seconds: float) -> None:
+        if self.engine.waited:
+            print(f"data: {self.engine.waited:.1f} s of {seconds:.1f} s were spent waiting for images")
         for run in self.runs:
             if run.validation and run.validation.any:
                 name = f"seed {run.config.seed}: " if len(self.runs) > 1 else ""

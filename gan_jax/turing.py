@@ -15,10 +15,11 @@ import re
 import numpy as np
 from PIL import Image
 
-from gan_jax import build, cli, files, train, workdir
+from gan_jax import build, cli, files, workdir
 from gan_jax.data.dataset import Dataset, balanced
 from gan_jax.drawing import balanced_labels
 from gan_jax.errors import UserError
+from gan_jax.run_data import scoring_data
 from gan_jax.trained import Trained, load
 
 _PARTS = pathlib.Path(__file__).parent / "turing_page"
@@ -57,7 +58,7 @@ def describe(trained: Trained, dataset: Dataset, seed: int) -> dict:
         "generator": "averaged" if trained.config.generator.average_decay else "last",
         "data": dataset.name,
         "requested_data": dataset.requested,
-        "data_fingerprint": dataset.fingerprint(),
+        "data_fingerprint": trained.run["data"]["fingerprint"],
         "split": "test",
         "seed": seed,
         "training_commit": trained.run.get("commit", "unknown"),
@@ -149,8 +150,7 @@ def main() -> None:
     if arguments.seed < 0:
         raise UserError(f"--seed={arguments.seed}: must be at least 0")
     trained = load(arguments.workdir)
-    dataset = train.load_data(trained.config, arguments.data_dir)
-    train.check_data(arguments.workdir, trained.run["data"], train.describe(dataset))
+    dataset = scoring_data(arguments.workdir, trained.config, trained.run, arguments.data_dir)
     images, truths = choose_images(trained, dataset, num_images, arguments.seed)
     page = render(images, truths, describe(trained, dataset, arguments.seed), arguments.feedback)
     try:

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import struct
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from flax import traverse_util
 
 from gan_jax import cli, train
 from gan_jax import config as configs
+from gan_jax.data import sources
 from gan_jax.evaluation import inception, inception_weights
 from gan_jax.records import read_metrics
 from gan_jax.trained import load
@@ -56,6 +58,33 @@ def one_core():
     """Words before a command that keep it on one processor: one for each of pytest's workers, as far as they go."""
     worker, cores = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), sorted(os.sched_getaffinity(0))
     return ["taskset", "-c", str(cores[int(worker.removeprefix("gw")) % len(cores)])]
+
+
+@pytest.fixture(scope="session")
+def stored_set(tmp_path_factory):
+    """A data_dir with 230 + 20 pictures of 128 x 128 x 3, in three array_record files a split."""
+    pytest.importorskip("tensorflow_datasets")
+    pytest.importorskip("grain")
+    from experiments.benchmarks import stream_set
+
+    folder = tmp_path_factory.mktemp("stored")
+    stream_set.prepare(folder / "tfds", {"train": 230, "test": 20}, 128, "jpeg", num_shards=3)
+    return folder
+
+
+@pytest.fixture
+def load_stored(stored_set):
+    """(stream, ...) -> the Dataset of those pictures."""
+    from experiments.benchmarks.stream_set import NAME
+
+    return lambda stream, **kwargs: sources.load(NAME, data_dir=str(stored_set), stream=stream, **kwargs)
+
+
+@pytest.fixture
+def stored_copy(stored_set, tmp_path):
+    """A data_dir with the same files, to be damaged, and the second one of the training split."""
+    shutil.copytree(stored_set / "tfds", tmp_path / "tfds")
+    return tmp_path, sorted((tmp_path / "tfds").rglob("*train.array_record*"))[1]
 
 
 TIMING = ("steps_per_second", "validation_seconds")

@@ -1,5 +1,6 @@
 """The benchmark beside PyTorch: equal losses, turns, the page, wrong words."""
 
+import argparse
 import functools
 import importlib.metadata
 import json
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from experiments.benchmarks import __main__ as benchmarks
-from experiments.benchmarks import contenders, report, summary, works
+from experiments.benchmarks import contenders, report, streaming, summary, works
 from experiments.benchmarks.processes import Contender
 from tests.conftest import run
 
@@ -145,3 +146,28 @@ def test_a_missing_pytorch_is_one_line(capsys, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", version)
     assert run(benchmarks, "--only", "cgan") == 2
     assert "pip install torch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("seconds", "waiting"), [(0.002, 0.0), (0.06, 2 / 3)])
+def test_steps_wait_for_a_stream_that_is_slower_than_they_are(seconds, waiting):
+    """Calls of 4 steps at 200 steps a second take 20 ms; the stream takes 2 or 60 ms for each."""
+    arguments = argparse.Namespace(steps_per_call=4, steps_per_second=200.0, calls=20)
+    found = streaming._paced(lambda step, count: time.sleep(seconds), arguments)
+    assert found == pytest.approx(waiting, abs=0.12)
+
+
+def test_streaming_writes_what_it_measured(tmp_path):
+    pytest.importorskip("grain")
+    sizes = ("--num_images", 40, "--side", 16, "--batch_size", 8, "--steps_per_call", 2, "--calls", 3)
+    assert run(streaming, *sizes, "--encodings", "raw", "--workers", "0", "--output", tmp_path) == 0
+    result = json.loads((tmp_path / "streaming.json").read_text())
+    row = result["encodings"]["raw"]["workers"]["0"]
+    assert row["images_per_second"]["median"] > 0
+    assert row["core_ms_per_image"] >= 0
+    assert 0 <= row["waiting"] <= 1
+    # 768 bytes of pixels, and what a record and a file need besides.
+    assert 768 < result["encodings"]["raw"]["bytes_per_image"] < 5000
+    assert f"{row['images_per_second']['median']:.0f} (" in (tmp_path / "streaming.md").read_text()
+    assert run(streaming, "--workers", "two") == 2
+    assert run(streaming, "--calls", 0) == 2
+    assert run(streaming, "--encodings", "gif") == 2

@@ -11,11 +11,10 @@ import importlib.metadata
 import json
 import os
 import pathlib
-import platform
 import time
 from collections.abc import Callable
 
-from experiments.benchmarks import works
+from experiments.benchmarks import machine, works
 from gan_jax import cli, files, workdir
 from gan_jax.config import choose
 from gan_jax.errors import UserError
@@ -29,12 +28,6 @@ def _torch_version() -> str:
         return importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
         raise UserError("this benchmark needs PyTorch beside the requirements: pip install torch") from None
-
-
-def _cpu_model() -> str:
-    info = pathlib.Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _measure_work(name: str, device: str, rounds: int, warm_seconds: float) -> dict:
@@ -88,7 +81,7 @@ def run(names: list[str], output: pathlib.Path, rounds: int, warm_seconds: float
     result = {"works": {}, **(files.read_table(old, "remove it") if old.is_file() else {})}
     provenance = {
         **workdir.provenance(),
-        "cpu_model": _cpu_model(),
+        "cpu_model": machine.cpu_model(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
         "torch": _torch_version(),
         "date": str(datetime.date.today()),

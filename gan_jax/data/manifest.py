@@ -1,0 +1,71 @@
+"""What is known of array_record files without their images: labels and a fingerprint, read once and remembered."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import pathlib
+
+import numpy as np
+
+from gan_jax.data.example import image_and_label
+from gan_jax.data.stored import Files, open_records, readable
+from gan_jax.errors import DataUnavailable
+from gan_jax.files import whole
+
+_RECORDS_AT_ONCE, _LONG = 1024, 1 << 30
+
+
+def labels_and_digest(files: Files, cache: pathlib.Path) -> tuple[np.ndarray, str]:
+    """(labels int32 [N], sha256 of every image, as it is stored, and label) of a split.
+
+    Every record is read once; what was found lies in `cache` under a name made of the files' paths, sizes and times of
+    change, so that a file that is changed is read again. DataUnavailable names a file that is missing or damaged.
+    """
+    key = hashlib.sha256(json.dumps(_stamps(files)).encode()).hexdigest()[:16]
+    path = cache / f"{files.folder.parent.name}-{key}.npz"
+    if path.is_file():
+        with readable(path, "delete it"), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return arrays["labels"], str(arrays["digest"])
+    labels, digest = _scan(files)
+    if labels.min() < 0:
+        raise DataUnavailable(f"{files.folder} holds images without a label")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with whole(path) as partial:
+        np.savez(partial, labels=labels, digest=digest)
+    return labels, digest
+
+
+def _stamps(files: Files) -> list:
+    stamps = []
+    for path, number in files.files:
+        try:
+            stat = pathlib.Path(path).stat()
+        except OSError as error:
+            raise DataUnavailable(f"{path} cannot be read: {error.strerror}; prepare the set again") from error
+        stamps.append([str(path), number, stat.st_size, stat.st_mtime_ns])
+    return stamps
+
+
+def _scan(files: Files) -> tuple[np.ndarray, str]:
+    size = sum(pathlib.Path(path).stat().st_size for path, _ in files.files)
+    if size > _LONG:
+        logging.getLogger(__name__).warning("reading %.1f GiB in %s once, for its labels", size / 2**30, files.folder)
+    digest, labels = hashlib.sha256(str(files.shape).encode()), []
+    for path, number in files.files:
+        with readable(path):
+            _check_length(path, number)
+            source = dataclasses.replace(files, files=((path, number),)).source()
+            for start in range(0, number, _RECORDS_AT_ONCE):
+                rows = range(start, min(start + _RECORDS_AT_ONCE, number))
+                for image, label in map(image_and_label, source.__getitems__(list(rows))):
+                    digest.update(len(image).to_bytes(8, "little") + label.to_bytes(8, "little", signed=True))
+                    digest.update(image)
+                    labels.append(label)
+    return np.array(labels, np.int32), digest.hexdigest()
+
+
+def _check_length(path: str, number: int) -> None:
+    found = len(open_records([path]))
+    if found != number:
+        raise DataUnavailable(f"{path} holds {found} records, and its set's description says {number}")

@@ -1,0 +1,94 @@
+"""What a call of several steps reads: rows of images that lie on the device, or batches that are read from files."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import steps
+from gan_jax.data.dataset import BatchOrder
+from gan_jax.data.stored import StoredImages
+from gan_jax.data.stream import Stream
+from gan_jax.types import Batch
+
+
+class Feed(Protocol):
+    """(first step, number of steps) -> (data, indices) of a call, as steps.compile_steps takes them.
+
+    waited: seconds that calls have waited for images.
+    """
+
+    waited: float
+
+    def __call__(self, step: int, count: int) -> tuple[Batch, steps.Indices]: ...
+
+    def close(self) -> None: ...
+
+
+class Resident:
+    """Images on the device, of which each call gets the indices."""
+
+    waited = 0.0
+
+    def __init__(self, config: ConfigDict, data: Batch, on_device: jax.Array):
+        self._order = steps.Order(config, data)
+        self._data = jax.device_put(data._replace(images=on_device))
+
+    def __call__(self, step: int, count: int) -> tuple[Batch, steps.Indices]:
+        return self._data, self._order(step, count)
+
+    def close(self) -> None:
+        pass
+
+
+class Streamed:
+    """Images in files: each call gets its own batches [steps, d_steps, B, ...], uint8, in the same order.
+
+    A call's batches go to the device while the call before it runs there; so two calls' batches lie on the device, and
+    as many steps as a call has are read ahead on the host. The labelled images, which are few, stay on the device.
+    process_index, process_count: this host's part of every batch.
+    """
+
+    def __init__(self, config: ConfigDict, data: Batch, process_index: int = 0, process_count: int = 1):
+        self._order, self._labels = steps.Order(config, data), data.labels
+        self._labelled = jax.device_put(data.labelled)
+        self._steps = config.steps_per_call
+        self._stream = Stream(
+            data.images,
+            BatchOrder(config.seed, len(data.labels), config.d_steps, config.batch_size),
+            config.batch_size,
+            ahead=config.steps_per_call,
+            workers=config.data.stream_workers,
+            process_index=process_index,
+            process_count=process_count,
+        )
+
+    @property
+    def waited(self) -> float:
+        return self._stream.waited
+
+    def __call__(self, step: int, count: int) -> tuple[Batch, steps.Indices]:
+        read, indices = self._stream(step, count), self._order(step, count)
+        # Fresh memory for each call: the device may read it after this returns.
+        images = np.zeros((self._steps, *read[0].shape), np.uint8)
+        for place, batches in enumerate(read):
+            images[place] = batches
+        labels = self._labels[indices.images[:, :, self._stream.share]]
+        return jax.device_put(Batch(images, labels, self._labelled)), indices._replace(images=None)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def is_streamed(data: Batch) -> bool:
+    return isinstance(data.images, StoredImages)
+
+
+def make_feeds(configs: Sequence[ConfigDict], data: Sequence[Batch]) -> list[Feed]:
+    """One for each seed; images in memory go to the device once, whatever the number of seeds."""
+    if is_streamed(data[0]):
+        return [Streamed(config, own) for config, own in zip(configs, data, strict=True)]
+    images = jax.device_put(data[0].images)
+    return [Resident(config, own, images) for config, own in zip(configs, data, strict=True)]
