@@ -160,3 +160,18 @@ def first_not_finite(function: Callable, *arguments: Any) -> str | None:
     outputs = _Run().program(closed, [value for _, value in leaves])
     origins = [_origin(value) for value in outputs if not value.finite]
     return _describe(min(origins, key=lambda value: value.made_by.number)) if origins else None
+
+
+def repeat(step: Callable, engine: Any, key: jax.Array, steps: range, steps_per_call: int) -> str:
+    """Says what `first_not_finite` finds in the last two of `steps`, which a single seed's engine takes again.
+
+    A loss that is not finite tells of its own step, or of the update at the end of the one before.
+    """
+    near = max(steps.stop - 2, steps.start)
+    for now in range(steps.start, near, steps_per_call):
+        engine.advance(now, min(steps_per_call, near - now), [0])
+    for now in range(near, steps.stop):
+        if found := first_not_finite(step, engine.state(0), engine.batches(0, now), key):
+            return f"In step {now + 1} {found}"
+        engine.advance(now, 1, [0])
+    return "Repeated, every number was finite: the machine's rounding decides here"

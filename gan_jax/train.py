@@ -7,9 +7,8 @@ import time
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import build, seeds, steps, workdir
+from gan_jax import build, diagnosis, seeds, steps, workdir
 from gan_jax.data.dataset import Dataset
-from gan_jax.diagnosis import first_not_finite
 from gan_jax.engine import InTurn, choose_engine
 from gan_jax.errors import Interrupted, TrainingFailed
 from gan_jax.feed import is_streamed
@@ -123,23 +122,12 @@ class _Training:
                 run.failure = type(run.failure)(f"{run.failure}. {self._diagnosis(i)}")
 
     def _diagnosis(self, i: int) -> str:
-        """The steps from the last checkpoint on once more; the last two, in one of which it arose, one by one."""
+        """The steps from the last checkpoint on once more."""
         run = self.runs[i]
         step, key = max(run.checkpoints.steps(), default=0), keys(run.config.seed)[1]
         engine = InTurn(self.gan, [run.config], [self._data[i]], [self._state(i, step)], [key])
         with contextlib.closing(engine):
-            return self._bad_step(engine, run, step, key)
-
-    def _bad_step(self, engine: InTurn, run: Run, step: int, key: jax.Array) -> str:
-        while step < run.failed_step:
-            near = step >= run.failed_step - 2
-            if near:
-                if found := first_not_finite(self.gan.step, engine.state(0), engine.batches(0, step), key):
-                    return f"In step {step + 1} {found}"
-            count = 1 if near else min(run.config.steps_per_call, run.failed_step - 2 - step)
-            engine.advance(step, count, [0])
-            step += count
-        return "Repeated, every number was finite: the machine's rounding decides here"
+            return diagnosis.repeat(self.gan.step, engine, key, range(step, run.failed_step), run.config.steps_per_call)
 
     def save_grids(self) -> None:
         """The last pictures of every seed that has completed."""
