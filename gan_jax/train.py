@@ -7,9 +7,9 @@ import time
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import build, seeds, steps, workdir
+from gan_jax import build, mesh, seeds, steps, workdir
 from gan_jax.data.dataset import Dataset
-from gan_jax.engine import choose_engine
+from gan_jax.engine import Together, choose_engine
 from gan_jax.errors import Interrupted, TrainingFailed
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
@@ -34,6 +34,7 @@ class _Training:
     ):
         total = build.num_steps(config, len(dataset.train.labels))
         self.config, self.total, self.step = config, total, total
+        self.place = mesh.place(config.mesh, config.batch_size, config.num_seeds)
         self.gan = build.build(config, dataset.image_shape, dataset.num_classes, total)
         everyone = seeds.members(config, folder)
         data = {own.seed: steps.training_data(own, dataset) for own, _ in everyone}
@@ -60,8 +61,8 @@ class _Training:
         for run in self.runs:
             run.open(self.step, sample, judge, data_dir)
         step_keys = [keys(run.config.seed)[1] for run in self.runs]
-        engine = choose_engine(len(self.runs))
-        self.engine = engine(self.gan, [run.config for run in self.runs], data, states, step_keys)
+        engine = Together if self.place.num_seed_shares > 1 else choose_engine(len(self.runs))
+        self.engine = engine(self.gan, [run.config for run in self.runs], data, states, step_keys, self.place)
 
     @property
     def live(self) -> list[int]:
