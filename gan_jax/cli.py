@@ -4,8 +4,10 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
+import jax
 from ml_collections import ConfigDict
 
 from gan_jax import compile_cache
@@ -61,10 +63,16 @@ def execute(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         # A value that is quoted may hold line breaks of its own.
-        print("error: " + "\\n".join(str(error).splitlines()), file=sys.stderr)
+        message = "\\n".join(str(error).splitlines())
+        if jax.distributed.is_initialized():  # JAX's own way out waits for the others, and they wait for this one.
+            _leave(message, error.exit_code)
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
         if not disk_is_full(error):
+            if jax.distributed.is_initialized():
+                traceback.print_exc()
+                _leave(f"{type(error).__name__} in one of several processes", 1)
             raise
         _leave("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
     finally:

@@ -145,5 +145,7 @@ def _put(array: jax.Array | np.ndarray, sharding: NamedSharding) -> jax.Array:
 
 def place(text: str, batch_size: int, num_seeds: int) -> OneDevice | ManyDevices:
     """Where a run's arrays lie, by config.mesh."""
+    if not text and jax.process_count() > 1:
+        raise UserError(f"{jax.process_count()} processes need a mesh to share: set --config.mesh=data:-1")
     mesh = make_mesh(text, jax.devices(), batch_size, num_seeds)
     return ManyDevices(mesh) if mesh else OneDevice()

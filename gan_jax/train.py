@@ -2,18 +2,21 @@
 
 import contextlib
 import pathlib
+import signal
 import time
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, mesh, seeds, steps, workdir
+from gan_jax import build, hosts, mesh, seeds, steps, workdir
+from gan_jax import config as configs
 from gan_jax.data.dataset import Dataset
 from gan_jax.engine import Together, choose_engine
 from gan_jax.errors import Interrupted, TrainingFailed
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
-from gan_jax.run import Run
+from gan_jax.run import Run, Shadow, due
 from gan_jax.run_data import check_data, describe, load_data
 from gan_jax.states import examples, init_state, keys, restore
 
@@ -33,36 +36,71 @@ class _Training:
         held: contextlib.ExitStack,
     ):
         total = build.num_steps(config, len(dataset.train.labels))
-        self.config, self.total, self.step = config, total, total
+        self.config, self.total, self.step, self.stopped = config, total, total, None
         self.place = mesh.place(config.mesh, config.batch_size, config.num_seeds)
         self.gan = build.build(config, dataset.image_shape, dataset.num_classes, total)
         everyone = seeds.members(config, folder)
         data = {own.seed: steps.training_data(own, dataset) for own, _ in everyone}
-        folder.start(config)
-        held.enter_context(folder.locked())
-        for own, place in everyone:
-            place.start(own)
-        self.runs = [Run(own, place, dataset, total) for own, place in seeds.unfinished(everyone)]
+        if hosts.leads():
+            folder.start(config)
+            held.enter_context(folder.locked())
+            for own, place in everyone:
+                place.start(own)
+        left = [own.seed for own, _ in (seeds.unfinished(everyone) if hosts.leads() else [])]
+        left = hosts.from_leader(np.array([own.seed in left for own, _ in everyone], np.int32))
+        self.runs = [
+            Run(own, place, dataset, total) if hosts.leads() else Shadow(own)
+            for (own, place), is_left in zip(everyone, left, strict=True)
+            if is_left
+        ]
         if self.runs:
             self._open(dataset.image_shape, [data[run.config.seed] for run in self.runs], data_dir)
 
     def _open(self, image_shape: tuple, data: list, data_dir: str) -> None:
         """States from the newest checkpoint that every seed has, or untrained; the records go on from there."""
-        for run in self.runs:
-            run.checkpoints.remove_leftovers()
-        self.step = seeds.common_step([run.checkpoints.steps() for run in self.runs])
-        states = []
-        for run, own in zip(self.runs, data, strict=True):
-            state = None
-            if self.step:
-                _, state = restore(run.checkpoints, self.gan, run.config, image_shape, self.step)
-            states.append(state or init_state(self.gan, run.config, image_shape, examples(run.config, own)))
+        found = self._find(image_shape, data) if hosts.leads() else self._expect(image_shape)
+        step, states = hosts.from_leader(found)
+        self.step = int(step)
         sample, judge = jax.jit(self.gan.sample), jax.jit(self.gan.judge)
         for run in self.runs:
-            run.open(self.step, sample, judge, data_dir)
+            if hosts.leads():
+                run.open(self.step, sample, judge, data_dir)
+            run.step = self.step
         step_keys = [keys(run.config.seed)[1] for run in self.runs]
         engine = Together if self.place.num_seed_shares > 1 else choose_engine(len(self.runs))
         self.engine = engine(self.gan, [run.config for run in self.runs], data, states, step_keys, self.place)
+
+    def _find(self, image_shape: tuple, data: list) -> tuple[int, list]:
+        """(step, state of each run) that training goes on from."""
+        for run in self.runs:
+            run.checkpoints.remove_leftovers()
+        step = seeds.common_step([run.checkpoints.steps() for run in self.runs])
+        states = []
+        for run, own in zip(self.runs, data, strict=True):
+            state = None
+            if step:
+                _, state = restore(run.checkpoints, self.gan, run.config, image_shape, step)
+            states.append(state or init_state(self.gan, run.config, image_shape, examples(run.config, own)))
+        return step, states
+
+    def _expect(self, image_shape: tuple) -> tuple[int, list]:
+        """The same in shapes alone, for what the process that leads will say."""
+        state = jax.eval_shape(lambda: init_state(self.gan, self.runs[0].config, image_shape))
+        return 0, [jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), state)] * len(self.runs)
+
+    def _agree(self, interrupts: Interrupts) -> None:
+        """Every process hears of a signal to any of them, and how the runs go from the one that leads.
+
+        What all of them do next depends on nothing else: a signal that comes after this waits for the next time.
+        """
+        number = signal.Signals[interrupts.received].value if interrupts.received else 0
+        ours = [number, *(bool(run.failure) for run in self.runs), *(run.live for run in self.runs)]
+        told = hosts.from_all(np.array(ours, np.int32))
+        number = told[:, 0].max()
+        self.stopped = signal.Signals(number).name if number else None
+        if not hosts.leads():
+            for run, failed, live in zip(self.runs, *np.split(told[0, 1:] > 0, 2), strict=True):
+                run.hear(failed, live)
 
     @property
     def live(self) -> list[int]:
@@ -83,7 +121,7 @@ class _Training:
         """Records of a call are written while the next one runs, and always before its samples and checkpoint."""
         if not self.runs:
             return
-        progress, waiting = Progress(self.total, self.step), []
+        progress, waiting = Progress(self.total, self.step, show=hosts.leads()), []
 
         def write_records():
             while waiting:
@@ -93,17 +131,22 @@ class _Training:
                         self.runs[i].record(last_step, count, values, progress.rate)
                 progress.update(last_step)
 
-        while self.live and not interrupts.received:
+        self._agree(interrupts)
+        while self.live and not self.stopped:
             count, metrics = self.advance()
             write_records()
             waiting.append((self.step, count, metrics))
-            if any(self.runs[i].due(count) for i in metrics):
+            if due(self.config, self.step, count, self.total):
                 write_records()
+                self._agree(interrupts)
                 for i in (i for i in metrics if not self.runs[i].failure):
-                    self.runs[i].after(count, lambda i=i: self.engine.state(i))
+                    state = self.engine.state(i)
+                    self.runs[i].after(count, lambda state=state: state)
                     if not self.runs[i].live:
-                        self.runs[i].save(self.engine.state(i))
+                        self.runs[i].save(state)
+            self._agree(interrupts)
         write_records()
+        self._agree(interrupts)
         progress.close()
         for i in self.live:
             self.runs[i].save(self.engine.state(i))
@@ -112,8 +155,9 @@ class _Training:
     def save_grids(self) -> None:
         """The last pictures of every seed that has completed."""
         for i, run in enumerate(self.runs):
+            state = self.engine.state(i)
             if run.status == "completed":
-                run.save_grid(self.engine.state(i))
+                run.save_grid(state)
 
     def _report(self, seconds: float) -> None:
         for run in self.runs:
@@ -125,23 +169,32 @@ class _Training:
                 print(f"stopped early at step {run.step}: validation was best at step {best}")
 
 
-def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path:
+def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path | None:
     """Trains `config` in the workdir `path`, or continues what lies there; returns the last sample grid.
 
-    With config.num_seeds > 1 each seed has a workdir of its own inside, and the first one's grid is returned.
+    With config.num_seeds > 1 each seed has a workdir of its own inside, and the first one's grid is returned. Of
+    several processes only the one that leads has a workdir; the others return None.
     """
     with Interrupts() as interrupts, contextlib.ExitStack() as held:
-        return _train(config, workdir.Workdir(path), data_dir, interrupts, held)
+        try:
+            return _train(config, workdir.Workdir(path), data_dir, interrupts, held)
+        except Exception as error:
+            if gone := hosts.lost(error):
+                raise gone from error
+            raise
 
 
 def _train(
     config: ConfigDict, folder: workdir.Workdir, data_dir: str, interrupts: Interrupts, held: contextlib.ExitStack
-) -> pathlib.Path:
-    began, before, dataset = time.time(), folder.run(), load_data(config, data_dir)
-    data = describe(dataset)
+) -> pathlib.Path | None:
+    began, dataset = time.time(), load_data(config, data_dir)
+    before, data = folder.run() if hosts.leads() else {}, describe(dataset)
+    hosts.check_same(configs.to_json(config) + data["fingerprint"])
     if "data" in before:
         check_data(folder.path, before["data"], data)
     training = _Training(config, folder, dataset, data_dir, held)
+    if not hosts.leads():
+        return _follow(training, interrupts)
     earlier = [run.folder.run() for run in training.runs]
     about = {**workdir.provenance(), "data": data, "status": "running", "num_steps": training.total}
     for place in (folder, *(run.folder for run in training.runs if run.folder is not folder)):
@@ -149,6 +202,7 @@ def _train(
     try:
         training.loop(interrupts)
         training.save_grids()
+        hosts.leave()
     finally:
         for run, old in zip(training.runs, earlier, strict=True):
             run.close(time.time() - began, old)
@@ -156,12 +210,21 @@ def _train(
             seconds = before.get("seconds", 0.0) + time.time() - began
             status = "interrupted" if training.live else "completed"
             folder.update_run(status=status, step=training.step, seconds=round(seconds, 1))
-    if interrupts.received and training.live:
+    if training.stopped and training.live:
         raise Interrupted(
-            f"{interrupts.received}: saved at step {training.step} of {training.total}; run the same command with "
+            f"{training.stopped}: saved at step {training.step} of {training.total}; run the same command with "
             f"--workdir={folder.path} to continue"
         )
     return _last_grid(training, seeds.members(config, folder))
+
+
+def _follow(training: _Training, interrupts: Interrupts) -> None:
+    """What a process does that does not lead."""
+    training.loop(interrupts)
+    training.save_grids()
+    hosts.leave()
+    if training.stopped and training.live:
+        raise Interrupted(f"{training.stopped}: process 0 saved at step {training.step} of {training.total}")
 
 
 def _last_grid(training: _Training, everyone: list[tuple[ConfigDict, workdir.Workdir]]) -> pathlib.Path:

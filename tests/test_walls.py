@@ -27,6 +27,7 @@ WALLS = {
     "states": {"data", "checkpoint"},
     "run_data": {"data"},
     "mesh": set(),
+    "hosts": set(),
     "engine": {"steps", "data", "mesh"},
     "seeds": {"workdir"},
     "validation": {"features", "data", "drawing", "evaluation", "checkpoint"},
