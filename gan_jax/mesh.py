@@ -8,6 +8,7 @@ norm, minibatch discrimination and feature matching see the whole batch), and a 
 
 import contextlib
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ def _sizes(text: str, num_devices: int) -> dict[str, int]:
     sizes = {}
     for part in text.split(","):
         axis, _, size = part.strip().partition(":")
-        if axis not in (SEED, DATA) or axis in sizes or not (size == "-1" or (size.isdecimal() and int(size))):
+        if axis not in (SEED, DATA) or axis in sizes or not re.fullmatch(r"-1|[1-9]\d{0,8}", size, re.ASCII):
             raise UserError(f"mesh='{text}': write data:-1 (all devices), data:4, or seed:4,data:2")
         sizes[axis] = int(size)
     named = math.prod(size for size in sizes.values() if size > 0)

@@ -74,9 +74,13 @@ class Workdir:
         self._config, self._run = self.path / "config.json", self.path / "run.json"
 
     def start(self, config: ConfigDict) -> None:
-        """Makes the folder for a run of `config`, or checks that it already holds a run of the same."""
+        """Makes the folder for a run of `config`, or checks that it already holds a run of the same.
+
+        On other devices it is the same run.
+        """
         if self._config.exists():
-            if changes := configs.differences(self.config(), config):
+            changes = [line for line in configs.differences(self.config(), config) if not line.startswith("mesh: ")]
+            if changes:
                 raise UserError(
                     f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "
                     + "; ".join(changes)
