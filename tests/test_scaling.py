@@ -19,6 +19,7 @@ def test_collectives_are_read_from_a_program():
     assert (second["kind"], second["bytes"], second["where"]) == ("all-gather", 32, "outside of it")
 
 
+@pytest.mark.slow
 def test_a_program_of_one_device_does_what_the_model_says():
     """The one that the others are compared with; and a mesh of one device adds nothing up."""
     alone, one = (program.describe("configs/cgan.py:tuned", 2, count) for count in (0, 1))
