@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import re
 import statistics
 
 _ARMS, _SEEDS = 10_000, 3
@@ -63,7 +64,9 @@ def _where(programs: list[dict]) -> str:
         one = next(one for one in programs if one["config"] == config and one["devices"] == 8)
         largest = sorted(one["collectives"], key=lambda c: -c["bytes"])[:4]
         for each in largest:
-            source = each["from"].split("body/")[-1].split(":")[0].strip("(")
+            # One of the operations that were put together, without the brackets around all of them.
+            source = each["from"].split("body/")[-1].split(":")[0].removeprefix("closed_call/")
+            source = re.sub(r"(^|/)\(", r"\1", source).rstrip(")")
             rows.append([f"`{config}`", each["kind"], f"{each['bytes'] / 1e6:.3f}", each["where"], f"`{source}`"])
     return _table(["config", "what", "MB", "where", "from"], rows)
 
