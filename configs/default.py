@@ -80,6 +80,9 @@ def get_config() -> ConfigDict:
     config.seed = 0
     # Independent GANs trained in one go, of seeds seed, seed + 1, ...; each has a workdir of its own inside.
     config.num_seeds = 1
+    # Devices. "": one. data:-1: every batch is cut over all of them (data:4: over four, and there must be four); batch
+    # norm and all that looks at a batch sees all of it. seed:4,data:2: the seeds of num_seeds over four groups of two.
+    config.mesh = ""
     # Length: passes over the real images, or generator updates; the other one is 0.
     config.num_epochs = 0
     config.num_steps = 0

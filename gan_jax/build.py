@@ -13,6 +13,7 @@ from gan_jax.config import RULE_KEYWORDS, choose, leaves
 from gan_jax.errors import UserError
 from gan_jax.gan import make_gan
 from gan_jax.layers import norms
+from gan_jax.mesh import spread
 from gan_jax.networks import heads
 from gan_jax.objectives import OBJECTIVES
 from gan_jax.types import Gan, View
@@ -167,10 +168,12 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
     _check_labels(config)
     rates = schedules(config, total_steps)
     d_loss, g_loss = _losses(config)
+    draw = priors.make_prior(**config.prior)
     return make_gan(
         generator=build_networks.generator(config.generator, image_shape, num_classes, config.init_batch_size),
         discriminator=build_networks.discriminator(config.discriminator, num_classes, config.init_batch_size),
-        prior=priors.make_prior(**config.prior),
+        # An unconditional generator sees nothing of the real batch that would say how its own is cut.
+        prior=lambda key, size: spread(draw(key, size)),
         targets=targets.make_targets(**config.targets),
         d_loss=d_loss,
         g_loss=g_loss,

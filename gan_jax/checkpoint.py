@@ -12,11 +12,14 @@ import shutil
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from gan_jax.errors import UserError
 from gan_jax.files import write_text
 
+# Of several processes one keeps the checkpoints, and no other is waited for.
+_ALONE = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
 _MANIFEST = "manifest.json"
 
 
@@ -31,7 +34,8 @@ class Checkpoints:
 
     def __init__(self, folder: pathlib.Path, keep: int):
         self._folder, self._keep = folder.absolute(), keep
-        self._checkpointer = ocp.Checkpointer(ocp.StandardCheckpointHandler())
+        handler = ocp.StandardCheckpointHandler(multiprocessing_options=_ALONE)
+        self._checkpointer = ocp.Checkpointer(handler, multiprocessing_options=_ALONE)
 
     def steps(self) -> list[int]:
         """Every step that has a whole checkpoint."""
@@ -53,6 +57,8 @@ class Checkpoints:
     def save(self, step: int, state: Any) -> None:
         """Returns when the checkpoint is whole on the disk."""
         folder = self._folder / str(step)
+        if jax.process_count() > 1:  # Orbax takes a device's array for one that the other processes have a part of.
+            state = jax.tree.map(np.asarray, state)
         self._checkpointer.save(folder, args=ocp.args.StandardSave(state), force=True)
         write_text(folder / _MANIFEST, json.dumps(_digests(folder), indent=2))
         for old in self.steps()[: -self._keep]:
@@ -66,7 +72,7 @@ class Checkpoints:
     def restore(self, step: int, abstract_state: Any) -> Any:
         """The state of `step`, in the structure, shapes and types of `abstract_state` (from `jax.eval_shape`)."""
         self._verify(step)
-        device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), abstract_state
         )

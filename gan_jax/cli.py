@@ -4,8 +4,10 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
+import jax
 from ml_collections import ConfigDict
 
 from gan_jax import compile_cache
@@ -61,13 +63,19 @@ def execute(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         # A value that is quoted may hold line breaks of its own.
-        print("error: " + "\\n".join(str(error).splitlines()), file=sys.stderr)
+        message = "\\n".join(str(error).splitlines())
+        if jax.distributed.is_initialized():  # JAX's own way out waits for the others, and they wait for this one.
+            _leave(message, error.exit_code)
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
         if disk_is_full(error):
             _leave("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
         if reason := cannot_be_reached(error):
             _leave(reason, UserError.exit_code)
+        if jax.distributed.is_initialized():
+            traceback.print_exc()
+            _leave(f"{type(error).__name__} in one of several processes", 1)
         raise
     finally:
         for number, handler in usual.items():

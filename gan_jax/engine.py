@@ -1,9 +1,10 @@
 """Several independent seeds through the same compiled steps: in turn, or together in one program.
 
-Both give each seed what it gets when it is trained alone, to rounding.
+Both give each seed what it gets when it is trained alone, to rounding; on one device or on many.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,17 +13,31 @@ from ml_collections import ConfigDict
 
 from gan_jax import steps
 from gan_jax.feed import make_feeds
+from gan_jax.mesh import ONE_DEVICE, ManyDevices, OneDevice
 from gan_jax.types import Batch, Gan, GanState
+
+
+def _stack(trees: Sequence[Any]) -> Any:
+    """Trees of equal shapes as one, with a first axis for them; numpy's arrays stay numpy's."""
+    return jax.tree.map(lambda *leaves: (np if isinstance(leaves[0], np.ndarray) else jnp).stack(leaves), *trees)
 
 
 class InTurn:
     """One seed after the other through the program of a single one."""
 
     def __init__(
-        self, gan: Gan, configs: Sequence[ConfigDict], data: Sequence[Batch], states: Sequence[GanState], keys: Sequence
+        self,
+        gan: Gan,
+        configs: Sequence[ConfigDict],
+        data: Sequence[Batch],
+        states: Sequence[GanState],
+        keys: Sequence[jax.Array],
+        place: OneDevice | ManyDevices = ONE_DEVICE,
     ):
-        self._feeds = make_feeds(configs, data)
-        self._call, self._states, self._keys = steps.compile_steps(gan, configs[0].steps_per_call), list(states), keys
+        self._feeds = make_feeds(configs, data, place)
+        self._call = steps.compile_steps(gan, configs[0].steps_per_call, place=place)
+        self._states, self._keys = [place.whole(state) for state in states], place.whole(list(keys))
+        self._place = place
 
     def advance(self, step: int, count: int, live: Sequence[int]) -> dict[int, dict]:
         """`count` steps from `step` on of the seeds in `live` (by position) -> their metrics, arrays of a call each."""
@@ -30,10 +45,11 @@ class InTurn:
         for i in live:
             data, indices = self._feeds[i](step, count)
             self._states[i], metrics[i] = self._call(self._states[i], data, indices, count, self._keys[i])
-        return metrics
+        return self._place.here(metrics)
 
     def state(self, i: int) -> GanState:
-        return self._states[i]
+        """The state of a seed, on one device."""
+        return self._place.here(self._states[i])
 
     def batches(self, i: int, step: int) -> Batch:
         """What a seed reads in one step, as its program gets it."""
@@ -59,27 +75,38 @@ class Together:
     waited = 0.0
 
     def __init__(
-        self, gan: Gan, configs: Sequence[ConfigDict], data: Sequence[Batch], states: Sequence[GanState], keys: Sequence
+        self,
+        gan: Gan,
+        configs: Sequence[ConfigDict],
+        data: Sequence[Batch],
+        states: Sequence[GanState],
+        keys: Sequence[jax.Array],
+        place: OneDevice | ManyDevices = ONE_DEVICE,
     ):
+        # Where some seeds ended in an earlier process, copies of the last one even the devices' shares out.
+        rest = -len(configs) % place.num_seed_shares
+        configs, data, states, keys = ([*them, *[them[-1]] * rest] for them in (configs, data, states, keys))
         # The images are the same for every seed; which of them have a label, and which, is drawn by seed.
-        own = None if data[0].labelled is None else 0
-        stack = lambda *leaves: np.stack(leaves)  # noqa: E731
-        rest = jax.tree.map(stack, *(batch._replace(images=np.zeros(())) for batch in data)) if own == 0 else data[0]
-        self._data = jax.device_put(rest._replace(images=data[0].images))
+        own, images = None if data[0].labelled is None else 0, place.whole(data[0].images)
+        others = [batch._replace(images=None) for batch in data]
+        others = place.whole(others[0]) if own is None else place.by_seed(_stack(others))
+        self._data = others._replace(images=images)
         axes = Batch(None, own, None if own is None else Batch(0, 0))
-        self._call = steps.compile_steps(gan, configs[0].steps_per_call, seeds_axes=axes)
+        self._call = steps.compile_steps(gan, configs[0].steps_per_call, axes, place)
         self._orders = [steps.Order(config, batch) for config, batch in zip(configs, data, strict=True)]
-        self._states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-        self._keys = jnp.stack(keys)
+        self._states, self._keys = place.by_seed(_stack(states)), place.by_seed(_stack(keys))
+        self._place = place
 
     def advance(self, step: int, count: int, live: Sequence[int]) -> dict[int, dict]:
         """The same as InTurn's."""
-        indices = jax.tree.map(lambda *leaves: np.stack(leaves), *(order(step, count) for order in self._orders))
+        indices = self._place.by_example(_stack([order(step, count) for order in self._orders]), seeds=True)
         self._states, metrics = self._call(self._states, self._data, indices, count, self._keys)
+        metrics = self._place.here(metrics)
         return {i: jax.tree.map(lambda leaf, i=i: leaf[i], metrics) for i in live}
 
     def state(self, i: int) -> GanState:
-        return jax.tree.map(lambda leaf: leaf[i], self._states)
+        """The same as InTurn's."""
+        return self._place.of_seed(self._states, i)
 
     def close(self) -> None:
         pass

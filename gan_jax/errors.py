@@ -38,6 +38,12 @@ class InUse(UserError):
     exit_code = 75
 
 
+class HostLost(UserError):
+    """Another process of the same run has ended: the same commands continue."""
+
+    exit_code = 75
+
+
 class DiskFull(UserError):
     """Nothing more can be written: with space freed, the same command continues."""
 

@@ -11,6 +11,7 @@ from gan_jax import steps
 from gan_jax.data.dataset import BatchOrder
 from gan_jax.data.stored import StoredImages
 from gan_jax.data.stream import Stream
+from gan_jax.mesh import ManyDevices, OneDevice
 from gan_jax.types import Batch
 
 
@@ -28,16 +29,17 @@ class Feed(Protocol):
 
 
 class Resident:
-    """Images on the device, of which each call gets the indices."""
+    """Images on every device, of which each call gets the indices."""
 
     waited = 0.0
 
-    def __init__(self, config: ConfigDict, data: Batch, on_device: jax.Array):
-        self._order = steps.Order(config, data)
-        self._data = jax.device_put(data._replace(images=on_device))
+    def __init__(self, config: ConfigDict, data: Batch, images: jax.Array, place: OneDevice | ManyDevices):
+        """images: those of `data`, where they lie."""
+        self._order, self._place = steps.Order(config, data), place
+        self._data = place.whole(data._replace(images=None))._replace(images=images)
 
     def __call__(self, step: int, count: int) -> tuple[Batch, steps.Indices]:
-        return self._data, self._order(step, count)
+        return self._data, self._place.by_example(self._order(step, count), seeds=False)
 
     def close(self) -> None:
         pass
@@ -48,12 +50,12 @@ class Streamed:
 
     A call's batches go to the device while the call before it runs there; so two calls' batches lie on the device, and
     as many steps as a call has are read ahead on the host. The labelled images, which are few, stay on the device.
-    process_index, process_count: this host's part of every batch.
+    Of several processes each reads the part of every batch that lies on its devices.
     """
 
-    def __init__(self, config: ConfigDict, data: Batch, process_index: int = 0, process_count: int = 1):
-        self._order, self._labels = steps.Order(config, data), data.labels
-        self._labelled = jax.device_put(data.labelled)
+    def __init__(self, config: ConfigDict, data: Batch, place: OneDevice | ManyDevices):
+        self._order, self._labels, self._place = steps.Order(config, data), data.labels, place
+        self._labelled = place.whole(data.labelled)
         self._steps = config.steps_per_call
         self._stream = Stream(
             data.images,
@@ -61,8 +63,8 @@ class Streamed:
             config.batch_size,
             ahead=config.steps_per_call,
             workers=config.data.stream_workers,
-            process_index=process_index,
-            process_count=process_count,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
         )
 
     @property
@@ -76,7 +78,8 @@ class Streamed:
         for place, batches in enumerate(read):
             images[place] = batches
         labels = self._labels[indices.images[:, :, self._stream.share]]
-        return jax.device_put(Batch(images, labels, self._labelled)), indices._replace(images=None)
+        batches = self._place.parts(Batch(images, labels))._replace(labelled=self._labelled)
+        return batches, self._place.by_example(indices._replace(images=None), seeds=False)
 
     def close(self) -> None:
         self._stream.close()
@@ -86,9 +89,9 @@ def is_streamed(data: Batch) -> bool:
     return isinstance(data.images, StoredImages)
 
 
-def make_feeds(configs: Sequence[ConfigDict], data: Sequence[Batch]) -> list[Feed]:
-    """One for each seed; images in memory go to the device once, whatever the number of seeds."""
+def make_feeds(configs: Sequence[ConfigDict], data: Sequence[Batch], place: OneDevice | ManyDevices) -> list[Feed]:
+    """One for each seed; images in memory go to a device once, whatever the number of seeds."""
     if is_streamed(data[0]):
-        return [Streamed(config, own) for config, own in zip(configs, data, strict=True)]
-    images = jax.device_put(data[0].images)
-    return [Resident(config, own, images) for config, own in zip(configs, data, strict=True)]
+        return [Streamed(config, own, place) for config, own in zip(configs, data, strict=True)]
+    images = place.whole(data[0].images)
+    return [Resident(config, own, images, place) for config, own in zip(configs, data, strict=True)]

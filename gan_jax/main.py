@@ -3,6 +3,7 @@
 import argparse
 
 from gan_jax import cli, workdir
+from gan_jax.errors import UserError
 
 
 def main() -> None:
@@ -10,18 +11,42 @@ def main() -> None:
     parser.add_argument("--config", required=True, help="config file, or file:variant")
     parser.add_argument("--workdir", help="folder of the run; continues what lies there (default runs/<config>-<time>)")
     parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    several = parser.add_argument_group("several processes, each started with the same config")
+    several.add_argument("--coordinator", help="host:port of process 0, where it waits for the others")
+    several.add_argument("--num_processes", type=int)
+    several.add_argument("--process_id", type=int, help="0 to num_processes - 1; 0 writes the workdir")
+    several.add_argument("--distributed", action="store_true", help="the same from SLURM, Kubernetes or a TPU pod")
     arguments, rest = parser.parse_known_args()
     config = cli.parse_config(arguments.config, rest)
+    _join(arguments)
 
     # Imported here, so that --help and mistakes answer at once.
     from gan_jax import evaluate, train
 
     path = arguments.workdir or workdir.default_path(arguments.config)
     grid = train.train(config, path, arguments.data_dir)
+    if grid is None:  # Another process leads, and says the rest.
+        return
     if config.eval.at_end:
         print(evaluate.final_table(path, config.eval.at_end_num_images, arguments.data_dir))
     print(f"results     {path} (samples {grid})")
     print(f"TensorBoard python -m tensorboard.main --logdir {path}")
+
+
+def _join(arguments: argparse.Namespace) -> None:
+    """Meets the other processes of the run, where there are any."""
+    addresses = {
+        "coordinator_address": arguments.coordinator,
+        "num_processes": arguments.num_processes,
+        "process_id": arguments.process_id,
+    }
+    given = [value is not None for value in addresses.values()]
+    if any(given) and (arguments.distributed or not all(given)):
+        raise UserError("give --coordinator, --num_processes and --process_id together, or --distributed alone")
+    if any(given) or arguments.distributed:
+        from gan_jax import hosts
+
+        hosts.join(**addresses if all(given) else {})
 
 
 if __name__ == "__main__":

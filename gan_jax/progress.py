@@ -7,16 +7,17 @@ import time
 class Progress:
     """Rewrites one line on a terminal; elsewhere prints a line now and then.
 
+    show: without it nothing is printed.
     rate: steps per second since the first update, so that compilation is left out; 0 until the second one.
     """
 
     _LINE_SECONDS = 20.0
 
-    def __init__(self, total: int, start: int, what: str = "step"):
+    def __init__(self, total: int, start: int, what: str = "step", show: bool = True):
         self.rate = 0.0
         self._what, self._total, self._first = what, total, None
         self._began = self._printed = time.monotonic()
-        self._terminal = sys.stderr.isatty()
+        self._shown, self._terminal = show, sys.stderr.isatty()
         self._show(start, "compiling")
 
     def update(self, step: int) -> None:
@@ -37,6 +38,8 @@ class Progress:
         return time.monotonic() - self._began
 
     def _show(self, step: int, rest: str) -> None:
+        if not self._shown:
+            return
         line = f"{self._what} {step}/{self._total}  {100 * step / self._total:.0f}%  {rest}"
         print(
             f"\r{line:<78}" if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True
@@ -44,5 +47,5 @@ class Progress:
 
     def close(self) -> None:
         """Ends the line."""
-        if self._terminal:
+        if self._terminal and self._shown:
             print(file=sys.stderr)

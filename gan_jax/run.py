@@ -25,6 +25,32 @@ from gan_jax.workdir import Workdir
 _GRID_SIDE = 10
 
 
+def due(config: ConfigDict, step: int, count: int, total: int) -> bool:
+    """Whether a call of `count` steps that ended at `step` leaves anything to do: a score, a grid, a checkpoint."""
+    every = (config.sample_every_steps, config.checkpoint_every_steps, config.eval.every_steps)
+    return step == total or any(n and step // n > (step - count) // n for n in every)
+
+
+class Shadow:
+    """A seed's run in a process that does not lead: it keeps count of the steps, and hears how the run goes.
+
+    failed, live: what the process that leads says of its `Run`.
+    """
+
+    validation, status, finished = None, "", False
+
+    def __init__(self, config: ConfigDict):
+        self.config, self.failure, self.live, self.step = config, False, True, 0
+
+    def hear(self, failed: bool, live: bool) -> None:
+        self.failure, self.live = failed, live
+
+    def record(self, *metrics) -> None:
+        """What the methods of `Run` write is written by one process."""
+
+    after = save = save_grid = close = record
+
+
 class Run:
     """The records, checkpoints, validation scores and sample grids of one seed.
 
@@ -109,12 +135,6 @@ class Run:
         # A score is saved with its step, so that a resumed run never goes back by more than one.
         if (save or score) and not self.guard.suspicious:
             self.save(state())
-
-    def due(self, count: int) -> bool:
-        """Whether `after` a call of `count` steps has anything to do."""
-        config = self.config
-        every = (config.sample_every_steps, config.checkpoint_every_steps, config.eval.every_steps)
-        return self.step == self.total or any(n and self.step // n > (self.step - count) // n for n in every)
 
     def save_grid(self, state: GanState) -> pathlib.Path:
         images = to_uint8(self._sample(state, self._sample_key, self._grid_labels))

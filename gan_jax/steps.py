@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from gan_jax.data.dataset import BatchOrder, Dataset, balanced, to_float
 from gan_jax.errors import UserError
+from gan_jax.mesh import ONE_DEVICE, ManyDevices, OneDevice, spread
 from gan_jax.types import Batch, Gan
 
 
@@ -67,20 +68,22 @@ def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
     """The batches of one step, as floats."""
 
     def take(source: Batch, rows: jax.Array) -> Batch:
-        return Batch(to_float(source.images[rows]), source.labels[rows])
+        return Batch(spread(to_float(source.images[rows]), 1), spread(source.labels[rows], 1))
 
     labelled = take(data.labelled, indices.labelled[step]) if data.labelled else None
     return take(data, step if indices.images is None else indices.images[step])._replace(labelled=labelled)
 
 
-def compile_steps(gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None) -> Callable:
+def compile_steps(
+    gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None, place: OneDevice | ManyDevices = ONE_DEVICE
+) -> Callable:
     """jit of (state, data, indices, count, key) -> (state, metrics): `count` steps in one call.
 
     data: Batch of uint8 images and labels, which stay on the device, or a call's own; indices: Indices of
     `steps_per_call` steps.
     metrics are arrays [steps_per_call] of which the first `count` entries hold. `count` is an argument, so that a
     run's last and shorter call is the same program. seeds_axes: for several seeds at once, where state, indices, key
-    and metrics have a leading axis for them, and `data` where this says 0.
+    and metrics have a leading axis for them, and `data` where this says 0. place: where the arrays lie.
     """
 
     def call(state, data, indices, count, key):
@@ -93,6 +96,12 @@ def compile_steps(gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None
         metrics = jax.tree.map(lambda leaf: jnp.zeros((steps_per_call,), leaf.dtype), shapes)
         return jax.lax.fori_loop(0, count, body, (state, metrics))
 
-    if seeds_axes is not None:
-        call = jax.vmap(call, in_axes=(0, seeds_axes, 0, None, 0))
-    return jax.jit(call, donate_argnums=0)
+    many = seeds_axes is not None
+    if many:
+        call = jax.vmap(call, in_axes=(0, seeds_axes, 0, None, 0), spmd_axis_name=place.seed_axis)
+
+    def placed(*arguments):
+        with place.inside():
+            return call(*arguments)
+
+    return jax.jit(placed, donate_argnums=0, out_shardings=place.outputs(many))

@@ -1,169 +1,45 @@
-"""The host loop: calls of several compiled steps for one seed or many, what is due between them, interrupts."""
+"""Trains a config in a workdir: what is checked before, told of it after, and how it ends."""
 
 import contextlib
 import pathlib
 import time
 
-import jax
 from ml_collections import ConfigDict
 
-from gan_jax import build, diagnosis, seeds, steps, workdir
-from gan_jax.data.dataset import Dataset
-from gan_jax.engine import InTurn, choose_engine
+from gan_jax import config as configs
+from gan_jax import hosts, seeds, workdir
 from gan_jax.errors import Interrupted, TrainingFailed
-from gan_jax.feed import is_streamed
 from gan_jax.interrupts import Interrupts
-from gan_jax.progress import Progress
-from gan_jax.run import Run
 from gan_jax.run_data import check_data, describe, load_data
-from gan_jax.states import examples, init_state, keys, restore
-from gan_jax.types import GanState
+from gan_jax.training import Training
 
 
-class _Training:
-    """The runs of all seeds, and the engine that trains them: everything that the loop needs between two calls.
-
-    held: keeps the workdir locked until the caller lets go of it.
-    """
-
-    def __init__(
-        self,
-        config: ConfigDict,
-        folder: workdir.Workdir,
-        dataset: Dataset,
-        data_dir: str,
-        held: contextlib.ExitStack,
-    ):
-        total = build.num_steps(config, len(dataset.train.labels))
-        self.config, self.total, self.step = config, total, total
-        self.gan = build.build(config, dataset.image_shape, dataset.num_classes, total)
-        everyone = seeds.members(config, folder)
-        data = {own.seed: steps.training_data(own, dataset) for own, _ in everyone}
-        folder.start(config)
-        held.enter_context(folder.locked())
-        for own, place in everyone:
-            place.start(own)
-        self.runs = [Run(own, place, dataset, total) for own, place in seeds.unfinished(everyone)]
-        self._image_shape, self._data = dataset.image_shape, [data[run.config.seed] for run in self.runs]
-        if self.runs:
-            self._open(data_dir)
-            held.callback(self.engine.close)
-
-    def _open(self, data_dir: str) -> None:
-        """States from the newest checkpoint that every seed has, or untrained; the records go on from there."""
-        for run in self.runs:
-            run.checkpoints.remove_leftovers()
-        self.step = seeds.common_step([run.checkpoints.steps() for run in self.runs])
-        states = [self._state(i, self.step) for i in range(len(self.runs))]
-        sample, judge = jax.jit(self.gan.sample), jax.jit(self.gan.judge)
-        for run in self.runs:
-            run.open(self.step, sample, judge, data_dir)
-        step_keys = [keys(run.config.seed)[1] for run in self.runs]
-        # Seeds that read other images each have nothing to share.
-        engine = InTurn if is_streamed(self._data[0]) else choose_engine(len(self.runs))
-        self.engine = engine(self.gan, [run.config for run in self.runs], self._data, states, step_keys)
-
-    def _state(self, i: int, step: int) -> GanState:
-        """The state of a run at one of its checkpoints, or untrained at 0."""
-        run, shape = self.runs[i], self._image_shape
-        if step:
-            return restore(run.checkpoints, self.gan, run.config, shape, step)[1]
-        return init_state(self.gan, run.config, shape, examples(run.config, self._data[i]))
-
-    @property
-    def live(self) -> list[int]:
-        return [i for i, run in enumerate(self.runs) if run.live]
-
-    def advance(self) -> tuple[int, dict[int, dict]]:
-        """Dispatches one call, which never ends in the middle of a checkpoint's or a score's interval."""
-        config = self.config
-        intervals = (config.steps_per_call, config.checkpoint_every_steps, config.eval.every_steps)
-        count = min(self.total, *((self.step // n + 1) * n for n in intervals if n)) - self.step
-        metrics = self.engine.advance(self.step, count, self.live)
-        self.step += count
-        for i in metrics:
-            self.runs[i].step = self.step
-        return count, metrics
-
-    def loop(self, interrupts: Interrupts) -> None:
-        """Records of a call are written while the next one runs, and always before its samples and checkpoint."""
-        if not self.runs:
-            return
-        progress, waiting = Progress(self.total, self.step), []
-
-        def write_records():
-            while waiting:
-                last_step, count, metrics = waiting.pop(0)
-                for i, values in metrics.items():
-                    if not self.runs[i].failure:
-                        self.runs[i].record(last_step, count, values, progress.rate)
-                progress.update(last_step)
-
-        while self.live and not interrupts.received:
-            count, metrics = self.advance()
-            write_records()
-            waiting.append((self.step, count, metrics))
-            if any(self.runs[i].due(count) for i in metrics):
-                write_records()
-                for i in (i for i in metrics if not self.runs[i].failure):
-                    self.runs[i].after(count, lambda i=i: self.engine.state(i))
-                    if not self.runs[i].live:
-                        self.runs[i].save(self.engine.state(i))
-        write_records()
-        progress.close()
-        for i in self.live:
-            self.runs[i].save(self.engine.state(i))
-        self._report(progress.seconds)
-
-    def explain(self) -> None:
-        """Tells of every run that has diverged, with guard.debug, where its first bad number came from."""
-        for i, run in enumerate(self.runs):
-            if run.config.guard.debug and run.failed_step and run.failure.status == "diverged":
-                run.failure = type(run.failure)(f"{run.failure}. {self._diagnosis(i)}")
-
-    def _diagnosis(self, i: int) -> str:
-        """The steps from the last checkpoint on once more."""
-        run = self.runs[i]
-        step, key = max(run.checkpoints.steps(), default=0), keys(run.config.seed)[1]
-        engine = InTurn(self.gan, [run.config], [self._data[i]], [self._state(i, step)], [key])
-        with contextlib.closing(engine):
-            return diagnosis.repeat(self.gan.step, engine, key, range(step, run.failed_step), run.config.steps_per_call)
-
-    def save_grids(self) -> None:
-        """The last pictures of every seed that has completed."""
-        for i, run in enumerate(self.runs):
-            if run.status == "completed":
-                run.save_grid(self.engine.state(i))
-
-    def _report(self, seconds: float) -> None:
-        if self.engine.waited:
-            print(f"data: {self.engine.waited:.1f} s of {seconds:.1f} s were spent waiting for images")
-        for run in self.runs:
-            if run.validation and run.validation.any:
-                name = f"seed {run.config.seed}: " if len(self.runs) > 1 else ""
-                print(name + run.validation.summary(seconds))
-            if run.finished and run.step < self.total:
-                best = run.validation.best_step
-                print(f"stopped early at step {run.step}: validation was best at step {best}")
-
-
-def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path:
+def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path | None:
     """Trains `config` in the workdir `path`, or continues what lies there; returns the last sample grid.
 
-    With config.num_seeds > 1 each seed has a workdir of its own inside, and the first one's grid is returned.
+    With config.num_seeds > 1 each seed has a workdir of its own inside, and the first one's grid is returned. Of
+    several processes only the one that leads has a workdir; the others return None.
     """
     with Interrupts() as interrupts, contextlib.ExitStack() as held:
-        return _train(config, workdir.Workdir(path), data_dir, interrupts, held)
+        try:
+            return _train(config, workdir.Workdir(path), data_dir, interrupts, held)
+        except Exception as error:
+            if gone := hosts.lost(error):
+                raise gone from error
+            raise
 
 
 def _train(
     config: ConfigDict, folder: workdir.Workdir, data_dir: str, interrupts: Interrupts, held: contextlib.ExitStack
-) -> pathlib.Path:
-    began, before, dataset = time.time(), folder.run(), load_data(config, data_dir)
-    data = describe(dataset)
+) -> pathlib.Path | None:
+    began, dataset = time.time(), load_data(config, data_dir)
+    before, data = folder.run() if hosts.leads() else {}, describe(dataset)
+    hosts.check_same(configs.to_json(config) + data["fingerprint"])
     if "data" in before:
         check_data(folder.path, before["data"], data)
-    training = _Training(config, folder, dataset, data_dir, held)
+    training = Training(config, folder, dataset, data_dir, held)
+    if not hosts.leads():
+        return _follow(training, interrupts)
     earlier = [run.folder.run() for run in training.runs]
     about = {**workdir.provenance(), "data": data, "status": "running", "num_steps": training.total}
     for place in (folder, *(run.folder for run in training.runs if run.folder is not folder)):
@@ -172,6 +48,7 @@ def _train(
         training.loop(interrupts)
         training.explain()
         training.save_grids()
+        hosts.leave()
     finally:
         for run, old in zip(training.runs, earlier, strict=True):
             run.close(time.time() - began, old)
@@ -179,15 +56,24 @@ def _train(
             seconds = before.get("seconds", 0.0) + time.time() - began
             status = "interrupted" if training.live else "completed"
             folder.update_run(status=status, step=training.step, seconds=round(seconds, 1))
-    if interrupts.received and training.live:
+    if training.stopped and training.live:
         raise Interrupted(
-            f"{interrupts.received}: saved at step {training.step} of {training.total}; run the same command with "
+            f"{training.stopped}: saved at step {training.step} of {training.total}; run the same command with "
             f"--workdir={folder.path} to continue"
         )
     return _last_grid(training, seeds.members(config, folder))
 
 
-def _last_grid(training: _Training, everyone: list[tuple[ConfigDict, workdir.Workdir]]) -> pathlib.Path:
+def _follow(training: Training, interrupts: Interrupts) -> None:
+    """What a process does that does not lead."""
+    training.loop(interrupts)
+    training.save_grids()
+    hosts.leave()
+    if training.stopped and training.live:
+        raise Interrupted(f"{training.stopped}: process 0 saved at step {training.step} of {training.total}")
+
+
+def _last_grid(training: Training, everyone: list[tuple[ConfigDict, workdir.Workdir]]) -> pathlib.Path:
     """The grid of the first seed that has completed; a failed seed is an error where it is the only one, or all are."""
     failed = [run for run in training.runs if run.failure]
     completed = [place for _, place in everyone if place.run()["status"] == "completed"]

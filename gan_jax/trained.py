@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, build_networks, train, workdir
+from gan_jax import build, build_networks, states, workdir
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.drawing import classify, draw
 from gan_jax.errors import UserError
@@ -82,6 +82,6 @@ def load(path: str, checkpoint: str = "newest") -> Trained:
     shape = tuple(run["data"]["image_shape"])
     gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
     checkpoints, step = _stored(folder, config.keep_checkpoints, checkpoint)
-    step, state = train.restore(checkpoints, gan, config, shape, step)
+    step, state = states.restore(checkpoints, gan, config, shape, step)
     checkpoints.close()
     return Trained(folder, config, run, gan, state, step)

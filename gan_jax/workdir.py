@@ -22,8 +22,8 @@ try:
 except ImportError:  # Not on Windows: two processes are not kept apart there.
     fcntl = None
 
-# A leaf that changes what is told of a run, not the run.
-_ONLY_TELLS = "guard.debug: "
+# Leaves that change where a run is computed, or what is told of it: not the run.
+_NOT_THE_RUN = ("mesh: ", "guard.debug: ")
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -76,10 +76,13 @@ class Workdir:
         self._config, self._run = self.path / "config.json", self.path / "run.json"
 
     def start(self, config: ConfigDict) -> None:
-        """Makes the folder for a run of `config`, or checks that it already holds a run of the same."""
+        """Makes the folder for a run of `config`, or checks that it already holds a run of the same.
+
+        On other devices it is the same run.
+        """
         if self._config.exists():
             changes = configs.differences(self.config(), config)
-            if changes := [line for line in changes if not line.startswith(_ONLY_TELLS)]:
+            if changes := [line for line in changes if not line.startswith(_NOT_THE_RUN)]:
                 raise UserError(
                     f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "
                     + "; ".join(changes)

@@ -17,7 +17,7 @@ from experiments.ablations import __main__ as runner
 from experiments.ablations import one_run, plan, presets, results
 from experiments.ablations.presets import Preset
 from gan_jax import config as configs
-from gan_jax import train
+from gan_jax import training
 from gan_jax.data import sources
 from gan_jax.data.dataset import hold_out
 from gan_jax.errors import Collapsed, DataUnavailable, UserError
@@ -144,7 +144,7 @@ def test_quick_results_do_not_replace_those_of_the_full_preset(tmp_path):
 
 def test_what_a_run_leaves(places, monkeypatch, capsys):
     """Seed 0 completes, seed 1 collapses in training, seed 2 crashes where it is scored; seeds pair by their order."""
-    check, evaluate = train.Run._check, one_run.evaluate
+    check, evaluate = training.Run._check, one_run.evaluate
 
     def collapses(self, step, values):
         check(self, step, values)
@@ -156,7 +156,7 @@ def test_what_a_run_leaves(places, monkeypatch, capsys):
             raise MemoryError("no room\nat all")
         return evaluate(path, protocol, data_dir)
 
-    monkeypatch.setattr(train.Run, "_check", collapses)
+    monkeypatch.setattr(training.Run, "_check", collapses)
     monkeypatch.setattr(one_run, "evaluate", crashes)
     arm = arms(places)["plain"]
     folder = places.work / arm.hash

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import build, cli, steps, train
+from gan_jax import build, cli, states, steps
 from gan_jax.data.sources import load
 from gan_jax.errors import UserError
 from tests.test_configs import specs
@@ -56,7 +56,7 @@ def check(config):
     dataset = digits()
     data = steps.training_data(config, dataset)
     gan = build.build(config, dataset.image_shape, dataset.num_classes, config.num_steps)
-    state = train.init_state(gan, config, dataset.image_shape, train.examples(config, data))
+    state = states.init_state(gan, config, dataset.image_shape, states.examples(config, data))
     before = jax.tree.map(np.asarray, state.generator.params)
     call = steps.compile_steps(gan, config.num_steps)
     order = steps.Order(config, data)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from gan_jax import build, cli, train
+from gan_jax import build, cli, states
 from gan_jax import config as configs
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
@@ -28,7 +28,7 @@ def shape_of(config):
 def shapes_of_a_step(config, shape=(28, 28, 1)):
     """One init and one step, in shapes only."""
     gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
-    state = jax.eval_shape(lambda: train.init_state(gan, config, shape))
+    state = jax.eval_shape(lambda: states.init_state(gan, config, shape))
     sizes = (config.d_steps, config.batch_size)
     batches = Batch(jax.ShapeDtypeStruct((*sizes, *shape), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.int32))
     after, metrics = jax.eval_shape(gan.step, state, batches, jax.random.key(0))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import build, train
+from gan_jax import build, states
 from gan_jax import config as configs
 from gan_jax.gan import make_gan
 from gan_jax.types import Batch
@@ -28,7 +28,7 @@ def make(**changes):
     config = configs.load("configs/default.py")
     configs.override(config, SMALL | {key.replace("__", "."): value for key, value in changes.items()})
     gan = build.build(config, SHAPE, CLASSES, 5)
-    return gan, train.init_state(gan, config, SHAPE)
+    return gan, states.init_state(gan, config, SHAPE)
 
 
 def batches(d_steps=1, seed=0):
@@ -133,8 +133,8 @@ def test_vmap_over_seeds_equals_single_runs():
     keys, batch = jax.random.split(jax.random.key(0), 2), batches()
     first = jax.tree.map(lambda leaf: leaf[0], batch)
     init, step = jax.jit(gan.init), jax.jit(gan.step)
-    states = jax.jit(jax.vmap(gan.init, (0, None)))(keys, first)
-    together, _ = jax.jit(jax.vmap(gan.step, (0, None, 0)))(states, batch, keys)
+    several = jax.jit(jax.vmap(gan.init, (0, None)))(keys, first)
+    together, _ = jax.jit(jax.vmap(gan.step, (0, None, 0)))(several, batch, keys)
     for index in range(2):
         alone, _ = step(init(keys[index], first), batch, keys[index])
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a[index], b, rtol=1e-3, atol=1e-5), together, alone)

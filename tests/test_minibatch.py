@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import build, train
+from gan_jax import build, states
 from gan_jax import config as configs
 from gan_jax.layers.minibatch import MINIBATCH, MinibatchDiscrimination, MinibatchStddev
 from gan_jax.types import Batch
@@ -97,7 +97,7 @@ def test_the_step_advances_layers_states_once_an_update():
     images = np.random.default_rng(2).normal(size=(8, 2, 2, 1)).astype(np.float32)
     labels = np.array([0, 1, 2, 2, 0, 3, 1, 0], np.int32)
     examples = Batch(jnp.asarray(images[:3]), jnp.asarray(labels[:3]))
-    state, step = train.init_state(gan, config, (2, 2, 1), examples), jax.jit(gan.step)
+    state, step = states.init_state(gan, config, (2, 2, 1), examples), jax.jit(gan.step)
     batches = Batch(jnp.asarray(images[None, 3:]), jnp.asarray(labels[None, 3:]))
     for update in (1, 2):
         before = state.discriminator

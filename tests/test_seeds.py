@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import engine, evaluate, features, main, sample, seeds, train
+from gan_jax import engine, evaluate, features, main, sample, seeds, train, training
 from gan_jax.errors import TrainingFailed, UserError
 from gan_jax.evaluation import classifier
 from gan_jax.trained import load
@@ -49,7 +49,7 @@ def test_together_equals_the_single_run_to_rounding(many, tmp_path, monkeypatch,
         changes |= {"data.num_labels": labels, "discriminator.conditioning": "none", "discriminator.head": "class"}
         changes |= {"d_loss.classification": 1.0}
     configs.override(many, changes)
-    monkeypatch.setattr(train, "choose_engine", lambda n: engine.Together if n > 1 else engine.InTurn)
+    monkeypatch.setattr(training, "choose_engine", lambda n: engine.Together if n > 1 else engine.InTurn)
     train.train(many, str(tmp_path / "many"))
     alone(many, 4, tmp_path / "alone")
     for ours, theirs in zip(rows(tmp_path / "many" / "seed-4"), rows(tmp_path / "alone"), strict=True):
@@ -61,14 +61,14 @@ def test_together_equals_the_single_run_to_rounding(many, tmp_path, monkeypatch,
 def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(many, tmp_path, monkeypatch):
     """Killed when one seed has saved step 6 and the other has not: both go on from step 3."""
     train.train(many, str(tmp_path / "whole"))
-    save = train.Run.save
+    save = training.Run.save
 
     def dies(self, state):
         if self.step == 6 and self.config.seed == 4:
             raise KeyboardInterrupt
         save(self, state)
 
-    monkeypatch.setattr(train.Run, "save", dies)
+    monkeypatch.setattr(training.Run, "save", dies)
     with pytest.raises(KeyboardInterrupt):
         train.train(many, str(tmp_path / "broken"))
     monkeypatch.undo()
@@ -80,14 +80,14 @@ def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(many, tmp_path
 
 def test_a_failed_seed_leaves_the_others_alone(many, tmp_path, monkeypatch, capsys):
     """Seed 4 fails at step 5: seed 3 goes on, the next command leaves both as they are; one seed alone is an error."""
-    check = train.Run._check
+    check = training.Run._check
 
     def fails(self, step, values):
         if self.config.seed == 4 and step == 5:
             self.failure = TrainingFailed("seed 4 is unlucky")
         check(self, step, values)
 
-    monkeypatch.setattr(train.Run, "_check", fails)
+    monkeypatch.setattr(training.Run, "_check", fails)
     path = tmp_path / "many"
     train.train(many, str(path))
     assert "seed 4: seed 4 is unlucky" in capsys.readouterr().out

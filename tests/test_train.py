@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import checkpoint, evaluate, files, train, trained, workdir
+from gan_jax import checkpoint, evaluate, files, train, trained, training, workdir
 from gan_jax import config as configs
 from gan_jax.errors import DataUnavailable, Interrupted, InUse, TrainingFailed, UserError
 from gan_jax.records import Records, read_metrics
@@ -45,17 +45,17 @@ def test_resume_equals_the_uninterrupted_run(config, tmp_path, monkeypatch, stop
     """A run that dies between two calls, having written rows past its last checkpoint, ends up the same."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train.train(config, str(whole))
-    advance = train._Training.advance
+    advance = training.Training.advance
 
     def dies(self):
         if self.step >= stop_after:
             raise KeyboardInterrupt
         return advance(self)
 
-    monkeypatch.setattr(train._Training, "advance", dies)
+    monkeypatch.setattr(training.Training, "advance", dies)
     with pytest.raises(KeyboardInterrupt):
         train.train(config, str(broken))
-    monkeypatch.setattr(train._Training, "advance", advance)
+    monkeypatch.setattr(training.Training, "advance", advance)
     with (broken / "metrics.jsonl").open("a") as file:
         file.write('{"step": 99, "d_lo')
     train.train(config, str(broken))

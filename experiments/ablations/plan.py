@@ -71,9 +71,9 @@ def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> Con
 
 
 def run_hash(config: ConfigDict) -> str:
-    """8 hexadecimal digits that name a config whatever its seed is."""
+    """8 hexadecimal digits that name a config whatever its seed is, and the devices that it runs on."""
     table = config.to_dict()
-    del table["seed"], table["num_seeds"]
+    del table["seed"], table["num_seeds"], table["mesh"]
     return hashlib.sha256(configs.to_json(ConfigDict(table)).encode()).hexdigest()[:8]
 
 

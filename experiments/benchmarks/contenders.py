@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.benchmarks import works
 from experiments.benchmarks.processes import Contender
-from gan_jax import build, steps, train
+from gan_jax import build, states, steps
 
 OURS = "gan_jax"
 _EAGER, _CHANNELS_LAST, _COMPILE = "PyTorch eager", "PyTorch channels_last", "PyTorch compile"
@@ -33,7 +33,7 @@ def jax_turn(name: str, device: str) -> Callable[[], None]:
     shape = real.images.shape[1:]
     gan = build.build(config, shape, works.NUM_CLASSES, 1000)
     call = steps.compile_steps(gan, num_steps)
-    state = [train.init_state(gan, config, shape, works.as_floats(real))]
+    state = [states.init_state(gan, config, shape, works.as_floats(real))]
     rows = np.tile(np.arange(config.batch_size, dtype=np.int32), (num_steps, 1, 1))
     data, indices = jax.device_put(real), steps.Indices(rows, rows if real.labelled else None)
     key = jax.random.key(1)

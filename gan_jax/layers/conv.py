@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gan_jax.layers.weights import plain
+from gan_jax.mesh import num_shares, spread
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
 
@@ -205,15 +206,30 @@ def native_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     return lax.conv_transpose(x, w, (stride, stride), "SAME", dimension_numbers=_NHWC)
 
 
+def _by_share(convolve: Callable, x: jax.Array, w: jax.Array) -> jax.Array:
+    """convolve(x, w), where the devices of a mesh each take their own images in chunks.
+
+    Chunks of the whole batch would each lie on one device. Without the mesh's partition written out, every chunk's part
+    of the weight gradient would be added up between the devices, not their sum alone.
+    """
+    shares = num_shares()
+    if shares == 1 or len(x) % shares:
+        return convolve(x, w)
+    y = jax.vmap(convolve, in_axes=(0, None))(spread(_split(x, shares)), w)
+    return y.reshape(len(x), *y.shape[2:])
+
+
 def conv(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
     """Convolution, SAME padding, by the form that is fastest on the default backend."""
-    return matmul_conv(x, w, stride) if jax.default_backend() == "cpu" else native_conv(x, w, stride)
+    if jax.default_backend() == "cpu":
+        return _by_share(lambda x, w: matmul_conv(x, w, stride), x, w)
+    return native_conv(x, w, stride)
 
 
 def conv_transpose(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
     """Transposed convolution, SAME padding, by the form that is fastest on the default backend."""
     if jax.default_backend() == "cpu":
-        return matmul_conv_transpose(x, w, stride)
+        return _by_share(lambda x, w: matmul_conv_transpose(x, w, stride), x, w)
     return native_conv_transpose(x, w, stride)
 
 

@@ -1,0 +1,1 @@
+"""How a training step is shared out over devices: python -m experiments.scaling"""

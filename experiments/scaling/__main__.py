@@ -1,0 +1,65 @@
+"""How a training step is shared out over devices: python -m experiments.scaling
+
+The compiled program on 8 to 256 devices beside a model of it, the model's steps a second, the same for sweeps, and what
+host devices on this machine measure. Writes scaling.json and scaling.md to --output. Minutes on two cores.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+from experiments.scaling import report
+from gan_jax import cli, files, workdir
+
+# config -> (images a device, numbers of devices; 0: one without a mesh). Of the convolutional one so few images that
+# its layers are not cut into chunks: XLA's own count of a program's arithmetic sees one of them.
+_PROGRAMS = {"configs/cgan.py:tuned": (32, (0, 8, 32, 64, 128, 256)), "configs/cdcgan.py": (8, (0, 8, 256))}
+_HOST_DEVICES = (1, 2, 4, 8)
+
+
+def _programs() -> list[dict]:
+    from experiments.scaling.program import describe
+
+    return [describe(spec, share, count) for spec, (share, counts) in _PROGRAMS.items() for count in counts]
+
+
+def _speeds() -> list[dict]:
+    from experiments.scaling.speed import measure
+
+    return [row for spec in _PROGRAMS for row in measure(spec, _HOST_DEVICES)]
+
+
+_PARTS = {"programs": (_programs, 256), "speeds": (_speeds, max(_HOST_DEVICES))}
+
+
+def _apart(part: str) -> list[dict]:
+    """A part in a process of its own, which has as many host devices as it needs."""
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={_PARTS[part][1]}"}
+    words = [sys.executable, "-m", "experiments.scaling", "--part", part]
+    return json.loads(subprocess.run(words, stdout=subprocess.PIPE, env=environment, check=True, text=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m experiments.scaling", description=__doc__)
+    parser.add_argument("--output", default="experiments/results")
+    parser.add_argument("--part", choices=_PARTS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        print(json.dumps(_PARTS[arguments.part][0]()))
+        return
+    output, result = pathlib.Path(arguments.output), {"load_average": os.getloadavg()[0]}
+    for part in _PARTS:
+        print(part, flush=True)
+        result[part] = _apart(part)
+    result |= {"sweeps": report.sweeps(output / "ablations"), **workdir.provenance()}
+    output.mkdir(parents=True, exist_ok=True)
+    files.write_text(output / "scaling.json", json.dumps(result, indent=2) + "\n")
+    files.write_text(output / "scaling.md", report.page(result))
+    print(f"table {output / 'scaling.md'}")
+
+
+if __name__ == "__main__":
+    cli.execute(main)

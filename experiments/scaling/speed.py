@@ -1,0 +1,48 @@
+"""Steps a second on several host devices, which share the cores of one machine."""
+
+import statistics
+import time
+
+import jax
+import numpy as np
+
+from gan_jax import build, mesh, states, steps
+from gan_jax import config as configs
+from gan_jax.types import Batch
+
+_ROUNDS, _STEPS = 5, 10
+
+
+def measure(spec: str, counts: tuple[int, ...]) -> list[dict]:
+    """The median of a few rounds for each number of devices, which take turns; the whole batch is the config's."""
+    config, shape = configs.load(spec), (28, 28, 1)
+    configs.override(config, {"steps_per_call": _STEPS, "d_steps": 1})
+    gan = build.build(config, shape, 10, 1000)
+    rng = np.random.default_rng(0)
+    data = Batch(rng.integers(0, 256, (1000, *shape), np.uint8), (np.arange(1000) % 10).astype(np.int32))
+    indices, runs = steps.Order(config, data)(0, _STEPS), {}
+    for count in counts:
+        place = mesh.ManyDevices(mesh.make_mesh(f"data:{count}", jax.devices()[:count], config.batch_size, 1))
+        state = place.whole(states.init_state(gan, config, shape, states.examples(config, data)))
+        call, rows = steps.compile_steps(gan, _STEPS, place=place), place.by_example(indices, seeds=False)
+        runs[count] = [call, state, place.whole(data), rows, place.whole(jax.random.key(0))]
+    seconds = {count: [] for count in counts}
+    for _ in range(_ROUNDS + 1):
+        for count, run in runs.items():
+            call, state, own, rows, key = run
+            began = time.monotonic()
+            run[1], _ = jax.block_until_ready(call(state, own, rows, _STEPS, key))
+            seconds[count].append((time.monotonic() - began) / _STEPS)
+    # The first round compiles.
+    medians = {count: statistics.median(times[1:]) for count, times in seconds.items()}
+    return [
+        {
+            "config": spec,
+            "devices": count,
+            "batch_size": config.batch_size,
+            "steps_per_second": 1 / medians[count],
+            "slowest_to_fastest": max(seconds[count][1:]) / min(seconds[count][1:]),
+            "efficiency": medians[counts[0]] / medians[count],
+        }
+        for count in counts
+    ]

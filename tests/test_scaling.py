@@ -1,0 +1,42 @@
+"""What experiments.scaling reads from a program's text, and its page."""
+
+import json
+
+import pytest
+
+from experiments.scaling import program, report
+
+TEXT = """
+  %add = f32[8,4]{1,0} add(%a, %b), metadata={op_name="jit(placed)/while/body/add"}
+  %all-reduce.2 = (f32[], f32[4,5]{1,0}) all-reduce(%c, %d), metadata={op_name="jit(placed)/while/body/f:g"}
+  %all-gather.1 = bf16[16]{0} all-gather-start(%e), metadata={op_name="jit(placed)/h"}
+"""
+
+
+def test_collectives_are_read_from_a_program():
+    first, second = program.collectives(TEXT)
+    assert (first["kind"], first["bytes"], first["where"]) == ("all-reduce", 4 * 21, "in the loop over steps")
+    assert (second["kind"], second["bytes"], second["where"]) == ("all-gather", 32, "outside of it")
+
+
+@pytest.mark.slow
+def test_a_program_of_one_device_does_what_the_model_says():
+    """The one that the others are compared with; and a mesh of one device adds nothing up."""
+    alone, one = (program.describe("configs/cgan.py:tuned", 2, count) for count in (0, 1))
+    assert one["flops_a_device"] == pytest.approx(alone["flops_a_device"], rel=1e-3)
+    assert alone["collectives"] == one["collectives"] == []
+    assert one["model_bytes"] == 0
+
+
+def test_a_ring_sends_every_part_round_twice():
+    assert report.ring_bytes(100.0, 1) == 0
+    assert report.ring_bytes(100.0, 2) == 100
+    assert report.ring_bytes(100.0, 4) == 150
+
+
+def test_sweeps_take_completed_trainings(tmp_path):
+    seeds = {str(i): {"status": "completed", "step": 5, "seconds": s} for i, s in enumerate((1.0, 2.0, 9.0))}
+    seeds["3"] = {"status": "collapsed", "step": 2, "seconds": 100.0}
+    (tmp_path / "loss@tuned.json").write_text(json.dumps({"steps": 5, "arms": {"a": {"seeds": seeds}}}))
+    (tmp_path / "claims.json").write_text("{}")
+    assert report.sweeps(tmp_path) == [{"study": "loss@tuned", "steps": 5, "trainings": 3, "median_seconds": 2.0}]
