@@ -159,6 +159,17 @@ def test_processes_with_other_data_are_refused(tmp_path):
 
 
 @pytest.mark.faults
+def test_a_run_that_diverges_ends_all_with_3(tmp_path):
+    """Seen by process 0 alone, at a step at which nothing else is due."""
+    words = [*WORDS, "--config.objective=lsgan", "--config.g_optimizer.name=sgd", "--config.d_optimizer.name=sgd"]
+    words += ["--config.g_optimizer.learning_rate=1e30", "--config.d_optimizer.learning_rate=1e30"]
+    ends = finish(start(tmp_path, 2, words), 120)
+    assert [code for code, _ in ends] == [3, 3]
+    assert "not finite at step" in ends[0][1]
+    assert "process 0 says how" in ends[1][1]
+
+
+@pytest.mark.faults
 def test_a_mistake_of_one_process_ends_all(tmp_path):
     """Another config in the workdir: process 0 alone can see it."""
     assert [code for code, _ in finish(start(tmp_path, 2, WORDS))] == [0, 0]
