@@ -71,6 +71,8 @@ def _follow(training: Training, interrupts: Interrupts) -> None:
     hosts.leave()
     if training.stopped and training.live:
         raise Interrupted(f"{training.stopped}: process 0 saved at step {training.step} of {training.total}")
+    if training.config.num_seeds == 1 and any(run.failure for run in training.runs):
+        raise TrainingFailed("training has failed; process 0 says how")
 
 
 def _last_grid(training: Training, everyone: list[tuple[ConfigDict, workdir.Workdir]]) -> pathlib.Path:

@@ -39,15 +39,15 @@ WORDS = [
 LONG = [*WORDS, "--config.num_steps=100000", "--config.checkpoint_every_steps=20"]
 
 
-def start(folder, count, words, mesh="data:-1", slurm=False, last=()):
+def start(folder, count, words, mesh="data:-1", slurm=False, last=(), devices=1):
     """`count` processes with workdirs of their own, of which only that of process 0 should ever be made.
 
-    last: more words for the last of them.
+    last: more words for the last of them; devices: of each process.
     """
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     common = [sys.executable, "-m", "gan_jax.main", "--config", "configs/cgan.py", *words, f"--config.mesh={mesh}"]
     processes = []
     for index in range(count):
@@ -105,9 +105,10 @@ def test_slurm_says_who_is_who(one, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_seeds_on_two_processes_are_the_two_runs(one, tmp_path):
+@pytest.mark.parametrize(("mesh", "devices"), [("seed:2", 1), ("seed:2,data:2", 2)])
+def test_two_seeds_on_two_processes_are_the_two_runs(one, tmp_path, mesh, devices):
     words = [*WORDS, "--config.num_seeds=2"]
-    assert [code for code, _ in finish(start(tmp_path, 2, words, "seed:2"))] == [0, 0]
+    assert [code for code, _ in finish(start(tmp_path, 2, words, mesh, devices=devices))] == [0, 0]
     equals_one_process(tmp_path / "process-0" / "seed-0", one)
     assert rows(tmp_path / "process-0" / "seed-1") != rows(tmp_path / "process-0" / "seed-0")
 
@@ -155,6 +156,17 @@ def test_processes_with_other_data_are_refused(tmp_path):
     for code, line in finish(start(tmp_path, 2, WORDS, last=["--config.seed=5"]), 120):
         assert (code, line) == (4, "error: process 1 was given other data or another config than process 0")
     assert not list(tmp_path.glob("process-*"))
+
+
+@pytest.mark.faults
+def test_a_run_that_diverges_ends_all_with_3(tmp_path):
+    """Seen by process 0 alone, at a step at which nothing else is due."""
+    words = [*WORDS, "--config.objective=lsgan", "--config.g_optimizer.name=sgd", "--config.d_optimizer.name=sgd"]
+    words += ["--config.g_optimizer.learning_rate=1e30", "--config.d_optimizer.learning_rate=1e30"]
+    ends = finish(start(tmp_path, 2, words), 120)
+    assert [code for code, _ in ends] == [3, 3]
+    assert "not finite at step" in ends[0][1]
+    assert "process 0 says how" in ends[1][1]
 
 
 @pytest.mark.faults
