@@ -2,7 +2,8 @@
 
 XLA_FLAGS=--xla_force_host_platform_device_count=8 makes the devices; 0 is the program without a mesh. One line of JSON
 a system: for each number of devices the metrics of every step, what the devices tell each other, and the arithmetic of
-one of them. `seeds` in the place of the numbers: four seeds on 4 x 2 devices. `convolutions`: a layer in chunks.
+one of them. `seeds` in the place of the numbers: four seeds on 4 x 2 devices; `streamed`, with a data_dir for a system:
+images in files. `convolutions`: a layer in chunks.
 """
 
 import json
@@ -11,8 +12,10 @@ import sys
 import jax
 import numpy as np
 
+from experiments.benchmarks.stream_set import NAME
 from gan_jax import build, engine, mesh, states, steps
 from gan_jax import config as configs
+from gan_jax.data.sources import load
 from gan_jax.layers import conv
 from tests.test_combinations import digits, resolve
 
@@ -46,10 +49,10 @@ def train_on(kind, own, gan, dataset, where):
     return found, runs
 
 
-def communication(runs, own, where):
+def communication(runs):
     """(collectives by kind, floating-point operations of one device) in the compiled program of a run in turn."""
-    indices = where.by_example(runs._orders[0](0, STEPS), seeds=False)
-    compiled = runs._call.lower(runs._states[0], runs._data[0], indices, STEPS, runs._keys[0]).compile()
+    data, indices = runs._feeds[0](0, STEPS)
+    compiled = runs._call.lower(runs._states[0], data, indices, STEPS, runs._keys[0]).compile()
     text = compiled.as_text()
     kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
     return {kind: text.count(f" {kind}(") for kind in kinds}, compiled.cost_analysis()["flops"]
@@ -61,9 +64,21 @@ def data_parallel(spec, counts):
     for count in counts:
         where = place(f"data:{count}", config) if count else mesh.ONE_DEVICE
         (metrics,), runs = train_on(engine.InTurn, [config], gan, dataset, where)
-        collectives, flops = communication(runs, [config], where)
+        collectives, flops = communication(runs)
         result[str(count)] = {"metrics": metrics, "collectives": collectives, "flops": flops}
     return result
+
+
+def streamed(data_dir):
+    """A set that stays in files: on one device from memory, and on eight from the files."""
+    config, found = resolve("configs/cdcgan.py", ["steps_per_call=3"]), {"system": "streamed"}
+    configs.override(config, {"num_steps": STEPS, "steps_per_call": STEPS})
+    for stream, where in (("never", mesh.ONE_DEVICE), ("always", place("data:8", config))):
+        dataset = load(NAME, data_dir=data_dir, stream=stream, image_size=28, channels=1)
+        gan = build.build(config, dataset.image_shape, dataset.num_classes, STEPS)
+        (found[stream],), runs = train_on(engine.InTurn, [config], gan, dataset, where)
+        runs.close()
+    return found
 
 
 def seeds(spec):
@@ -112,6 +127,8 @@ if __name__ == "__main__":
     for spec in specs:
         if spec == "convolutions":
             done = convolutions()
+        elif counts == "streamed":
+            done = streamed(spec)
         else:
             done = seeds(spec) if counts == "seeds" else data_parallel(spec, [int(n) for n in counts.split(",")])
         print(json.dumps(done), flush=True)

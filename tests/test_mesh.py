@@ -78,6 +78,12 @@ def test_four_seeds_on_four_pairs_of_devices_are_the_four_runs(spec):
         close(ours, theirs)
 
 
+@pytest.mark.slow
+def test_images_in_files_reach_eight_devices(stored_set):
+    (result,) = on_devices("streamed", str(stored_set))
+    close(result["always"], result["never"])
+
+
 def test_a_mesh_of_one_device_trains_a_run(config, tmp_path):
     """The whole path of a run with a mesh: records, samples, checkpoints."""
     train.train(config, str(tmp_path / "plain"))
