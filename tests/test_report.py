@@ -296,7 +296,7 @@ def test_mistakes_are_one_line(tmp_path, capsys):
     assert "holds no <study>@<base>.json" in capsys.readouterr().err
     (tmp_path / "broken@tuned.json").write_text('{"study": 1')
     assert run(report, "--input", tmp_path) == 2
-    assert "broken@tuned.json is no result of an ablation study" in capsys.readouterr().err
+    assert "broken@tuned.json cannot be read" in capsys.readouterr().err
     (tmp_path / "broken@tuned.json").write_text(json.dumps(canned(arms=ARMS)))
     (tmp_path / "file").write_text("")
     assert run(report, "--input", tmp_path, "--output", tmp_path / "file" / "deeper") == 2

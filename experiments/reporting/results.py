@@ -93,6 +93,16 @@ def _curve(values: list) -> np.ndarray:
     return np.where(np.isfinite(array), array, np.nan)
 
 
+def _curves(table: dict) -> dict[str, np.ndarray]:
+    """Every curve; ValueError for one that has not a step for each value."""
+    curves = {str(name): _curve(values) for name, values in table.items()}
+    for name, curve in curves.items():
+        steps = curves.get("validation_step" if name.startswith("validation_") else "step")
+        if steps is None or steps.shape != curve.shape:
+            raise ValueError(f"the curve of {name} has not a step for each value")
+    return curves
+
+
 def _run(record: dict) -> Run:
     status = str(record["status"])
     numbers = _numbers({name: record.get(name) for name in ("seconds", "steps_per_second")})
@@ -104,7 +114,7 @@ def _run(record: dict) -> Run:
         steps_per_second=numbers.get("steps_per_second"),
         final=_numbers(record.get("final")) if status == "completed" else {},
         best=_numbers(record.get("best")) if status == "completed" else {},
-        curves={str(name): _curve(values) for name, values in (record.get("curves") or {}).items()},
+        curves=_curves(record.get("curves") or {}),
     )
 
 
@@ -146,7 +156,7 @@ def read(folder: pathlib.Path) -> list[Study]:
     studies = []
     for path in sorted(folder.glob("*@*.json")):
         try:
-            studies.append(parse(read_table(path)))
+            studies.append(parse(read_table(path, "remove it or run it again")))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UserError(f"{path} is no result of an ablation study: {error!r}; remove it or run it again") from None
     return sorted(studies, key=_place)
