@@ -27,19 +27,23 @@ def on_devices(counts, *systems):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def close(ours, theirs):
+def close(ours, theirs, later=1e-4):
+    """To rounding at the first step, and to a relative `later` at the others."""
     assert ours.keys() == theirs.keys()
     for name in ours:
-        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(ours[name][0], theirs[name][0], rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=later, atol=later / 10, err_msg=name)
 
 
 def check(result, counts):
     """The metrics of one device on all numbers of them, and programs that are really shared out."""
     one = result["0"]
     assert not any(one["collectives"].values())
+    # Some make much of a rounding: on one device, improved_cifar10 makes 1e-2 of a change of D's start by 1e-7.
+    later = 2e-2 if result["system"].startswith("configs/improved_") else 1e-4
     for count in counts:
         many = result[str(count)]
-        close(many["metrics"], one["metrics"])
+        close(many["metrics"], one["metrics"], later)
         if count > 1:
             assert many["collectives"]["all-reduce"] >= 1
             assert many["flops"] < one["flops"] * (0.35 + 0.65 / count), (count, many["flops"] / one["flops"])
