@@ -1,8 +1,8 @@
 """What the compiled step does on each of many devices, read from the program, beside a model of it.
 
 The model has no number that is fitted. A device does the arithmetic of a batch of its share, as the program of one
-device counts it. All of them add up gradients, 4 bytes a parameter: G's once, D's twice, since D looks at real and fake
-images in calls of their own and each call's part is added up before the two are put together.
+device counts it. All of them add up gradients, 4 bytes a parameter: G's once, and D's once for each of its looks at the
+images of an update, whose parts are added up before they are put together.
 """
 
 import math
@@ -73,12 +73,13 @@ def describe(spec: str, share: int, num_devices: int) -> dict:
         sum(4 * leaf.size for leaf in jax.tree.leaves(player.params))
         for player in (state.discriminator, state.generator)
     )
+    looks = 1 if build.one_look(config.discriminator) else 2
     return {
         "config": spec,
         "devices": num_devices,
         "images_a_device": share,
         "flops_a_device": compiled.cost_analysis()["flops"],
         "bytes": sum(one["bytes"] for one in found),
-        "model_bytes": 2 * d_bytes + g_bytes if num_devices > 1 else 0,
+        "model_bytes": looks * d_bytes + g_bytes if num_devices > 1 else 0,
         "collectives": found,
     }

@@ -112,7 +112,7 @@ load average {result["load_average"]:.1f} at the start.
 
 ## The compiled step on 8 to 256 devices
 A fixed number of images a device. The model of a device's arithmetic is the program of one device without a mesh on
-that many images; the model of what is added up is G's parameters and twice D's.
+that many images; the model of what is added up is G's parameters, and D's once for each of its looks (program.py).
 
 {_programs(result["programs"])}
 The largest collectives on 8 devices:
