@@ -52,7 +52,8 @@ def execute(main: Callable[[], None]) -> None:
     # TensorFlow, where it is used at all, writes event files and reads data: its notices about kernels are noise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    # In the place of what an import may have set up.
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
     # What goes wrong in a save arrives as an exception; Orbax's threads and tasks would each tell it once more.
     for noisy in ("absl", "asyncio", "orbax"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
