@@ -38,7 +38,9 @@ def _leave(message: str, code: int) -> None:
     """Ends the process at once, with one line: no library has another word on the way out."""
     abandon()
     sys.stdout.flush()
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    sys.stderr.flush()
+    # In one piece: a thread of a library may be writing too.
+    os.write(sys.stderr.fileno(), f"error: {message}\n".encode())
     os._exit(code)
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -34,21 +33,20 @@ def command(path, *words):
     return [sys.executable, "-m", "gan_jax.main", *words]
 
 
-def finish(words, **keywords):
+def finish(words):
     """(exit code, what was written to stderr without the progress lines)."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False, **keywords)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("step ")]
     return done.returncode, lines
 
 
-def limited(size):
-    """Called in the child: no file may grow beyond `size` bytes, as on a disk that is full."""
-
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    return limit
+def limited(size, words):
+    """The command where no file may grow beyond `size` bytes, as on a disk that is full."""
+    code = (
+        "import os, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    return [sys.executable, "-c", code, *words]
 
 
 @pytest.mark.faults
@@ -56,7 +54,7 @@ def limited(size):
 def test_no_file_may_grow(tmp_path, size):
     """Every size hits another file first: config, records, a checkpoint, ..."""
     path = tmp_path / "run"
-    code, lines = finish(command(path), preexec_fn=limited(size))
+    code, lines = finish(limited(size, command(path)))
     assert code in (2, 75)
     assert [line for line in lines if line.startswith("error: ")] == lines[-1:], lines
     # Before it, where the limit strikes inside of a save, a task of Orbax's may show a trace of its own.
