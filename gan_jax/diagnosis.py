@@ -83,7 +83,7 @@ class _Run:
         name = equation.primitive.name
         scope = "/".join(filter(None, (scope, str(equation.source_info.name_stack))))
         if name == "scan":
-            return self._scan(equation.params, inputs, scope)
+            return self._scan(equation, inputs, scope)
         if name in _CALLS:
             return self.program(equation.params[_CALLS[name]], inputs, scope)
         arrays = equation.primitive.bind(*(value.array for value in inputs), **equation.params)
@@ -91,10 +91,13 @@ class _Run:
         arrays = arrays if equation.primitive.multiple_results else [arrays]
         return [_Value(array, _is_finite(array), operation) for array in arrays]
 
-    def _scan(self, params: dict, inputs: Sequence[_Value], scope: str) -> list[_Value]:
-        """Turn by turn."""
-        num_consts, num_carry = params["num_consts"], params["num_carry"]
-        fixed, carry, rest = inputs[:num_consts], inputs[num_consts:][:num_carry], inputs[num_consts + num_carry :]
+    def _scan(self, equation: Any, inputs: Sequence[_Value], scope: str) -> list[_Value]:
+        """Turn by turn. What has an axis for the turns is told by its shape: versions of JAX name it differently."""
+        params, body = equation.params, getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"])
+        num_rest = sum(map(_differ, equation.invars, body.invars))
+        num_carry = len(body.outvars) - sum(map(_differ, equation.outvars, body.outvars))
+        num_fixed = len(inputs) - num_carry - num_rest
+        fixed, carry, rest = inputs[:num_fixed], inputs[num_fixed:][:num_carry], inputs[num_fixed + num_carry :]
         turns, stacked = range(params["length"]), []
         for turn in reversed(turns) if params["reverse"] else turns:
             now = [dataclasses.replace(value, array=value.array[turn]) for value in rest]
@@ -104,6 +107,11 @@ class _Run:
         if params["reverse"]:
             stacked.reverse()
         return [*carry, *(_stack(values) for values in zip(*stacked, strict=True))]
+
+
+def _differ(outside: Any, inside: Any) -> bool:
+    """Whether a variable of a scan has another shape inside of it."""
+    return outside.aval.shape != inside.aval.shape
 
 
 def _stack(values: Sequence[_Value]) -> _Value:

@@ -31,6 +31,12 @@ def due(config: ConfigDict, step: int, count: int, total: int) -> bool:
     return step == total or any(n and step // n > (step - count) // n for n in every)
 
 
+def guard_of(config: ConfigDict) -> Guard:
+    """What watches a run of this config; guard.debug is for what comes after it."""
+    bounds = {name: value for name, value in config.guard.items() if name != "debug"}
+    return Guard(**bounds, zero_means_won=choose(OBJECTIVES, config.objective, "objective").zero_means_won)
+
+
 class Shadow:
     """A seed's run in a process that does not lead: it keeps count of the steps, and hears how the run goes.
 
@@ -59,9 +65,7 @@ class Run:
 
     def __init__(self, config: ConfigDict, folder: Workdir, dataset: Dataset, total: int):
         self.config, self.folder, self.total = config, folder, total
-        zero_means_won = choose(OBJECTIVES, config.objective, "objective").zero_means_won
-        bounds = {name: value for name, value in config.guard.items() if name != "debug"}
-        self.guard = Guard(**bounds, zero_means_won=zero_means_won)
+        self.guard = guard_of(config)
         self._rates, self._dataset = build.schedules(config, total), dataset
         self.checkpoints = Checkpoints(folder.checkpoints, config.keep_checkpoints)
         self.validation, self.failure, self.failed_step = None, None, None

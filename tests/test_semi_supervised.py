@@ -11,7 +11,7 @@ import pytest
 
 from experiments.semi_supervised import __main__ as command
 from experiments.semi_supervised import one_run, plan, recipes, report, results
-from gan_jax import train
+from gan_jax import files, train
 from gan_jax.errors import UserError
 
 TINY = {
@@ -126,7 +126,7 @@ def test_seeds_at_once_leave_the_same_records(task):
 def test_groups_are_consecutive_seeds_without_a_record(task):
     cell = task.workdir / "quick/labels-4"
     cell.mkdir(parents=True)
-    (cell / "seed-001.json").write_text("{}")
+    files.write_sealed(cell / "seed-001.json", {})
     assert list(plan.groups(task._replace(at_once=3)).values()) == [[0], [2, 3]]
 
 

@@ -9,9 +9,9 @@ import pytest
 from gan_jax import augmentation, cli, learning_rates, objectives, optimizers, priors, terms
 from gan_jax import config as configs
 from gan_jax.errors import UserError
-from gan_jax.guard import Guard
 from gan_jax.layers import activations, conditioning, minibatch, norms, weights
 from gan_jax.networks import heads
+from gan_jax.run import guard_of
 from tests.test_configs import shape_of, shapes_of_a_step, specs
 
 ADAPTIVE = ("adam", "adamw", "adamax", "radam", "nadam", "lion")
@@ -57,7 +57,7 @@ PLAIN = {"real": 1.0, "fake": 0.0, "generator": 1.0, "soft": 0.0, "flip_rate": 0
 def check_pair(words, spec):
     """True where the pair works, False where it is refused as it should be."""
     config = cli.parse_config(spec, [f"--config.{word}" for word in words])
-    Guard(**config.guard, zero_means_won=True)
+    guard_of(config)
     if expected_refusal(config):
         with pytest.raises(UserError) as error:
             shapes_of_a_step(config, shape_of(config))
