@@ -17,6 +17,12 @@ from gan_jax.errors import DataUnavailable, UserError
 _LOOK_SECONDS = 0.2
 
 
+def last_line(log: pathlib.Path) -> str:
+    """What a process said last, of an error its reason."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("error: ") if lines else ""
+
+
 class Child(abc.ABC):
     """A run at work, which leaves FOLDER/seed-<s>.json for each seed, and what it said in FOLDER/log.txt."""
 
@@ -28,8 +34,7 @@ class Child(abc.ABC):
         return (self.folder / f"seed-{seed}.json").is_file()
 
     def last_line(self) -> str:
-        lines = (self.folder / "log.txt").read_text(errors="replace").strip().splitlines()
-        return lines[-1].removeprefix("error: ") if lines else ""
+        return last_line(self.folder / "log.txt")
 
     def working(self) -> bool:
         """Whether it has begun: `began` is right from then on."""

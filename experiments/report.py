@@ -53,13 +53,9 @@ def document(studies: list[Study], folder: pathlib.Path, output: pathlib.Path) -
 
 def write(path: pathlib.Path, text: str) -> None:
     """Writes a file of results; UserError where that cannot be done."""
-    try:
+    with files.writing(f"--output: {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_text(path, text)
-    except OSError as error:
-        if files.disk_is_full(error):
-            raise
-        raise UserError(f"--output: {path} cannot be written: {error.strerror}") from error
 
 
 def main() -> None:

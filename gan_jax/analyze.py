@@ -72,12 +72,8 @@ def _line(name: str, numbers: dict, folder: pathlib.Path) -> str:
 def analyze(subject: Subject, names: list[str]) -> None:
     """Runs the named analyses, each of which leaves <name>.png and <name>.json in the run's folder analysis/."""
     folder = subject.trained.folder.path / "analysis"
-    try:
+    with files.writing(str(folder)):
         folder.mkdir(exist_ok=True)
-    except OSError as error:
-        if files.disk_is_full(error):
-            raise
-        raise UserError(f"{folder} cannot be written: {error.strerror}") from error
     about = _provenance(subject)
     for index, name in enumerate(names):
         print(f"analysis {index + 1}/{len(names)}: {name}", file=sys.stderr, flush=True)

@@ -85,6 +85,17 @@ def cannot_be_reached(error: BaseException) -> str:
     return f"{error.filename}: {error.strerror}"
 
 
+@contextlib.contextmanager
+def writing(what: str) -> Iterator[None]:
+    """UserError "`what` cannot be written" for what a system refuses inside; a full disk stays what it is."""
+    try:
+        yield
+    except OSError as error:
+        if disk_is_full(error):
+            raise
+        raise UserError(f"{what} cannot be written: {error.strerror}") from error
+
+
 def disk_is_full(error: BaseException) -> bool:
     """Whether an error, or one that it arose from, says that nothing more can be written.
 

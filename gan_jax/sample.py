@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax import cli, pictures
 from gan_jax.drawing import balanced_labels
 from gan_jax.errors import UserError
-from gan_jax.files import disk_is_full, whole
+from gan_jax.files import whole, writing
 from gan_jax.trained import load
 
 
@@ -29,17 +29,13 @@ def _labels(text: str, num_images: int, num_classes: int) -> np.ndarray:
 
 
 def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray, columns: int) -> None:
-    try:
+    with writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".png":
             pictures.write_png(path, pictures.grid(images, columns))
         else:
             with whole(path) as partial:
                 np.savez(partial, images=images, labels=labels)
-    except OSError as error:
-        if disk_is_full(error):
-            raise
-        raise UserError(f"--output={path} cannot be written: {error.strerror}") from error
 
 
 def main() -> None:

@@ -153,13 +153,9 @@ def main() -> None:
     dataset = scoring_data(arguments.workdir, trained.config, trained.run, arguments.data_dir)
     images, truths = choose_images(trained, dataset, num_images, arguments.seed)
     page = render(images, truths, describe(trained, dataset, arguments.seed), arguments.feedback)
-    try:
+    with files.writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_text(path, page)
-    except OSError as error:
-        if files.disk_is_full(error):
-            raise
-        raise UserError(f"--output={path} cannot be written: {error.strerror}") from error
     if num_images != arguments.num_images:
         print(f"{num_images} images instead of {arguments.num_images}: as many real as generated ones")
     half = num_images // 2

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import config as configs
 from gan_jax.errors import InUse, UserError
-from gan_jax.files import disk_is_full, read_sealed, write_sealed
+from gan_jax.files import read_sealed, write_sealed, writing
 
 try:
     import fcntl
@@ -88,16 +88,12 @@ class Workdir:
                     + "; ".join(changes)
                 )
             return
-        try:
+        with writing(f"--workdir={self.path}"):
             if self.path.is_dir() and any(self.path.iterdir()):
                 raise UserError(f"--workdir={self.path} is not empty and holds no run; choose another folder")
             self.path.mkdir(parents=True, exist_ok=True)
             write_sealed(self._config, config.to_dict())
             self.samples.mkdir(exist_ok=True)
-        except OSError as error:
-            if disk_is_full(error):
-                raise
-            raise UserError(f"--workdir={self.path} cannot be written: {error.strerror}") from error
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

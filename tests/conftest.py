@@ -25,6 +25,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["GAN_JAX_TESTS_COMPILED"] = _COMPILED.name
 jax.config.update("jax_compilation_cache_dir", os.environ["GAN_JAX_TESTS_COMPILED"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+# Most of the tests' time is compilation, of programs that run for moments.
+jax.config.update("jax_disable_most_optimizations", True)
 # A [B, 1] logit against a [B] target must fail, not broadcast to [B, B].
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -54,10 +56,15 @@ def idx_folder(tmp_path):
     return folder
 
 
-def one_core():
-    """Words before a command that keep it on one processor: one for each of pytest's workers, as far as they go."""
+def core():
+    """A processor's number: another for each of pytest's workers, as far as they go."""
     worker, cores = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), sorted(os.sched_getaffinity(0))
-    return ["taskset", "-c", str(cores[int(worker.removeprefix("gw")) % len(cores)])]
+    return cores[int(worker.removeprefix("gw")) % len(cores)]
+
+
+def one_core():
+    """Words before a command that keep it on one processor."""
+    return ["taskset", "-c", str(core())]
 
 
 @pytest.fixture(scope="session")

@@ -169,16 +169,17 @@ def test_many_calls_leave_memory_and_open_files_flat(load_stored, workers):
     before = state()
     for step in range(40, 240, 4):
         stream(step, 4)
+    # A leak would be of fifty; JAX may start a thread or two of its own at any time.
     files, threads, memory = state()
     assert files <= before[0] + 4
-    assert threads <= before[1] + 2
+    assert threads < before[1] + 10
     assert memory < before[2] + 20
-    for _ in range(5):
+    for _ in range(20):
         stream(0, 1)
         stream.close()
     files, threads, _ = state()
     assert files <= before[0]
-    assert threads <= before[1]
+    assert threads < before[1] + 10
 
 
 _READS = """

@@ -4,8 +4,6 @@ FOLDER holds config.json; each seed trains in seed-<s>/ and leaves its record in
 """
 
 import argparse
-import contextlib
-import fcntl
 import math
 import pathlib
 import select
@@ -17,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from ml_collections import ConfigDict
 
+from experiments.locks import acquire
 from gan_jax import cli, features, train
 from gan_jax import config as configs
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed
@@ -173,14 +172,6 @@ def _stop_when_told() -> None:
         raise Interrupted("stopped by the runner; the same command continues")
 
 
-@contextlib.contextmanager
-def _alone(path: pathlib.Path):
-    """One process at a time."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.ablations.one_run", description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
@@ -189,7 +180,7 @@ def main() -> None:
     parser.add_argument("--keep_checkpoints", action="store_true")
     arguments = parser.parse_args()
     config = configs.from_json((arguments.folder / "config.json").read_text())
-    with _alone(arguments.folder.parent / ".classifier.lock"):
+    with acquire(arguments.folder.parent / ".classifier.lock", stopping=lambda: False):
         # Trained by the first process that comes here, and read by the others.
         features.classifier(train.load_data(config, arguments.data_dir), arguments.data_dir)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from experiments.locks import acquire, inherited
+from experiments.pool import last_line
 from gan_jax import seeds
 from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
 from gan_jax.records import read_metrics
@@ -41,11 +42,6 @@ def scores(config: ConfigDict, folder: pathlib.Path, name: str = METRIC) -> dict
         every.append({row["step"]: row[name] for row in read_metrics(place.metrics) if name in row})
     common = sorted(set.intersection(*map(set, every)))
     return {step: statistics.fmean(own[step] for own in every) for step in common}
-
-
-def _last_line(log: pathlib.Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("error: ") if lines else ""
 
 
 def _end(code: int, pruned: bool, reason: str) -> str:
@@ -101,8 +97,8 @@ def run(
             process.send_signal(signal.SIGTERM)
         code = process.wait()
     if not pruned and (code == Interrupted.exit_code or (code < 0 and stopping())):
-        raise Interrupted(_STOPPED if stopping() else _last_line(log))
-    reason = "" if code == 0 or pruned else _last_line(log)
+        raise Interrupted(_STOPPED if stopping() else last_line(log))
+    reason = "" if code == 0 or pruned else last_line(log)
     accuracy = list(scores(config, folder, ACCURACY).values())
     return Outcome(
         _end(code, pruned, reason),

