@@ -27,7 +27,7 @@ test: $(VENV)/.dev  ## install if need be, then the tests
 	$(BIN)/python -m pytest
 
 test-faults: $(VENV)/.dev  ## kills, full disks, damaged files, any text for any knob: minutes
-	$(BIN)/python -m pytest -m faults
+	$(BIN)/python -m pytest -m faults --dist worksteal
 
 audit: $(VENV)/.dev  ## known vulnerabilities of what is installed, by pip-audit; asks PyPI's advisory service
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
