@@ -17,6 +17,7 @@ from gan_jax import build, engine, mesh, states, steps
 from gan_jax import config as configs
 from gan_jax.data.sources import load
 from gan_jax.layers import conv
+from tests import conftest  # noqa: F401  Strict arithmetic, and nothing compiled twice.
 from tests.test_combinations import digits, resolve
 
 STEPS = 3
@@ -124,7 +125,6 @@ def convolutions():
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_numpy_rank_promotion", "raise")
     counts, *specs = sys.argv[1:]
     for spec in specs:
         if spec == "convolutions":
