@@ -21,7 +21,7 @@ from tests import conftest  # noqa: F401  Strict arithmetic, and nothing compile
 from tests.test_combinations import digits, resolve
 
 STEPS = 3
-# The kink of a ReLU makes a jump of a rounding, where a unit happens to lie on it; with smooth ones roundings stay small.
+# The kink of a ReLU makes a jump of a rounding, where a unit happens to lie on it; with smooth ones it stays small.
 SMOOTH = ["generator.activation=silu", "discriminator.activation=silu"]
 
 
