@@ -48,8 +48,8 @@ each_study = pytest.mark.parametrize("path", FILES, ids=[path.stem for path in F
 
 
 @each_study
-def test_every_third_arm_steps(path, new):
-    for _, _, config in new.get(path, [])[::3]:
+def test_an_arm_steps(path, new):
+    for _, _, config in new.get(path, [])[-1:]:
         shapes_of_a_step(config, shape_of(config))
 
 

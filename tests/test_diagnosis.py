@@ -45,7 +45,7 @@ def test_what_was_bad_before_is_named():
     assert said == "params.kernel was not finite before the step"
 
 
-@pytest.mark.parametrize("every", [0, 2])
+@pytest.mark.parametrize("every", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_run_that_diverges_says_where(config, tmp_path, every, monkeypatch):
     """D's loss takes a root of what falls below 0 some steps later, inside of a call of many steps."""
 

@@ -41,7 +41,7 @@ def test_in_turn_each_seed_is_the_single_run_and_a_run_of_its_own(many, tmp_path
     assert json.loads((tmp_path / "many" / "run.json").read_text())["status"] == "completed"
 
 
-@pytest.mark.parametrize("labels", [0, 6])
+@pytest.mark.parametrize("labels", [pytest.param(0, marks=pytest.mark.slow), 6])
 def test_together_equals_the_single_run_to_rounding(many, tmp_path, monkeypatch, labels):
     """Also where each seed draws labelled images of its own."""
     changes = {"num_steps": 20, "g_optimizer.name": "momentum", "d_optimizer.name": "momentum"}
