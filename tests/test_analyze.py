@@ -38,6 +38,7 @@ def placed(subject, path):
     return dataclasses.replace(subject, trained=types.SimpleNamespace(**parts))
 
 
+@pytest.mark.slow
 def test_analyses_of_a_run(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
     path, words, subjects, load = (

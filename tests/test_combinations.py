@@ -73,7 +73,8 @@ def check(config):
     assert np.all(np.abs(images) <= 1)
 
 
-@pytest.mark.parametrize("index", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, 30))])
+@pytest.mark.slow
+@pytest.mark.parametrize("index", range(30))
 def test_a_random_combination_trains(index):
     spec, names, config = draw(index)
     print(spec, names)
