@@ -143,24 +143,23 @@ def test_tensors_stay_within_their_storages():
             read((0, (2,), (1,)), **words)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"<!DOCTYPE html>",
-        bytes(1000),
-        pickle.dumps(3),
-        legacy({"little_endian": False}),
-        legacy({"little_endian": True}, {}, ["1"]),
-        legacy({"little_endian": True}) + raw((0, (2,), (1,))) + pickle.dumps(["0"]) + b"\4\0\0\0\0\0\0\0",
-        b"\x80\x02}r\xff\xff\xff\x7f.",  # a memo of 2^31 entries
-        archive({}),
-        archive({"data.pkl": pickle.dumps({"x": 1})}),
-        archive({"data.pkl": bytes(10**6)}, compression=zipfile.ZIP_DEFLATED),
-        archive({"byteorder": "big", "data.pkl": pickle.dumps({})}),
-    ],
-    ids=lambda data: repr(data[:12]),
-)
+DAMAGED = {
+    "empty": b"",
+    "a web page": b"<!DOCTYPE html>",
+    "zeros": bytes(1000),
+    "a number": pickle.dumps(3),
+    "big-endian": legacy({"little_endian": False}),
+    "no storage": legacy({"little_endian": True}, {}, ["1"]),
+    "short storage": legacy({"little_endian": True}) + raw((0, (2,), (1,))) + pickle.dumps(["0"]) + b"\4\0\0\0\0\0\0\0",
+    "a memo of 2^31 entries": b"\x80\x02}r\xff\xff\xff\x7f.",
+    "an empty archive": archive({}),
+    "an archive of numbers": archive({"data.pkl": pickle.dumps({"x": 1})}),
+    "a compressed archive": archive({"data.pkl": bytes(10**6)}, compression=zipfile.ZIP_DEFLATED),
+    "a big-endian archive": archive({"byteorder": "big", "data.pkl": pickle.dumps({})}),
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)  # names, since an archive's bytes hold the time
 def test_damaged_files_give_one_line(tmp_path, data):
     path = tmp_path / "damaged.pth"
     path.write_bytes(data)
