@@ -25,6 +25,7 @@ from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.config import choose
 from gan_jax.errors import UserError
+from gan_jax.files import writing
 from gan_jax.interrupts import Interrupts
 
 
@@ -137,10 +138,8 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     workdir = pathlib.Path(arguments.workdir)
-    try:
+    with writing(f"--workdir={workdir}"):
         workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--workdir={workdir} cannot be written: {error.strerror}") from error
     study = _study(arguments, config, leaves, workdir)
     trials = min(arguments.trials, space.size(leaves)) if arguments.sampler == "grid" else arguments.trials
     with Interrupts() as interrupts:
