@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from gan_jax import cli, train
+from gan_jax import cli, features, train
 from gan_jax import config as configs
 from gan_jax.data import sources
 from gan_jax.evaluation import inception, inception_weights
+from gan_jax.evaluation.classifier import Recipe
 from gan_jax.records import read_metrics
 from gan_jax.trained import load
 
@@ -92,6 +93,13 @@ def stored_copy(stored_set, tmp_path):
     """A data_dir with the same files, to be damaged, and the second one of the training split."""
     shutil.copytree(stored_set / "tfds", tmp_path / "tfds")
     return tmp_path, sorted((tmp_path / "tfds").rglob("*train.array_record*"))[1]
+
+
+@pytest.fixture
+def quick_classifier(monkeypatch):
+    """Scores by a network that is trained in a moment."""
+    recipe = Recipe(widths=(4, 8, 8), num_features=8, num_steps=5, batch_size=4)
+    monkeypatch.setattr(features, "Recipe", lambda: recipe)
 
 
 TIMING = ("steps_per_second", "validation_seconds")

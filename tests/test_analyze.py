@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import analyze, features, train
+from gan_jax import analyze, train
 from gan_jax.analysis.subject import NotApplicable
 from gan_jax.errors import UserError
-from gan_jax.evaluation import classifier
 from gan_jax.workdir import Workdir
 from tests.conftest import run
 from tests.test_analysis_latent import seen_as_pixels, spread_out, subject_of
@@ -39,8 +38,7 @@ def placed(subject, path):
 
 
 @pytest.mark.slow
-def test_analyses_of_a_run(config, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
+def test_analyses_of_a_run(config, tmp_path, monkeypatch, quick_classifier, capsys):
     path, words, subjects, load = (
         tmp_path / "run",
         ("--num_images", 50, "--data_dir", tmp_path),

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import evaluate, features, files, main, sample, train, trained
+from gan_jax import evaluate, files, main, sample, train, trained
 from gan_jax.errors import DataUnavailable, UserError
-from gan_jax.evaluation import classifier
 from tests.conftest import run
 
 # TensorFlow's own imports warn about things that are not ours.
@@ -32,10 +31,9 @@ def test_sampling(config, tmp_path):
     assert Image.open(tmp_path / "g.png").size == (20, 20)
 
 
-def test_scores_of_a_run(config, tmp_path, monkeypatch, capsys):
+def test_scores_of_a_run(config, tmp_path, quick_classifier, capsys):
     path, cache = tmp_path / "run", tmp_path / "cache"
     train.train(config, str(path))
-    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
     words = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
     assert run(evaluate, *words) == 0
     first = json.loads((path / "evaluation.json").read_text())

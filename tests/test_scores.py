@@ -74,8 +74,7 @@ def test_few_images_and_extractors_without_classes():
     assert by_class(some, other, 5)["per_class_frechet_distance"][4] is None
 
 
-def test_the_protocol_decides_split_features_generator_and_file(config, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
+def test_the_protocol_decides_split_features_generator_and_file(config, tmp_path, quick_classifier, capsys):
     configs.override(config, {"data.num_validation": 3, "num_steps": 4})
     path, cache = tmp_path / "run", tmp_path / "cache"
     train.train(config, str(path))
@@ -118,8 +117,7 @@ def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_pat
     assert score.floor > 0.95
 
 
-def test_train_on_generated_is_a_column_and_a_file_of_its_own(config, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
+def test_train_on_generated_is_a_column_and_a_file_of_its_own(config, tmp_path, quick_classifier, capsys):
     path, words = tmp_path / "run", ("--num_images", 12, "--data_dir", tmp_path / "cache", "--train_on_generated")
     train.train(config, str(path))
     assert run(evaluate, "--workdir", path, *words) == 0

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import engine, evaluate, features, main, sample, seeds, train, training
+from gan_jax import engine, evaluate, main, sample, seeds, train, training
 from gan_jax.errors import TrainingFailed, UserError
-from gan_jax.evaluation import classifier
 from gan_jax.trained import load
 from tests.conftest import arrays, rows, run
 
@@ -101,8 +100,7 @@ def test_a_failed_seed_leaves_the_others_alone(many, tmp_path, monkeypatch, caps
         alone(many, 4, tmp_path / "alone")
 
 
-def test_scores_of_many_seeds(many, words, idx_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=5, batch_size=4))
+def test_scores_of_many_seeds(many, words, idx_folder, tmp_path, quick_classifier, capsys):
     path, cache = tmp_path / "many", tmp_path / "cache"
     words = [*words, "--config.num_seeds=2", "--config.eval.at_end=true", "--config.eval.at_end_num_images=12"]
     assert run(main, "--config", "configs/cgan.py", "--workdir", path, "--data_dir", cache, *words) == 0
