@@ -51,8 +51,12 @@ def alone(code):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("spec", specs())
+def marked(spec):
+    """Systems with the other long tests, their variants with those that take longer still."""
+    return pytest.param(spec, marks=pytest.mark.slow if ":" in spec else pytest.mark.faults)
+
+
+@pytest.mark.parametrize("spec", [marked(spec) for spec in specs()])
 def test_the_same_twice(spec, tmp_path):
     of_this = "from tests import conftest, test_determinism as test; test"
     alone(f"{of_this}.run({spec!r}, {str(tmp_path / 'once')!r})")
