@@ -70,6 +70,22 @@ def test_the_same_twice(spec, tmp_path):
         assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)), name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("spec", "steps"), [("configs/cgan.py", 300), ("configs/cdcgan.py", 60)])
+def test_on_all_cores(spec, steps, tmp_path):
+    """Full size, two processes, every core: the same last bits are not promised there, and what was seen is printed."""
+    changes = CHANGES | {"num_epochs": 0, "num_steps": steps, "checkpoint_every_steps": 0, "data.name": "mnist_5k"}
+    words = [f"--config.{name}={value}" for name, value in changes.items()]
+    paths = [tmp_path / "one", tmp_path / "other"]
+    for path in paths:
+        command = [sys.executable, "-m", "gan_jax.main", "--config", spec, "--workdir", str(path), *words]
+        subprocess.run(command, check=True, capture_output=True)
+    one, other = map(rows, paths)
+    apart = [max(abs(a[key] - b[key]) / max(abs(a[key]), 1e-3) for key in a) for a, b in zip(one, other, strict=True)]
+    print(f"{spec}: {np.count_nonzero(apart)} of {steps} rows differ, by a relative {max(apart):.1e} at most")
+    assert apart[0] < 1e-5
+
+
 def test_another_seed_is_another_run(tmp_path):
     """So that the test above can fail."""
     for seed in (0, 1):
