@@ -43,18 +43,22 @@ def idx_bytes(array):
     return struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape) + array.tobytes()
 
 
-@pytest.fixture
-def idx_folder(tmp_path):
-    """A small data set of 12 + 6 images as IDX files, gzipped or not, in both spellings."""
-    folder = tmp_path / "idx"
+def write_idx(folder, **sizes):
+    """A new folder with so many images of noise a split, of three classes."""
     folder.mkdir()
     rng = np.random.default_rng(0)
-    for split, size in (("train", 12), ("test", 6)):
+    for split, size in sizes.items():
         arrays = {"images": rng.integers(0, 256, (size, 9, 9)), "labels": np.arange(size) % 3}
         for kind, array in arrays.items():
             data, name = idx_bytes(array.astype(np.uint8)), IDX_NAMES[f"{split}_{kind}"]
             (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    return folder
+
+
+@pytest.fixture
+def idx_folder(tmp_path):
+    """A small data set of 12 + 6 images as IDX files, gzipped or not, in both spellings."""
+    write_idx(tmp_path / "idx", train=12, test=6)
+    return tmp_path / "idx"
 
 
 def core():

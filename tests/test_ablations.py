@@ -1,6 +1,5 @@
 """The runner of the ablation studies: which runs there are, what a run leaves, and the command from end to end."""
 
-import gzip
 import json
 import os
 import signal
@@ -23,7 +22,7 @@ from gan_jax.data.dataset import hold_out
 from gan_jax.errors import Collapsed, DataUnavailable, UserError
 from gan_jax.evaluation import classifier
 from gan_jax.records import read_metrics
-from tests.conftest import IDX_NAMES, idx_bytes, run
+from tests.conftest import run, write_idx
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -61,12 +60,8 @@ def places(tmp_path, monkeypatch):
     monkeypatch.setitem(study.BASES, "tuned", base)
     monkeypatch.setitem(presets.PRESETS, "quick", Preset(("rates",), ("tuned",), 2, 20, 20, 12, {}))
     folder, cache, rng = tmp_path / "data", tmp_path / "cache", np.random.default_rng(0)
-    folder.mkdir()
     (cache / "classifiers").mkdir(parents=True)
-    for split, size in (("train", 60), ("test", 20)):
-        for kind, array in {"images": rng.integers(0, 256, (size, 9, 9)), "labels": np.arange(size) % 3}.items():
-            data, name = idx_bytes(array.astype(np.uint8)), IDX_NAMES[f"{split}_{kind}"]
-            (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    write_idx(folder, train=60, test=20)
     kept = hold_out(sources.load("idx", str(folder)), 15).train
     variables = classifier.template(kept.images.shape[1:], 3)
     flat = traverse_util.flatten_dict(jax.tree.map(lambda leaf: rng.uniform(0, 0.1, leaf.shape), variables), sep="/")

@@ -70,6 +70,13 @@ def test_the_same_twice(spec, tmp_path):
         assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)), name
 
 
+def test_another_seed_is_another_run(tmp_path):
+    """So that the test above can fail."""
+    for seed in (0, 1):
+        run("configs/cgan.py", tmp_path / str(seed), seed=seed, num_steps=2)
+    assert rows(tmp_path / "0") != rows(tmp_path / "1")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("spec", "steps"), [("configs/cgan.py", 300), ("configs/cdcgan.py", 60)])
 def test_on_all_cores(spec, steps, tmp_path):
@@ -84,10 +91,3 @@ def test_on_all_cores(spec, steps, tmp_path):
     apart = [max(abs(a[key] - b[key]) / max(abs(a[key]), 1e-3) for key in a) for a, b in zip(one, other, strict=True)]
     print(f"{spec}: {np.count_nonzero(apart)} of {steps} rows differ, by a relative {max(apart):.1e} at most")
     assert apart[0] < 1e-5
-
-
-def test_another_seed_is_another_run(tmp_path):
-    """So that the test above can fail."""
-    for seed in (0, 1):
-        run("configs/cgan.py", tmp_path / str(seed), seed=seed, num_steps=2)
-    assert rows(tmp_path / "0") != rows(tmp_path / "1")

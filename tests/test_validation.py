@@ -1,6 +1,5 @@
 """Scores on held-out training images: their rows, the best state, resuming, and the end of the run."""
 
-import gzip
 import json
 
 import numpy as np
@@ -15,7 +14,7 @@ from gan_jax.evaluation.prdc import precision_recall_density_coverage
 from gan_jax.records import read_metrics
 from gan_jax.trained import load
 from gan_jax.validation import METRIC
-from tests.conftest import IDX_NAMES, idx_bytes, rows
+from tests.conftest import rows, write_idx
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -43,12 +42,8 @@ def test_held_out_images_are_balanced_and_leave_the_training_split():
 @pytest.fixture
 def scored_config(config, tmp_path):
     """Runs of 60 training images, 15 of them held out, scored every second step."""
-    rng, folder = np.random.default_rng(0), tmp_path / "more"
-    folder.mkdir()
-    for split, size in (("train", 60), ("test", 6)):
-        for kind, array in {"images": rng.integers(0, 256, (size, 9, 9)), "labels": np.arange(size) % 3}.items():
-            data, name = idx_bytes(array.astype(np.uint8)), IDX_NAMES[f"{split}_{kind}"]
-            (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    folder = tmp_path / "more"
+    write_idx(folder, train=60, test=6)
     changes = {"data.dir": str(folder), "data.num_validation": 15, "eval.every_steps": 2, "eval.num_images": 12}
     configs.override(config, changes)
     return config
