@@ -21,24 +21,24 @@ from gan_jax.progress import Progress
 
 
 def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
-    """The classifier of the TRAIN split (as much as is in memory) and its hash, from the cache or trained now."""
+    """The classifier of the TRAIN split (as much as is in memory) and its name, from the cache or trained now."""
     return cached_classifier(dataset.train.in_memory(), dataset.num_classes, data_dir)
 
 
 def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tuple[Classifier, str]:
-    """The classifier of these images and labels and its hash, from the cache or trained now."""
+    """The classifier of these images and labels, from the cache or trained now, and the name of its features."""
     recipe, (images, labels) = Recipe(), split
     digest = recipe.digest(images, labels)
     folder = pathlib.Path(data_dir).expanduser() if data_dir else sources.default_data_dir()
     path = folder / "classifiers" / f"{digest}.npz"
     if path.is_file():
-        variables = _read(path, template(images.shape[1:], num_classes, recipe))
-        return Classifier(variables, num_classes, recipe), digest
-    trained = fresh_classifier(split, num_classes, f"classifier {digest}")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with whole(path) as partial:
-        np.savez(partial, **traverse_util.flatten_dict(trained.variables, sep="/"))
-    return trained, digest
+        found = Classifier(_read(path, template(images.shape[1:], num_classes, recipe)), num_classes, recipe)
+    else:
+        found = fresh_classifier(split, num_classes, f"classifier {digest}")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with whole(path) as partial:
+            np.savez(partial, **traverse_util.flatten_dict(found.variables, sep="/"))
+    return found, f"classifier-{digest}-{found.digest}"
 
 
 def fresh_classifier(split: Split, num_classes: int, what: str) -> Classifier:
@@ -65,8 +65,7 @@ def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:
 
 
 def _digits(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
-    trained, digest = classifier(dataset, data_dir)
-    return trained, f"classifier-{digest}"
+    return classifier(dataset, data_dir)
 
 
 def _pixels(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:

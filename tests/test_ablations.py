@@ -244,3 +244,12 @@ def test_runs_of_other_data_are_not_put_together():
     assert results._provenance(records[:1])["commits"] == ["a"]
     with pytest.raises(DataUnavailable, match=r"x \(here\) and y \(here\)"):
         results._provenance(records)
+
+
+def test_scores_of_other_classifiers_are_not_put_together(places):
+    campaign = results.Campaign(list(arms(places).values()), "full", 1, 2, places.work, places.out)
+    records = [{"protocol": {"features": name}} for name in ("classifier-1-a", "classifier-1-b")]
+    crashed = {"protocol": {}}
+    assert results._protocol(campaign, [crashed, records[0]])["features"] == "classifier-1-a"
+    with pytest.raises(DataUnavailable, match="scored by classifier-1-a and classifier-1-b"):
+        results._protocol(campaign, [*records, crashed])

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.test_report import HOSTILE, canned, of_scores, page_of, seed_record
+from tests.canned_studies import HOSTILE, canned, of_scores, seed_record
+from tests.test_report import page_of
 from tests.test_turing_browser import chromium, open_page  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

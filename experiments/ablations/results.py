@@ -97,7 +97,15 @@ def _without(record: dict, *names: str) -> dict:
 
 
 def _protocol(campaign: Campaign, records: list[dict]) -> dict:
-    """What is the same for all; a score that only some arms have, of conditional ones, still has its floor here."""
+    """What is the same for all; a score that only some arms have, of conditional ones, still has its floor here.
+
+    DataUnavailable where scores are in features of several classifiers.
+    """
+    if len(named := {one["protocol"]["features"] for one in records if one["protocol"]}) > 1:
+        raise DataUnavailable(
+            f"runs of one study were scored by {' and '.join(sorted(named))}, whose scores cannot be compared; choose "
+            "another --workdir"
+        )
     section = campaign.arms[0].config.eval
     merged = {"num_images": section.at_end_num_images, "validation_images": section.num_images}
     for record in records:

@@ -1,6 +1,7 @@
 """A small convolutional classifier: labels for conditional accuracy, features for Frechet distances.
 
-The recipe is fixed, so that a score's features are named by a hash of the recipe and of the images trained on.
+The recipe is fixed, so that features are named by a hash of the recipe and of the images trained on, and by one of the
+weights: another processor rounds otherwise and trains others, in whose features distances are not quite the same.
 """
 
 import dataclasses
@@ -74,6 +75,14 @@ class Classifier(NamedTuple):
     variables: Any
     num_classes: int
     recipe: Recipe = Recipe()
+
+    @property
+    def digest(self) -> str:
+        """8 hexadecimal digits that name these weights."""
+        digest = hashlib.sha256()
+        for leaf in jax.tree.leaves(self.variables):
+            digest.update(np.ascontiguousarray(leaf))
+        return digest.hexdigest()[:8]
 
     def __call__(self, images: np.ndarray, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [N, H, W, C] -> (features float32 [N, F], probabilities float32 [N, K])."""

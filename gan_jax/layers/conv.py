@@ -40,24 +40,22 @@ def _blocks(size: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
     return before, patches + span - 1, span, patches
 
 
-def patches(x: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
-    """P: every SAME-padded k x k window of x [B, H, W, C], as rows [B * H' * W', kh * kw * C].
+# XLA would otherwise fuse a copy into the matrix product and make it again for every output column, or undo a choice of
+# which factor is transposed.
+_materialize = lax.optimization_barrier
 
-    The image is cut into stride x stride blocks first, so that a window is a few whole blocks: contiguous copies
-    instead of k * k strided ones.
-    """
-    b, h, w, c = x.shape
-    (top, rows, span_h, out_h), (left, columns, span_w, out_w) = (
-        _blocks(size, k, stride) for size, k in zip((h, w), kernel, strict=True)
-    )
-    bottom, right = max(rows * stride - h - top, 0), max(columns * stride - w - left, 0)
-    x = jnp.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))[:, : rows * stride, : columns * stride]
-    x = x.reshape(b, rows, stride, columns, stride, c)
-    windows = [x[:, i : i + out_h, :, j : j + out_w] for i in range(span_h) for j in range(span_w)]
-    windows = jnp.stack(windows).reshape(span_h, span_w, b, out_h, stride, out_w, stride, c)
-    windows = windows.transpose(2, 3, 5, 0, 4, 1, 6, 7)
-    windows = windows.reshape(b, out_h, out_w, span_h * stride, span_w * stride, c)[:, :, :, : kernel[0], : kernel[1]]
-    return windows.reshape(b * out_h * out_w, kernel[0] * kernel[1] * c)
+
+def patches(x: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
+    """P: every SAME-padded k x k window of x [B, H, W, C], as rows [B * H' * W', kh * kw * C]."""
+    (b, h, w, c), out = x.shape, [math.ceil(size / stride) for size in x.shape[1:3]]
+    padding = [_same_padding(size, k, stride) for size, k in zip((h, w), kernel, strict=True)]
+    # Apart from the copies below XLA copies whole rows of channels; fused with them it would find each entry by itself.
+    x = _materialize(jnp.pad(x, ((0, 0), *padding, (0, 0))))
+    last = [(n - 1) * stride + 1 for n in out]
+    windows = [
+        x[:, i : i + last[0] : stride, j : j + last[1] : stride] for i in range(kernel[0]) for j in range(kernel[1])
+    ]
+    return jnp.concatenate(windows, axis=-1).reshape(b * out[0] * out[1], kernel[0] * kernel[1] * c)
 
 
 def overlap_add(p: jax.Array, shape: tuple[int, ...], kernel: tuple[int, int], stride: int) -> jax.Array:
@@ -81,9 +79,6 @@ def overlap_add(p: jax.Array, shape: tuple[int, ...], kernel: tuple[int, int], s
     return jnp.pad(image, after)[:, top : top + h, left : left + w]
 
 
-# XLA would otherwise fuse a copy into the matrix product and make it again for every output column, or undo a choice of
-# which factor is transposed.
-_materialize = lax.optimization_barrier
 # Patches are made for a few images at a time, so that they stay in the cache and memory does not grow k * k times.
 _CHUNK_BYTES = 1 << 22
 

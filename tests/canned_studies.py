@@ -1,0 +1,77 @@
+"""Results of ablation studies with numbers that one can work out by hand, for the tests of what reads them."""
+
+import math
+
+import numpy as np
+
+from experiments.reporting import results
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def seed_record(distance, accuracy, *, status="completed", seconds=100.0, steps=1000, reach=500, wobble=0.1, **scores):
+    """What the runner writes for one seed. Accuracy passes 80% at step `reach`, where it is told one at all."""
+    scored = np.arange(100, steps + 1, 100)
+    step = np.arange(10, steps + 1, 10)
+    curve = 0.7 + wobble * np.cos(np.arange(len(step)) * math.pi)
+    final = {"frechet_distance": distance, "conditional_accuracy": accuracy, "precision": 0.9, "recall": 0.5, **scores}
+    return {
+        "status": status,
+        "reason": "" if status == "completed" else f"it {status}",
+        "step": steps,
+        "seconds": seconds,
+        "steps_per_second": steps / seconds,
+        # Of a failed seed: those of its last checkpoint.
+        "final": final,
+        "best": {**final, "frechet_distance": distance - 1, "step": steps // 2},
+        "curves": {
+            "step": step.tolist(),
+            "d_loss": curve.tolist(),
+            "g_loss": (curve + 1).tolist(),
+            "d_grad_norm": np.full(len(step), 2.0).tolist(),
+            "g_grad_norm": np.full(len(step), 0.1).tolist(),
+            "validation_step": scored.tolist(),
+            "validation_frechet_distance": (distance + 1000 / scored).tolist(),
+            "validation_conditional_accuracy": np.where(scored >= reach, 0.9, 0.3).tolist(),
+        },
+    }
+
+
+def canned(study="optimizer", base="tuned", arms=None, baseline="adam", preset="full", seeds=3):
+    """A result file; arms: name -> list of seed records, None for one that is missing."""
+    return {
+        "study": study,
+        "base": base,
+        "baseline": baseline,
+        "preset": preset,
+        "steps": 1000,
+        "seeds": list(range(seeds)),
+        "question": "Which optimizer, the same for both players?",
+        "protocol": {"num_images": 1000, "split": "test", "features": "classifier-1", "frechet_distance_floor": 6.25},
+        "provenance": {"commit": "0123abcd", "versions": {"jax": "0.10.2"}, "device": {"platform": "cpu"}},
+        "tuned": base == "tuned",
+        "arms": {
+            name: {
+                "spelled": f"configs/ablations/{study}.py:{name}",
+                "hash": f"{index:04x}",
+                "overrides": {"d_optimizer.name": name},
+                "steps": 1000,
+                "seeds": {str(seed): record for seed, record in enumerate(records) if record is not None},
+            }
+            for index, (name, records) in enumerate((arms or {}).items())
+        },
+    }
+
+
+def of_scores(**arms):
+    """arm -> seed records with these Frechet distances; the accuracy follows from them."""
+    return {
+        name: [None if v is None else seed_record(v, 0.99 - v / 1000) for v in found] for name, found in arms.items()
+    }
+
+
+ARMS = of_scores(adam=[10.0, 12.0, 11.0], radam=[8.0, 9.5, 9.2], sgd=[60.0, 50.0, 55.0])
+
+
+def parsed(**options):
+    return results.parse(canned(**({"arms": ARMS} | options)))
