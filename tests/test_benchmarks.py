@@ -8,10 +8,11 @@ import math
 import operator
 import time
 
+import numpy as np
 import pytest
 
 from experiments.benchmarks import __main__ as benchmarks
-from experiments.benchmarks import contenders, report, streaming, summary, works
+from experiments.benchmarks import contenders, convolutions, report, streaming, summary, works
 from experiments.benchmarks.processes import Contender
 from tests.conftest import run
 
@@ -102,21 +103,48 @@ def test_layouts_are_timed_where_they_matter():
 def test_the_page_shows_every_section(tmp_path):
     spread = {"lower": 1.0, "median": 2.0, "upper": 3.0}
     row = {"temp": 2**20, "argument": 2**20, "output": 0, "total": 2**21}
+    rates = {"forward": {"gan_jax": 99.6, "torch": 200.0}, "with gradients": {"gan_jax": 50.0, "torch": 150.0}}
     result = {
         "works": {"cgan": {**work(), "provenance": PROVENANCE}},
+        "convolutions": {"batch": 128, "rows": [{"work": "cdcgan", "layer": "3x3", "gflop": 1.0, "rates": rates}]},
         "cold_start": {"seconds": {"cgan": {"gan_jax": spread}}},
         "memory": {"work": "cdcgan", "batches": {"32": row}, "bytes_per_image": 2048, "bytes_besides": 2**20},
         "seeds": {"work": "cgan", "seeds": 16, "together": spread, "in_turn": spread, "ratio": spread},
     }
-    for name in ("cold_start", "memory", "seeds"):
+    for name in ("convolutions", "cold_start", "memory", "seeds"):
         result[name]["provenance"] = PROVENANCE
     page = report.page(result)
     assert "| `cgan` | 10 (10 to 15) | 30 (25 to 35), eager | 2 (2 to 2.5) |" in page
     assert "| PyTorch channels_last | failed: CppCompileError: no / compiler | - | - | - |" in page
+    assert "| gan_jax, forward | torch, forward | gan_jax, with gradients | torch, with gradients |" in page
+    assert "| `cdcgan` | 3x3 | 100 | 200 | 50 | 150 |" in page
     for line in ("| `cgan` | gan_jax | 2 (1 to 3) |", "| 32 | 1.0 | 1.0 | 0.0 | 2.0 |", "2 KiB an image"):
         assert line in page
     report.write_chart(tmp_path / "chart.png", result["works"])
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        convolutions.Layer(6, 3, 4, 3),
+        convolutions.Layer(6, 3, 4, 4, stride=2),
+        convolutions.Layer(3, 4, 3, 4, stride=2, transposed=True),
+    ],
+    ids=str,
+)
+def test_single_convolutions_are_the_same_in_every_form(torch, layer, monkeypatch):
+    monkeypatch.setattr(convolutions, "BATCH", 2)
+    x, w, dy = layer.arrays()
+    turn = (lambda kernel: kernel[::-1, ::-1]) if layer.transposed else (lambda kernel: kernel)
+    forward, gradients = convolutions.torch_passes(layer, (x, turn(w).copy(), dy), "cpu")
+    y, dx, dw = (tensor.detach().numpy() for tensor in (forward(), *gradients()))
+    dw = turn(dw.transpose((2, 3, 0, 1) if layer.transposed else (2, 3, 1, 0)))
+    for label in (contenders.OURS, convolutions.XLA):
+        forward, gradients = convolutions.jax_passes(layer, (x, w, dy), label)
+        expected = (y.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1), dw)
+        for found, theirs in zip((forward(), *gradients()), expected, strict=True):
+            np.testing.assert_allclose(found, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_a_part_measured_anew_leaves_the_others(tmp_path, monkeypatch):

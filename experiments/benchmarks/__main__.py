@@ -1,8 +1,8 @@
 """gan_jax beside PyTorch on this machine: python -m experiments.benchmarks
 
 For each work: both frameworks' first losses from the same weights must agree; then gan_jax and PyTorch's ways to run
-take turns. Besides: cold starts, memory by batch size, many seeds in one program. Needs PyTorch: pip install torch
-The results go to --output: benchmark.json, benchmark.md, benchmark.png.
+take turns. Besides: single convolutions, cold starts, memory by batch size, many seeds in one program.
+Needs PyTorch: pip install torch. The results go to --output: benchmark.json, benchmark.md, benchmark.png.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from gan_jax import cli, files, workdir
 from gan_jax.config import choose
 from gan_jax.errors import UserError
 
-_OTHERS = ("cold_start", "memory", "seeds")
+_OTHERS = ("convolutions", "cold_start", "memory", "seeds")
 _COLD_STARTS, _SEED_ROUNDS = 3, 7
 
 
@@ -55,10 +55,11 @@ def _measure_work(name: str, device: str, rounds: int, warm_seconds: float) -> d
 
 
 def _others(device: str) -> dict[str, Callable[[], dict]]:
-    from experiments.benchmarks import cold_start, memory, seeds
+    from experiments.benchmarks import cold_start, convolutions, memory, seeds
     from experiments.benchmarks.processes import apart
 
     return {
+        "convolutions": lambda: convolutions.measure(device),
         "cold_start": lambda: {"seconds": cold_start.measure(device, _COLD_STARTS)},
         "memory": lambda: apart(memory.measure),
         "seeds": lambda: apart(seeds.measure, _SEED_ROUNDS),

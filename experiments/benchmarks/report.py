@@ -89,6 +89,21 @@ def _work(name: str, work: dict) -> str:
     return f"## {name}\n\n{facts}\n{table(head, rows)}\n{_origin(work)}"
 
 
+def _convolutions(section: dict) -> str:
+    labels = list(section["rows"][0]["rates"]["forward"])
+    head = ["work", "layer", *(f"{label}, {name}" for name in ("forward", "with gradients") for label in labels)]
+    rows = [
+        [f"`{row['work']}`", row["layer"], *(f"{v:.0f}" for part in row["rates"].values() for v in part.values())]
+        for row in section["rows"]
+    ]
+    return (
+        f"## Single convolutions\n\nGFLOP/s at batch {section['batch']}, the fastest turn; with both gradients the "
+        "arithmetic is three times the forward pass's. The peak of a matrix product stands with the works.\n\n"
+        + table(head, rows)
+        + f"\n{_origin(section)}"
+    )
+
+
 def _cold_start(section: dict) -> str:
     rows = [
         [f"`{name}`", kind, _spread(values)]
@@ -126,7 +141,7 @@ def _seeds(section: dict) -> str:
     return text + table(["", "ms"], rows) + f"\n{_origin(section)}"
 
 
-_SECTIONS = {"cold_start": _cold_start, "memory": _memory, "seeds": _seeds}
+_SECTIONS = {"convolutions": _convolutions, "cold_start": _cold_start, "memory": _memory, "seeds": _seeds}
 
 
 def page(result: dict) -> str:
