@@ -10,7 +10,6 @@ and G's batch norm has no gain. D is averaged for the test.
 
 The paper: 93 +- 6.5 errors of 10,000 test images with 100 labels, over 10 draws of them, after 300 epochs.
 `configs/improved_mnist.py:short` has 100 epochs and `:quick` 20, the rate falling over their second half.
-G sees D's features after the noise of their layer, where the published code takes them before it.
 """
 
 from ml_collections import ConfigDict

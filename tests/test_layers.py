@@ -205,14 +205,17 @@ class Probe(nn.Module):
 
 @pytest.mark.parametrize(
     ("order", "expected"),
-    [("norm_activation", lambda x: ((x + 1) * 2) ** 2 - 3), ("activation_norm", lambda x: (x * 2) ** 2 + 1 - 3)],
+    [("norm_activation", lambda x: ((x + 1) * 2) ** 2), ("activation_norm", lambda x: (x * 2) ** 2 + 1)],
 )
 def test_order_of_norm_activation_dropout_and_noise(order, expected):
     parts = {"norm": lambda x: x + 1, "dropout": lambda x: x**2, "noise": lambda x: x - 3}
     parts = {name: functools.partial(Probe, function) for name, function in parts.items()}
     module = finish.Finish(norm_order=order, activation=lambda: lambda x: 2 * x, **parts)
-    np.testing.assert_allclose(module.apply({}, IMAGES, LABELS, True), expected(IMAGES), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(module.apply({}, IMAGES, LABELS, False), 2 * IMAGES, rtol=1e-6)
+    output, noisy = module.apply({}, IMAGES, LABELS, True)
+    np.testing.assert_allclose(output, expected(IMAGES), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(noisy, expected(IMAGES) - 3, rtol=1e-4, atol=1e-5)
+    for found in module.apply({}, IMAGES, LABELS, False):
+        np.testing.assert_allclose(found, 2 * IMAGES, rtol=1e-6)
 
 
 def test_norm_places():

@@ -110,12 +110,12 @@ def test_layers_of_dcgans(own, g_dense, g_convs, d_convs):
 
 
 class Mark(nn.Module):
-    """Puts the index of its layer in the place of what it gets."""
+    """The index of its layer in the place of what it gets, and for the next layer half more."""
 
     index: int
 
     def __call__(self, x, labels, train):
-        return jnp.full_like(x, self.index)
+        return jnp.full_like(x, self.index), jnp.full_like(x, self.index + 0.5)
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2, -1, -3])
@@ -131,7 +131,7 @@ def test_feature_layer_picks_its_hidden_layer(family, layer):
     # The head looks at the last layer all the same.
     dense = variables["params"]["Binary_0"]["Dense_0"]
     assert len(dense["kernel"]) == width[-1]
-    logits = np.full(SIZE, 3 * dense["kernel"].sum() + dense["bias"])
+    logits = np.full(SIZE, 3.5 * dense["kernel"].sum() + dense["bias"])
     np.testing.assert_allclose(critique.logits, logits, rtol=1e-4, atol=1e-5)
 
 

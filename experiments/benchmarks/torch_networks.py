@@ -74,6 +74,7 @@ class _Discriminator(_Base):
         super().__init__()
         section = config.discriminator
         self.noise = GaussianNoise(section.input_noise) if section.input_noise else nn.Identity()
+        self.last_noise = nn.Identity()  # features are told before it, the head sees them after it
         self.embedding = self.label_embedding(section)
 
     def add_head(self, section: ConfigDict, features: int, **shapes) -> None:
@@ -86,12 +87,13 @@ class _Discriminator(_Base):
             self.at("Projection_0/LabelEmbedding_0", self.projection, **outputs)
 
     def judge(self, features, labels) -> Critique:
-        output = self.head(features)
+        seen = self.last_noise(features)
+        output = self.head(seen)
         if self.kind == "class":
             return Critique(torch.logsumexp(output, 1), features, output)
         logits = output[:, 0]
         if self.kind == "projection":
-            logits = logits + (self.projection(labels) * features).sum(1) / features.shape[1] ** 0.5
+            logits = logits + (self.projection(labels) * seen).sum(1) / features.shape[1] ** 0.5
         return Critique(logits, features)
 
 
@@ -123,6 +125,8 @@ class MlpDiscriminator(_Discriminator):
         for index, (fan_in, fan_out) in enumerate(itertools.pairwise((pixels, *section.widths))):
             layers += [self.linear(section, f"Dense_{index}", fan_in, fan_out, inputs=None if index else image)]
             layers += [self.finish(section, index, fan_out, image=False)]
+        if section.noise:
+            self.last_noise = layers[-1].pop(-1)
         self.layers, self.unit = nn.Sequential(*layers), section.pixels == "unit"
         self.add_head(section, section.widths[-1])
 

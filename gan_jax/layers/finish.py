@@ -17,7 +17,10 @@ NORM_PLACES = {
 
 
 class Finish(nn.Module):
-    """norm -> activation -> dropout -> noise, or activation -> dropout -> norm -> noise."""
+    """norm -> activation -> dropout, or activation -> dropout -> norm; then noise.
+
+    Returns (the layer's output, what the next layer sees of it: the same with noise).
+    """
 
     norm: Callable[[], nn.Module]
     norm_order: str
@@ -26,11 +29,11 @@ class Finish(nn.Module):
     noise: Callable[[], nn.Module]
 
     @nn.compact
-    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
         norm = self.norm()
         if self.norm_order == "norm_activation":
             x = norm(x, labels, train)
         x = self.dropout()(self.activation()(x), train)
         if self.norm_order == "activation_norm":
             x = norm(x, labels, train)
-        return self.noise()(x, train)
+        return x, self.noise()(x, train)

@@ -60,14 +60,14 @@ class Generator(BaseGenerator):
         base = (height // factor, width // factor, self.widths[0])
         x = self.condition()(z, labels, train)
         x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.weight)(x, train).reshape(-1, *base)
-        x = self.finish[0]()(x, labels, train)
+        _, x = self.finish[0]()(x, labels, train)
         for index, finish in enumerate(self.finish[1:], 1):
             features = self.widths[index // self.layers_per_width]
             if index % self.layers_per_width:
                 x = Conv(features, 3, kernel_init=self.kernel_init, weight=self.weight)(x, train)
             else:
                 x = self._convolve(x, features, self.weight, train, double=True)
-            x = finish()(x, labels, train)
+            _, x = finish()(x, labels, train)
         return self.output(self._convolve(x, channels, self.output_weight, train, double=False))
 
 
@@ -75,7 +75,7 @@ class Discriminator(BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> stride-2 convolutions of `widths` -> flattened -> Critique.
 
     layers_per_width > 1 puts stride-1 3x3 convolutions of the same width in front of each of them.
-    Critique.features are the flattened outputs of the hidden layer `feature_layer`; -1 is the last.
+    Critique.features are the flattened outputs of the hidden layer `feature_layer`, before its noise; -1 is the last.
     """
 
     layers_per_width: int = 1
@@ -96,6 +96,6 @@ class Discriminator(BaseDiscriminator):
                 kernel_init=self.kernel_init,
                 weight=self.weight,
             )(x, train)
-            x = finish()(x, labels, train)
-            hidden.append(x)
+            output, x = finish()(x, labels, train)
+            hidden.append(output)
         return self.judge(x.reshape(len(x), -1), hidden[self.feature_layer], labels, train)

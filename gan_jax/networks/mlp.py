@@ -25,7 +25,7 @@ class Generator(BaseGenerator):
         x = self.condition()(z, labels, train)
         for index, finish in enumerate(self.finish):
             width = self.widths[index // self.layers_per_width]
-            x = finish()(Dense(width, self.kernel_init, self.weight)(x, train), labels, train)
+            _, x = finish()(Dense(width, self.kernel_init, self.weight)(x, train), labels, train)
         x = Dense(math.prod(self.image_shape), self.kernel_init, self.output_weight)(x, train)
         return self.output(x).reshape(-1, *self.image_shape)
 
@@ -33,7 +33,7 @@ class Generator(BaseGenerator):
 class Discriminator(BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> flattened -> hidden layers of `widths` -> Critique.
 
-    Critique.features are the outputs of the hidden layer `feature_layer`; -1 is the last.
+    Critique.features are the outputs of the hidden layer `feature_layer`, before its noise; -1 is the last.
     """
 
     layers_per_width: int = 1
@@ -47,6 +47,6 @@ class Discriminator(BaseDiscriminator):
         hidden = []
         for index, finish in enumerate(self.finish):
             width = self.widths[index // self.layers_per_width]
-            x = finish()(Dense(width, self.kernel_init, self.weight)(x, train), labels, train)
-            hidden.append(x)
+            output, x = finish()(Dense(width, self.kernel_init, self.weight)(x, train), labels, train)
+            hidden.append(output)
         return self.judge(x, hidden[self.feature_layer], labels, train)

@@ -43,12 +43,12 @@ class Generator(BaseGenerator):
         x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.weight)(x, train).reshape(-1, *base)
         for index, features in enumerate(self.widths):
             before, between = self.finish[2 * index : 2 * index + 2]
-            y = self._conv(features, 3)(upsample(before()(x, labels, train)), train)
-            y = self._conv(features, 3)(between()(y, labels, train), train)
+            y = self._conv(features, 3)(upsample(before()(x, labels, train)[1]), train)
+            y = self._conv(features, 3)(between()(y, labels, train)[1], train)
             # A 1x1 convolution and nearest upsampling commute: at the smaller side it costs a quarter.
             x = y + upsample(self._conv(features, 1)(x, train))
         last = Conv(channels, 3, kernel_init=self.kernel_init, weight=self.output_weight)
-        return self.output(last(self.finish[-1]()(x, labels, train), train))
+        return self.output(last(self.finish[-1]()(x, labels, train)[1], train))
 
 
 class Discriminator(BaseDiscriminator):
@@ -70,8 +70,8 @@ class Discriminator(BaseDiscriminator):
 
     def _block(self, x, before, between, features: int, labels, train: bool, *, halve: bool) -> jax.Array:
         pool = _halve if halve else lambda image: image
-        y = self._conv(features, 3)(before()(x, labels, train) if before else x, train)
-        y = self._conv(features, 3)(between()(y, labels, train), train)
+        y = self._conv(features, 3)(before()(x, labels, train)[1] if before else x, train)
+        y = self._conv(features, 3)(between()(y, labels, train)[1], train)
         return pool(y) + (pool(self._conv(features, 1)(x, train)) if halve or x.shape[-1] != features else x)
 
     @nn.compact
@@ -81,5 +81,5 @@ class Discriminator(BaseDiscriminator):
         for index, features in enumerate(self.widths):
             pair = finishes[2 * index : 2 * index + 2]
             x = self._block(x, *pair, features, labels, train, halve=index < self.num_halvings)
-        x = jnp.sum(self.finish[-1]()(x, labels, train), axis=(1, 2))
-        return self.judge(x, x, labels, train)
+        features, x = (jnp.sum(image, axis=(1, 2)) for image in self.finish[-1]()(x, labels, train))
+        return self.judge(x, features, labels, train)
