@@ -224,6 +224,17 @@ def test_rates_thresholds_and_controls():
     assert (found.verdict, found.outcomes[0].remark) == ("undecided", "neither arm reached the threshold")
     found = verdict(claim(("radam", "adam", "lower"), metric=STEPS), never)
     assert "count with their length: adam (1000 steps)" in found.outcomes[0].remark
+    # A run that is too short to reach it is not the faster one.
+    short = {
+        "adam": [seed_record(9, 0.9, reach=r) for r in (800, 900, 800)],
+        "sgd": [seed_record(9, 0.3, reach=9999)] * 3,
+    }
+    study = canned(arms=short)
+    study["arms"]["sgd"]["steps"] = 200
+    (found,) = judge([claim(("sgd", "adam", "lower"), metric=STEPS)], [results.parse(study)])
+    assert found.verdict == "undecided"
+    assert "3 seeds of sgd, the faster by this number, ended at 200" in found.outcomes[0].remark
+    assert found.outcomes[0].p_holm < 0.05
     less = Comparison("sgd", "adam", "frechet_distance", "higher", ("radam", "nadam"))
     arms = lists(adam=LOW, sgd=HIGH, nadam=LOW, radam=HIGH)
     found = verdict(claim()._replace(comparisons=(less,)), arms)

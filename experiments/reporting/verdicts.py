@@ -9,9 +9,10 @@ outside it; `no_lower` and `no_higher` are supported by an interval that leaves 
 by the opposite effect, and refuted by the effect itself. Everything else is undecided at the given n. A claim of
 several comparisons is supported by all and refuted by any, or with needs="any" the other way round.
 
-Two guards. A failed seed's score is left out and its pair is missing: a verdict that those failures would speak
-against is undecided. And a dead run does not oscillate: where more than half of the supposedly steadier arm's runs are
-degenerate, its steadiness is undecided.
+Three guards. A failed seed's score is left out and its pair is missing: a verdict that those failures would speak
+against is undecided. A dead run does not oscillate: where more than half of the supposedly steadier arm's runs are
+degenerate, its steadiness is undecided. And a run that ended before the threshold has no number of steps to it: where
+seeds of the arm that looks faster never reached it, which is faster is undecided.
 """
 
 import math
@@ -84,8 +85,13 @@ def direction_verdict(direction: str, paired: Paired, p_holm: float | None, marg
     return REFUTED if opposite or no_room else UNDECIDED
 
 
+def _never(study: Study, arm: str) -> int:
+    """Seeds of an arm that did not reach the threshold."""
+    return sum(not math.isfinite(steps) for steps in values(study, arm, METRICS["steps_to_threshold"]).values())
+
+
 def _guard(study: Study, one: Comparison, other: str, verdict: str, paired: Paired) -> tuple[str, str]:
-    """(verdict, remark) once failed and dead runs are taken into account."""
+    """(verdict, remark) once failed, dead and short runs are taken into account."""
     if verdict not in (SUPPORTED, REFUTED):
         return verdict, ""
     if one.metric in SCORES:
@@ -102,6 +108,14 @@ def _guard(study: Study, one: Comparison, other: str, verdict: str, paired: Pair
         dead = sum(bool(degenerate(study, run)) for run in runs)
         if 2 * dead > len(runs):
             return UNDECIDED, f"{dead} of {len(runs)} runs of {steadier} are degenerate: a dead run does not oscillate"
+    if one.metric == "steps_to_threshold":
+        faster = one.arm if paired.difference < 0 else other
+        if never := _never(study, faster):
+            steps = study.arms[faster].steps
+            return (
+                UNDECIDED,
+                f"{never} seeds of {faster}, the faster by this number, ended at {steps} without reaching it",
+            )
     return verdict, ""
 
 
@@ -112,15 +126,10 @@ def _remark(study: Study, one: Comparison, other: str, paired: Paired) -> str:
         if missing:
             return f"no number for {' and '.join(missing)}: no seed completed, or the curve is missing"
         return "no seed in common" if one.metric != "steps_to_threshold" else "neither arm reached the threshold"
-    if one.metric == "steps_to_threshold":
-        never = [
-            arm
-            for arm in (one.arm, other)
-            if any(not math.isfinite(steps) for steps in values(study, arm, METRICS[one.metric]).values())
-        ]
-        if never:
-            ends = ", ".join(f"{arm} ({study.arms[arm].steps} steps)" for arm in never)
-            return f"some seeds never reached it and count with their length: {ends}"
+    never = [arm for arm in (one.arm, other) if _never(study, arm)]
+    if one.metric == "steps_to_threshold" and never:
+        ends = ", ".join(f"{arm} ({study.arms[arm].steps} steps)" for arm in never)
+        return f"some seeds never reached it and count with their length: {ends}"
     return ""
 
 
