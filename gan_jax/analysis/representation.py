@@ -43,7 +43,7 @@ def pool(x: jax.Array, side: int) -> jax.Array:
 
 
 def hidden(module: nn.Module, variables: dict, images: jax.Array, num_classes: int) -> list[jax.Array]:
-    """What every `Finish` of a discriminator returns in inference mode, in the order of the layers: [B, ..., C] each.
+    """The output of every hidden layer of a discriminator in inference mode, in their order: [B, ..., C] each.
 
     images float [B, H, W, C]. No true label enters: where features depend on a label (conditioning at the input,
     conditional norms) it is the point midway between all classes, weight 1 / K on each, the same for every image. The
@@ -58,7 +58,7 @@ def hidden(module: nn.Module, variables: dict, images: jax.Array, num_classes: i
     def keep(call: Callable, args: tuple, kwargs: dict, context: Any) -> Any:
         output = call(*args, **kwargs)
         if isinstance(context.module, Finish) and context.method_name == "__call__":
-            outputs.append(output[-len(images) :])  # The rows of a reference batch come first.
+            outputs.append(output[0][-len(images) :])  # The rows of a reference batch come first.
         return output
 
     with nn.intercept_methods(keep):
