@@ -1,7 +1,6 @@
 """Single convolutions of the works' networks, forward and with both gradients: where the time of their steps goes."""
 
 import math
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import jax
 import numpy as np
 
 from experiments.benchmarks.contenders import OURS, prepare_torch
+from experiments.benchmarks.peak import fastest
 from experiments.benchmarks.processes import apart
 from gan_jax.layers import conv
 
@@ -61,17 +61,6 @@ LAYERS = {
 }
 
 
-def _fastest(program: Callable[[], None]) -> float:
-    """Milliseconds of the fastest of several turns, after one to compile."""
-    program()
-    seconds = []
-    for _ in range(_TURNS):
-        began = time.perf_counter()
-        program()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds) * 1e3
-
-
 def jax_passes(layer: Layer, arrays: tuple, form: str) -> tuple[Callable, Callable]:
     """() -> y [B, H', W', F], and -> (dx, dw), compiled; form: OURS or XLA."""
     ours, native = (
@@ -94,7 +83,8 @@ def torch_passes(layer: Layer, arrays: tuple, device: str) -> tuple[Callable, Ca
     x, w, dy = (torch.tensor(array, device=name) for array in arrays)
     w = w.permute(2, 3, 0, 1) if layer.transposed else w.permute(3, 2, 0, 1)
     x, dy = x.permute(0, 3, 1, 2), dy.permute(0, 3, 1, 2)
-    x, w, dy = (array.contiguous(memory_format=torch.channels_last).requires_grad_() for array in (x, w, dy.detach()))
+    x, w, dy = (array.contiguous(memory_format=torch.channels_last) for array in (x, w, dy))
+    inputs = x.requires_grad_(), w.requires_grad_()
     function = torch.nn.functional.conv_transpose2d if layer.transposed else torch.nn.functional.conv2d
     padding = (layer.kernel - 1) // 2
     wait = torch.cuda.synchronize if name == "cuda" else lambda: None
@@ -106,7 +96,7 @@ def torch_passes(layer: Layer, arrays: tuple, device: str) -> tuple[Callable, Ca
         return y
 
     def gradients():
-        found = torch.autograd.grad(function(x, w, stride=layer.stride, padding=padding), (x, w), dy.detach())
+        found = torch.autograd.grad(function(x, w, stride=layer.stride, padding=padding), inputs, dy)
         wait()
         return found
 
@@ -114,12 +104,12 @@ def torch_passes(layer: Layer, arrays: tuple, device: str) -> tuple[Callable, Ca
 
 
 def _times(label: str, device: str) -> dict[str, list[float]]:
-    """layer -> milliseconds of each pass."""
+    """layer -> seconds of each pass."""
     found = {}
     for layer in (layer for layers in LAYERS.values() for layer in layers):
         arrays = layer.arrays()
         passes = torch_passes(layer, arrays, device) if label == TORCH else jax_passes(layer, arrays, label)
-        found[str(layer)] = [_fastest(one) for one in passes]
+        found[str(layer)] = [fastest(one, _TURNS) for one in passes]
     return found
 
 
@@ -131,7 +121,7 @@ def measure(device: str) -> dict:
         for layer in layers:
             rates = {}
             for index, (name, share) in enumerate(_PASSES.items()):
-                fastest = {label: min(times[label][str(layer)][index] for times in rounds) for label in rounds[0]}
-                rates[name] = {label: float(f"{share * layer.gflop / ms * 1e3:.4g}") for label, ms in fastest.items()}
+                least = {label: min(times[label][str(layer)][index] for times in rounds) for label in rounds[0]}
+                rates[name] = {label: float(f"{share * layer.gflop / time:.4g}") for label, time in least.items()}
             rows.append({"work": work, "layer": str(layer), "gflop": round(layer.gflop, 4), "rates": rates})
     return {"batch": BATCH, "rows": rows}

@@ -15,15 +15,20 @@ SIZES = (1024, 1536, 2048, 3072)
 _REPEATS = 6
 
 
+def fastest(program: Callable[[], None], turns: int) -> float:
+    """Seconds of the fastest of several turns, after one to compile."""
+    program()
+    seconds = []
+    for _ in range(turns):
+        began = time.perf_counter()
+        program()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
 def _best(multiply: Callable[[], None], size: int) -> float:
     """GFLOP/s of the fastest of several products of two [size, size] matrices."""
-    multiply()
-    seconds = []
-    for _ in range(_REPEATS):
-        began = time.perf_counter()
-        multiply()
-        seconds.append(time.perf_counter() - began)
-    return 2 * size**3 / min(seconds) / 1e9
+    return 2 * size**3 / fastest(multiply, _REPEATS) / 1e9
 
 
 def jax_matmul() -> dict[int, float]:

@@ -90,8 +90,8 @@ def _work(name: str, work: dict) -> str:
 
 
 def _convolutions(section: dict) -> str:
-    labels = list(section["rows"][0]["rates"]["forward"])
-    head = ["work", "layer", *(f"{label}, {name}" for name in ("forward", "with gradients") for label in labels)]
+    first = section["rows"][0]["rates"]
+    head = ["work", "layer", *(f"{label}, {name}" for name, part in first.items() for label in part)]
     rows = [
         [f"`{row['work']}`", row["layer"], *(f"{v:.0f}" for part in row["rates"].values() for v in part.values())]
         for row in section["rows"]

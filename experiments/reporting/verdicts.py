@@ -126,11 +126,10 @@ def _remark(study: Study, one: Comparison, other: str, paired: Paired) -> str:
         if missing:
             return f"no number for {' and '.join(missing)}: no seed completed, or the curve is missing"
         return "no seed in common" if one.metric != "steps_to_threshold" else "neither arm reached the threshold"
-    never = [arm for arm in (one.arm, other) if _never(study, arm)]
-    if one.metric == "steps_to_threshold" and never:
-        ends = ", ".join(f"{arm} ({study.arms[arm].steps} steps)" for arm in never)
-        return f"some seeds never reached it and count with their length: {ends}"
-    return ""
+    if one.metric != "steps_to_threshold":
+        return ""
+    ends = ", ".join(f"{arm} ({study.arms[arm].steps} steps)" for arm in (one.arm, other) if _never(study, arm))
+    return f"some seeds never reached it and count with their length: {ends}" if ends else ""
 
 
 def _arms(study: Study, one: Comparison) -> tuple[str, ...]:
