@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from gan_jax import compiler
 from gan_jax.data.dataset import BatchOrder, Dataset, balanced, to_float
 from gan_jax.errors import UserError
 from gan_jax.mesh import ONE_DEVICE, ManyDevices, OneDevice, spread
@@ -104,4 +105,4 @@ def compile_steps(
         with place.inside():
             return call(*arguments)
 
-    return jax.jit(placed, donate_argnums=0, out_shardings=place.outputs(many))
+    return compiler.jit(placed, donate_argnums=0, out_shardings=place.outputs(many))

@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, build_networks, states, workdir
+from gan_jax import build, build_networks, compiler, states, workdir
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.drawing import classify, draw
 from gan_jax.errors import UserError
@@ -48,11 +47,11 @@ class Trained(NamedTuple):
         state = self.state
         if raw:
             state = state._replace(generator=state.generator._replace(average={}))
-        return draw(jax.jit(self.gan.sample), state, labels, seed)
+        return draw(compiler.jit(self.gan.sample), state, labels, seed)
 
     def class_log_probabilities(self, images: np.ndarray) -> np.ndarray:
         """The discriminator's own log p(class | image) of images uint8 [N, H, W, C]: float [N, K]."""
-        return classify(jax.jit(self.gan.judge), self.state, images, self.num_classes)
+        return classify(compiler.jit(self.gan.judge), self.state, images, self.num_classes)
 
 
 def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkpoints, int]:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, diagnosis, hosts, mesh, seeds, steps, workdir
+from gan_jax import build, compiler, diagnosis, hosts, mesh, seeds, steps, workdir
 from gan_jax.data.dataset import Dataset
 from gan_jax.engine import InTurn, Together, choose_engine
 from gan_jax.errors import UserError
@@ -61,7 +61,7 @@ class Training:
         found = self._find() if hosts.leads() else self._expect()
         step, states = hosts.from_leader(found)
         self.step = int(step)
-        sample, judge = jax.jit(self.gan.sample), jax.jit(self.gan.judge)
+        sample, judge = compiler.jit(self.gan.sample), compiler.jit(self.gan.judge)
         for run in self.runs:
             if hosts.leads():
                 run.open(self.step, sample, judge, data_dir)

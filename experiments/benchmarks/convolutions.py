@@ -10,6 +10,7 @@ import numpy as np
 from experiments.benchmarks.contenders import OURS, prepare_torch
 from experiments.benchmarks.peak import fastest
 from experiments.benchmarks.processes import apart
+from gan_jax import compiler
 from gan_jax.layers import conv
 
 BATCH, _ROUNDS, _TURNS = 128, 2, 8
@@ -71,7 +72,8 @@ def jax_passes(layer: Layer, arrays: tuple, form: str) -> tuple[Callable, Callab
     def convolve(x, w):
         return (ours if form == OURS else native)(x, w, layer.stride)
 
-    forward, gradients = jax.jit(convolve), jax.jit(lambda x, w, dy: jax.vjp(convolve, x, w)[1](dy))
+    compiled = compiler.jit if form == OURS else jax.jit
+    forward, gradients = compiled(convolve), compiled(lambda x, w, dy: jax.vjp(convolve, x, w)[1](dy))
     return lambda: jax.block_until_ready(forward(x, w)), lambda: jax.block_until_ready(gradients(x, w, dy))
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import states
+from gan_jax import compiler, states
 from gan_jax.analysis.subject import Subject, figure, save
 from gan_jax.data.dataset import Split, balanced, to_float
 from gan_jax.gan import in_use
@@ -81,7 +81,7 @@ def untrained(subject: Subject) -> dict:
 
 def in_batches(function: Callable, *arrays: np.ndarray) -> Any:
     """function(*arrays) of many rows, a batch at a time, as NumPy; the last batch is filled up: one program for all."""
-    parts, program, size = [], jax.jit(function), min(_BATCH_SIZE, len(arrays[0]))
+    parts, program, size = [], compiler.jit(function), min(_BATCH_SIZE, len(arrays[0]))
     for start in range(0, len(arrays[0]), size):
         batch = [array[start : start + size] for array in arrays]
         count = len(batch[0])

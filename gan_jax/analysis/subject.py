@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from gan_jax import compiler
 from gan_jax.data.dataset import Dataset, Split, to_uint8
 from gan_jax.drawing import balanced_labels
 from gan_jax.files import whole
@@ -87,7 +88,7 @@ class Subject:
 
     @functools.cached_property
     def _program(self) -> Callable:
-        return jax.jit(self.trained.gan.generate)
+        return compiler.jit(self.trained.gan.generate)
 
     def see(self, images: np.ndarray, labels: np.ndarray) -> Examples:
         """Images with what the classifier says of them."""

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from gan_jax import compiler
 from gan_jax.layers.conv import Conv
 
 
@@ -66,7 +67,7 @@ def _inference(recipe: Recipe, num_classes: int) -> Callable:
         logits, features = network.apply(variables, _to_float(batch), train=False)
         return features, jax.nn.softmax(logits)
 
-    return jax.jit(apply)
+    return compiler.jit(apply)
 
 
 class Classifier(NamedTuple):
@@ -149,7 +150,7 @@ def train_classifier(
         updates, opt_state = optimizer.update(gradients, opt_state, params)
         return optax.apply_updates(params, updates), stats, opt_state
 
-    steps = jax.jit(lambda carry, first, last: jax.lax.fori_loop(first, last, step, carry), donate_argnums=0)
+    steps = compiler.jit(lambda carry, first, last: jax.lax.fori_loop(first, last, step, carry), donate_argnums=0)
     params = variables.pop("params")
     carry = (params, variables, optimizer.init(params))
     for first in range(0, recipe.num_steps, 50):

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import compiler
 from gan_jax.evaluation.inception_resize import resize_bilinear
 
 NAME = "inception-2015-12-05-6726825d"
@@ -186,8 +187,10 @@ def _prepare(images: np.ndarray) -> jax.Array:
     return (resize_bilinear(images, IMAGE_SIZE, IMAGE_SIZE) - 128.0) / 128.0
 
 
-# Apart from the resizing, so that a new image size does not compile the network again.
-_infer = jax.jit(InceptionV3().apply)
+@functools.cache
+def _inference() -> Callable:
+    """(variables, prepared images) -> features; apart from the resizing, so that a new size compiles no second one."""
+    return compiler.jit(InceptionV3().apply)
 
 
 class InceptionFeatures(NamedTuple):
@@ -210,7 +213,7 @@ class InceptionFeatures(NamedTuple):
             batch = images[start : start + batch_size]
             # The last batch is filled up, so that one program serves them all.
             full = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch), axis=0)])
-            seen, without_bias, biased = _infer(variables, _prepare(full))
+            seen, without_bias, biased = _inference()(variables, _prepare(full))
             features.append(np.asarray(seen)[: len(batch)])
             logits.append(np.asarray(biased if self.with_bias else without_bias)[: len(batch)])
         return np.concatenate(features), np.concatenate(logits)

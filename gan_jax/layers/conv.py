@@ -7,9 +7,10 @@ with one linear map P ("patches", im2col) and its transpose P^T ("overlap-add", 
     convolution             y = P(x) W        dx = P^T(dy W^T)    dW = P(x)^T dy
     transposed convolution  y = P^T(x W^T)    dx = P(dy) W        dW = P(dy)^T x
 
-with x as rows of channels and W of shape [k * k * C, F]. The first product is the native convolution itself; so is dx
-at stride 1, with the kernel turned round. On GPU and TPU the native operations are used throughout. Both forms agree to
-float32 rounding in value and in every gradient, for any stride, kernel and image size, with SAME padding.
+with x as rows of channels and W of shape [k * k * C, F]. The first product is the native convolution itself; at stride
+1 so are its gradients, dx with the kernel turned round, dW with batch and channels exchanged. On GPU and TPU the native
+operations are used throughout. Both forms agree to float32 rounding in value and in every gradient, for any stride,
+kernel and image size, with SAME padding.
 """
 
 import functools
@@ -21,63 +22,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.layers.patches import materialize, overlap_add, patches
 from gan_jax.layers.weights import plain
 from gan_jax.mesh import num_shares, spread
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
-
-
-def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """The (before, after) zeros of SAME padding: the output has ceil(size / stride) entries, the odd zero goes last."""
-    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
-def _blocks(size: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
-    """How one axis is cut into blocks of `stride`: (zeros before, blocks, blocks a patch spans, patches)."""
-    before, _ = _same_padding(size, kernel, stride)
-    span, patches = math.ceil(kernel / stride), math.ceil(size / stride)
-    return before, patches + span - 1, span, patches
-
-
-# XLA would otherwise fuse a copy into the matrix product and make it again for every output column, or undo a choice of
-# which factor is transposed.
-_materialize = lax.optimization_barrier
-
-
-def patches(x: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
-    """P: every SAME-padded k x k window of x [B, H, W, C], as rows [B * H' * W', kh * kw * C]."""
-    (b, h, w, c), out = x.shape, [math.ceil(size / stride) for size in x.shape[1:3]]
-    padding = [_same_padding(size, k, stride) for size, k in zip((h, w), kernel, strict=True)]
-    # Apart from the copies below XLA copies whole rows of channels; fused with them it would find each entry by itself.
-    x = _materialize(jnp.pad(x, ((0, 0), *padding, (0, 0))))
-    last = [(n - 1) * stride + 1 for n in out]
-    windows = [
-        x[:, i : i + last[0] : stride, j : j + last[1] : stride] for i in range(kernel[0]) for j in range(kernel[1])
-    ]
-    return jnp.concatenate(windows, axis=-1).reshape(b * out[0] * out[1], kernel[0] * kernel[1] * c)
-
-
-def overlap_add(p: jax.Array, shape: tuple[int, ...], kernel: tuple[int, int], stride: int) -> jax.Array:
-    """P^T: rows [B * H' * W', kh * kw * C] added back into an image of `shape` [B, H, W, C] at their windows."""
-    b, h, w, c = shape
-    (top, rows, span_h, out_h), (left, columns, span_w, out_w) = (
-        _blocks(size, k, stride) for size, k in zip((h, w), kernel, strict=True)
-    )
-    p = p.reshape(b, out_h, out_w, *kernel, c)
-    missing = (span_h * stride - kernel[0], span_w * stride - kernel[1])
-    p = jnp.pad(p, ((0, 0), (0, 0), (0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
-    p = p.reshape(b, out_h, out_w, span_h, stride, span_w, stride, c)
-    image = sum(
-        jnp.pad(p[:, :, :, i, :, j], ((0, 0), (i, span_h - 1 - i), (j, span_w - 1 - j), (0, 0), (0, 0), (0, 0)))
-        for i in range(span_h)
-        for j in range(span_w)
-    )
-    image = image.transpose(0, 1, 3, 2, 4, 5).reshape(b, rows * stride, columns * stride, c)
-    # A stride wider than the kernel leaves pixels that no window reads: they stay zero.
-    after = ((0, 0), (0, max(top + h - rows * stride, 0)), (0, max(left + w - columns * stride, 0)), (0, 0))
-    return jnp.pad(image, after)[:, top : top + h, left : left + w]
-
 
 # Patches are made for a few images at a time, so that they stay in the cache and memory does not grow k * k times.
 _CHUNK_BYTES = 1 << 22
@@ -100,7 +49,19 @@ def _split(x: jax.Array, chunks: int) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def matmul_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     """Convolution of x [B, H, W, C] with w [kh, kw, C, F], SAME padding; its gradients are matrix products."""
+    # A product with fewer columns than a vector register has entries takes as long as a full one.
+    if stride == 1 and 1 < w.shape[-1] <= 4 and not x.shape[1] % 2 and not x.shape[2] % 2:
+        return _four_at_once(x, w)
     return native_conv(x, w, stride)
+
+
+def _four_at_once(x: jax.Array, w: jax.Array) -> jax.Array:
+    """The convolution of stride 1, 2 x 2 pixels at a time: of stride 2, with a kernel one larger for each of them."""
+    kernels = [jnp.pad(w, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
+    y = native_conv(x, jnp.concatenate(kernels, axis=-1), 2)
+    b, rows, columns, _ = y.shape
+    y = y.reshape(b, rows, columns, 2, 2, -1).swapaxes(2, 3)
+    return y.reshape(b, 2 * rows, 2 * columns, -1)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -110,18 +71,18 @@ def _adjoint(y: jax.Array, w: jax.Array, stride: int, shape: tuple[int, ...]) ->
     part_shape = (shape[0] // chunks, *shape[1:])
 
     def part(y):
-        return overlap_add(_materialize(_flat(y) @ _flat(w).T), part_shape, w.shape[:2], stride)
+        return overlap_add(materialize(_flat(y) @ _flat(w).T), part_shape, w.shape[:2], stride)
 
     return lax.map(part, _split(y, chunks)).reshape(shape)
 
 
 def _weight_product(rows: jax.Array, y: jax.Array) -> jax.Array:
     """(P^T y)^T [F, k * k * C] from P's rows and y. The CPU's matrix product is twice as fast this way round."""
-    return _materialize(_flat(y).T) @ rows
+    return materialize(_flat(y).T) @ rows
 
 
 def _from_weight_product(product: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    return _materialize(product).T.reshape(shape)
+    return materialize(product).T.reshape(shape)
 
 
 def _conv_forward(x, w, stride):
@@ -133,11 +94,19 @@ def _conv_backward(stride, saved, dy):
     if stride > 1 or not w.shape[0] % 2 or not w.shape[1] % 2:
         return _adjoint(dy, w, stride, x.shape), _weight_gradient(x, dy, w.shape, stride)
     # The transpose of this convolution is one itself, with the kernel turned round; an even kernel's zeros would lie on
-    # the other side. Patches are made of whichever side has fewer channels.
+    # the other side. So is the weights' gradient, where the side with fewer channels is the image.
     dx = matmul_conv(dy, _turned(w), 1)
     if w.shape[2] <= w.shape[3]:
-        return dx, _weight_gradient(x, dy, w.shape, 1)
-    return dx, _turned(_weight_gradient(dy, x, (*w.shape[:2], w.shape[3], w.shape[2]), 1))
+        return dx, _correlation(x, dy, w.shape[:2])
+    return dx, _turned(_correlation(dy, x, w.shape[:2]))
+
+
+def _correlation(x: jax.Array, dy: jax.Array, kernel: tuple[int, int]) -> jax.Array:
+    """dW [kh, kw, C, F] at stride 1, as a convolution: of x's channels, as if a batch, with dy as the kernel."""
+    x, dy = materialize(x.transpose(3, 1, 2, 0)), materialize(dy.transpose(1, 2, 0, 3))
+    padding = [(k // 2, k // 2) for k in kernel]
+    dw = lax.conv_general_dilated(x, dy, (1, 1), padding, dimension_numbers=_NHWC)
+    return materialize(dw).transpose(1, 2, 0, 3)
 
 
 def _turned(w: jax.Array) -> jax.Array:
@@ -152,7 +121,7 @@ def _weight_gradient(x: jax.Array, dy: jax.Array, shape: tuple[int, ...], stride
 
     def add(total, part):
         x, dy = part
-        return total + _weight_product(_materialize(patches(x, shape[:2], stride)), dy), None
+        return total + _weight_product(materialize(patches(x, shape[:2], stride)), dy), None
 
     dw, _ = lax.scan(add, jnp.zeros((shape[3], rows), dy.dtype), (_split(x, chunks), _split(dy, chunks)))
     return _from_weight_product(dw, shape)
@@ -169,7 +138,7 @@ def _adjoint_backward(stride, shape, saved, dx):
 
     def add(total, part):
         dx, y = part
-        rows = _materialize(patches(dx, w.shape[:2], stride))
+        rows = materialize(patches(dx, w.shape[:2], stride))
         return total + _weight_product(rows, y), (rows @ _flat(w)).reshape(y.shape)
 
     dw, dy = lax.scan(add, jnp.zeros(_flat(w).shape[::-1], w.dtype), (_split(dx, chunks), _split(y, chunks)))

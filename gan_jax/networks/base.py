@@ -10,11 +10,6 @@ from gan_jax.layers.weights import plain
 from gan_jax.types import Critique
 
 
-def upsample(x: jax.Array) -> jax.Array:
-    """Nearest neighbour, [B, H, W, C] -> [B, 2H, 2W, C]."""
-    return x.repeat(2, axis=1).repeat(2, axis=2)
-
-
 class BaseGenerator(nn.Module):
     """(z [B, Z], labels [B], train) -> images [B, *image_shape].
 

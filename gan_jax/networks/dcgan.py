@@ -9,8 +9,9 @@ import flax.linen as nn
 import jax
 
 from gan_jax.layers.conv import Conv
+from gan_jax.layers.resampling import upsample
 from gan_jax.layers.weights import Dense
-from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, upsample
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 from gan_jax.types import Critique
 
 

@@ -8,15 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.layers.conv import Conv
+from gan_jax.layers.resampling import halve, upsample
 from gan_jax.layers.weights import Dense
-from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, upsample
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 from gan_jax.types import Critique
-
-
-def _halve(x: jax.Array) -> jax.Array:
-    """Means of 2 x 2 pixels; an odd last row or column is dropped."""
-    b, h, w, c = x.shape
-    return x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
 class Generator(BaseGenerator):
@@ -68,11 +63,11 @@ class Discriminator(BaseDiscriminator):
     def _conv(self, features: int, kernel_size: int) -> Conv:
         return Conv(features, kernel_size, kernel_init=self.kernel_init, weight=self.weight)
 
-    def _block(self, x, before, between, features: int, labels, train: bool, *, halve: bool) -> jax.Array:
-        pool = _halve if halve else lambda image: image
+    def _block(self, x, before, between, features: int, labels, train: bool, *, halves: bool) -> jax.Array:
+        pool = halve if halves else lambda image: image
         y = self._conv(features, 3)(before()(x, labels, train)[1] if before else x, train)
         y = self._conv(features, 3)(between()(y, labels, train)[1], train)
-        return pool(y) + (pool(self._conv(features, 1)(x, train)) if halve or x.shape[-1] != features else x)
+        return pool(y) + (pool(self._conv(features, 1)(x, train)) if halves or x.shape[-1] != features else x)
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
@@ -80,6 +75,6 @@ class Discriminator(BaseDiscriminator):
         finishes = [None, *self.finish]  # The first block starts with a convolution: an image is no activation.
         for index, features in enumerate(self.widths):
             pair = finishes[2 * index : 2 * index + 2]
-            x = self._block(x, *pair, features, labels, train, halve=index < self.num_halvings)
+            x = self._block(x, *pair, features, labels, train, halves=index < self.num_halvings)
         features, x = (jnp.sum(image, axis=(1, 2)) for image in self.finish[-1]()(x, labels, train))
         return self.judge(x, features, labels, train)
