@@ -178,8 +178,12 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
     d_loss, g_loss = _losses(config)
     draw = priors.make_prior(**config.prior)
     return make_gan(
-        generator=build_networks.generator(config.generator, image_shape, num_classes, config.init_batch_size),
-        discriminator=build_networks.discriminator(config.discriminator, num_classes, config.init_batch_size),
+        generator=build_networks.generator(
+            config.generator, image_shape, num_classes, config.init_batch_size, config.dtype
+        ),
+        discriminator=build_networks.discriminator(
+            config.discriminator, num_classes, config.init_batch_size, config.dtype
+        ),
         # An unconditional generator sees nothing of the real batch that would say how its own is cut.
         prior=lambda key, size: spread(draw(key, size)),
         targets=targets.make_targets(**config.targets),

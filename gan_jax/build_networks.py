@@ -120,7 +120,9 @@ def _family(section: ConfigDict, player: int, knob: str) -> tuple[type, dict[str
     return family, own
 
 
-def _network(section: ConfigDict, player: int, knob: str, num_classes: int, reference_size: int, fields) -> nn.Module:
+def _network(
+    section: ConfigDict, player: int, knob: str, num_classes: int, reference_size: int, dtype: str, fields
+) -> nn.Module:
     """A network of either player; `fields` makes what only one of them has from (kernel_init, output_weight)."""
     _check(section, knob)
     family, own = _family(section, player, knob)
@@ -141,7 +143,7 @@ def _network(section: ConfigDict, player: int, knob: str, num_classes: int, refe
             weight,
         ),
         kernel_init=kernel_init,
-        weight=weight,
+        weight=choose(weights.DTYPES, dtype, "dtype")(weight),
         **own,
         **fields(kernel_init, output_weight),
     )
@@ -164,8 +166,10 @@ def _check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None
         )
 
 
-def generator(section: ConfigDict, image_shape: tuple, num_classes: int, reference_size: int) -> nn.Module:
-    """z [B, Z] and labels [B] -> images [B, *image_shape]."""
+def generator(
+    section: ConfigDict, image_shape: tuple, num_classes: int, reference_size: int, dtype: str = "float32"
+) -> nn.Module:
+    """z [B, Z] and labels [B] -> images [B, *image_shape]; dtype: of the hidden layers' linear maps."""
     choose(NETWORKS, section.family, "generator.family")
     _check_sides(section, image_shape)
     output = choose(OUTPUTS, section.output, "generator.output")
@@ -173,11 +177,11 @@ def generator(section: ConfigDict, image_shape: tuple, num_classes: int, referen
     def fields(kernel_init, output_weight) -> dict[str, Any]:
         return {"image_shape": tuple(image_shape), "output": output, "output_weight": output_weight}
 
-    return _network(section, 0, "generator", num_classes, reference_size, fields)
+    return _network(section, 0, "generator", num_classes, reference_size, dtype, fields)
 
 
-def discriminator(section: ConfigDict, num_classes: int, reference_size: int) -> nn.Module:
-    """images [B, H, W, C] and labels [B] -> Critique."""
+def discriminator(section: ConfigDict, num_classes: int, reference_size: int, dtype: str = "float32") -> nn.Module:
+    """images [B, H, W, C] and labels [B] -> Critique; dtype: of the hidden layers' linear maps."""
     head = choose(HEADS, section.head, "discriminator.head")
     minibatch = choose(MINIBATCH, section.minibatch, "discriminator.minibatch")
     for knob in ("minibatch_kernels", "minibatch_dimension"):
@@ -201,4 +205,4 @@ def discriminator(section: ConfigDict, num_classes: int, reference_size: int) ->
             "head": functools.partial(head, num_classes, kernel_init, output_weight),
         }
 
-    return _network(section, 1, "discriminator", num_classes, reference_size, fields)
+    return _network(section, 1, "discriminator", num_classes, reference_size, dtype, fields)

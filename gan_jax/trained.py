@@ -39,7 +39,9 @@ class Trained(NamedTuple):
     def discriminator(self) -> tuple[nn.Module, dict]:
         """The discriminator as a module (images, labels, train) -> Critique, and its variables for inference."""
         config = self.config
-        module = build_networks.discriminator(config.discriminator, self.num_classes, config.init_batch_size)
+        module = build_networks.discriminator(
+            config.discriminator, self.num_classes, config.init_batch_size, config.dtype
+        )
         return module, in_use(self.state.discriminator)
 
     def draw(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:

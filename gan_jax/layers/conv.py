@@ -216,7 +216,7 @@ class Conv(nn.Module):
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel, convolve = self.param("kernel", self.kernel_init, shape), conv_transpose if self.transposed else conv
-        y, bias_init = self.weight(self, lambda w: convolve(x, w, self.stride), kernel, train)
+        y, bias_init = self.weight(self, lambda w: convolve(x.astype(w.dtype), w, self.stride), kernel, train)
         if self.use_bias:
             y = y + self.param("bias", bias_init, (self.features,)).reshape(1, 1, 1, -1)
         return y

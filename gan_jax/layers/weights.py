@@ -77,6 +77,23 @@ def weight_norm(
     return y, nn.initializers.zeros if unit else lambda key, shape: -jnp.mean(y, axis=others)
 
 
+def in_bfloat16(weight: Callable) -> Callable:
+    """The same reparametrisation, where the layer's linear map, and it alone, is computed in bfloat16.
+
+    Kernels stay float32, and so does all that is derived from them (spectral norms, gains) and all between two layers:
+    norms, their statistics, activations. Mixed precision without a scale for the loss: bfloat16 has float32's range.
+    """
+
+    def reparametrise(layer, apply, kernel, train):
+        return weight(layer, lambda w: apply(w.astype(jnp.bfloat16)).astype(kernel.dtype), kernel, train)
+
+    return reparametrise
+
+
+# dtype of the config -> what becomes of a hidden layer's reparametrisation
+DTYPES = {"float32": lambda weight: weight, "bfloat16": in_bfloat16}
+
+
 class Dense(nn.Module):
     """x W + b, [B, F] -> [B, features]."""
 
@@ -87,7 +104,7 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
-        y, bias_init = self.weight(self, lambda w: x @ w, kernel, train)
+        y, bias_init = self.weight(self, lambda w: x.astype(w.dtype) @ w, kernel, train)
         return y + self.param("bias", bias_init, (self.features,))[None]
 
 
