@@ -1,8 +1,9 @@
 """XLA's choice of kernels on the CPU, where its default is the slow one.
 
-jaxlib 0.10.2 hands matrix products, sums and convolutions to YNNPACK. Its matrix products and sums are the faster ones,
-its convolutions half as fast as XLA's own (`python -m experiments.benchmarks --only convolutions`). The results
-agree to rounding. XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=... with any value leaves the choice to that.
+jaxlib 0.10.2 hands matrix products, sums and convolutions to YNNPACK. Its matrix products and sums are the faster ones;
+its convolutions are half as fast as those that XLA has otherwise, which `options` ask for
+(`python -m experiments.benchmarks --only convolutions` has both). The results agree to rounding.
+XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=... with any value leaves the choice to that.
 """
 
 import functools

@@ -14,7 +14,7 @@ from gan_jax import compiler
 from gan_jax.layers import conv
 
 BATCH, _ROUNDS, _TURNS = 128, 2, 8
-XLA, TORCH = "XLA's own", "PyTorch channels_last"
+XLA, TORCH = "XLA's default", "PyTorch channels_last"
 _PASSES = {"forward": 1, "with gradients": 3}  # and their arithmetic in forward passes
 
 
