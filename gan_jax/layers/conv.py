@@ -110,7 +110,7 @@ def _correlation(x: jax.Array, dy: jax.Array, kernel: tuple[int, int]) -> jax.Ar
 
 
 def _turned(w: jax.Array) -> jax.Array:
-    """The kernel [kh, kw, C, F] of the transposed convolution of stride 1, [kh, kw, F, C]."""
+    """The kernel [kh, kw, C, F] turned round, with inputs and outputs exchanged: [kh, kw, F, C]."""
     return w[::-1, ::-1].swapaxes(2, 3)
 
 
@@ -156,8 +156,7 @@ def matmul_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     does, hence the flip here.
     """
     b, h, width, _ = x.shape
-    flipped = w[::-1, ::-1].swapaxes(2, 3)
-    return _adjoint(x, flipped, stride, (b, h * stride, width * stride, w.shape[-1]))
+    return _adjoint(x, _turned(w), stride, (b, h * stride, width * stride, w.shape[-1]))
 
 
 def native_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:

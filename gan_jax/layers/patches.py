@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """The (before, after) zeros of SAME padding: the output has ceil(size / stride) entries, the odd zero goes last."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
@@ -15,7 +15,7 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 def _blocks(size: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
     """How one axis is cut into blocks of `stride`: (zeros before, blocks, blocks a patch spans, patches)."""
-    before, _ = same_padding(size, kernel, stride)
+    before, _ = _same_padding(size, kernel, stride)
     span, patches = math.ceil(kernel / stride), math.ceil(size / stride)
     return before, patches + span - 1, span, patches
 
@@ -28,7 +28,7 @@ materialize = lax.optimization_barrier
 def patches(x: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
     """P: every SAME-padded k x k window of x [B, H, W, C], as rows [B * H' * W', kh * kw * C]."""
     (b, h, w, c), out = x.shape, [math.ceil(size / stride) for size in x.shape[1:3]]
-    padding = [same_padding(size, k, stride) for size, k in zip((h, w), kernel, strict=True)]
+    padding = [_same_padding(size, k, stride) for size, k in zip((h, w), kernel, strict=True)]
     # Apart from the copies below XLA copies whole rows of channels; fused with them it would find each entry by itself.
     x = materialize(jnp.pad(x, ((0, 0), *padding, (0, 0))))
     last = [(n - 1) * stride + 1 for n in out]
