@@ -14,7 +14,10 @@ def feature_matching(view: View) -> jax.Array:
 
     The difference of the BATCH MEANS, not the mean of per-image differences. A generator term.
     """
-    return jnp.sum((jnp.mean(view.real.features, axis=0) - jnp.mean(view.fake.features, axis=0)) ** 2)
+    real, fake = view.real.features, view.fake.features
+    # Means as products with 1 / B: XLA would fuse sums on a CPU with the layer before, at twenty times the time.
+    weights = jnp.full(len(real), 1 / len(real))
+    return jnp.sum((weights @ real - weights @ fake) ** 2)
 
 
 def _cross_entropy(class_logits: jax.Array, labels: jax.Array) -> jax.Array:

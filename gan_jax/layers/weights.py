@@ -60,8 +60,9 @@ def weight_norm(
     """
     del train
     axes = tuple(range(kernel.ndim - 1))
-    direction = kernel / jnp.sqrt(jnp.sum(kernel**2, axis=axes, keepdims=True) + 1e-12)
-    y = apply(direction)
+    length = jnp.sqrt(jnp.sum(kernel**2, axis=axes, keepdims=True) + 1e-12)
+    # The same to rounding; what is divided, and summed over for the gradient, is the one with fewer numbers.
+    y = apply(kernel) / length if kernel.ndim == 2 else apply(kernel / length)
     others = tuple(range(y.ndim - 1))
 
     def scale_init(key):
