@@ -58,6 +58,7 @@ def _optimizer() -> ConfigDict:
             "b1": None,  # decay of the first moment: adam and its relatives, lion
             "b2": None,  # decay of the second moment
             "eps": None,  # added to the root of the second moment; rmsprop too
+            "eps_root": None,  # adam and adamw: added inside of that root
             "decay": None,  # rmsprop: decay of the mean square
             "momentum": None,  # momentum, rmsprop
             "nesterov": None,  # momentum: True or False

@@ -98,7 +98,7 @@ def _describe(kind: type) -> str:
 # JAX's whole numbers have 32 bits; its numbers overflow beyond these.
 _LARGEST = {int: 2**31, float: 1e38}
 # Keywords of an optimizer's rule: None leaves its own default; otherwise they hold a number, or True or False.
-RULE_KEYWORDS = ("b1", "b2", "eps", "decay", "momentum", "nesterov")
+RULE_KEYWORDS = ("b1", "b2", "eps", "eps_root", "decay", "momentum", "nesterov")
 
 
 def _fit(value: Any, old: Any, key: str) -> Any:

@@ -45,12 +45,13 @@ def rmsprop(decay=0.9, eps=1e-8, momentum=0.0) -> optax.GradientTransformation:
     return optax.chain(rule, optax.trace(decay=momentum)) if momentum else rule
 
 
-def adam(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
-    """m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; u = m_hat / (sqrt(v_hat) + eps) (arXiv 1412.6980, alg. 1).
+def adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0) -> optax.GradientTransformation:
+    """m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; u = m_hat / (sqrt(v_hat + eps_root) + eps).
 
-    `adamw` is the same rule with decoupled weight decay (arXiv 1711.05101).
+    arXiv 1412.6980, algorithm 1, where eps_root is 0. Above 0 it makes the steps of parameters smaller whose gradients
+    are smaller than its root. `adamw` is the same rule with decoupled weight decay (arXiv 1711.05101).
     """
-    return optax.scale_by_adam(b1=b1, b2=b2, eps=eps)
+    return optax.scale_by_adam(b1=b1, b2=b2, eps=eps, eps_root=eps_root)
 
 
 def adamax(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
@@ -118,7 +119,9 @@ def _rule_of(rule: Rule, name: str, keywords: Mapping[str, Any], knob: str) -> o
             raise UserError(f"{knob}.{keyword}={value} does nothing for {name}, which {advice}; leave it unset")
         if keyword == "eps" and not 0 < value < math.inf:
             raise UserError(f"{knob}.eps={value}: must be a number above 0, for example 1e-8")
-        if keyword not in ("eps", "nesterov") and not 0 <= value < 1:
+        if keyword == "eps_root" and not 0 <= value < math.inf:
+            raise UserError(f"{knob}.eps_root={value}: must be a number from 0 on, for example 1e-8")
+        if keyword not in ("eps", "eps_root", "nesterov") and not 0 <= value < 1:
             raise UserError(f"{knob}.{keyword}={value}: must be at least 0 and less than 1")
     return rule.transform(**keywords)
 

@@ -105,6 +105,15 @@ def test_lion_is_the_papers():
         np.testing.assert_allclose(actual, theta, rtol=1e-5)
 
 
+def test_eps_root_is_inside_of_adams_root():
+    m, v, theta = np.zeros(3), np.zeros(3), START
+    steps = ours("adam", {**BETAS, "eps": 0.01, "eps_root": 0.3}, {})
+    for t, (g, actual) in enumerate(zip(GRADIENTS, steps, strict=True), start=1):
+        m, v = 0.5 * m + 0.5 * g, 0.9 * v + 0.1 * g**2
+        theta = theta - 0.1 * m / (1 - 0.5**t) / (np.sqrt(v / (1 - 0.9**t) + 0.3) + 0.01)
+        np.testing.assert_allclose(actual, theta, rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["coupled", "decoupled"])
 def test_only_kernels_and_embeddings_decay(kind):
     params = {
@@ -207,12 +216,16 @@ def test_the_rate_counts_updates_inside_an_optimizer():
     [
         (lambda: make_optimizer("adan", {}, 0.1), "optimizer.name='adan' is unknown; did you mean adam"),
         (lambda: make_optimizer("sgd", {"b1": 0.5}, 0.1), "optimizer.b1=0.5 does nothing for sgd, which has no knobs"),
-        (lambda: make_optimizer("adamw", {"decay": 0.9}, 0.1), "for adamw, which takes b1, b2, eps; leave it unset"),
+        (lambda: make_optimizer("adamw", {"decay": 0.9}, 0.1), "for adamw, which takes b1, b2, eps, eps_root; leave it unset"),
         (lambda: make_optimizer("rmsprop", {"b1": 0.9}, 0.1), "which takes decay, eps, momentum; leave it unset"),
         (lambda: make_optimizer("adam", {"b1": 1.0}, 0.1), "optimizer.b1=1.0: must be at least 0 and less than 1"),
         (lambda: make_optimizer("adam", {"b2": NAN}, 0.1), "optimizer.b2=nan: must be at least 0 and less than 1"),
         (lambda: make_optimizer("momentum", {"momentum": -0.1}, 0.1), "optimizer.momentum=-0.1: must be at least 0"),
         (lambda: make_optimizer("adam", {"eps": 0.0}, 0.1), "optimizer.eps=0.0: must be a number above 0"),
+        (
+            lambda: make_optimizer("adam", {"eps_root": -1.0}, 0.1),
+            "optimizer.eps_root=-1.0: must be a number from 0 on",
+        ),
         (lambda: make_optimizer("adam", {}, 0.1, weight_decay=-0.1), "optimizer.weight_decay=-0.1: must be a number"),
         (lambda: make_optimizer("adam", {}, 0.1, clip_norm=NAN), "optimizer.clip_norm=nan: must be a number above 0"),
         (lambda: make_optimizer("adam", {}, 0.1, clip_weights=-1.0, knob="g"), "g.clip_weights=-1.0: must be a number"),

@@ -41,7 +41,7 @@ RECIPES = {
     "supervised": Recipe(
         "quick without a GAN: D learns from the labelled images alone",
         _QUICK,
-        {"d_loss.adversarial": 0.0, "g_loss.feature_matching": 1.0},
+        {"d_loss.adversarial": 0.0},
     ),
     "cifar10": Recipe("the convolutional recipe for CIFAR-10", "configs/improved_cifar10.py:semi_supervised", {}),
     "svhn": Recipe("the convolutional recipe for SVHN", "configs/improved_svhn.py", {}),

@@ -77,7 +77,7 @@ def _adjoint(y: jax.Array, w: jax.Array, stride: int, shape: tuple[int, ...]) ->
 
 
 def _weight_product(rows: jax.Array, y: jax.Array) -> jax.Array:
-    """(P^T y)^T [F, k * k * C] from P's rows and y. A CPU's matrix product is fast once the narrower one is transposed."""
+    """(P^T y)^T [F, k * k * C] from P's rows and y. A CPU multiplies fast where the narrower is transposed."""
     y = _flat(y)
     return materialize(y.T) @ rows if y.shape[1] <= rows.shape[1] else (materialize(rows.T) @ y).T
 
