@@ -175,6 +175,7 @@ def _g_loss() -> ConfigDict:
             "adversarial": 1.0,
             "classification_fake": 0.0,
             "feature_matching": 0.0,  # squared difference of the mean features of real and fake
+            "low_density": 0.0,  # of the fakes that lie where real images are dense, in D's features
             "pull_away": 0.0,  # mean squared cosine between the features of fakes
             "historical_averaging": 0.0,
         }

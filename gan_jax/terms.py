@@ -1,5 +1,6 @@
 """Extra terms of either player's loss, each a function View -> scalar, and their weighted sum."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -164,6 +165,28 @@ def pull_away(view: View) -> jax.Array:
     return (jnp.sum((features @ features.T) ** 2) - size) / (size * (size - 1))
 
 
+def low_density(view: View, *, quantile: float = 0.1) -> jax.Array:
+    """Mean over generated images of max(log p(G(z)) - e, 0): G leaves the places where real images are dense.
+
+    The low-density part of a complement generator (arXiv 1705.09783, section 3.2), with log p bounded below by e, at
+    which its gradient ends in either form. There p is a PixelCNN of images; here it is a Gaussian kernel density of the
+    batch's real images in D's features, of bandwidth h, h^2 the mean squared distance to the nearest other one. e is
+    the `quantile` of log p over the real images, each without its own kernel. A generator term.
+    """
+    real, fake = jax.lax.stop_gradient(view.real.features), view.fake.features
+    itself = jnp.where(jnp.eye(len(real), dtype=bool), jnp.inf, 0.0)
+
+    def distances(features: jax.Array) -> jax.Array:
+        return jnp.sum((features[:, None] - real[None]) ** 2, axis=-1)
+
+    between = distances(real) + itself
+    width = 2 * jnp.mean(jnp.min(between, axis=1)) + 1e-12
+    # Without the density's constant, which is the same in both.
+    bound = jnp.quantile(jax.nn.logsumexp(-between / width, axis=1) - math.log(len(real) - 1), quantile)
+    log_p = jax.nn.logsumexp(-distances(fake) / width, axis=1) - math.log(len(real))
+    return jnp.mean(jnp.maximum(log_p - bound, 0.0))
+
+
 TERMS = {
     "classification": classification,
     "classification_as_fake": classification_as_fake,
@@ -174,6 +197,7 @@ TERMS = {
     "feature_matching": feature_matching,
     "gradient_penalty": gradient_penalty,
     "historical_averaging": historical_averaging,
+    "low_density": low_density,
     "noise_consistency": noise_consistency,
     "pull_away": pull_away,
     "r1": r1,

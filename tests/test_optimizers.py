@@ -216,7 +216,10 @@ def test_the_rate_counts_updates_inside_an_optimizer():
     [
         (lambda: make_optimizer("adan", {}, 0.1), "optimizer.name='adan' is unknown; did you mean adam"),
         (lambda: make_optimizer("sgd", {"b1": 0.5}, 0.1), "optimizer.b1=0.5 does nothing for sgd, which has no knobs"),
-        (lambda: make_optimizer("adamw", {"decay": 0.9}, 0.1), "for adamw, which takes b1, b2, eps, eps_root; leave it unset"),
+        (
+            lambda: make_optimizer("adamw", {"decay": 0.9}, 0.1),
+            "for adamw, which takes b1, b2, eps, eps_root; leave it unset",
+        ),
         (lambda: make_optimizer("rmsprop", {"b1": 0.9}, 0.1), "which takes decay, eps, momentum; leave it unset"),
         (lambda: make_optimizer("adam", {"b1": 1.0}, 0.1), "optimizer.b1=1.0: must be at least 0 and less than 1"),
         (lambda: make_optimizer("adam", {"b2": NAN}, 0.1), "optimizer.b2=nan: must be at least 0 and less than 1"),

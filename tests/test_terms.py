@@ -1,6 +1,7 @@
 """Extra terms on critics whose answer is known by hand."""
 
 import itertools
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -184,6 +185,39 @@ def test_pull_away_by_a_loop():
         f[i] @ f[j] / np.linalg.norm(f[i]) / np.linalg.norm(f[j]) for i, j in itertools.permutations(range(6), 2)
     ]
     assert terms.pull_away(v) == pytest.approx(np.mean(np.square(cosines)), rel=1e-4)
+
+
+def test_low_density_by_scipys_kernel_density():
+    v = view()
+    real, fake = (np.asarray(look.features, np.float64) for look in (v.real, v.fake))
+    distances = np.linalg.norm(real[:, None] - real, axis=-1) + np.diag([np.inf] * 6)
+    h = np.sqrt(np.mean(distances.min(axis=1) ** 2))
+
+    def log_p(points, at):
+        kernels = [scipy.stats.multivariate_normal(point, h**2).logpdf(at) for point in points]
+        return np.logaddexp.reduce(kernels) - np.log(len(points))
+
+    bound = np.quantile([log_p(np.delete(real, i, axis=0), real[i]) for i in range(6)], 0.4)
+    expected = np.mean([max(log_p(real, point) - bound, 0) for point in fake])
+    assert expected > 0
+    assert terms.low_density(v, quantile=0.4) == pytest.approx(expected, rel=1e-4)
+
+
+def test_low_density_drives_generated_features_out_of_the_crowd():
+    crowd = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+
+    def loss(fake):
+        real, fake = (SimpleNamespace(features=features) for features in (crowd, fake))
+        return terms.low_density(SimpleNamespace(real=real, fake=fake))
+
+    inside, outside = 0.1 * crowd[:20] + 0.05, 20 + crowd[:20]
+    assert loss(outside) == 0
+    np.testing.assert_array_equal(jax.grad(loss)(outside), 0)
+    moved = inside
+    for _ in range(50):
+        moved = moved - 0.5 * jax.grad(loss)(moved)
+    assert loss(moved) < loss(inside)
+    assert np.linalg.norm(moved, axis=1).mean() > np.linalg.norm(inside, axis=1).mean() + 0.2
 
 
 def test_class_head_is_the_k_plus_one_softmax():

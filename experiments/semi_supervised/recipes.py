@@ -29,6 +29,12 @@ RECIPES = {
         "quick, and virtual adversarial training", _QUICK, {"d_loss.virtual_adversarial": 0.3}
     ),
     "pull_away": Recipe("quick, and the pull-away term in G", _QUICK, {"g_loss.pull_away": 0.1}),
+    "low_density": Recipe("quick, and the low-density term in G", _QUICK, {"g_loss.low_density": 0.1}),
+    "complement": Recipe(
+        "quick, and a complement generator's terms: pull-away and low density in G, conditional entropy in D",
+        _QUICK,
+        {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1},
+    ),
     "cosine": Recipe(
         "quick, the rate a half cosine", _QUICK, {"d_optimizer.schedule": "cosine", "g_optimizer.schedule": "cosine"}
     ),
