@@ -28,6 +28,19 @@ def test_a_symptom_must_last(symptom):
     assert (error.value.exit_code, error.value.status) == (3, "collapsed")
 
 
+def test_a_step_in_twenty_above_the_bound_does_not_hide_a_collapse_but_one_in_ten_does():
+    """So a run of feature matching looked that D had won for 10,000 steps."""
+    for every, collapsed in ((20, True), (10, False)):
+        watch = guard(steps=1000)
+        try:
+            for step in range(5000):
+                watch.check(step, FINE | ({"d_loss": 1e-5} if step % every else {}))
+        except Collapsed:
+            assert collapsed
+        else:
+            assert not collapsed
+
+
 def test_two_symptoms_are_counted_apart():
     watch = guard(steps=2)
     watch.check(0, FINE | {"d_loss": 1e-4})

@@ -22,6 +22,11 @@ RECIPES = {
     "improved": Recipe("feature matching, 300 epochs, as published", "configs/improved_mnist.py", {}),
     "short": Recipe("feature matching, 100 epochs, the rate falling over the second half", _SHORT, {}),
     "quick": Recipe("feature matching, 20 epochs, the rate falling over the second half", _QUICK, {}),
+    "epsilon_outside": Recipe(
+        "short with Adam's epsilon outside of the root",
+        _SHORT,
+        {"d_optimizer.eps_root": 0.0, "g_optimizer.eps_root": 0.0},
+    ),
     # One change each to `quick`.
     "entropy": Recipe("quick, and conditional entropy", _QUICK, {"d_loss.entropy": 0.1}),
     "noise_consistency": Recipe("quick, and consistency of noisy looks", _QUICK, {"d_loss.noise_consistency": 10.0}),
