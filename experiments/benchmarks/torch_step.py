@@ -110,8 +110,9 @@ class Trainer:
         return loss.detach()
 
     def _g_loss(self, fake: Critique) -> torch.Tensor:
-        if not self.config.g_loss.feature_matching:
+        weight = self.config.g_loss.feature_matching
+        if not weight:
             return self.g_objective(fake.logits)
         with torch.no_grad():
             real = self.judge(self.real.images, self.real.labels)
-        return ((real.features.mean(0) - fake.features.mean(0)) ** 2).sum()
+        return weight * ((real.features.mean(0) - fake.features.mean(0)) ** 2).sum()

@@ -13,7 +13,7 @@ from gan_jax.types import Batch
 STEPS = 10  # of one turn, and of one compiled call of gan_jax
 NUM_CLASSES = 10
 
-# Both frameworks are given the same: constant rates, and no moving averages.
+# Both frameworks are given the same: constant rates, no moving averages, and the Adam that PyTorch has.
 _SAME = {
     "batch_size": 128,
     "d_steps": 1,
@@ -22,6 +22,8 @@ _SAME = {
     "discriminator.average_decay": 0.0,
     "d_optimizer.schedule": "constant",
     "g_optimizer.schedule": "constant",
+    "d_optimizer.eps_root": None,
+    "g_optimizer.eps_root": None,
 }
 _PLAIN_GAN = {
     "objective": "bce_logits",
