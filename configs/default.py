@@ -205,7 +205,7 @@ def _guard() -> ConfigDict:
     """Ends a run that has failed, with exit 3, and keeps the last checkpoint. A bound of 0 is not watched."""
     return ConfigDict(
         {
-            "steps": 2000,  # so many steps below a bound; one above it takes back nine
+            "steps": 2000,  # by how many the steps below a bound must outnumber those above
             "d_loss": 1e-3,  # D's adversarial loss below this (where an objective's 0 means that D has won): collapsed
             "spread": 1e-3,  # mean standard deviation of a pixel over G's batch below this: collapsed
             "nonfinite": True,  # a loss that is not finite, at once: diverged
