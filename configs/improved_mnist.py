@@ -7,7 +7,7 @@ averaged for the test. Three details of the published code matter most:
 - the scales of D's hidden layers stay what their data-dependent start makes of them;
 - G's batch norm has no gain;
 - Adam's epsilon stands inside of the root, so that parameters whose gradients are far below its root, 1e-4, take small
-  steps. With epsilon outside, where Adam has it elsewhere, D wins after some 6,000 steps at the full rate: its features
+  steps. With epsilon outside, where Adam has it elsewhere, D wins after some 8,000 steps at the full rate: its features
   explode, and G's images become one.
 
     python -m gan_jax.main --config configs/improved_mnist.py
