@@ -174,12 +174,11 @@ def low_density(view: View, *, quantile: float = 0.1) -> jax.Array:
     the `quantile` of log p over the real images, each without its own kernel. A generator term.
     """
     real, fake = jax.lax.stop_gradient(view.real.features), view.fake.features
-    itself = jnp.where(jnp.eye(len(real), dtype=bool), jnp.inf, 0.0)
 
     def distances(features: jax.Array) -> jax.Array:
         return jnp.sum((features[:, None] - real[None]) ** 2, axis=-1)
 
-    between = distances(real) + itself
+    between = jnp.where(jnp.eye(len(real), dtype=bool), jnp.inf, distances(real))
     width = 2 * jnp.mean(jnp.min(between, axis=1)) + 1e-12
     # Without the density's constant, which is the same in both.
     bound = jnp.quantile(jax.nn.logsumexp(-between / width, axis=1) - math.log(len(real) - 1), quantile)
