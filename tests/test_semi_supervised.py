@@ -54,6 +54,7 @@ def task(digits, tmp_path):
         draws=2,
         members=2,
         epochs=0,
+        dtype="float32",
         at_once=1,
         shared={"data.name": "idx", "data.dir": str(digits)} | TINY,
         workdir=tmp_path / "work",
@@ -90,6 +91,13 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
     assert ", ".join(map(str, errors)) in page
     assert f"{np.mean(errors):.1f} ± {np.std(errors, ddof=1):.1f}" in page
     assert report.CURVES not in page, "nothing was scored while it trained"
+
+
+def test_another_arithmetic_is_another_cell(task):
+    half = task._replace(dtype="bfloat16", epochs=3)
+    assert half.config("quick", 4).dtype == "bfloat16"
+    assert half.folder("quick", 4) == "quick-3-epochs-bfloat16/labels-4"
+    assert task.folder("quick", 4) == "quick/labels-4"
 
 
 def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
@@ -146,12 +154,14 @@ def test_a_page_has_the_published_rows(tmp_path):
     about = {"commit": "c" * 40, "data": {"used": "mnist"}, "device": {"kind": "cpu"}, "versions": {"jax": "0"}}
     table = {"recipe": "quick", "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
     table["seeds"] = [record | {"provenance": about}]
-    (tmp_path / "quick@labels-100.json").write_text(json.dumps(table))
+    for dtype, name in (("float32", "quick"), ("bfloat16", "quick-bfloat16")):
+        (tmp_path / f"{name}@labels-100.json").write_text(json.dumps(table | {"dtype": dtype}))
     report.write(tmp_path)
     page = (tmp_path / report.PAGE).read_text()
     assert report.CURVES in page
     assert (tmp_path / report.CURVES).stat().st_size > 1000
     assert "| quick | 100 | 1 | 90.0 | 90 | 99.0 | 0.80% | - | 1 | 1 |" in page
+    assert "| quick, bfloat16 | 100 | 1 |" in page
     assert "| published | 100 | 10 | 93.0 ± 6.5 |" in page
 
 
@@ -162,6 +172,7 @@ def test_a_page_has_the_published_rows(tmp_path):
         (["--labels=ten"], "--labels=ten: whole numbers with commas, or all"),
         (["--seeds=0"], "--seeds=0: must be at least 1"),
         (["--jobs=0"], "--jobs=0: must be at least 1"),
+        (["--dtype=bf16"], "--dtype.*bfloat16"),
     ],
 )
 def test_wrong_words(monkeypatch, words, message):

@@ -39,6 +39,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10, help="draws of the labelled images (default 10)")
     parser.add_argument("--members", type=int, default=1, help="networks to a draw, 10 for the paper's ensembles")
     parser.add_argument("--epochs", type=int, default=0, help="in the place of each recipe's own")
+    parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16: of products, config.dtype")
     backends.add_arguments(parser)
     parser.add_argument("--at_once", type=int, default=1, help="seeds trained in one program: 10 pays on a GPU")
     parser.add_argument("--workdir", default="runs/semi_supervised")
@@ -57,6 +58,7 @@ def _task(arguments: argparse.Namespace) -> plan.Task:
         draws=arguments.seeds,
         members=arguments.members,
         epochs=arguments.epochs,
+        dtype=arguments.dtype,
         at_once=arguments.at_once,
         shared={"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {},
         workdir=pathlib.Path(arguments.workdir),

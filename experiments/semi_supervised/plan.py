@@ -14,6 +14,7 @@ from gan_jax import build
 from gan_jax import config as configs
 from gan_jax.errors import UserError
 from gan_jax.files import write_text
+from gan_jax.layers.weights import DTYPES
 
 
 class Task(NamedTuple):
@@ -24,6 +25,7 @@ class Task(NamedTuple):
     draws: int
     members: int
     epochs: int
+    dtype: str
     at_once: int
     shared: dict
     workdir: pathlib.Path
@@ -35,12 +37,13 @@ class Task(NamedTuple):
         return [(name, number) for name in self.names for number in self.labels]
 
     def folder(self, name: str, num_labels: int) -> str:
-        """The folder of a cell inside the workdir; another length is another cell."""
+        """The folder of a cell inside the workdir; another length or arithmetic is another cell."""
         length = f"-{self.epochs}-epochs" if self.epochs else ""
-        return f"{name}{length}/labels-{num_labels or 'all'}"
+        arithmetic = f"-{self.dtype}" if self.dtype != "float32" else ""
+        return f"{name}{length}{arithmetic}/labels-{num_labels or 'all'}"
 
     def config(self, name: str, num_labels: int) -> ConfigDict:
-        return recipes.config(name, num_labels, self.draws, self.epochs, self.shared)
+        return recipes.config(name, num_labels, self.draws, self.epochs, self.shared | {"dtype": self.dtype})
 
     def seeds(self) -> range:
         """Every seed of a cell."""
@@ -55,6 +58,7 @@ def check(task: Task) -> None:
             raise UserError(f"--{name}={getattr(task, knob)}: must be at least 1")
     if task.epochs < 0 or min(task.labels) < 0:
         raise UserError("--epochs and --labels: must be at least 0")
+    configs.choose(DTYPES, task.dtype, "--dtype")
     for name, num_labels in task.cells:
         task.config(name, num_labels)
 

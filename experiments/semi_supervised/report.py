@@ -20,6 +20,10 @@ def _plus_minus(mean: float, deviation: float | None, digits: int = 1) -> str:
     return f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
 
 
+def _name(table: dict) -> str:
+    return table["recipe"] + ("" if table["dtype"] == "float32" else f", {table['dtype']}")
+
+
 def _row(table: dict) -> list[str]:
     """A recipe with so many labels: errors over the first network of each draw, and of all of them."""
     seeds = table["seeds"]
@@ -27,7 +31,7 @@ def _row(table: dict) -> list[str]:
     ensembles = list(table["ensembles"].values())
     ended = {record["status"] for record in seeds}
     return [
-        table["recipe"] + ("" if ended == {"completed"} else f" ({', '.join(sorted(ended))})"),
+        _name(table) + ("" if ended == {"completed"} else f" ({', '.join(sorted(ended))})"),
         str(table["num_labels"] or "all"),
         str(len(seeds)),
         _plus_minus(*spread(of("test_errors"))),
@@ -79,7 +83,7 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
     for index, table in enumerate(tables):
         for position, record in enumerate(record for record in table["seeds"] if record["curve"]):
             epochs, errors = zip(*record["curve"], strict=True)
-            label = f"{table['recipe']}, {table['num_labels'] or 'all'} labels" if position == 0 else None
+            label = f"{_name(table)}, {table['num_labels'] or 'all'} labels" if position == 0 else None
             # On a logarithmic axis an error of 0 has no place: half an image stands for it.
             shown = [100 * max(error, 0.5 / record["num_validation"]) for error in errors]
             axes.plot(epochs, shown, color=f"C{index % 10}", linestyle=("-", "--")[index // 10 % 2], label=label)
@@ -102,7 +106,7 @@ def write(folder: pathlib.Path) -> None:
         raise UserError(
             f"--output={folder} would hold results of {' and '.join(used)}; choose another folder for these"
         )
-    tables.sort(key=lambda table: (table["num_labels"] or 10**9, table["recipe"]))
+    tables.sort(key=lambda table: (table["num_labels"] or 10**9, _name(table)))
     rows = []
     for number in dict.fromkeys(table["num_labels"] for table in tables):
         rows += [_row(table) for table in tables if table["num_labels"] == number]

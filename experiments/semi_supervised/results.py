@@ -42,6 +42,7 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
             "title": recipes.RECIPES[name].title,
             "config": recipes.RECIPES[name].spec,
             "changes": recipes.RECIPES[name].changes,
+            "dtype": task.dtype,
             "num_labels": num_labels,
             "draws": task.draws,
             "members": task.members,

@@ -12,6 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.layers.products import half_product
+
 Apply = Callable[[jax.Array], jax.Array]
 
 
@@ -105,7 +107,8 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
-        y, bias_init = self.weight(self, lambda w: x.astype(w.dtype) @ w, kernel, train)
+        multiply = lambda w: half_product(x, w) if w.dtype == jnp.bfloat16 else x @ w  # noqa: E731
+        y, bias_init = self.weight(self, multiply, kernel, train)
         return y + self.param("bias", bias_init, (self.features,))[None]
 
 
