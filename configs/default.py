@@ -244,7 +244,7 @@ def get_config() -> ConfigDict:
     config.batch_size = 128  # images of each kind in one update
     config.init_batch_size = 100  # images that starts depend on: of weight norm, and virtual batch norm's reference
     # float32, bfloat16: of the hidden layers' products and convolutions; all else, the last layers too, stays float32.
-    # For GPUs, TPUs and, without convolutions, CPUs that multiply bfloat16 (AMX); elsewhere bfloat16 is the slower one.
+    # For GPUs, TPUs and CPUs that multiply bfloat16 themselves (AMX); on other CPUs bfloat16 is the slower one
     config.dtype = "float32"
     config.d_steps = 1  # discriminator updates to one generator update (n_critic); each takes a batch of its own
     config.steps_per_call = 10  # training steps in one compiled call; interrupts are answered between calls

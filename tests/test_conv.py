@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax import compiler
 from gan_jax.layers import conv
 from gan_jax.layers.patches import overlap_add, patches
 
@@ -36,6 +37,29 @@ def test_equals_native_in_value_and_gradients(form, kernel, stride, height, widt
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("form", FORMS)
+def test_bfloat16_factors_are_summed_in_float32(form, stride):
+    """As the native one of the same rounded numbers, in float32; gradients are rounded once more."""
+    ours, native = {"conv": conv.conv, "conv_transpose": conv.conv_transpose}[form], FORMS[form][1]
+    x_key, w_key, y_key = jax.random.split(jax.random.key(stride), 3)
+    x = jax.random.normal(x_key, (3, 7, 8, 40)).astype(jnp.bfloat16)
+    w = jax.random.normal(w_key, (4, 4, 40, 5)).astype(jnp.bfloat16)
+    dy = jax.random.normal(y_key, jax.eval_shape(lambda x, w: native(x, w, stride), x, w).shape)
+    dy = dy.astype(jnp.bfloat16).astype(jnp.float32)
+
+    def value_and_gradients(function, x, w):
+        value, vjp = jax.vjp(lambda x, w: function(x, w, stride), x, w)
+        return (value, *vjp(dy))
+
+    found = compiler.jit(value_and_gradients, static_argnums=0)(ours, x, w)
+    wanted = value_and_gradients(native, x.astype(jnp.float32), w.astype(jnp.float32))
+    assert [a.dtype for a in found] == [jnp.float32, jnp.bfloat16, jnp.bfloat16]
+    np.testing.assert_allclose(found[0], wanted[0], rtol=1e-4, atol=1e-3)
+    for a, b in zip(found[1:], wanted[1:], strict=True):
+        np.testing.assert_allclose(a.astype(jnp.float32), b, rtol=2**-8, atol=1e-3)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("batch", [6, 5])
 def test_in_chunks_equals_whole(form, batch, monkeypatch):
@@ -47,8 +71,8 @@ def test_in_chunks_equals_whole(form, batch, monkeypatch):
         return jax.value_and_grad(lambda x, w: jnp.sum(jnp.tanh(function(x, w, 2))), (0, 1))(x, w)
 
     whole = value_and_gradients()
-    monkeypatch.setattr(conv, "_CHUNK_BYTES", 2 * 4 * 6 * 6 * 80)
-    assert conv._num_chunks(batch, batch * 6 * 6 * 80) == {6: 3, 5: 5}[batch]
+    monkeypatch.setattr(conv, "_CHUNK_BYTES", 2 * 4 * 6 * 6 * 48)
+    assert conv._num_chunks((batch, 6, 6, 5), w) == {6: 3, 5: 5}[batch]
     for a, b in zip(jax.tree.leaves(value_and_gradients()), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 

@@ -8,9 +8,10 @@ with one linear map P ("patches", im2col) and its transpose P^T ("overlap-add", 
     transposed convolution  y = P^T(x W^T)    dx = P(dy) W        dW = P(dy)^T x
 
 with x as rows of channels and W of shape [k * k * C, F]. The first product is the native convolution itself; at stride
-1 so are its gradients, dx with the kernel turned round, dW with batch and channels exchanged. On GPU and TPU the native
-operations are used throughout. Both forms agree to float32 rounding in value and in every gradient, for any stride,
-kernel and image size, with SAME padding.
+1 so are its gradients, dx with the kernel turned round, dW with batch and channels exchanged. With bfloat16 factors and
+a stride all are products (layers/products.py); at stride 1 the factors are rounded, and the native convolution is
+float32's, which is the faster. On GPU and TPU the native operations are used throughout. Both forms agree to rounding
+in value and in every gradient, for any stride, kernel and image size, with SAME padding.
 """
 
 import functools
@@ -23,6 +24,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gan_jax.layers.patches import materialize, overlap_add, patches
+from gan_jax.layers.products import product
 from gan_jax.layers.weights import plain
 from gan_jax.mesh import num_shares, spread
 
@@ -36,9 +38,13 @@ def _flat(w: jax.Array) -> jax.Array:
     return w.reshape(-1, w.shape[-1])
 
 
-def _num_chunks(batch: int, patch_entries: int) -> int:
-    """Into how many equal parts a batch is cut: as few as keep the patches of one within _CHUNK_BYTES."""
-    fits = (n for n in range(1, batch + 1) if batch % n == 0 and 4 * patch_entries <= n * _CHUNK_BYTES)
+def _num_chunks(shape: tuple[int, ...], w: jax.Array) -> int:
+    """Into how many equal parts a batch is cut: as few as keep the patches of one within _CHUNK_BYTES.
+
+    shape [B, H', W', F] is of the convolution's output, w its kernel.
+    """
+    batch, num_bytes = shape[0], math.prod(shape[:3]) * len(_flat(w)) * w.dtype.itemsize
+    fits = (n for n in range(1, batch + 1) if batch % n == 0 and num_bytes <= n * _CHUNK_BYTES)
     return next(fits, batch)
 
 
@@ -49,10 +55,23 @@ def _split(x: jax.Array, chunks: int) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def matmul_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     """Convolution of x [B, H, W, C] with w [kh, kw, C, F], SAME padding; its gradients are matrix products."""
+    if w.dtype == jnp.bfloat16:
+        return _product_conv(x, w, stride)
     # A product with fewer columns than a vector register has entries takes as long as a full one.
     if stride == 1 and 1 < w.shape[-1] <= 4 and not x.shape[1] % 2 and not x.shape[2] % 2:
         return _four_at_once(x, w)
     return native_conv(x, w, stride)
+
+
+def _product_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """P(x) W, as an image, float32."""
+    shape = jax.eval_shape(functools.partial(native_conv, stride=stride), x, w).shape
+    chunks = _num_chunks(shape, w)
+
+    def part(x):
+        return product(materialize(patches(x, w.shape[:2], stride)), _flat(w))
+
+    return lax.map(part, _split(x, chunks)).reshape(shape)
 
 
 def _four_at_once(x: jax.Array, w: jax.Array) -> jax.Array:
@@ -67,11 +86,11 @@ def _four_at_once(x: jax.Array, w: jax.Array) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _adjoint(y: jax.Array, w: jax.Array, stride: int, shape: tuple[int, ...]) -> jax.Array:
     """The transpose of x -> matmul_conv(x, w): y [B, H', W', F] to an image of `shape` [B, H, W, C]."""
-    chunks = _num_chunks(len(y), math.prod(y.shape[:3]) * _flat(w).shape[0])
+    chunks = _num_chunks(y.shape, w)
     part_shape = (shape[0] // chunks, *shape[1:])
 
     def part(y):
-        return overlap_add(materialize(_flat(y) @ _flat(w).T), part_shape, w.shape[:2], stride)
+        return overlap_add(materialize(product(_flat(y), _flat(w), "a b^T")), part_shape, w.shape[:2], stride)
 
     return lax.map(part, _split(y, chunks)).reshape(shape)
 
@@ -79,11 +98,11 @@ def _adjoint(y: jax.Array, w: jax.Array, stride: int, shape: tuple[int, ...]) ->
 def _weight_product(rows: jax.Array, y: jax.Array) -> jax.Array:
     """(P^T y)^T [F, k * k * C] from P's rows and y. A CPU multiplies fast where the narrower is transposed."""
     y = _flat(y)
-    return materialize(y.T) @ rows if y.shape[1] <= rows.shape[1] else (materialize(rows.T) @ y).T
+    return product(y, rows, "a^T b") if y.shape[1] <= rows.shape[1] else product(rows, y, "a^T b").T
 
 
-def _from_weight_product(product: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    return materialize(product).T.reshape(shape)
+def _from_weight_product(summed: jax.Array, w: jax.Array) -> jax.Array:
+    return materialize(summed).T.reshape(w.shape).astype(w.dtype)
 
 
 def _conv_forward(x, w, stride):
@@ -92,8 +111,9 @@ def _conv_forward(x, w, stride):
 
 def _conv_backward(stride, saved, dy):
     x, w = saved
+    dy = dy.astype(w.dtype)
     if stride > 1 or not w.shape[0] % 2 or not w.shape[1] % 2:
-        return _adjoint(dy, w, stride, x.shape), _weight_gradient(x, dy, w.shape, stride)
+        return _adjoint(dy, w, stride, x.shape).astype(x.dtype), _weight_gradient(x, dy, w, stride)
     # The transpose of this convolution is one itself, with the kernel turned round; an even kernel's zeros would lie on
     # the other side. So is the weights' gradient, where the side with fewer channels is the image.
     dx = matmul_conv(dy, _turned(w), 1)
@@ -115,17 +135,16 @@ def _turned(w: jax.Array) -> jax.Array:
     return w[::-1, ::-1].swapaxes(2, 3)
 
 
-def _weight_gradient(x: jax.Array, dy: jax.Array, shape: tuple[int, ...], stride: int) -> jax.Array:
-    """P(x)^T dy as a kernel of `shape` [kh, kw, C, F]."""
-    rows = math.prod(shape[:3])
-    chunks = _num_chunks(len(dy), math.prod(dy.shape[:3]) * rows)
+def _weight_gradient(x: jax.Array, dy: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """P(x)^T dy as a kernel like w [kh, kw, C, F]."""
+    chunks = _num_chunks(dy.shape, w)
 
     def add(total, part):
         x, dy = part
-        return total + _weight_product(materialize(patches(x, shape[:2], stride)), dy), None
+        return total + _weight_product(materialize(patches(x, w.shape[:2], stride)), dy), None
 
-    dw, _ = lax.scan(add, jnp.zeros((shape[3], rows), dy.dtype), (_split(x, chunks), _split(dy, chunks)))
-    return _from_weight_product(dw, shape)
+    dw, _ = lax.scan(add, jnp.zeros(_flat(w).shape[::-1]), (_split(x, chunks), _split(dy, chunks)))
+    return _from_weight_product(dw, w)
 
 
 def _adjoint_forward(y, w, stride, shape):
@@ -135,15 +154,16 @@ def _adjoint_forward(y, w, stride, shape):
 def _adjoint_backward(stride, shape, saved, dx):
     """Both gradients from one set of patches: dy = P(dx) W, dW = P(dx)^T y."""
     y, w = saved
-    chunks = _num_chunks(len(y), math.prod(y.shape[:3]) * _flat(w).shape[0])
+    chunks = _num_chunks(y.shape, w)
 
     def add(total, part):
         dx, y = part
         rows = materialize(patches(dx, w.shape[:2], stride))
-        return total + _weight_product(rows, y), (rows @ _flat(w)).reshape(y.shape)
+        return total + _weight_product(rows, y), product(rows, _flat(w)).reshape(y.shape).astype(y.dtype)
 
-    dw, dy = lax.scan(add, jnp.zeros(_flat(w).shape[::-1], w.dtype), (_split(dx, chunks), _split(y, chunks)))
-    return dy.reshape(y.shape), _from_weight_product(dw, w.shape)
+    parts = _split(dx.astype(w.dtype), chunks), _split(y, chunks)
+    dw, dy = lax.scan(add, jnp.zeros(_flat(w).shape[::-1]), parts)
+    return dy.reshape(y.shape), _from_weight_product(dw, w)
 
 
 matmul_conv.defvjp(_conv_forward, _conv_backward)
@@ -186,6 +206,8 @@ def _by_share(convolve: Callable, x: jax.Array, w: jax.Array) -> jax.Array:
 def conv(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
     """Convolution, SAME padding, by the form that is fastest on the default backend."""
     if jax.default_backend() == "cpu":
+        if stride == 1:
+            x, w = x.astype(jnp.float32), w.astype(jnp.float32)
         return _by_share(lambda x, w: matmul_conv(x, w, stride), x, w)
     return native_conv(x, w, stride)
 

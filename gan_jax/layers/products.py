@@ -1,8 +1,8 @@
-"""Matrix products of factors rounded to bfloat16 and summed in float32, and so are the products of their gradients.
+"""Matrix products, of float32 factors or of factors rounded to bfloat16 and summed in float32.
 
-On the CPU each is written in the one form that XLA hands to its library: a left factor whose rows lie along memory, and
-nothing beside the product that could be fused with it or folded into it. In other forms XLA multiplies in float32, five
-times as slowly on a processor that multiplies bfloat16 by itself (AMX).
+On the CPU the latter are each written in the one form that XLA hands to its library: a left factor whose rows lie along
+memory, and nothing beside the product that could be fused with it or folded into it. In other forms XLA multiplies in
+float32, five times as slowly on a processor that multiplies bfloat16 by itself (AMX).
 """
 
 import functools
@@ -29,7 +29,12 @@ def _transposed(x: jax.Array) -> jax.Array:
 
 
 # form -> the product of a and b. The gradients of each are products of these forms.
-_FORMS = {
+_FULL = {
+    "a b": lambda a, b: a @ b,
+    "a b^T": lambda a, b: a @ b.T,
+    "a^T b": lambda a, b: materialize(a.T) @ b,
+}
+_HALF = {
     "a b": lambda a, b: _dot(a, b, (1, 0)),
     "a b^T": lambda a, b: _dot(a, b, (1, 1)),
     "a^T b": lambda a, b: _dot(_transposed(a), b, (1, 0)),
@@ -44,7 +49,7 @@ _GRADIENTS = {
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def half_product(a: jax.Array, b: jax.Array, form: str = "a b") -> jax.Array:
     """The product of two matrices, float32; form: "a b", "a b^T" or "a^T b"."""
-    return _FORMS[form](a, b)
+    return _HALF[form](a, b)
 
 
 def _backward(form, factors, g):
@@ -53,3 +58,8 @@ def _backward(form, factors, g):
 
 
 half_product.defvjp(lambda a, b, form: (half_product(a, b, form), (a, b)), _backward)
+
+
+def product(a: jax.Array, b: jax.Array, form: str = "a b") -> jax.Array:
+    """The product of two matrices, float32; of bfloat16 factors where b is bfloat16."""
+    return half_product(a, b, form) if b.dtype == jnp.bfloat16 else _FULL[form](a, b)

@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.layers.products import half_product
+from gan_jax.layers.products import product
 
 Apply = Callable[[jax.Array], jax.Array]
 
@@ -107,8 +107,7 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
-        multiply = lambda w: half_product(x, w) if w.dtype == jnp.bfloat16 else x @ w  # noqa: E731
-        y, bias_init = self.weight(self, multiply, kernel, train)
+        y, bias_init = self.weight(self, lambda w: product(x, w), kernel, train)
         return y + self.param("bias", bias_init, (self.features,))[None]
 
 
