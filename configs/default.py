@@ -260,6 +260,8 @@ def get_config() -> ConfigDict:
     config.discriminator = _discriminator()
     config.d_loss = _d_loss()
     config.g_loss = _g_loss()
+    # Steps over which entropy, noise_consistency and virtual_adversarial grow to their weights; 0: whole from the start
+    config.ramp_up_steps = 0
     config.virtual_adversarial_radius = 2.0  # L2 norm of the change in `virtual_adversarial`, pixels in [-1, 1]
     config.d_optimizer = _optimizer()
     config.g_optimizer = _optimizer()

@@ -94,7 +94,9 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
 
     def total(prefix, weights, adversarial):
         return terms.weighted_sum(
-            prefix, {name: (weights[name], every.get(name, adversarial)) for name in sorted(weights)}
+            prefix,
+            {name: (weights[name], every.get(name, adversarial)) for name in sorted(weights)},
+            config.ramp_up_steps,
         )
 
     d_total, g_loss = total("d", config.d_loss, d_adversarial), total("g", config.g_loss, g_adversarial)
@@ -127,6 +129,11 @@ def _check_terms(config: ConfigDict) -> None:
     """Terms that the chosen discriminator cannot serve are refused by name."""
     if config.virtual_adversarial_radius <= 0:
         raise UserError(f"virtual_adversarial_radius={config.virtual_adversarial_radius}: must be more than 0")
+    if config.ramp_up_steps < 0:
+        raise UserError(f"ramp_up_steps={config.ramp_up_steps}: must be 0 or more")
+    if config.ramp_up_steps and not any(config.d_loss[name] for name in terms.RAMPED_TERMS):
+        some = " or ".join(f"--config.d_loss.{name}" for name in terms.RAMPED_TERMS)
+        raise UserError(f"ramp_up_steps={config.ramp_up_steps}: nothing grows; give {some} a weight")
     section = config.discriminator
     for weights, knob in ((config.d_loss, "d_loss"), (config.g_loss, "g_loss")):
         for name in (name for name, weight in weights.items() if weight):

@@ -200,7 +200,7 @@ class _Game:
 
         def loss(params):
             view, stats = self._look(params, player.stats, batch, fakes, look_key, self.one_look)
-            value, metrics = self.d_loss(View(**view, params=params, history=player.history))
+            value, metrics = self.d_loss(View(**view, params=params, history=player.history, step=state.step))
             return value, (stats, metrics)
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
@@ -217,7 +217,7 @@ class _Game:
             fakes, stats = self._make(params, player.stats, batch.labels, make_key)
             # One by one: real images are compiled away, unless the loss looks at them (feature matching, say).
             view, _ = self._look(critic.params, critic.stats, batch, fakes, look_key, False)
-            value, metrics = self.g_loss(View(**view, params=params, history=player.history))
+            value, metrics = self.g_loss(View(**view, params=params, history=player.history, step=state.step))
             metrics["g_spread"] = jnp.mean(jnp.std(fakes.images, axis=0))
             return value, (stats, metrics)
 

@@ -42,6 +42,7 @@ class View(NamedTuple):
     critic: (images, labels) -> Critique, the same discriminator once more, for penalties.
     distort: (key, images) -> images, the distortion that a discriminator should not notice, for consistency.
     params, history: parameters of the player in its update, and the mean of those it had ({} where none is kept).
+    step: how many training steps came before, for weights that change.
     key: for a term's own draws.
     """
 
@@ -55,6 +56,7 @@ class View(NamedTuple):
     distort: Callable[[jax.Array, jax.Array], jax.Array]
     params: Any
     history: Any
+    step: jax.Array
     key: jax.Array
 
 

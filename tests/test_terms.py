@@ -36,6 +36,7 @@ def view():
         distort=lambda key, images: images + 0.5,
         params={"a": jnp.array([1.0, 2.0]), "b": {"c": jnp.array(3.0)}},
         history={"mean": {"a": jnp.array([0.0, 2.5]), "b": {"c": jnp.array(1.0)}}, "count": jnp.array(4)},
+        step=jnp.array(25),
         key=jax.random.key(2),
     )
 
@@ -239,3 +240,13 @@ def test_weighted_sum_drops_zero_weights_and_names_its_parts():
     assert {name: float(value) for name, value in metrics.items()} == {"d_loss": 8.0, "d_a": 3.0, "d_b": 4.0}
     _, alone = terms.weighted_sum("g", {"a": parts["a"]})(None)
     assert list(alone) == ["g_loss"]
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 0.0067379), (25, 0.0600547), (50, 0.2865048), (100, 1.0), (400, 1.0)])
+def test_unlabelled_terms_ramp_up(step, share):
+    parts = {"entropy": (0.5, lambda view: jnp.array(8.0)), "r1": (2.0, lambda view: jnp.array(1.0))}
+    total, metrics = terms.weighted_sum("d", parts, 100)(view()._replace(step=jnp.array(step)))
+    np.testing.assert_allclose(total, 0.5 * 8 * share + 2, rtol=1e-5)
+    assert metrics["d_entropy"] == 8.0
+    at_once, _ = terms.weighted_sum("d", parts)(view())
+    assert at_once == 6.0

@@ -33,6 +33,22 @@ RECIPES = {
     "virtual_adversarial": Recipe(
         "quick, and virtual adversarial training", _QUICK, {"d_loss.virtual_adversarial": 0.3}
     ),
+    # The same, once D has learned what the labelled images say.
+    "entropy_ramp": Recipe(
+        "entropy, its weight growing over 10,000 of the 11,800 steps",
+        _QUICK,
+        {"d_loss.entropy": 0.1, "ramp_up_steps": 10_000},
+    ),
+    "noise_consistency_ramp": Recipe(
+        "noise_consistency, its weight growing over 10,000 of the 11,800 steps",
+        _QUICK,
+        {"d_loss.noise_consistency": 10.0, "ramp_up_steps": 10_000},
+    ),
+    "complement_ramp": Recipe(
+        "complement, the entropy's weight growing over 10,000 of the 11,800 steps",
+        _QUICK,
+        {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1, "ramp_up_steps": 10_000},
+    ),
     "pull_away": Recipe("quick, and the pull-away term in G", _QUICK, {"g_loss.pull_away": 0.1}),
     "low_density": Recipe("quick, and the low-density term in G", _QUICK, {"g_loss.low_density": 0.1}),
     "complement": Recipe(
