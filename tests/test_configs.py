@@ -123,6 +123,7 @@ def test_mistakes_on_the_command_line(spec, words, message):
         ({"batch_size": 60_001}, "more than the 60000 training images"),
         ({"batch_size": 0}, "must be at least 1"),
         ({"d_loss.classification": 1.0}, "needs class logits"),
+        ({"d_loss.virtual_adversarial": 1.0, "dtype": "bfloat16"}, "set --config.dtype=float32"),
         ({"ramp_up_steps": -1}, "ramp_up_steps=-1: must be 0 or more"),
         ({"ramp_up_steps": 10}, "nothing grows; give --config.d_loss.entropy"),
         ({"d_loss.r1": 1.0, "discriminator.norm": "batch"}, "differentiates one image's logit"),
