@@ -34,7 +34,9 @@ def due(config: ConfigDict, step: int, count: int, total: int) -> bool:
 def guard_of(config: ConfigDict) -> Guard:
     """What watches a run of this config; guard.debug is for what comes after it."""
     bounds = {name: value for name, value in config.guard.items() if name != "debug"}
-    return Guard(**bounds, zero_means_won=choose(OBJECTIVES, config.objective, "objective").zero_means_won)
+    # Where D plays no game its loss is a classifier's, and near zero when that has learned.
+    plays = config.d_loss.adversarial != 0
+    return Guard(**bounds, zero_means_won=plays and choose(OBJECTIVES, config.objective, "objective").zero_means_won)
 
 
 class Shadow:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import train
+from gan_jax import run, train
 from gan_jax.errors import Collapsed, TrainingFailed, UserError
 from gan_jax.guard import Guard
 from tests.conftest import rows
@@ -63,6 +63,14 @@ def test_what_is_switched_off_is_not_watched(off):
     watch.check(1, FINE | {"d_loss": -5.0})
     with pytest.raises(Collapsed):
         watch.check(2, FINE | {"g_spread": 0.0})
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_a_classifier_that_has_learned_is_no_winner(weight):
+    config = configs.load("configs/improved_mnist.py")
+    configs.override(config, {"d_loss.adversarial": weight, "guard.steps": 1})
+    with contextlib.nullcontext() if weight == 0 else pytest.raises(Collapsed):
+        run.guard_of(config).check(0, FINE | {"d_loss": 1e-5})
 
 
 @pytest.mark.parametrize("changes", [{"steps": 0}, {"d_loss": -1.0}, {"spread": -1.0}])
