@@ -30,6 +30,9 @@ RECIPES = {
     # One change each to `quick`.
     "entropy": Recipe("quick, and conditional entropy", _QUICK, {"d_loss.entropy": 0.1}),
     "noise_consistency": Recipe("quick, and consistency of noisy looks", _QUICK, {"d_loss.noise_consistency": 10.0}),
+    "noise_consistency_light": Recipe(
+        "quick, and a tenth of the consistency of noisy looks", _QUICK, {"d_loss.noise_consistency": 1.0}
+    ),
     "virtual_adversarial": Recipe(
         "quick, and virtual adversarial training", _QUICK, {"d_loss.virtual_adversarial": 0.3}
     ),
