@@ -17,6 +17,8 @@ class Recipe(NamedTuple):
 
 _SHORT = "configs/improved_mnist.py:short"
 _QUICK = "configs/improved_mnist.py:quick"
+_COMPLEMENT = {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1}
+_RAMP = {"ramp_up_steps": 10_000}
 
 RECIPES = {
     "improved": Recipe("feature matching, 300 epochs, as published", "configs/improved_mnist.py", {}),
@@ -36,28 +38,12 @@ RECIPES = {
     "virtual_adversarial": Recipe(
         "quick, and virtual adversarial training", _QUICK, {"d_loss.virtual_adversarial": 0.3}
     ),
-    # The same, once D has learned what the labelled images say.
-    "entropy_ramp": Recipe(
-        "entropy, its weight growing over 10,000 of the 11,800 steps",
-        _QUICK,
-        {"d_loss.entropy": 0.1, "ramp_up_steps": 10_000},
-    ),
-    "noise_consistency_ramp": Recipe(
-        "noise_consistency, its weight growing over 10,000 of the 11,800 steps",
-        _QUICK,
-        {"d_loss.noise_consistency": 10.0, "ramp_up_steps": 10_000},
-    ),
-    "complement_ramp": Recipe(
-        "complement, the entropy's weight growing over 10,000 of the 11,800 steps",
-        _QUICK,
-        {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1, "ramp_up_steps": 10_000},
-    ),
     "pull_away": Recipe("quick, and the pull-away term in G", _QUICK, {"g_loss.pull_away": 0.1}),
     "low_density": Recipe("quick, and the low-density term in G", _QUICK, {"g_loss.low_density": 0.1}),
     "complement": Recipe(
         "quick, and a complement generator's terms: pull-away and low density in G, conditional entropy in D",
         _QUICK,
-        {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1},
+        _COMPLEMENT,
     ),
     "cosine": Recipe(
         "quick, the rate a half cosine", _QUICK, {"d_optimizer.schedule": "cosine", "g_optimizer.schedule": "cosine"}
@@ -66,6 +52,18 @@ RECIPES = {
         "quick, minibatch discrimination and G's adversarial loss in the place of feature matching",
         _QUICK,
         {"discriminator.minibatch": "discrimination", "g_loss.adversarial": 1.0, "g_loss.feature_matching": 0.0},
+    ),
+    # Some of these, with D's terms growing while it learns what the labelled images say.
+    "entropy_ramp": Recipe(
+        "entropy, its weight growing over 10,000 of the 11,800 steps", _QUICK, {"d_loss.entropy": 0.1} | _RAMP
+    ),
+    "noise_consistency_ramp": Recipe(
+        "noise_consistency, its weight growing over 10,000 of the 11,800 steps",
+        _QUICK,
+        {"d_loss.noise_consistency": 10.0} | _RAMP,
+    ),
+    "complement_ramp": Recipe(
+        "complement, the entropy's weight growing over 10,000 of the 11,800 steps", _QUICK, _COMPLEMENT | _RAMP
     ),
     # No generator's part in it: D's classifier alone, with the same noise and norms.
     "supervised": Recipe(
