@@ -151,6 +151,7 @@ def test_every_recipe_is_a_config_that_builds():
 def test_a_page_has_the_published_rows(tmp_path):
     record = {"test_errors": 90, "test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "epochs": 1.0}
     record |= {"seconds": 60.0, "status": "completed", "num_test": 10000, "curve": [[1, 0.02], [2, 0.0]]}
+    record |= {"frechet_distance": [45.27]}
     about = {"commit": "c" * 40, "data": {"used": "mnist"}, "device": {"kind": "cpu"}, "versions": {"jax": "0"}}
     table = {"recipe": "quick", "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
     table["seeds"] = [record | {"provenance": about}]
@@ -160,7 +161,7 @@ def test_a_page_has_the_published_rows(tmp_path):
     page = (tmp_path / report.PAGE).read_text()
     assert report.CURVES in page
     assert (tmp_path / report.CURVES).stat().st_size > 1000
-    assert "| quick | 100 | 1 | 90.0 | 90 | 99.0 | 0.80% | - | 1 | 1 |" in page
+    assert "| quick | 100 | 1 | 90.0 | 90 | 99.0 | 0.80% | - | 45.3 | 1 | 1 |" in page
     assert "| quick, bfloat16 | 100 | 1 |" in page
     assert "| published | 100 | 10 | 93.0 ± 6.5 |" in page
 
