@@ -7,7 +7,7 @@ import pytest
 
 from gan_jax import build, states
 from gan_jax import config as configs
-from gan_jax.layers.minibatch import MINIBATCH, MinibatchDiscrimination, MinibatchStddev
+from gan_jax.layers.minibatch import MINIBATCH, MinibatchDiscrimination, MinibatchStddev, closeness
 from gan_jax.types import Batch
 
 KERNELS, DIMENSION, WIDTH = 3, 2, 5
@@ -76,6 +76,27 @@ def test_a_collapsed_batch_is_seen_and_has_gradients(name):
     y, gradient = jax.jit(jax.value_and_grad(lambda x: jnp.mean(module.apply(variables, x)[:, WIDTH:])))(same)
     assert float(y) == pytest.approx(expected, rel=1e-3)
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_of_closeness_equal_what_differentiation_makes_of_its_equation(order):
+    """Two of the images are alike, where |x| counts as flat; the second derivative is what a gradient penalty takes."""
+
+    def plain(rows):
+        apart = rows[:, :, None] - rows[:, None]
+        sizes = jnp.where(apart > 0, apart, jnp.where(apart < 0, -apart, 0.0))
+        return jnp.sum(jnp.exp(-jnp.sum(sizes, axis=0)), axis=1)
+
+    rng = np.random.default_rng(3)
+    rows, weights = rng.normal(size=(DIMENSION, 7, KERNELS)), rng.normal(size=(7, KERNELS))
+    rows[:, 4] = rows[:, 1]
+
+    def gradient(function):
+        first = jax.grad(lambda rows: jnp.sum(weights * function(rows)))
+        second = jax.grad(lambda rows: jnp.sum(first(rows) ** 2))
+        return np.asarray(jax.jit((first, second)[order - 1])(rows))
+
+    np.testing.assert_allclose(gradient(closeness), gradient(plain), rtol=1e-4, atol=1e-6)
 
 
 def test_every_kind_is_checked_and_none_changes_nothing():
