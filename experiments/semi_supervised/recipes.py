@@ -19,6 +19,13 @@ _SHORT = "configs/improved_mnist.py:short"
 _QUICK = "configs/improved_mnist.py:quick"
 _COMPLEMENT = {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1}
 _RAMP = {"ramp_up_steps": 10_000}
+# The networks and rates of a GAN whose samples are legible, with D as the classifier of few labels.
+_TUNED = "configs/cgan.py:tuned"
+_CLASSIFIER = {
+    "generator.conditioning": "none",
+    "discriminator.head": "class",
+    "d_loss.classification": 1.0,
+}
 
 RECIPES = {
     "improved": Recipe("feature matching, 300 epochs, as published", "configs/improved_mnist.py", {}),
@@ -70,6 +77,18 @@ RECIPES = {
         "quick without a GAN: D learns from the labelled images alone",
         _QUICK,
         {"d_loss.adversarial": 0.0},
+    ),
+    # What G learns from, where its samples are legible: the paper's feature matching against minibatch discrimination.
+    "tuned": Recipe("the tuned CGAN's networks without conditions, D classifies, 20 epochs", _TUNED, _CLASSIFIER),
+    "tuned_minibatch": Recipe(
+        "tuned, and minibatch discrimination",
+        _TUNED,
+        _CLASSIFIER | {"discriminator.minibatch": "discrimination"},
+    ),
+    "tuned_feature_matching": Recipe(
+        "tuned, with feature matching in the place of G's adversarial loss",
+        _TUNED,
+        _CLASSIFIER | {"g_loss.adversarial": 0.0, "g_loss.feature_matching": 1.0},
     ),
     "cifar10": Recipe("the convolutional recipe for CIFAR-10", "configs/improved_cifar10.py:semi_supervised", {}),
     "svhn": Recipe("the convolutional recipe for SVHN", "configs/improved_svhn.py", {}),
