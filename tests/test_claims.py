@@ -210,6 +210,14 @@ def test_failed_and_dead_runs_support_nothing():
     found = verdict(steady, alive | {"adam": [seed_record(9, 0.1, wobble=0.1)] * 5})
     assert found.verdict == "undecided"
     assert "a dead run does not oscillate" in found.outcomes[0].remark
+    # Runs near chance that cross a mark early, as where the baseline itself gets worse all the time.
+    fast = claim(("adam", "sgd", "lower"), metric=STEPS)
+    slow = [seed_record(9, 0.9, reach=reach) for reach in (800, 900, 800)]
+    early = {"adam": [seed_record(9, 0.9, reach=200)] * 3, "sgd": slow}
+    assert verdict(fast, early).verdict == "supported"
+    found = verdict(fast, early | {"adam": [seed_record(9, 0.1, reach=200)] * 3})
+    assert (found.verdict, found.outcomes[0].p_holm < 0.05) == ("undecided", True)
+    assert "a dead run does not converge" in found.outcomes[0].remark
 
 
 def test_rates_thresholds_and_controls():

@@ -17,8 +17,8 @@ RULE = (
     "an interval that leaves no room for an effect as large as the metric's margin. Claims of likeness or of no effect "
     "need an interval within the margin. Everything else is undecided at the given n. A claim of several comparisons "
     "is supported by all of them and refuted by one; one that says any, the other way round. A verdict is undecided "
-    "where failed seeds, which are left out, would speak against it, where an arm is steady because most of its runs "
-    "are degenerate, and where an arm looks faster because its runs ended before they reached the threshold."
+    "where failed seeds, which are left out, would speak against it, where an arm is steady or fast and most of its "
+    "runs are degenerate, and where an arm looks faster because its runs ended before they reached the threshold."
 )
 
 

@@ -148,7 +148,7 @@ METRICS = {
     "conditional_accuracy": Metric(
         "conditional accuracy, last step", _final("conditional_accuracy"), "share", 0.02, relative=False
     ),
-    "steps_to_threshold": Metric("steps to the threshold", steps_to_threshold, "steps", 0.1),
+    "steps_to_threshold": Metric("steps to the threshold", steps_to_threshold, "steps", 0.1, of_living=True),
     "seconds": Metric(
         "seconds of training", lambda study, run: run.seconds if run.completed else None, "seconds", 0.05
     ),

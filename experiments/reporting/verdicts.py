@@ -10,9 +10,9 @@ by the opposite effect, and refuted by the effect itself. Everything else is und
 several comparisons is supported by all and refuted by any, or with needs="any" the other way round.
 
 Three guards. A failed seed's score is left out and its pair is missing: a verdict that those failures would speak
-against is undecided. A dead run does not oscillate: where more than half of the supposedly steadier arm's runs are
-degenerate, its steadiness is undecided. And a run that ended before the threshold has no number of steps to it: where
-seeds of the arm that looks faster never reached it, which is faster is undecided.
+against is undecided. A dead run neither oscillates nor converges: where more than half of the supposedly steadier or
+faster arm's runs are degenerate, that is undecided. And a run that ended before the threshold has no number of steps
+to it: where seeds of the arm that looks faster never reached it, which is faster is undecided.
 """
 
 import math
@@ -103,11 +103,12 @@ def _guard(study: Study, one: Comparison, other: str, verdict: str, paired: Pair
             spared = max(failed, key=failed.get)
             return UNDECIDED, f"{failed[spared]} failed seeds of {spared} are not in the difference"
     if METRICS[one.metric].of_living:
-        steadier = one.arm if paired.difference < 0 else other
-        runs = [run for run in study.arms[steadier].runs.values() if run.completed]
+        lower = one.arm if paired.difference < 0 else other
+        runs = [run for run in study.arms[lower].runs.values() if run.completed]
         dead = sum(bool(degenerate(study, run)) for run in runs)
         if 2 * dead > len(runs):
-            return UNDECIDED, f"{dead} of {len(runs)} runs of {steadier} are degenerate: a dead run does not oscillate"
+            does = "converge" if one.metric == "steps_to_threshold" else "oscillate"
+            return UNDECIDED, f"{dead} of {len(runs)} runs of {lower} are degenerate: a dead run does not {does}"
     if one.metric == "steps_to_threshold":
         faster = one.arm if paired.difference < 0 else other
         if never := _never(study, faster):
