@@ -22,7 +22,7 @@ TINY = {
     "steps_per_call": 3,
     "log_every_steps": 3,
     "checkpoint_every_steps": 3,
-    "sample_every_steps": 0,
+    "sample_every_steps": 3,
     "eval.every_steps": 0,
     "generator.widths": (8,),
     "discriminator.widths": (8, 8),
@@ -91,6 +91,9 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
     assert ", ".join(map(str, errors)) in page
     assert f"{np.mean(errors):.1f} ± {np.std(errors, ddof=1):.1f}" in page
     assert report.CURVES not in page, "nothing was scored while it trained"
+    assert "](samples/quick@labels-4.png)<br>quick, 4 labels |" in page
+    last = next((cell / "seed-000/run/samples").glob("step-000006.png"))
+    assert (task.output / "samples/quick@labels-4.png").read_bytes() == last.read_bytes()
 
 
 def test_another_arithmetic_is_another_cell(task):
@@ -164,6 +167,7 @@ def test_a_page_has_the_published_rows(tmp_path):
     assert "| quick | 100 | 1 | 90.0 | 90 | 99.0 | 0.80% | - | 45.3 | 1 | 1 |" in page
     assert "| quick, bfloat16 | 100 | 1 |" in page
     assert "| published | 100 | 10 | 93.0 ± 6.5 |" in page
+    assert "Samples" not in page, "there are none"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """One group of seeds, in a process of its own: python -m experiments.semi_supervised.one_run FOLDER
 
-FOLDER holds config.json; the seeds train in FOLDER/run. Each leaves its record in seed-<s>.json beside FOLDER, and the
-probabilities that its discriminator gives the test images in seed-<s>.npz, for ensembles. The runner starts this.
+FOLDER holds config.json; the seeds train in FOLDER/run. Each leaves its record in seed-<s>.json beside FOLDER, its last
+grid of samples in seed-<s>.png, and the probabilities that its discriminator gives the test images in seed-<s>.npz, for
+ensembles. The runner starts this.
 """
 
 import argparse
 import pathlib
+import shutil
 
 import numpy as np
 
@@ -27,6 +29,11 @@ def record_of(cell: pathlib.Path, seed: int) -> dict | None:
     """What a seed left, None while it has left nothing."""
     path = cell / f"seed-{seed:03d}.json"
     return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
+
+
+def grid_of(cell: pathlib.Path, seed: int) -> pathlib.Path:
+    """Where a seed's last samples are, if it has drawn any."""
+    return cell / f"seed-{seed:03d}.png"
 
 
 def probabilities_of(cell: pathlib.Path, seed: int) -> np.ndarray:
@@ -88,6 +95,8 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
         if failure and not place.checkpoints.is_dir():
             raise failure
         record = _record(place, folder.parent, dataset)
+        if grids := sorted(place.samples.glob("step-*.png")):
+            shutil.copyfile(grids[-1], grid_of(folder.parent, own.seed))
         write_sealed(folder.parent / f"seed-{own.seed:03d}.json", record)
 
 

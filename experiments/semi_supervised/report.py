@@ -8,12 +8,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES
-from experiments.semi_supervised.results import spread
+from experiments.semi_supervised.results import SAMPLES, spread
 from gan_jax.errors import UserError
 from gan_jax.files import read_table, write_text
 
 PAGE = "semi_supervised.md"
 CURVES = "curves.png"
+_GRIDS_A_ROW = 3
 
 
 def _plus_minus(mean: float, deviation: float | None, digits: int = 1) -> str:
@@ -103,9 +104,24 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
     plt.close(figure)
 
 
+def _grids(tables: list[dict], folder: pathlib.Path) -> str:
+    """Samples side by side, a table of as many rows as it takes; "" where no cell has any."""
+    shown = [table for table in tables if (folder / SAMPLES / f"{table['cell']}.png").is_file()]
+    cells = [
+        f"![{_name(t)}]({SAMPLES}/{t['cell']}.png)<br>{_name(t)}, {t['num_labels'] or 'all'} labels" for t in shown
+    ]
+    cells += [""] * (-len(cells) % _GRIDS_A_ROW)
+    rows = [cells[i : i + _GRIDS_A_ROW] for i in range(0, len(cells), _GRIDS_A_ROW)]
+    if not rows:
+        return ""
+    head = ["| " * _GRIDS_A_ROW + "|", "|" + "---|" * _GRIDS_A_ROW]
+    return "\n".join(head + ["| " + " | ".join(row) + " |" for row in rows])
+
+
 def write(folder: pathlib.Path) -> None:
     """Rewrites the page and the curves from every result in the folder; nothing where there is none."""
-    tables = [read_table(path, "remove it") for path in sorted(folder.glob("*@labels-*.json"))]
+    paths = sorted(folder.glob("*@labels-*.json"))
+    tables = [read_table(path, "remove it") | {"cell": path.stem} for path in paths]
     if not tables:
         return
     used = sorted({record["provenance"]["data"]["used"] for table in tables for record in table["seeds"]})
@@ -130,4 +146,6 @@ def write(folder: pathlib.Path) -> None:
     if scored:
         _draw(tables, folder / CURVES)
         parts.append(f"![held-out error]({CURVES})")
+    if grids := _grids(tables, folder):
+        parts.append(f"## Samples\n\nAt the last step, of the first draw of the labels.\n\n{grids}")
     write_text(folder / PAGE, "\n\n".join(parts) + "\n")

@@ -1,6 +1,7 @@
-"""The records of a command as one JSON file a recipe and number of labels, with the errors of ensembles."""
+"""The records of a command as one JSON file a recipe and number of labels, with the errors of ensembles and a grid."""
 
 import json
+import shutil
 import statistics
 
 import numpy as np
@@ -9,6 +10,8 @@ from experiments.semi_supervised import one_run, recipes
 from experiments.semi_supervised.plan import Task
 from gan_jax.data.dataset import Dataset
 from gan_jax.files import write_text
+
+SAMPLES = "samples"  # folder of the grids, one a cell: of its first seed
 
 
 def ensembles(task: Task, cell: str, records: dict[int, dict], labels: np.ndarray) -> dict[str, int]:
@@ -49,6 +52,11 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
             "seeds": list(records.values()),
             "ensembles": ensembles(task, cell, records, dataset.test.labels),
         }
-        write_text(task.output / f"{cell.replace('/', '@')}.json", json.dumps(table, indent=1) + "\n")
+        name = cell.replace("/", "@")
+        grid = one_run.grid_of(task.workdir / cell, min(records))
+        if grid.is_file():
+            (task.output / SAMPLES).mkdir(exist_ok=True)
+            shutil.copyfile(grid, task.output / SAMPLES / f"{name}.png")
+        write_text(task.output / f"{name}.json", json.dumps(table, indent=1) + "\n")
         found.append(table)
     return found
