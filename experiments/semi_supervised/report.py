@@ -87,7 +87,7 @@ def _titles(tables: list[dict]) -> list[str]:
 
 def _draw(tables: list[dict], path: pathlib.Path) -> None:
     """Held-out error over the epochs, a line a network and a colour a recipe with so many labels."""
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 4.5 + 0.1 * len(tables)), layout="constrained")
     for index, table in enumerate(tables):
         for position, record in enumerate(record for record in table["seeds"] if record["curve"]):
             epochs, errors = zip(*record["curve"], strict=True)
@@ -99,7 +99,7 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
     for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         ticks("{x:g}")
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize="small", ncols=2)
+    figure.legend(loc="outside lower center", fontsize="small", ncols=2)
     figure.savefig(path, dpi=120, metadata={"Software": None})
     plt.close(figure)
 
