@@ -141,8 +141,8 @@ def main() -> None:
             done = subprocess.run(command(name, folder, arguments.idx, arguments.data_dir), check=False)
             if done.returncode not in (0, 3):
                 raise UserError(f"{name} ended with exit code {done.returncode}; the same command goes on from there")
-        if grids := sorted((folder / "samples").glob("*.png")):
-            shutil.copy(grids[-1], output / "systems" / f"{name}.png")
+        if grid := Workdir(str(folder)).last_grid():
+            shutil.copy(grid, output / "systems" / f"{name}.png")
         found = [row(other, pathlib.Path(arguments.workdir) / other) for other in SYSTEMS]
         (output / "systems.md").write_text(table([entry for entry in found if entry]))
     print(f"table {output / 'systems.md'}")

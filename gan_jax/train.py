@@ -83,4 +83,4 @@ def _last_grid(training: Training, everyone: list[tuple[ConfigDict, workdir.Work
         raise failed[0].failure if failed else TrainingFailed(f"every seed in {everyone[0][1].path.parent} failed")
     for run in failed:
         print(f"seed {run.config.seed}: {run.failure}")
-    return sorted(completed[0].samples.glob("step-*.png"))[-1]
+    return completed[0].last_grid()

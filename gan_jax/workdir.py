@@ -95,6 +95,10 @@ class Workdir:
             write_sealed(self._config, config.to_dict())
             self.samples.mkdir(exist_ok=True)
 
+    def last_grid(self) -> pathlib.Path | None:
+        """The samples of the latest step that has any."""
+        return max(self.samples.glob("step-*.png"), default=None)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """The only process that trains here; InUse where another one does. Ends with the process at the latest."""

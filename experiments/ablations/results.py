@@ -11,6 +11,7 @@ from experiments.ablations.plan import Arm
 from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.files import read_table, write_text
 from gan_jax.run_data import without_place
+from gan_jax.workdir import Workdir
 
 
 class Campaign(NamedTuple):
@@ -53,8 +54,8 @@ def write(campaign: Campaign, names: Iterable[str]) -> None:
     names = set(names)
     (campaign.output / "grids").mkdir(parents=True, exist_ok=True)
     for name in sorted(names):
-        if grids := sorted((campaign.workdir / name / "seed-0" / "samples").glob("step-*.png")):
-            shutil.copy(grids[-1], campaign.output / "grids" / f"{name}-seed0.png")
+        if grid := Workdir(str(campaign.workdir / name / "seed-0")).last_grid():
+            shutil.copy(grid, campaign.output / "grids" / f"{name}-seed0.png")
     for study, base in sorted({(arm.study, arm.base) for arm in campaign.arms if arm.hash in names}):
         text = json.dumps(_table(campaign, study, base), allow_nan=False) + "\n"
         write_text(campaign.output / f"{study}@{base}.json", text)

@@ -130,8 +130,8 @@ class Metric(NamedTuple):
     """label: what it is; measure(study, run) -> number or None; kind: how it is written (see `written`).
 
     margin: the smallest difference worth a name, for claims that two things are alike or that one has no effect;
-    relative to the other arm's mean where `relative`. rate: a yes or no per seed. of_living: low by dying as well, so
-    that a low value of degenerate runs is no support for anything.
+    relative to the other arm's mean where `relative`. rate: a yes or no per seed. dead_do_not: the verb, of a metric
+    that is low by dying as well, so that a low value of degenerate runs is no support for anything.
     """
 
     label: str
@@ -140,7 +140,7 @@ class Metric(NamedTuple):
     margin: float
     relative: bool = True
     rate: bool = False
-    of_living: bool = False
+    dead_do_not: str = ""
 
 
 METRICS = {
@@ -148,7 +148,7 @@ METRICS = {
     "conditional_accuracy": Metric(
         "conditional accuracy, last step", _final("conditional_accuracy"), "share", 0.02, relative=False
     ),
-    "steps_to_threshold": Metric("steps to the threshold", steps_to_threshold, "steps", 0.1, of_living=True),
+    "steps_to_threshold": Metric("steps to the threshold", steps_to_threshold, "steps", 0.1, dead_do_not="converge"),
     "seconds": Metric(
         "seconds of training", lambda study, run: run.seconds if run.completed else None, "seconds", 0.05
     ),
@@ -159,7 +159,7 @@ METRICS = {
         0.05,
     ),
     "d_loss_oscillation": Metric(
-        "oscillation of D's loss (sd about a line, second half)", oscillation, "plain", 0.1, of_living=True
+        "oscillation of D's loss (sd about a line, second half)", oscillation, "plain", 0.1, dead_do_not="oscillate"
     ),
     "late_d_loss": Metric("D's loss, mean of the last fifth", _mean_of("d_loss", -LATE), "plain", 0.1),
     "early_g_gradient": Metric(

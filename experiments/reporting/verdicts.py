@@ -102,21 +102,15 @@ def _guard(study: Study, one: Comparison, other: str, verdict: str, paired: Pair
         ):
             spared = max(failed, key=failed.get)
             return UNDECIDED, f"{failed[spared]} failed seeds of {spared} are not in the difference"
-    if METRICS[one.metric].of_living:
-        lower = one.arm if paired.difference < 0 else other
+    lower = one.arm if paired.difference < 0 else other
+    if verb := METRICS[one.metric].dead_do_not:
         runs = [run for run in study.arms[lower].runs.values() if run.completed]
         dead = sum(bool(degenerate(study, run)) for run in runs)
         if 2 * dead > len(runs):
-            does = "converge" if one.metric == "steps_to_threshold" else "oscillate"
-            return UNDECIDED, f"{dead} of {len(runs)} runs of {lower} are degenerate: a dead run does not {does}"
-    if one.metric == "steps_to_threshold":
-        faster = one.arm if paired.difference < 0 else other
-        if never := _never(study, faster):
-            steps = study.arms[faster].steps
-            return (
-                UNDECIDED,
-                f"{never} seeds of {faster}, the faster by this number, ended at {steps} without reaching it",
-            )
+            return UNDECIDED, f"{dead} of {len(runs)} runs of {lower} are degenerate: a dead run does not {verb}"
+    if one.metric == "steps_to_threshold" and (never := _never(study, lower)):
+        steps = study.arms[lower].steps
+        return UNDECIDED, f"{never} seeds of {lower}, the faster by this number, ended at {steps} without reaching it"
     return verdict, ""
 
 

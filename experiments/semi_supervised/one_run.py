@@ -95,8 +95,8 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
         if failure and not place.checkpoints.is_dir():
             raise failure
         record = _record(place, folder.parent, dataset)
-        if grids := sorted(place.samples.glob("step-*.png")):
-            shutil.copyfile(grids[-1], grid_of(folder.parent, own.seed))
+        if grid := place.last_grid():
+            shutil.copyfile(grid, grid_of(folder.parent, own.seed))
         write_sealed(folder.parent / f"seed-{own.seed:03d}.json", record)
 
 

@@ -25,6 +25,11 @@ def _name(table: dict) -> str:
     return table["recipe"] + ("" if table["dtype"] == "float32" else f", {table['dtype']}")
 
 
+def _label(table: dict) -> str:
+    """A cell of the experiment in pictures: its recipe and its number of labels."""
+    return f"{_name(table)}, {table['num_labels'] or 'all'} labels"
+
+
 def _row(table: dict) -> list[str]:
     """A recipe with so many labels: errors over the first network of each draw, and of all of them."""
     seeds = table["seeds"]
@@ -91,7 +96,7 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
     for index, table in enumerate(tables):
         for position, record in enumerate(record for record in table["seeds"] if record["curve"]):
             epochs, errors = zip(*record["curve"], strict=True)
-            label = f"{_name(table)}, {table['num_labels'] or 'all'} labels" if position == 0 else None
+            label = _label(table) if position == 0 else None
             # On a logarithmic axis an error of 0 has no place: half an image stands for it.
             shown = [100 * max(error, 0.5 / record["num_validation"]) for error in errors]
             axes.plot(epochs, shown, color=f"C{index % 10}", linestyle=("-", "--")[index // 10 % 2], label=label)
@@ -107,9 +112,7 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
 def _grids(tables: list[dict], folder: pathlib.Path) -> str:
     """Samples side by side, a table of as many rows as it takes; "" where no cell has any."""
     shown = [table for table in tables if (folder / SAMPLES / f"{table['cell']}.png").is_file()]
-    cells = [
-        f"![{_name(t)}]({SAMPLES}/{t['cell']}.png)<br>{_name(t)}, {t['num_labels'] or 'all'} labels" for t in shown
-    ]
+    cells = [f"![{_name(table)}]({SAMPLES}/{table['cell']}.png)<br>{_label(table)}" for table in shown]
     cells += [""] * (-len(cells) % _GRIDS_A_ROW)
     rows = [cells[i : i + _GRIDS_A_ROW] for i in range(0, len(cells), _GRIDS_A_ROW)]
     if not rows:

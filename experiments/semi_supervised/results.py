@@ -52,11 +52,11 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
             "seeds": list(records.values()),
             "ensembles": ensembles(task, cell, records, dataset.test.labels),
         }
-        name = cell.replace("/", "@")
+        file_name = cell.replace("/", "@")
         grid = one_run.grid_of(task.workdir / cell, min(records))
         if grid.is_file():
             (task.output / SAMPLES).mkdir(exist_ok=True)
-            shutil.copyfile(grid, task.output / SAMPLES / f"{name}.png")
-        write_text(task.output / f"{name}.json", json.dumps(table, indent=1) + "\n")
+            shutil.copyfile(grid, task.output / SAMPLES / f"{file_name}.png")
+        write_text(task.output / f"{file_name}.json", json.dumps(table, indent=1) + "\n")
         found.append(table)
     return found
