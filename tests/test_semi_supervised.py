@@ -90,7 +90,7 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
     errors = [record["test_errors"] for record in table["seeds"]]
     assert ", ".join(map(str, errors)) in page
     assert f"{np.mean(errors):.1f} ± {np.std(errors, ddof=1):.1f}" in page
-    assert report.CURVES not in page, "nothing was scored while it trained"
+    assert f"{report.CURVES}.png" not in page, "nothing was scored while it trained"
     assert "](samples/quick@labels-4.png)<br>quick, 4 labels |" in page
     last = next((cell / "seed-000/run/samples").glob("step-000006.png"))
     assert (task.output / "samples/quick@labels-4.png").read_bytes() == last.read_bytes()
@@ -151,23 +151,50 @@ def test_every_recipe_is_a_config_that_builds():
         assert config.data.fallback == "", "never other digits than those that were asked for"
 
 
-def test_a_page_has_the_published_rows(tmp_path):
-    record = {"test_errors": 90, "test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "epochs": 1.0}
-    record |= {"seconds": 60.0, "status": "completed", "num_test": 10000, "curve": [[1, 0.02], [2, 0.0]]}
-    record |= {"frechet_distance": [45.27]}
+def result(folder, recipe, errors, dtype="float32"):
+    """A cell's file, with so many test errors of each seed."""
     about = {"commit": "c" * 40, "data": {"used": "mnist"}, "device": {"kind": "cpu"}, "versions": {"jax": "0"}}
-    table = {"recipe": "quick", "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
-    table["seeds"] = [record | {"provenance": about}]
-    for dtype, name in (("float32", "quick"), ("bfloat16", "quick-bfloat16")):
-        (tmp_path / f"{name}@labels-100.json").write_text(json.dumps(table | {"dtype": dtype}))
+    record = {"test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "num_test": 10000, "epochs": 1.0}
+    record |= {"seconds": 60.0, "status": "completed", "curve": [[1, 0.02], [2, 0.0]], "frechet_distance": [45.27]}
+    table = {"recipe": recipe, "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
+    seeds = [record | {"seed": seed, "test_errors": n, "provenance": about} for seed, n in enumerate(errors)]
+    cell = recipe + ("" if dtype == "float32" else f"-{dtype}")
+    (folder / f"{cell}@labels-100.json").write_text(json.dumps(table | {"dtype": dtype, "seeds": seeds}))
+
+
+def test_a_page_has_the_published_rows(tmp_path):
+    for dtype in ("float32", "bfloat16"):
+        result(tmp_path, "quick", [90], dtype)
     report.write(tmp_path)
     page = (tmp_path / report.PAGE).read_text()
-    assert report.CURVES in page
-    assert (tmp_path / report.CURVES).stat().st_size > 1000
-    assert "| quick | 100 | 1 | 90.0 | 90 | 99.0 | 0.80% | - | 45.3 | 1 | 1 |" in page
+    assert "](curves.png)" in page
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    assert "| quick | 100 | 1 | 90.0 | 90 | 99.0 | - | 0.80% | 45.3 | 1 | 1 |" in page
     assert "| quick, bfloat16 | 100 | 1 |" in page
     assert "| published | 100 | 10 | 93.0 ± 6.5 |" in page
+    assert "One change" not in page
     assert "Samples" not in page, "there are none"
+
+
+def test_a_page_has_each_change_against_its_base_by_pairs(tmp_path):
+    result(tmp_path, "quick", [90, 120, 100])
+    result(tmp_path, "entropy", [97, 131])  # +7 and +11: the third draw has no pair
+    result(tmp_path, "cosine", [80], "bfloat16")  # Its base was trained in another arithmetic alone.
+    report.write(tmp_path)
+    page = (tmp_path / report.PAGE).read_text()
+    assert "## One change to quick" in page
+    assert "| entropy | 100 | 2 | 114.0 ± 24.0 | 97, 131 | +9.0 ± 2.8 | +0.0 ± 0.0 points | 0.80 ± 0.00% |" in page
+    assert "| cosine, bfloat16 | 100 | 1 | 80.0 | 80 |  |  | 0.80% |" in page
+    assert page.index("| cosine") < page.index("| entropy"), "the fewest errors first"
+    assert "](curves-quick.png)" in page
+
+
+def test_a_change_alone_has_a_page(tmp_path):
+    result(tmp_path, "entropy", [97])
+    report.write(tmp_path)
+    page = (tmp_path / report.PAGE).read_text()
+    assert "published errors" not in page
+    assert "| entropy | 100 | 1 | 97.0 | 97 |  |  |" in page
 
 
 @pytest.mark.parametrize(

@@ -25,20 +25,25 @@ _ACCURACY = "validation_discriminator_accuracy"
 _PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data", "num_steps", "step")
 
 
+def _left(cell: pathlib.Path, seed: int, suffix: str) -> pathlib.Path:
+    """Where a seed leaves what is of that kind."""
+    return cell / f"seed-{seed:03d}{suffix}"
+
+
 def record_of(cell: pathlib.Path, seed: int) -> dict | None:
     """What a seed left, None while it has left nothing."""
-    path = cell / f"seed-{seed:03d}.json"
+    path = _left(cell, seed, ".json")
     return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
 
 
 def grid_of(cell: pathlib.Path, seed: int) -> pathlib.Path:
     """Where a seed's last samples are, if it has drawn any."""
-    return cell / f"seed-{seed:03d}.png"
+    return _left(cell, seed, ".png")
 
 
 def probabilities_of(cell: pathlib.Path, seed: int) -> np.ndarray:
     """p(class | image) of the test images, float32 [N, K]."""
-    with np.load(cell / f"seed-{seed:03d}.npz", allow_pickle=False) as arrays:
+    with np.load(_left(cell, seed, ".npz"), allow_pickle=False) as arrays:
         return arrays["probabilities"].astype(np.float32)
 
 
@@ -59,7 +64,7 @@ def _record(place: Workdir, cell: pathlib.Path, dataset: Dataset) -> dict:
     trained = load(str(place.path))
     run, config, rows = place.run(), trained.config, read_metrics(place.metrics)
     test_errors, probabilities = _errors(trained, dataset.test)
-    with whole(cell / f"seed-{config.seed:03d}.npz") as partial:
+    with whole(_left(cell, config.seed, ".npz")) as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
     validation_errors, _ = _errors(trained, dataset.validation)
     per_epoch = len(dataset.train.labels) / (config.batch_size * config.d_steps)
@@ -97,7 +102,7 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
         record = _record(place, folder.parent, dataset)
         if grid := place.last_grid():
             shutil.copyfile(grid, grid_of(folder.parent, own.seed))
-        write_sealed(folder.parent / f"seed-{own.seed:03d}.json", record)
+        write_sealed(_left(folder.parent, own.seed, ".json"), record)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The page of the semi-supervised results: a table, the published rows beside it, and the curves."""
+"""The page of the semi-supervised results: tables, curves and samples."""
 
 import pathlib
 
@@ -7,61 +7,14 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES
-from experiments.semi_supervised.results import SAMPLES, spread
+from experiments.semi_supervised.results import SAMPLES
+from experiments.semi_supervised.tables import base_of, changes_table, label, name, recipes_table
 from gan_jax.errors import UserError
 from gan_jax.files import read_table, write_text
 
 PAGE = "semi_supervised.md"
-CURVES = "curves.png"
+CURVES = "curves"
 _GRIDS_A_ROW = 3
-
-
-def _plus_minus(mean: float, deviation: float | None, digits: int = 1) -> str:
-    return f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
-
-
-def _name(table: dict) -> str:
-    return table["recipe"] + ("" if table["dtype"] == "float32" else f", {table['dtype']}")
-
-
-def _label(table: dict) -> str:
-    """A cell of the experiment in pictures: its recipe and its number of labels."""
-    return f"{_name(table)}, {table['num_labels'] or 'all'} labels"
-
-
-def _row(table: dict) -> list[str]:
-    """A recipe with so many labels: errors over the first network of each draw, and of all of them."""
-    seeds = table["seeds"]
-    of = lambda name: [record[name] for record in seeds]  # noqa: E731
-    ensembles = list(table["ensembles"].values())
-    distances = [distance for record in seeds for distance in record["frechet_distance"]]
-    ended = {record["status"] for record in seeds}
-    return [
-        _name(table) + ("" if ended == {"completed"} else f" ({', '.join(sorted(ended))})"),
-        str(table["num_labels"] or "all"),
-        str(len(seeds)),
-        _plus_minus(*spread(of("test_errors"))),
-        ", ".join(map(str, of("test_errors"))),
-        _plus_minus(*spread(of("test_errors_raw"))),
-        _plus_minus(*spread([100 * r["validation_errors"] / r["num_validation"] for r in seeds]), digits=2) + "%",
-        _plus_minus(*spread(ensembles)) if ensembles else "-",
-        _plus_minus(*spread(distances)) if distances else "-",
-        f"{spread(of('epochs'))[0]:.0f}",
-        f"{spread(of('seconds'))[0] / 60:.0f}",
-    ]
-
-
-def _published(num_labels: int) -> list[str]:
-    mean, deviation = PUBLISHED[num_labels]
-    ensemble = _plus_minus(*PUBLISHED_ENSEMBLES[num_labels])
-    return ["published", str(num_labels), "10", _plus_minus(mean, deviation), "", "", "", ensemble, "", "300", ""]
-
-
-_HEADINGS = (
-    *("recipe", "labels", "n", "errors", "each", "not averaged", "held out", "ensembles", "Frechet distance"),
-    *("epochs", "minutes"),
-)
 
 
 def _note(tables: list[dict]) -> str:
@@ -82,12 +35,11 @@ def _note(tables: list[dict]) -> str:
 
 
 def _titles(tables: list[dict]) -> list[str]:
-    found = {table["recipe"]: table for table in tables}
-    changes = {name: " ".join(f"`{k}={v}`" for k, v in table["changes"].items()) for name, table in found.items()}
-    return [
-        f"- **{name}**: {table['title']} (`{table['config']}`{' with ' if changes[name] else ''}{changes[name]})"
-        for name, table in sorted(found.items())
-    ]
+    lines = []
+    for recipe, table in sorted({table["recipe"]: table for table in tables}.items()):
+        changes = " ".join(f"`{leaf}={value}`" for leaf, value in table["changes"].items())
+        lines.append(f"- **{recipe}**: {table['title']} (`{table['config']}`{changes and f' with {changes}'})")
+    return lines
 
 
 def _draw(tables: list[dict], path: pathlib.Path) -> None:
@@ -96,10 +48,10 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
     for index, table in enumerate(tables):
         for position, record in enumerate(record for record in table["seeds"] if record["curve"]):
             epochs, errors = zip(*record["curve"], strict=True)
-            label = _label(table) if position == 0 else None
+            named = label(table) if position == 0 else None
             # On a logarithmic axis an error of 0 has no place: half an image stands for it.
             shown = [100 * max(error, 0.5 / record["num_validation"]) for error in errors]
-            axes.plot(epochs, shown, color=f"C{index % 10}", linestyle=("-", "--")[index // 10 % 2], label=label)
+            axes.plot(epochs, shown, color=f"C{index % 10}", linestyle=("-", "--")[index // 10 % 2], label=named)
     axes.set(xlabel="epoch", ylabel="held-out error, %", yscale="log")
     for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         ticks("{x:g}")
@@ -112,7 +64,7 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
 def _grids(tables: list[dict], folder: pathlib.Path) -> str:
     """Samples side by side, a table of as many rows as it takes; "" where no cell has any."""
     shown = [table for table in tables if (folder / SAMPLES / f"{table['cell']}.png").is_file()]
-    cells = [f"![{_name(table)}]({SAMPLES}/{table['cell']}.png)<br>{_label(table)}" for table in shown]
+    cells = [f"![{name(table)}]({SAMPLES}/{table['cell']}.png)<br>{label(table)}" for table in shown]
     cells += [""] * (-len(cells) % _GRIDS_A_ROW)
     rows = [cells[i : i + _GRIDS_A_ROW] for i in range(0, len(cells), _GRIDS_A_ROW)]
     if not rows:
@@ -121,34 +73,41 @@ def _grids(tables: list[dict], folder: pathlib.Path) -> str:
     return "\n".join(head + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def write(folder: pathlib.Path) -> None:
-    """Rewrites the page and the curves from every result in the folder; nothing where there is none."""
+def _read(folder: pathlib.Path) -> list[dict]:
+    """Every result, those with the fewest labels first."""
     paths = sorted(folder.glob("*@labels-*.json"))
     tables = [read_table(path, "remove it") | {"cell": path.stem} for path in paths]
-    if not tables:
-        return
     used = sorted({record["provenance"]["data"]["used"] for table in tables for record in table["seeds"]})
     if len(used) > 1:
         raise UserError(
             f"--output={folder} would hold results of {' and '.join(used)}; choose another folder for these"
         )
-    tables.sort(key=lambda table: (table["num_labels"] or 10**9, _name(table)))
-    rows = []
-    for number in dict.fromkeys(table["num_labels"] for table in tables):
-        rows += [_row(table) for table in tables if table["num_labels"] == number]
-        rows += [_published(number)] if number in PUBLISHED else []
-    lines = ["| " + " | ".join(_HEADINGS) + " |", "|" + "---|" * len(_HEADINGS)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    scored = any(record["curve"] for table in tables for record in table["seeds"])
-    parts = [
-        f"# Few labels: {used[0]}",
-        "\n".join(lines),
-        _note(tables),
-        "\n".join(_titles(tables)),
-    ]
-    if scored:
-        _draw(tables, folder / CURVES)
-        parts.append(f"![held-out error]({CURVES})")
+    return sorted(tables, key=lambda table: (table["num_labels"] or 10**9, name(table)))
+
+
+def _curves(tables: list[dict], folder: pathlib.Path, suffix: str = "") -> list[str]:
+    """The picture's line of the page, none where nothing was scored while it trained."""
+    if not any(record["curve"] for table in tables for record in table["seeds"]):
+        return []
+    _draw(tables, folder / f"{CURVES}{suffix}.png")
+    return [f"![held-out error]({CURVES}{suffix}.png)"]
+
+
+def write(folder: pathlib.Path) -> None:
+    """Rewrites the page and the curves from every result in the folder; nothing where there is none."""
+    tables = _read(folder)
+    if not tables:
+        return
+    whole = [table for table in tables if not base_of(table)]
+    parts = [f"# Few labels: {tables[0]['seeds'][0]['provenance']['data']['used']}", _note(tables)]
+    if whole:
+        parts += ["## Beside the published errors", recipes_table(whole), *_curves(whole, folder)]
+    for base in sorted({base_of(table) for table in tables} - {""}):
+        changed = [table for table in tables if base_of(table) == base]
+        unchanged = [table for table in whole if table["recipe"] == base]
+        parts += [f"## One change to {base}", changes_table(changed, unchanged)]
+        parts += _curves(unchanged + changed, folder, f"-{base}")
+    parts += ["## Recipes", "\n".join(_titles(tables))]
     if grids := _grids(tables, folder):
         parts.append(f"## Samples\n\nAt the last step, of the first draw of the labels.\n\n{grids}")
     write_text(folder / PAGE, "\n\n".join(parts) + "\n")

@@ -1,0 +1,100 @@
+"""The tables of the semi-supervised results: recipes beside the published errors, and one change at a time."""
+
+from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES, RECIPES
+from experiments.semi_supervised.results import spread
+
+_HEADINGS = ("recipe", "labels", "n", "errors", "each", "held out", "Frechet distance", "epochs", "minutes")
+_OF_RECIPES = ("not averaged", "ensembles")
+_OF_CHANGES = ("against the base", "held out, against it")
+
+
+def name(table: dict) -> str:
+    """A recipe and its arithmetic."""
+    return table["recipe"] + ("" if table["dtype"] == "float32" else f", {table['dtype']}")
+
+
+def label(table: dict) -> str:
+    """A cell of the experiment in pictures: its recipe and its number of labels."""
+    return f"{name(table)}, {table['num_labels'] or 'all'} labels"
+
+
+def base_of(table: dict) -> str:
+    """The recipe that a table's recipe changes; "" where it stands for itself, or is no longer one."""
+    return RECIPES[table["recipe"]].base if table["recipe"] in RECIPES else ""
+
+
+def _plus_minus(mean: float, deviation: float | None, digits: int = 1, sign: str = "") -> str:
+    return f"{mean:{sign}.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
+
+
+def _percent(record: dict) -> float:
+    return 100 * record["validation_errors"] / record["num_validation"]
+
+
+def _row(table: dict) -> dict[str, str]:
+    """A recipe with so many labels: errors over the first network of each draw, and of all of them."""
+    seeds = table["seeds"]
+    of = lambda what: [record[what] for record in seeds]  # noqa: E731
+    ensembles = list(table["ensembles"].values())
+    distances = [distance for record in seeds for distance in record["frechet_distance"]]
+    ended = {record["status"] for record in seeds}
+    return {
+        "recipe": name(table) + ("" if ended == {"completed"} else f" ({', '.join(sorted(ended))})"),
+        "labels": str(table["num_labels"] or "all"),
+        "n": str(len(seeds)),
+        "errors": _plus_minus(*spread(of("test_errors"))),
+        "each": ", ".join(map(str, of("test_errors"))),
+        "held out": _plus_minus(*spread(list(map(_percent, seeds))), digits=2) + "%",
+        "Frechet distance": _plus_minus(*spread(distances)) if distances else "-",
+        "epochs": f"{spread(of('epochs'))[0]:.0f}",
+        "minutes": f"{spread(of('seconds'))[0] / 60:.0f}",
+        "not averaged": _plus_minus(*spread(of("test_errors_raw"))),
+        "ensembles": _plus_minus(*spread(ensembles)) if ensembles else "-",
+    }
+
+
+def _published(num_labels: int) -> dict[str, str]:
+    return {
+        "recipe": "published",
+        "labels": str(num_labels),
+        "n": "10",
+        "errors": _plus_minus(*PUBLISHED[num_labels]),
+        "epochs": "300",
+        "ensembles": _plus_minus(*PUBLISHED_ENSEMBLES[num_labels]),
+    }
+
+
+def _differences(table: dict, base: dict) -> dict[str, str]:
+    """A change against its base over the seeds that both have, each pair with the same labels."""
+    own, other = ({record["seed"]: record for record in of["seeds"]} for of in (table, base))
+    pairs = [(own[seed], other[seed]) for seed in sorted(own.keys() & other.keys())]
+    if not pairs:
+        return {}
+    errors = [changed["test_errors"] - unchanged["test_errors"] for changed, unchanged in pairs]
+    held_out = [_percent(changed) - _percent(unchanged) for changed, unchanged in pairs]
+    texts = _plus_minus(*spread(errors), sign="+"), _plus_minus(*spread(held_out), sign="+") + " points"
+    return dict(zip(_OF_CHANGES, texts, strict=True))
+
+
+def _written(headings: tuple[str, ...], rows: list[dict[str, str]]) -> str:
+    lines = [headings, ("---",) * len(headings)] + [[row.get(heading, "") for heading in headings] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def recipes_table(tables: list[dict]) -> str:
+    """A row each, and after those with as many labels the published one."""
+    rows = []
+    for number in dict.fromkeys(table["num_labels"] for table in tables):
+        rows += [_row(table) for table in tables if table["num_labels"] == number]
+        rows += [_published(number)] if number in PUBLISHED else []
+    return _written(_HEADINGS[:5] + _OF_RECIPES + _HEADINGS[5:], rows)
+
+
+def changes_table(changed: list[dict], bases: list[dict]) -> str:
+    """The bases, and each change with its difference to the base of the same arithmetic and number of labels."""
+    alike = {(table["dtype"], table["num_labels"]): table for table in bases}
+    rows = list(map(_row, bases))
+    for table in sorted(changed, key=lambda table: spread([r["test_errors"] for r in table["seeds"]])[0]):
+        base = alike.get((table["dtype"], table["num_labels"]))
+        rows.append(_row(table) | (_differences(table, base) if base else {}))
+    return _written(_HEADINGS[:5] + _OF_CHANGES + _HEADINGS[5:], rows)
