@@ -260,7 +260,9 @@ def get_config() -> ConfigDict:
     config.discriminator = _discriminator()
     config.d_loss = _d_loss()
     config.g_loss = _g_loss()
-    # Steps over which entropy, noise_consistency and virtual_adversarial grow to their weights; 0: whole from the start
+    # When D's entropy, noise_consistency and virtual_adversarial come in: not before this training step, and then
+    # growing to their weights over so many; 0: whole at once
+    config.ramp_up_start = 0
     config.ramp_up_steps = 0
     config.virtual_adversarial_radius = 2.0  # L2 norm of the change in `virtual_adversarial`, pixels in [-1, 1]
     config.d_optimizer = _optimizer()

@@ -17,6 +17,7 @@ from gan_jax.mesh import spread
 from gan_jax.networks import heads
 from gan_jax.objectives import OBJECTIVES
 from gan_jax.types import Gan, View
+from gan_jax.weighted_sum import RampUp, weighted_sum
 
 # What counts, by the least that it may be.
 _LEAST = {
@@ -93,10 +94,10 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
         return objective.generator(view.real.logits, view.fake.logits, view.targets)
 
     def total(prefix, weights, adversarial):
-        return terms.weighted_sum(
+        return weighted_sum(
             prefix,
             {name: (weights[name], every.get(name, adversarial)) for name in sorted(weights)},
-            config.ramp_up_steps,
+            RampUp(config.ramp_up_start, config.ramp_up_steps),
         )
 
     d_total, g_loss = total("d", config.d_loss, d_adversarial), total("g", config.g_loss, g_adversarial)
@@ -129,11 +130,12 @@ def _check_terms(config: ConfigDict) -> None:
     """Terms that the chosen discriminator cannot serve are refused by name."""
     if config.virtual_adversarial_radius <= 0:
         raise UserError(f"virtual_adversarial_radius={config.virtual_adversarial_radius}: must be more than 0")
-    if config.ramp_up_steps < 0:
-        raise UserError(f"ramp_up_steps={config.ramp_up_steps}: must be 0 or more")
-    if config.ramp_up_steps and not any(config.d_loss[name] for name in terms.RAMPED_TERMS):
-        some = " or ".join(f"--config.d_loss.{name}" for name in terms.RAMPED_TERMS)
-        raise UserError(f"ramp_up_steps={config.ramp_up_steps}: nothing grows; give {some} a weight")
+    for knob in ("ramp_up_start", "ramp_up_steps"):
+        if config[knob] < 0:
+            raise UserError(f"{knob}={config[knob]}: must be 0 or more")
+        if config[knob] and not any(config.d_loss[name] for name in terms.RAMPED_TERMS):
+            some = " or ".join(f"--config.d_loss.{name}" for name in terms.RAMPED_TERMS)
+            raise UserError(f"{knob}={config[knob]}: nothing grows; give {some} a weight")
     if config.d_loss.virtual_adversarial and config.dtype == "bfloat16":
         # In a trial the direction so found had a cosine of 0.03 with float32's.
         raise UserError(

@@ -1,7 +1,6 @@
-"""Extra terms of either player's loss, each a function View -> scalar, and their weighted sum."""
+"""Extra terms of either player's loss, each a function View -> scalar."""
 
 import math
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -217,31 +216,3 @@ CLASS_TERMS = (
 PER_EXAMPLE_TERMS = ("dragan", "gradient_penalty", "r1", "r2", "virtual_adversarial")
 # Terms that make D sure of what it says of images without a label, right or wrong.
 RAMPED_TERMS = ("entropy", "noise_consistency", "virtual_adversarial")
-
-
-def ramp_up(step: jax.Array, num_steps: int) -> jax.Array:
-    """exp(-5 (1 - t / T)^2) at step t of T, 1 from then on (Laine and Aila 2017, arXiv 1610.02242): 0.007 at first."""
-    return jnp.exp(-5 * (1 - jnp.minimum(step / num_steps, 1.0)) ** 2)
-
-
-def weighted_sum(
-    prefix: str, parts: dict[str, tuple[float, Callable[[View], jax.Array]]], ramp_up_steps: int = 0
-) -> Callable:
-    """View -> (sum of weight * term, {"<prefix>_loss": the sum, "<prefix>_<name>": each term, unweighted}).
-
-    A term of weight 0 is not computed. A sum of one part is reported as the loss alone. The weights of RAMPED_TERMS
-    grow over so many steps, unless 0.
-    """
-    active = {name: part for name, part in parts.items() if part[0] != 0}
-
-    def weight(name: str, view: View) -> jax.Array | float:
-        ramped = ramp_up_steps and name in RAMPED_TERMS
-        return active[name][0] * (ramp_up(view.step, ramp_up_steps) if ramped else 1.0)
-
-    def loss(view: View) -> tuple[jax.Array, dict[str, jax.Array]]:
-        values = {name: term(view) for name, (_, term) in active.items()}
-        total = sum((weight(name, view) * value for name, value in values.items()), jnp.zeros(()))
-        named = {f"{prefix}_{name}": value for name, value in values.items()} if len(values) > 1 else {}
-        return total, {f"{prefix}_loss": total, **named}
-
-    return loss

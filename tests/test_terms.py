@@ -13,6 +13,7 @@ from gan_jax import terms
 from gan_jax.networks import heads
 from gan_jax.targets import constant
 from gan_jax.types import Batch, Critique, View
+from gan_jax.weighted_sum import RampUp, weighted_sum
 
 W = jax.random.normal(jax.random.key(5), (4 * 4,))
 
@@ -235,18 +236,34 @@ def test_weighted_sum_drops_zero_weights_and_names_its_parts():
         raise AssertionError("a term of weight 0 was computed")
 
     parts = {"a": (2.0, lambda v: jnp.float32(3.0)), "b": (0.5, lambda v: jnp.float32(4.0)), "c": (0.0, forbidden)}
-    total, metrics = terms.weighted_sum("d", parts)(None)
+    total, metrics = weighted_sum("d", parts)(view())
     assert total == 8.0
     assert {name: float(value) for name, value in metrics.items()} == {"d_loss": 8.0, "d_a": 3.0, "d_b": 4.0}
-    _, alone = terms.weighted_sum("g", {"a": parts["a"]})(None)
+    _, alone = weighted_sum("g", {"a": parts["a"]})(view())
     assert list(alone) == ["g_loss"]
 
 
 @pytest.mark.parametrize(("step", "share"), [(0, 0.0067379), (25, 0.0600547), (50, 0.2865048), (100, 1.0), (400, 1.0)])
-def test_unlabelled_terms_ramp_up(step, share):
+@pytest.mark.parametrize("start", [0, 30])
+def test_unlabelled_terms_ramp_up(step, share, start):
     parts = {"entropy": (0.5, lambda view: jnp.array(8.0)), "r1": (2.0, lambda view: jnp.array(1.0))}
-    total, metrics = terms.weighted_sum("d", parts, 100)(view()._replace(step=jnp.array(step)))
+    loss = weighted_sum("d", parts, RampUp(start, 100))
+    total, metrics = loss(view()._replace(step=jnp.array(start + step)))
     np.testing.assert_allclose(total, 0.5 * 8 * share + 2, rtol=1e-5)
     assert metrics["d_entropy"] == 8.0
-    at_once, _ = terms.weighted_sum("d", parts)(view())
+    at_once, _ = weighted_sum("d", parts)(view())
     assert at_once == 6.0
+
+
+def test_a_late_term_and_its_gradient_are_nothing_before_its_start():
+    def loss(x, step):
+        # Not a number before step 5: were it computed and weighted by 0, it would spoil the sum.
+        parts = {"entropy": (0.5, lambda view: jnp.log(x) / jnp.maximum(view.step - 4, 0)), "r1": (2.0, lambda view: x)}
+        return weighted_sum("d", parts, RampUp(5, 0))(view()._replace(step=step))
+
+    slope = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    (before, metrics), gradient = slope(3.0, jnp.array(4))
+    assert (before, gradient, metrics["d_entropy"]) == (6.0, 2.0, 0.0)
+    (after, metrics), gradient = slope(3.0, jnp.array(5))
+    np.testing.assert_allclose((after, gradient), (6 + np.log(3) / 2, 2 + 1 / 6), rtol=1e-6)
+    np.testing.assert_allclose(metrics["d_entropy"], np.log(3), rtol=1e-6)
