@@ -264,7 +264,9 @@ def get_config() -> ConfigDict:
     # growing to their weights over so many; 0: whole at once
     config.ramp_up_start = 0
     config.ramp_up_steps = 0
-    config.virtual_adversarial_radius = 2.0  # L2 norm of the change in `virtual_adversarial`, pixels in [-1, 1]
+    # L2 norms in `virtual_adversarial`, of pixels in [-1, 1]: of the change, and of the one that finds its direction
+    config.virtual_adversarial_radius = 2.0
+    config.virtual_adversarial_probe = 0.01  # bfloat16 needs 0.5 or more
     config.d_optimizer = _optimizer()
     config.g_optimizer = _optimizer()
     config.augmentation = _augmentation()

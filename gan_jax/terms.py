@@ -132,7 +132,7 @@ def _divergence(p_logits: jax.Array, q_logits: jax.Array) -> jax.Array:
     return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
 
 
-def virtual_adversarial(view: View, *, radius: float, probe: float = 1e-2) -> jax.Array:
+def virtual_adversarial(view: View, *, radius: float, probe: float) -> jax.Array:
     """Mean over real images of KL(p(y | x) || p(y | x + r)), virtual adversarial training (arXiv 1704.03976).
 
     r is the perturbation of L2 norm `radius` that changes the classes most: one power iteration from a random direction

@@ -148,7 +148,7 @@ def test_virtual_adversarial_finds_the_worst_direction():
         p, q = (scipy.special.softmax(x @ weights, axis=1) for x in (real, real + change))
         return scipy.stats.entropy(p, q, axis=1)
 
-    value = float(terms.virtual_adversarial(v, radius=0.3))
+    value = float(terms.virtual_adversarial(v, radius=0.3, probe=0.01))
     # The sign of the direction is the random start's.
     low, high = (f(divergence(step), divergence(-step)).mean() for f in (np.minimum, np.maximum))
     assert low * (1 - 1e-3) <= value <= high * (1 + 1e-3)
@@ -160,7 +160,7 @@ def test_virtual_adversarial_finds_the_worst_direction():
 def test_virtual_adversarial_holds_the_clean_answer_fixed():
     def loss(scale):
         critic = lambda images, labels: two_class_critic(images * scale, labels)  # noqa: E731
-        return terms.virtual_adversarial(view()._replace(critic=critic), radius=0.3)
+        return terms.virtual_adversarial(view()._replace(critic=critic), radius=0.3, probe=0.01)
 
     clean = two_class_critic(view().batch.images, None).class_logits
 

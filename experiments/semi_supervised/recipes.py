@@ -38,8 +38,21 @@ _BASES = {
 }
 _COMPLEMENT = {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1}
 _RAMP = {"ramp_up_steps": 10_000}  # of the 11,800 steps of quick
+# Of the 177,000 steps of improved, from where its rates begin to fall.
+_LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
 # What a base is changed by, in words and in overrides.
 _CHANGES = {
+    "improved": {
+        "late_entropy": ("conditional entropy in D over the last third", {"d_loss.entropy": 0.1} | _LATE),
+        "late_consistency": (
+            "consistency of noisy looks in D over the last third",
+            {"d_loss.noise_consistency": 10.0} | _LATE,
+        ),
+        "late_virtual_adversarial": (
+            "virtual adversarial training in D over the last third",
+            {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_probe": 1.0} | _LATE,
+        ),
+    },
     "short": {
         "epsilon_outside": (
             "Adam's epsilon outside of the root",
@@ -50,7 +63,10 @@ _CHANGES = {
         "entropy": ("conditional entropy in D", {"d_loss.entropy": 0.1}),
         "noise_consistency": ("consistency of noisy looks in D", {"d_loss.noise_consistency": 10.0}),
         "noise_consistency_light": ("a tenth of that consistency in D", {"d_loss.noise_consistency": 1.0}),
-        "virtual_adversarial": ("virtual adversarial training in D", {"d_loss.virtual_adversarial": 0.3}),
+        "virtual_adversarial": (
+            "virtual adversarial training in D",
+            {"d_loss.virtual_adversarial": 0.3, "virtual_adversarial_probe": 1.0},
+        ),
         "pull_away": ("the pull-away term in G", {"g_loss.pull_away": 0.1}),
         "low_density": ("the low-density term in G", {"g_loss.low_density": 0.1}),
         "complement": ("pull-away and low density in G, and conditional entropy in D", _COMPLEMENT),
