@@ -162,6 +162,7 @@ def _d_loss() -> ConfigDict:
             "consistency": 0.0,  # (D(x) - D(T(x)))^2 with T = augmentation.consistency
             "historical_averaging": 0.0,  # |theta - mean of its past|^2
             "entropy": 0.0,  # of the classes that D gives a real image
+            "class_balance": 0.0,  # distance of their frequencies from equal ones
             "noise_consistency": 0.0,  # squared difference of these classes' probabilities under two draws of D's noise
             "virtual_adversarial": 0.0,  # their divergence under the worst small change of the image
         }
@@ -260,8 +261,8 @@ def get_config() -> ConfigDict:
     config.discriminator = _discriminator()
     config.d_loss = _d_loss()
     config.g_loss = _g_loss()
-    # When D's entropy, noise_consistency and virtual_adversarial come in: not before this training step, and then
-    # growing to their weights over so many; 0: whole at once
+    # When D's entropy, class_balance, noise_consistency and virtual_adversarial come in: not before this training
+    # step, and then growing to their weights over so many; 0: whole at once
     config.ramp_up_start = 0
     config.ramp_up_steps = 0
     # L2 norms in `virtual_adversarial`, of pixels in [-1, 1]: of the change, and of the one that finds its direction

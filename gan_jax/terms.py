@@ -117,6 +117,17 @@ def entropy(view: View) -> jax.Array:
     return -jnp.mean(jnp.sum(jnp.exp(log_p) * log_p, axis=-1))
 
 
+def class_balance(view: View) -> jax.Array:
+    """KL(p(y) || uniform) = log K - H(p(y)) of p(y) = mean p(y | x) over the batch's real images.
+
+    Every class is given to as many images, the marginal class entropy of a CatGAN (arXiv 1511.06390); it presumes
+    classes of equal size. A batch's own draw of them alone makes it about (K - 1) / (2 B). A discriminator term.
+    """
+    log_p = jax.nn.log_softmax(view.real.class_logits)
+    log_p = jax.nn.logsumexp(log_p, axis=0) - math.log(len(log_p))
+    return math.log(len(log_p)) + jnp.sum(jnp.exp(log_p) * log_p)
+
+
 def noise_consistency(view: View) -> jax.Array:
     """Mean over real images of || p(y | x; n) - p(y | x; n') ||^2 / K for two draws n, n' of D's own noise and dropout.
 
@@ -186,6 +197,7 @@ def low_density(view: View, *, quantile: float = 0.1) -> jax.Array:
 
 
 TERMS = {
+    "class_balance": class_balance,
     "classification": classification,
     "classification_as_fake": classification_as_fake,
     "classification_fake": classification_fake,
@@ -205,6 +217,7 @@ TERMS = {
 
 # Terms over class logits.
 CLASS_TERMS = (
+    "class_balance",
     "classification",
     "classification_as_fake",
     "classification_fake",
@@ -214,5 +227,5 @@ CLASS_TERMS = (
 )
 # Terms that differentiate what D says of one image with respect to that image.
 PER_EXAMPLE_TERMS = ("dragan", "gradient_penalty", "r1", "r2", "virtual_adversarial")
-# Terms that make D sure of what it says of images without a label, right or wrong.
-RAMPED_TERMS = ("entropy", "noise_consistency", "virtual_adversarial")
+# Terms about what D says of images without a label, which is wrong at first.
+RAMPED_TERMS = ("class_balance", "entropy", "noise_consistency", "virtual_adversarial")

@@ -81,6 +81,7 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
         p = one_run.probabilities_of(cell, record["seed"])
         np.testing.assert_allclose(p.sum(axis=1), 1, atol=2e-3)
         assert record["test_errors"] == np.sum(p.argmax(axis=1) != dataset.test.labels)
+        assert sum(count for *_, count in record["confusions"]) == record["test_errors"], "there are two classes"
         assert 0 <= record["validation_errors"] <= record["num_validation"] == 10
     for draw in (0, 1):
         mean = sum(one_run.probabilities_of(cell, seed) for seed in (draw, draw + 2))
@@ -94,6 +95,14 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
     assert "](samples/quick@labels-4.png)<br>quick, 4 labels |" in page
     last = next((cell / "seed-000/run/samples").glob("step-000006.png"))
     assert (task.output / "samples/quick@labels-4.png").read_bytes() == last.read_bytes()
+
+
+def test_confusions_are_the_most_frequent_mistakes_first():
+    taken_for = np.array([1, 1, 0, 2, 0, 2, 2, 1])
+    labels = np.array([0, 0, 0, 2, 2, 1, 1, 0])
+    found = one_run.confusions(np.eye(3)[taken_for], labels, most=2)
+    assert found == [[0, 1, 3], [1, 2, 2]]
+    assert one_run.confusions(np.eye(3)[labels], labels) == []
 
 
 def test_another_arithmetic_is_another_cell(task):
@@ -156,6 +165,7 @@ def result(folder, recipe, errors, dtype="float32"):
     about = {"commit": "c" * 40, "data": {"used": "mnist"}, "device": {"kind": "cpu"}, "versions": {"jax": "0"}}
     record = {"test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "num_test": 10000, "epochs": 1.0}
     record |= {"seconds": 60.0, "status": "completed", "curve": [[1, 0.02], [2, 0.0]], "frechet_distance": [45.27]}
+    record["confusions"] = [[4, 9, 19], [7, 2, 3]]
     table = {"recipe": recipe, "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
     seeds = [record | {"seed": seed, "test_errors": n, "provenance": about} for seed, n in enumerate(errors)]
     cell = recipe + ("" if dtype == "float32" else f"-{dtype}")
@@ -169,7 +179,7 @@ def test_a_page_has_the_published_rows(tmp_path):
     page = (tmp_path / report.PAGE).read_text()
     assert "](curves.png)" in page
     assert (tmp_path / "curves.png").stat().st_size > 1000
-    assert "| quick | 100 | 1 | 90.0 | 90 | 99.0 | - | 0.80% | 45.3 | 1 | 1 |" in page
+    assert "| quick | 100 | 1 | 90.0 | 90 | 4 as 9: 19 | 99.0 | - | 0.80% | 45.3 | 1 | 1 |" in page
     assert "| quick, bfloat16 | 100 | 1 |" in page
     assert "| published | 100 | 10 | 93.0 ± 6.5 |" in page
     assert "One change" not in page

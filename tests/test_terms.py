@@ -121,6 +121,19 @@ def test_entropy_by_scipy():
     assert terms.entropy(v) == pytest.approx(expected.mean(), rel=1e-5)
 
 
+def test_class_balance_by_scipy():
+    v = view()
+    marginal = scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1).mean(axis=0)
+    assert terms.class_balance(v) == pytest.approx(scipy.stats.entropy(marginal, np.full(3, 1 / 3)), rel=1e-4)
+    even = v.real._replace(class_logits=100.0 * jnp.eye(3))
+    assert terms.class_balance(v._replace(real=even)) == pytest.approx(0, abs=1e-6)
+    # All images in one class: log 3, and probabilities of exactly 0 leave the gradient finite.
+    one = lambda scale: v.real._replace(class_logits=scale * jnp.array([[1.0, 0.0, 0.0]] * 6))  # noqa: E731
+    value, slope = jax.value_and_grad(lambda scale: terms.class_balance(v._replace(real=one(scale))))(1000.0)
+    assert value == pytest.approx(np.log(3), rel=1e-6)
+    assert np.isfinite(slope)
+
+
 def test_noise_consistency_compares_two_looks():
     v = view()
     assert terms.noise_consistency(v) == 0, "a critic without noise agrees with itself"

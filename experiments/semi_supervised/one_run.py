@@ -53,6 +53,16 @@ def _errors(trained: Trained, split: Split) -> tuple[int, np.ndarray]:
     return int(np.sum(log_p.argmax(axis=1) != split.labels)), np.exp(log_p)
 
 
+def confusions(probabilities: np.ndarray, labels: np.ndarray, most: int = 5) -> list[list[int]]:
+    """[class, taken for, images] of the most frequent mistakes; probabilities [N, K], labels [N]."""
+    wrong = np.zeros((probabilities.shape[1],) * 2, int)
+    np.add.at(wrong, (labels, probabilities.argmax(axis=1)), 1)
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    found = [[*map(int, np.unravel_index(i, wrong.shape)), int(wrong.flat[i])] for i in order]
+    return [mistake for mistake in found if mistake[2]]
+
+
 def _raw(trained: Trained) -> Trained:
     """The discriminator without its average."""
     state = trained.state
@@ -76,6 +86,7 @@ def _record(place: Workdir, cell: pathlib.Path, dataset: Dataset) -> dict:
         "epochs": trained.step / per_epoch,
         "seconds": run["seconds"],
         "test_errors": test_errors,
+        "confusions": confusions(probabilities, dataset.test.labels),
         "test_errors_raw": _errors(_raw(trained), dataset.test)[0],
         "num_test": len(dataset.test.labels),
         "validation_errors": validation_errors,

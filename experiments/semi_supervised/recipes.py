@@ -44,6 +44,7 @@ _LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
 _CHANGES = {
     "improved": {
         "late_entropy": ("conditional entropy in D over the last third", {"d_loss.entropy": 0.1} | _LATE),
+        "late_balance": ("classes of equal size in D over the last third", {"d_loss.class_balance": 1.0} | _LATE),
         "late_consistency": (
             "consistency of noisy looks in D over the last third",
             {"d_loss.noise_consistency": 10.0} | _LATE,
@@ -61,6 +62,7 @@ _CHANGES = {
     },
     "quick": {
         "entropy": ("conditional entropy in D", {"d_loss.entropy": 0.1}),
+        "balance": ("classes of equal size in D", {"d_loss.class_balance": 1.0}),
         "noise_consistency": ("consistency of noisy looks in D", {"d_loss.noise_consistency": 10.0}),
         "noise_consistency_light": ("a tenth of that consistency in D", {"d_loss.noise_consistency": 1.0}),
         "virtual_adversarial": (
