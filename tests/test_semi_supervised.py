@@ -6,12 +6,14 @@ import struct
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from experiments.semi_supervised import __main__ as command
 from experiments.semi_supervised import one_run, plan, recipes, report, results
 from gan_jax import files, train
+from gan_jax.data.dataset import Split
 from gan_jax.errors import UserError
 
 TINY = {
@@ -95,6 +97,10 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
     assert "](samples/quick@labels-4.png)<br>quick, 4 labels |" in page
     last = next((cell / "seed-000/run/samples").glob("step-000006.png"))
     assert (task.output / "samples/quick@labels-4.png").read_bytes() == last.read_bytes()
+    worst = int(np.argmax(errors))
+    shown = one_run.mistakes_of(cell, worst)
+    assert (task.output / "mistakes/quick@labels-4.png").read_bytes() == shown.read_bytes()
+    assert "](mistakes/quick@labels-4.png)<br>quick, 4 labels |" in page
 
 
 def test_confusions_are_the_most_frequent_mistakes_first():
@@ -103,6 +109,17 @@ def test_confusions_are_the_most_frequent_mistakes_first():
     found = one_run.confusions(np.eye(3)[taken_for], labels, most=2)
     assert found == [[0, 1, 3], [1, 2, 2]]
     assert one_run.confusions(np.eye(3)[labels], labels) == []
+
+
+def test_mistakes_are_drawn_the_most_frequent_first(tmp_path):
+    labels = np.array([0, 1, 0, 0])
+    images = (np.arange(4, dtype=np.uint8) * 50)[:, None, None, None] * np.ones((1, 3, 3, 1), np.uint8)
+    split = Split(images, labels)
+    one_run.draw_mistakes(tmp_path / "some.png", np.eye(2)[[1, 0, 0, 1]], split)
+    picture = plt.imread(tmp_path / "some.png")
+    assert [round(float(picture[2, x].ravel()[0] * 255)) for x in (2, 7, 12)] == [0, 150, 50]
+    one_run.draw_mistakes(tmp_path / "none.png", np.eye(2)[labels], split)
+    assert not (tmp_path / "none.png").exists()
 
 
 def test_another_arithmetic_is_another_cell(task):

@@ -1,8 +1,8 @@
 """One group of seeds, in a process of its own: python -m experiments.semi_supervised.one_run FOLDER
 
 FOLDER holds config.json; the seeds train in FOLDER/run. Each leaves its record in seed-<s>.json beside FOLDER, its last
-grid of samples in seed-<s>.png, and the probabilities that its discriminator gives the test images in seed-<s>.npz, for
-ensembles. The runner starts this.
+grid of samples in seed-<s>.png, test images that it takes for another class in seed-<s>-mistakes.png, and the
+probabilities that its discriminator gives the test images in seed-<s>.npz, for ensembles. The runner starts this.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import shutil
 
 import numpy as np
 
-from gan_jax import cli, seeds, train
+from gan_jax import cli, pictures, seeds, train
 from gan_jax import config as configs
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.errors import TrainingFailed
@@ -22,6 +22,7 @@ from gan_jax.trained import Trained, load
 from gan_jax.workdir import Workdir
 
 _ACCURACY = "validation_discriminator_accuracy"
+_MOST_SHOWN, _COLUMNS = 100, 20  # images in a picture of mistakes
 _PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data", "num_steps", "step")
 
 
@@ -39,6 +40,11 @@ def record_of(cell: pathlib.Path, seed: int) -> dict | None:
 def grid_of(cell: pathlib.Path, seed: int) -> pathlib.Path:
     """Where a seed's last samples are, if it has drawn any."""
     return _left(cell, seed, ".png")
+
+
+def mistakes_of(cell: pathlib.Path, seed: int) -> pathlib.Path:
+    """Where the test images are that it takes for another class, if there are any."""
+    return _left(cell, seed, "-mistakes.png")
 
 
 def probabilities_of(cell: pathlib.Path, seed: int) -> np.ndarray:
@@ -63,6 +69,16 @@ def confusions(probabilities: np.ndarray, labels: np.ndarray, most: int = 5) -> 
     return [mistake for mistake in found if mistake[2]]
 
 
+def draw_mistakes(path: pathlib.Path, probabilities: np.ndarray, split: Split) -> None:
+    """A picture of wrongly classified images, those of the most frequent mistake first; none where all are right."""
+    taken_for, labels = probabilities.argmax(axis=1), np.asarray(split.labels)
+    shown = []
+    for true, other, _ in confusions(probabilities, labels):
+        shown += list(np.flatnonzero((labels == true) & (taken_for == other)))
+    if shown:
+        pictures.write_png(path, pictures.grid(split.images[shown[:_MOST_SHOWN]], _COLUMNS))
+
+
 def _raw(trained: Trained) -> Trained:
     """The discriminator without its average."""
     state = trained.state
@@ -76,6 +92,7 @@ def _record(place: Workdir, cell: pathlib.Path, dataset: Dataset) -> dict:
     test_errors, probabilities = _errors(trained, dataset.test)
     with whole(_left(cell, config.seed, ".npz")) as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
+    draw_mistakes(mistakes_of(cell, config.seed), probabilities, dataset.test)
     validation_errors, _ = _errors(trained, dataset.validation)
     per_epoch = len(dataset.train.labels) / (config.batch_size * config.d_steps)
     return {

@@ -7,14 +7,22 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from experiments.semi_supervised.results import SAMPLES
+from experiments.semi_supervised.results import MISTAKES, SAMPLES
 from experiments.semi_supervised.tables import base_of, changes_table, label, name, recipes_table
 from gan_jax.errors import UserError
 from gan_jax.files import read_table, write_text
 
 PAGE = "semi_supervised.md"
 CURVES = "curves"
-_GRIDS_A_ROW = 3
+# Pictures of a kind: their heading, what they show, and how many stand side by side.
+_PICTURES = {
+    SAMPLES: ("Samples", "At the last step, of the first draw of the labels.", 3),
+    MISTAKES: (
+        "Mistakes",
+        "Test images that the network with the most errors takes for another class, the most frequent mistake first.",
+        1,
+    ),
+}
 
 
 def _note(tables: list[dict]) -> str:
@@ -61,15 +69,15 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
     plt.close(figure)
 
 
-def _grids(tables: list[dict], folder: pathlib.Path) -> str:
-    """Samples side by side, a table of as many rows as it takes; "" where no cell has any."""
-    shown = [table for table in tables if (folder / SAMPLES / f"{table['cell']}.png").is_file()]
-    cells = [f"![{name(table)}]({SAMPLES}/{table['cell']}.png)<br>{label(table)}" for table in shown]
-    cells += [""] * (-len(cells) % _GRIDS_A_ROW)
-    rows = [cells[i : i + _GRIDS_A_ROW] for i in range(0, len(cells), _GRIDS_A_ROW)]
+def _grids(tables: list[dict], folder: pathlib.Path, kind: str, columns: int) -> str:
+    """Pictures of the cells side by side, a table of as many rows as it takes; "" where no cell has any."""
+    shown = [table for table in tables if (folder / kind / f"{table['cell']}.png").is_file()]
+    cells = [f"![{name(table)}]({kind}/{table['cell']}.png)<br>{label(table)}" for table in shown]
+    cells += [""] * (-len(cells) % columns)
+    rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
     if not rows:
         return ""
-    head = ["| " * _GRIDS_A_ROW + "|", "|" + "---|" * _GRIDS_A_ROW]
+    head = ["| " * columns + "|", "|" + "---|" * columns]
     return "\n".join(head + ["| " + " | ".join(row) + " |" for row in rows])
 
 
@@ -108,6 +116,7 @@ def write(folder: pathlib.Path) -> None:
         parts += [f"## One change to {base}", changes_table(changed, unchanged)]
         parts += _curves(unchanged + changed, folder, f"-{base}")
     parts += ["## Recipes", "\n".join(_titles(tables))]
-    if grids := _grids(tables, folder):
-        parts.append(f"## Samples\n\nAt the last step, of the first draw of the labels.\n\n{grids}")
+    for kind, (heading, what, columns) in _PICTURES.items():
+        if grids := _grids(tables, folder, kind, columns):
+            parts.append(f"## {heading}\n\n{what}\n\n{grids}")
     write_text(folder / PAGE, "\n\n".join(parts) + "\n")

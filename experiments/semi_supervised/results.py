@@ -1,4 +1,4 @@
-"""The records of a command as one JSON file a recipe and number of labels, with the errors of ensembles and a grid."""
+"""The records of a command as one JSON file a recipe and number of labels, with ensembles' errors and pictures."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.files import write_text
 
 SAMPLES = "samples"  # folder of the grids, one a cell: of its first seed
+MISTAKES = "mistakes"  # folder of the test images taken for another class, one a cell: of the seed with the most errors
 
 
 def ensembles(task: Task, cell: str, records: dict[int, dict], labels: np.ndarray) -> dict[str, int]:
@@ -53,10 +54,14 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
             "ensembles": ensembles(task, cell, records, dataset.test.labels),
         }
         file_name = cell.replace("/", "@")
-        grid = one_run.grid_of(task.workdir / cell, min(records))
-        if grid.is_file():
-            (task.output / SAMPLES).mkdir(exist_ok=True)
-            shutil.copyfile(grid, task.output / SAMPLES / f"{file_name}.png")
+        worst = max(records, key=lambda seed: records[seed]["test_errors"])
+        for folder, picture in (
+            (SAMPLES, one_run.grid_of(task.workdir / cell, min(records))),
+            (MISTAKES, one_run.mistakes_of(task.workdir / cell, worst)),
+        ):
+            if picture.is_file():
+                (task.output / folder).mkdir(exist_ok=True)
+                shutil.copyfile(picture, task.output / folder / f"{file_name}.png")
         write_text(task.output / f"{file_name}.json", json.dumps(table, indent=1) + "\n")
         found.append(table)
     return found
