@@ -59,6 +59,10 @@ _CHANGES = {
             "Adam's epsilon outside of the root",
             {"d_optimizer.eps_root": 0.0, "g_optimizer.eps_root": 0.0},
         ),
+        "short_virtual_adversarial": (
+            "virtual adversarial training in D, growing over the first 20,000 of the 59,000 steps",
+            {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_probe": 1.0, "ramp_up_steps": 20_000},
+        ),
     },
     "quick": {
         "entropy": ("conditional entropy in D", {"d_loss.entropy": 0.1}),
