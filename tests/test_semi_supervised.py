@@ -177,14 +177,16 @@ def test_every_recipe_is_a_config_that_builds():
         assert config.data.fallback == "", "never other digits than those that were asked for"
 
 
-def result(folder, recipe, errors, dtype="float32"):
-    """A cell's file, with so many test errors of each seed."""
+def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2)):
+    """A cell's file, with so many test errors of the seeds."""
     about = {"commit": "c" * 40, "data": {"used": "mnist"}, "device": {"kind": "cpu"}, "versions": {"jax": "0"}}
     record = {"test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "num_test": 10000, "epochs": 1.0}
     record |= {"seconds": 60.0, "status": "completed", "curve": [[1, 0.02], [2, 0.0]], "frechet_distance": [45.27]}
     record["confusions"] = [[4, 9, 19], [7, 2, 3]]
     table = {"recipe": recipe, "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
-    seeds = [record | {"seed": seed, "test_errors": n, "provenance": about} for seed, n in enumerate(errors)]
+    seeds = [
+        record | {"seed": seed, "test_errors": n, "provenance": about} for seed, n in zip(seeds, errors, strict=False)
+    ]
     cell = recipe + ("" if dtype == "float32" else f"-{dtype}")
     (folder / f"{cell}@labels-100.json").write_text(json.dumps(table | {"dtype": dtype, "seeds": seeds}))
 
@@ -218,9 +220,11 @@ def test_a_page_has_each_change_against_its_base_by_pairs(tmp_path):
 
 def test_a_change_alone_has_a_page(tmp_path):
     result(tmp_path, "entropy", [97])
+    result(tmp_path, "cosine", [97], seeds=[2])
     report.write(tmp_path)
     page = (tmp_path / report.PAGE).read_text()
     assert "published errors" not in page
+    assert "| cosine | 100 | 1 (seed 2) | 97.0 |" in page
     assert "| entropy | 100 | 1 | 97.0 | 97 |  |  |" in page
 
 

@@ -31,6 +31,12 @@ def _percent(record: dict) -> float:
     return 100 * record["validation_errors"] / record["num_validation"]
 
 
+def _counted(seeds: list[int]) -> str:
+    """How many, and which where they are not the first ones."""
+    which = "" if seeds == list(range(len(seeds))) else f" (seed {', '.join(map(str, seeds))})"
+    return f"{len(seeds)}{which}"
+
+
 def _mistake(record: dict) -> str:
     """The most frequent one; records of before they were counted have none."""
     if not record.get("confusions"):
@@ -49,7 +55,7 @@ def _row(table: dict) -> dict[str, str]:
     return {
         "recipe": name(table) + ("" if ended == {"completed"} else f" ({', '.join(sorted(ended))})"),
         "labels": str(table["num_labels"] or "all"),
-        "n": str(len(seeds)),
+        "n": _counted([record["seed"] for record in seeds]),
         "errors": _plus_minus(*spread(of("test_errors"))),
         "each": ", ".join(map(str, of("test_errors"))),
         "held out": _plus_minus(*spread(list(map(_percent, seeds))), digits=2) + "%",
