@@ -17,12 +17,13 @@ class RampUp(NamedTuple):
     num_steps: int = 0
 
     def share(self, step: jax.Array) -> jax.Array | float:
-        """0 before `start`, then exp(-5 (1 - t / T)^2) at the t-th step of T, 1 from then on (arXiv 1610.02242)."""
-        if self == AT_ONCE:
+        """exp(-5 (1 - t / T)^2) at the t-th step of T from `start` on, 1 after them (arXiv 1610.02242).
+
+        Before `start` the term itself is 0.
+        """
+        if not self.num_steps:
             return 1.0
-        elapsed = step - self.start
-        grown = jnp.exp(-5 * (1 - jnp.minimum(elapsed / self.num_steps, 1.0)) ** 2) if self.num_steps else 1.0
-        return jnp.where(elapsed < 0, 0.0, grown)
+        return jnp.exp(-5 * (1 - jnp.minimum((step - self.start) / self.num_steps, 1.0)) ** 2)
 
     def value(self, term: Callable[[View], jax.Array], view: View) -> jax.Array:
         """The term; before `start` it is 0, and not computed."""

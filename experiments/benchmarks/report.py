@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 
 from experiments.benchmarks.contenders import OURS
 from experiments.benchmarks.summary import best_rival
+from experiments.reporting import markdown
 
 _INTRODUCTION = """# gan_jax beside PyTorch
 
@@ -44,7 +45,7 @@ def _spread(values: dict[str, float], unit: str = "") -> str:
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """In Markdown."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)) + "\n"
+    return markdown.table(head, rows) + "\n"
 
 
 def _origin(section: dict) -> str:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterable
 
 from experiments.reporting.document import Cell, Charts, Heading, Items, Paragraph, Pictures, Table
 
@@ -19,10 +20,15 @@ def _cell(cell: str | Cell) -> str:
     return f"[{escape(cell.text)}](#{cell.target})" if cell.target else escape(cell.text)
 
 
+def table(head: Iterable, rows: Iterable[Iterable]) -> str:
+    """Cells that are Markdown already, or numbers."""
+    head = list(head)
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows))
+
+
 def _table(block: Table) -> str:
-    lines = [[escape(name) or " " for name in block.head], ["---"] * len(block.head)]
-    lines += [[_cell(cell) for cell in row] for row in block.rows]
-    return f"{escape(block.caption)}\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    rows = [[_cell(cell) for cell in row] for row in block.rows]
+    return f"{escape(block.caption)}\n\n" + table([escape(name) or " " for name in block.head], rows)
 
 
 def _heading(block: Heading) -> str:

@@ -6,6 +6,8 @@ import pathlib
 import re
 import statistics
 
+from experiments.reporting import markdown
+
 _ARMS, _SEEDS = 10_000, 3
 _WORKERS = (1, 8, 64, 256)
 _STEP_MILLISECONDS = (1, 10, 100)
@@ -36,8 +38,7 @@ def sweeps(folder: pathlib.Path) -> list[dict]:
 
 
 def _table(head: list[str], rows: list[list]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+    return markdown.table(head, rows) + "\n"
 
 
 def _programs(programs: list[dict]) -> str:

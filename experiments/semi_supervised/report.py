@@ -7,6 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from experiments.reporting import markdown
 from experiments.semi_supervised.results import MISTAKES, SAMPLES
 from experiments.semi_supervised.tables import base_of, changes_table, label, name, recipes_table
 from gan_jax.errors import UserError
@@ -75,10 +76,7 @@ def _grids(tables: list[dict], folder: pathlib.Path, kind: str, columns: int) ->
     cells = [f"![{name(table)}]({kind}/{table['cell']}.png)<br>{label(table)}" for table in shown]
     cells += [""] * (-len(cells) % columns)
     rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
-    if not rows:
-        return ""
-    head = ["| " * columns + "|", "|" + "---|" * columns]
-    return "\n".join(head + ["| " + " | ".join(row) + " |" for row in rows])
+    return markdown.table([""] * columns, rows) if rows else ""
 
 
 def _read(folder: pathlib.Path) -> list[dict]:

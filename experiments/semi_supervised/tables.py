@@ -1,11 +1,13 @@
 """The tables of the semi-supervised results: recipes beside the published errors, and one change at a time."""
 
+from experiments.reporting import markdown
 from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES, RECIPES
 from experiments.semi_supervised.results import spread
 
-_HEADINGS = ("recipe", "labels", "n", "errors", "each", "held out", "Frechet distance", "epochs", "minutes")
+_FIRST = ("recipe", "labels", "n", "errors", "each")
 _OF_RECIPES = ("most frequent mistake of each", "not averaged", "ensembles")
 _OF_CHANGES = ("against the base", "held out, against it")
+_LAST = ("held out", "Frechet distance", "epochs", "minutes")
 
 
 def name(table: dict) -> str:
@@ -46,7 +48,7 @@ def _mistake(record: dict) -> str:
 
 
 def _row(table: dict) -> dict[str, str]:
-    """A recipe with so many labels: errors over the first network of each draw, and of all of them."""
+    """A recipe with so many labels: mean and standard deviation over its networks, under every heading but a base's."""
     seeds = table["seeds"]
     of = lambda what: [record[what] for record in seeds]  # noqa: E731
     ensembles = list(table["ensembles"].values())
@@ -92,8 +94,7 @@ def _differences(table: dict, base: dict) -> dict[str, str]:
 
 
 def _written(headings: tuple[str, ...], rows: list[dict[str, str]]) -> str:
-    lines = [headings, ("---",) * len(headings)] + [[row.get(heading, "") for heading in headings] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown.table(headings, [[row.get(heading, "") for heading in headings] for row in rows])
 
 
 def recipes_table(tables: list[dict]) -> str:
@@ -102,7 +103,7 @@ def recipes_table(tables: list[dict]) -> str:
     for number in dict.fromkeys(table["num_labels"] for table in tables):
         rows += [_row(table) for table in tables if table["num_labels"] == number]
         rows += [_published(number)] if number in PUBLISHED else []
-    return _written(_HEADINGS[:5] + _OF_RECIPES + _HEADINGS[5:], rows)
+    return _written(_FIRST + _OF_RECIPES + _LAST, rows)
 
 
 def changes_table(changed: list[dict], bases: list[dict]) -> str:
@@ -112,4 +113,4 @@ def changes_table(changed: list[dict], bases: list[dict]) -> str:
     for table in sorted(changed, key=lambda table: spread([r["test_errors"] for r in table["seeds"]])[0]):
         base = alike.get((table["dtype"], table["num_labels"]))
         rows.append(_row(table) | (_differences(table, base) if base else {}))
-    return _written(_HEADINGS[:5] + _OF_CHANGES + _HEADINGS[5:], rows)
+    return _written(_FIRST + _OF_CHANGES + _LAST, rows)
