@@ -38,6 +38,7 @@ _BASES = {
 }
 _COMPLEMENT = {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1}
 _RAMP = {"ramp_up_steps": 10_000}  # of the 11,800 steps of quick
+_VIRTUAL = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_probe": 1.0}
 # Of the 177,000 steps of improved, from where its rates begin to fall.
 _LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
 # What a base is changed by, in words and in overrides.
@@ -51,7 +52,7 @@ _CHANGES = {
         ),
         "late_virtual_adversarial": (
             "virtual adversarial training in D over the last third",
-            {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_probe": 1.0} | _LATE,
+            _VIRTUAL | _LATE,
         ),
     },
     "short": {
@@ -59,9 +60,13 @@ _CHANGES = {
             "Adam's epsilon outside of the root",
             {"d_optimizer.eps_root": 0.0, "g_optimizer.eps_root": 0.0},
         ),
-        "short_virtual_adversarial": (
+        "short_early_virtual_adversarial": (
             "virtual adversarial training in D, growing over the first 20,000 of the 59,000 steps",
-            {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_probe": 1.0, "ramp_up_steps": 20_000},
+            _VIRTUAL | {"ramp_up_steps": 20_000},
+        ),
+        "short_virtual_adversarial": (
+            "virtual adversarial training in D from step 20,000 of the 59,000 on",
+            _VIRTUAL | {"ramp_up_start": 20_000, "ramp_up_steps": 10_000},
         ),
     },
     "quick": {
