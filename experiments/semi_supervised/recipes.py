@@ -39,6 +39,8 @@ _BASES = {
 _COMPLEMENT = {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1}
 _RAMP = {"ramp_up_steps": 10_000}  # of the 11,800 steps of quick
 _VIRTUAL = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_probe": 1.0}
+# Of the 59,000 steps of short, from where D knows most classes.
+_THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
 # Of the 177,000 steps of improved, from where its rates begin to fall.
 _LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
 # What a base is changed by, in words and in overrides.
@@ -66,7 +68,11 @@ _CHANGES = {
         ),
         "short_virtual_adversarial": (
             "virtual adversarial training in D from step 20,000 of the 59,000 on",
-            _VIRTUAL | {"ramp_up_start": 20_000, "ramp_up_steps": 10_000},
+            _VIRTUAL | _THIRD,
+        ),
+        "short_virtual_balance": (
+            "virtual adversarial training and classes of equal size in D from step 20,000 of the 59,000 on",
+            _VIRTUAL | {"d_loss.class_balance": 1.0} | _THIRD,
         ),
     },
     "quick": {
