@@ -177,15 +177,16 @@ def test_every_recipe_is_a_config_that_builds():
         assert config.data.fallback == "", "never other digits than those that were asked for"
 
 
-def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2)):
-    """A cell's file, with so many test errors of the seeds."""
+def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=()):
+    """A cell's file, with so many test errors of the seeds; status: seed -> how it ended, where that was early."""
     about = {"commit": "c" * 40, "data": {"used": "mnist"}, "device": {"kind": "cpu"}, "versions": {"jax": "0"}}
     record = {"test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "num_test": 10000, "epochs": 1.0}
     record |= {"seconds": 60.0, "status": "completed", "curve": [[1, 0.02], [2, 0.0]], "frechet_distance": [45.27]}
     record["confusions"] = [[4, 9, 19], [7, 2, 3]]
     table = {"recipe": recipe, "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
     seeds = [
-        record | {"seed": seed, "test_errors": n, "provenance": about} for seed, n in zip(seeds, errors, strict=False)
+        record | {"seed": s, "test_errors": n, "provenance": about, "status": dict(status).get(s, "completed")}
+        for s, n in zip(seeds, errors, strict=False)
     ]
     cell = recipe + ("" if dtype == "float32" else f"-{dtype}")
     (folder / f"{cell}@labels-100.json").write_text(json.dumps(table | {"dtype": dtype, "seeds": seeds}))
@@ -216,6 +217,17 @@ def test_a_page_has_each_change_against_its_base_by_pairs(tmp_path):
     assert "| cosine, bfloat16 | 100 | 1 | 80.0 | 80 |  |  | 0.80% |" in page
     assert page.index("| cosine") < page.index("| entropy"), "the fewest errors first"
     assert "](curves-quick.png)" in page
+
+
+def test_a_collapsed_network_is_told_and_not_averaged(tmp_path):
+    result(tmp_path, "quick", [90, 1111, 100], status={1: "collapsed"})
+    result(tmp_path, "entropy", [91, 95, 105])  # +1 and +5: the second draw has no pair
+    result(tmp_path, "cosine", [8000], status={0: "collapsed"})
+    report.write(tmp_path)
+    page = (tmp_path / report.PAGE).read_text()
+    assert "| quick | 100 | 2 of 3 (seed 0, 2) | 95.0 ± 7.1 | 90, 100; collapsed: 1111 |" in page
+    assert "| entropy | 100 | 3 | 97.0 ± 7.2 | 91, 95, 105 | +3.0 ± 2.8 |" in page
+    assert "| cosine (collapsed) | 100 | 1 | 8000.0 | 8000 | +7910.0 |" in page
 
 
 def test_a_change_alone_has_a_page(tmp_path):

@@ -34,7 +34,8 @@ def _note(tables: list[dict]) -> str:
     return (
         f"Errors of {seeds[0]['num_test']} test images of {first['data']['used']} by the averaged discriminator at the "
         f"last step, mean ± standard deviation over n networks, each with a draw of the labels of its own (seeds 0 to "
-        f"n - 1 unless said); the test images were scored once, after training. Held out: share of wrong classes among "
+        f"n - 1 unless said), without those whose images became one, whose errors are told apart; the test images were "
+        f"scored once, after training. Held out: share of wrong classes among "
         f"{seeds[0]['num_validation']} training images that no network has learned from; that is what choosing was "
         f"for. Frechet distance: of G's images at the last step to those held-out ones, in the features of a "
         f"classifier that learned from all labels; it judges samples, lower is better, and so few images make it "

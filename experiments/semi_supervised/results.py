@@ -31,6 +31,11 @@ def spread(values: list[float]) -> tuple[float, float | None]:
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
+def counted(records: list[dict]) -> list[dict]:
+    """The networks whose training ended, of which means are taken; all of them where each was ended early."""
+    return [record for record in records if record["status"] == "completed"] or records
+
+
 def write(task: Task, dataset: Dataset) -> list[dict]:
     """Writes every cell that has a record, and returns what it wrote."""
     task.output.mkdir(parents=True, exist_ok=True)
@@ -54,7 +59,7 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
             "ensembles": ensembles(task, cell, records, dataset.test.labels),
         }
         file_name = cell.replace("/", "@")
-        worst = max(records, key=lambda seed: records[seed]["test_errors"])
+        worst = max(counted(table["seeds"]), key=lambda record: record["test_errors"])["seed"]
         for folder, picture in (
             (SAMPLES, one_run.grid_of(task.workdir / cell, min(records))),
             (MISTAKES, one_run.mistakes_of(task.workdir / cell, worst)),

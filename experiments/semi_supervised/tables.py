@@ -2,7 +2,7 @@
 
 from experiments.reporting import markdown
 from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES, RECIPES
-from experiments.semi_supervised.results import spread
+from experiments.semi_supervised.results import counted, spread
 
 _FIRST = ("recipe", "labels", "n", "errors", "each")
 _OF_RECIPES = ("most frequent mistake of each", "not averaged", "ensembles")
@@ -33,10 +33,16 @@ def _percent(record: dict) -> float:
     return 100 * record["validation_errors"] / record["num_validation"]
 
 
-def _counted(seeds: list[int]) -> str:
-    """How many, and which where they are not the first ones."""
+def _number(seeds: list[int], of: int) -> str:
+    """How many of so many, and which where they are not the first ones."""
     which = "" if seeds == list(range(len(seeds))) else f" (seed {', '.join(map(str, seeds))})"
-    return f"{len(seeds)}{which}"
+    return str(len(seeds)) + (f" of {of}" if of > len(seeds) else "") + which
+
+
+def _each(records: list[dict], left_out: list[dict]) -> str:
+    """The errors of every network, those outside of the mean last: 97, 84; collapsed: 1111."""
+    texts = [", ".join(str(record["test_errors"]) for record in records)]
+    return "; ".join(texts + [f"{record['status']}: {record['test_errors']}" for record in left_out])
 
 
 def _mistake(record: dict) -> str:
@@ -49,7 +55,8 @@ def _mistake(record: dict) -> str:
 
 def _row(table: dict) -> dict[str, str]:
     """A recipe with so many labels: mean and standard deviation over its networks, under every heading but a base's."""
-    seeds = table["seeds"]
+    seeds = counted(table["seeds"])
+    left_out = [record for record in table["seeds"] if record not in seeds]
     of = lambda what: [record[what] for record in seeds]  # noqa: E731
     ensembles = list(table["ensembles"].values())
     distances = [distance for record in seeds for distance in record["frechet_distance"]]
@@ -57,9 +64,9 @@ def _row(table: dict) -> dict[str, str]:
     return {
         "recipe": name(table) + ("" if ended == {"completed"} else f" ({', '.join(sorted(ended))})"),
         "labels": str(table["num_labels"] or "all"),
-        "n": _counted([record["seed"] for record in seeds]),
+        "n": _number([record["seed"] for record in seeds], len(table["seeds"])),
         "errors": _plus_minus(*spread(of("test_errors"))),
-        "each": ", ".join(map(str, of("test_errors"))),
+        "each": _each(seeds, left_out),
         "held out": _plus_minus(*spread(list(map(_percent, seeds))), digits=2) + "%",
         "Frechet distance": _plus_minus(*spread(distances)) if distances else "-",
         "epochs": f"{spread(of('epochs'))[0]:.0f}",
@@ -83,7 +90,7 @@ def _published(num_labels: int) -> dict[str, str]:
 
 def _differences(table: dict, base: dict) -> dict[str, str]:
     """A change against its base over the seeds that both have, each pair with the same labels."""
-    own, other = ({record["seed"]: record for record in of["seeds"]} for of in (table, base))
+    own, other = ({record["seed"]: record for record in counted(of["seeds"])} for of in (table, base))
     pairs = [(own[seed], other[seed]) for seed in sorted(own.keys() & other.keys())]
     if not pairs:
         return {}
