@@ -223,11 +223,13 @@ def test_a_collapsed_network_is_told_and_not_averaged(tmp_path):
     result(tmp_path, "quick", [90, 1111, 100], status={1: "collapsed"})
     result(tmp_path, "entropy", [91, 95, 105])  # +1 and +5: the second draw has no pair
     result(tmp_path, "cosine", [8000], status={0: "collapsed"})
+    result(tmp_path, "pull_away", [92, 5000, 94], status={1: "collapsed"})
     report.write(tmp_path)
     page = (tmp_path / report.PAGE).read_text()
     assert "| quick | 100 | 2 of 3 (seed 0, 2) | 95.0 ± 7.1 | 90, 100; collapsed: 1111 |" in page
     assert "| entropy | 100 | 3 | 97.0 ± 7.2 | 91, 95, 105 | +3.0 ± 2.8 |" in page
     assert "| cosine (collapsed) | 100 | 1 | 8000.0 | 8000 | +7910.0 |" in page
+    assert page.index("| pull_away") < page.index("| entropy"), "in the order of the means that are shown"
 
 
 def test_a_change_alone_has_a_page(tmp_path):

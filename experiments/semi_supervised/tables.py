@@ -117,7 +117,7 @@ def changes_table(changed: list[dict], bases: list[dict]) -> str:
     """The bases, and each change with its difference to the base of the same arithmetic and number of labels."""
     alike = {(table["dtype"], table["num_labels"]): table for table in bases}
     rows = list(map(_row, bases))
-    for table in sorted(changed, key=lambda table: spread([r["test_errors"] for r in table["seeds"]])[0]):
+    for table in sorted(changed, key=lambda table: spread([r["test_errors"] for r in counted(table["seeds"])])[0]):
         base = alike.get((table["dtype"], table["num_labels"]))
         rows.append(_row(table) | (_differences(table, base) if base else {}))
     return _written(_FIRST + _OF_CHANGES + _LAST, rows)
