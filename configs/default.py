@@ -265,6 +265,8 @@ def get_config() -> ConfigDict:
     # step, and then growing to their weights over so many; 0: whole at once
     config.ramp_up_start = 0
     config.ramp_up_steps = 0
+    # What noise_consistency and virtual_adversarial hold D's classes of an image to: own, average (the averaged D's)
+    config.class_target = "own"
     # L2 norms in `virtual_adversarial`, of pixels in [-1, 1]: of the change, and of the one that finds its direction
     config.virtual_adversarial_radius = 0.6  # 0.3 of pixels in [0, 1], as published for MNIST with 100 labels
     config.virtual_adversarial_probe = 0.01  # bfloat16 needs 0.5 or more

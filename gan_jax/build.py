@@ -92,7 +92,9 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
             terms.virtual_adversarial,
             radius=config.virtual_adversarial_radius,
             probe=config.virtual_adversarial_probe,
-        )
+            target=config.class_target,
+        ),
+        "noise_consistency": functools.partial(terms.noise_consistency, target=config.class_target),
     }
 
     def d_adversarial(view: View):
@@ -145,6 +147,12 @@ def _check_terms(config: ConfigDict) -> None:
         if config[knob] and not any(config.d_loss[name] for name in terms.RAMPED_TERMS):
             some = " or ".join(f"--config.d_loss.{name}" for name in terms.RAMPED_TERMS)
             raise UserError(f"{knob}={config[knob]}: nothing grows; give {some} a weight")
+    if choose(terms.CLASS_TARGETS, config.class_target, "class_target") == "average":
+        if not any(config.d_loss[name] for name in terms.HELD_TERMS):
+            some = " or ".join(f"--config.d_loss.{name}" for name in terms.HELD_TERMS)
+            raise UserError(f"class_target={config.class_target}: nothing is held to it; give {some} a weight")
+        if not config.discriminator.average_decay:
+            raise UserError("class_target=average needs an averaged D: set --config.discriminator.average_decay=0.999")
     probe = config.virtual_adversarial_probe
     if config.d_loss.virtual_adversarial and config.dtype == "bfloat16" and probe < _LEAST_PROBE_OF_HALF:
         raise UserError(

@@ -153,7 +153,11 @@ class _Game:
         return self.generate(state, dropout_key, self.prior(z_key, len(labels)), labels)
 
     def judge(self, state: GanState, images: jax.Array, labels: jax.Array) -> Critique:
-        return self.discriminator.apply(in_use(state.discriminator), images, labels, train=False)
+        return self._infer(state.discriminator, images, labels)
+
+    def _infer(self, player: Player, images: jax.Array, labels: jax.Array) -> Critique:
+        """What the discriminator says in inference mode."""
+        return self.discriminator.apply(in_use(player), images, labels, train=False)
 
     def _make(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
         """Fake images for `labels`, and the generator's new statistics."""
@@ -161,13 +165,16 @@ class _Game:
         images, stats = _apply(self.generator, params, stats, self.prior(z_key, len(labels)), labels, key=dropout_key)
         return Batch(images, labels), stats
 
-    def _look(self, params, stats, batch: Batch, fakes: Batch, key: jax.Array, one_look: bool) -> tuple[dict, Any]:
-        """What a loss sees of the discriminator, and D's statistics after its look at the real images."""
+    def _look(
+        self, params, player: Player, batch: Batch, fakes: Batch, key: jax.Array, one_look: bool
+    ) -> tuple[dict, Any]:
+        """What a loss sees of the discriminator with `params`, and its statistics after its look at the real images."""
         looks_key, critic_key, targets_key, term_key = jax.random.split(key, 4)
 
         def critic(images, labels, key):
             look_key, augment_key = jax.random.split(key)
-            return _apply(self.discriminator, params, stats, self.augment(augment_key, images), labels, key=look_key)
+            images = self.augment(augment_key, images)
+            return _apply(self.discriminator, params, player.stats, images, labels, key=look_key)
 
         batches = [batch, fakes, batch.labelled] if batch.labelled else [batch, fakes]
         (real, fake, *labelled), new_stats = (_in_one if one_look else _one_by_one)(critic, batches, looks_key)
@@ -179,6 +186,7 @@ class _Game:
             "labelled": labelled[0] if labelled else None,
             "targets": self.targets(targets_key, len(batch.labels)),
             "critic": lambda images, labels: critic(images, labels, critic_key)[0],
+            "averaged": lambda images, labels: self._infer(player, images, labels),
             "distort": self.distort,
             "key": term_key,
         }
@@ -199,7 +207,7 @@ class _Game:
         batch = self._real(batch, real_key)
 
         def loss(params):
-            view, stats = self._look(params, player.stats, batch, fakes, look_key, self.one_look)
+            view, stats = self._look(params, player, batch, fakes, look_key, self.one_look)
             value, metrics = self.d_loss(View(**view, params=params, history=player.history, step=state.step))
             return value, (stats, metrics)
 
@@ -216,7 +224,7 @@ class _Game:
         def loss(params):
             fakes, stats = self._make(params, player.stats, batch.labels, make_key)
             # One by one: real images are compiled away, unless the loss looks at them (feature matching, say).
-            view, _ = self._look(critic.params, critic.stats, batch, fakes, look_key, False)
+            view, _ = self._look(critic.params, critic, batch, fakes, look_key, False)
             value, metrics = self.g_loss(View(**view, params=params, history=player.history, step=state.step))
             metrics["g_spread"] = jnp.mean(jnp.std(fakes.images, axis=0))
             return value, (stats, metrics)

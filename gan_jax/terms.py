@@ -128,12 +128,19 @@ def class_balance(view: View) -> jax.Array:
     return math.log(len(log_p)) + jnp.sum(jnp.exp(log_p) * log_p)
 
 
-def noise_consistency(view: View) -> jax.Array:
+def _held_to(view: View, target: str) -> jax.Array:
+    """Class logits of the real images that D's are held to: of its own second look, or of the averaged D's."""
+    look = view.critic if target == "own" else view.averaged
+    return look(view.batch.images, view.batch.labels).class_logits
+
+
+def noise_consistency(view: View, *, target: str = "own") -> jax.Array:
     """Mean over real images of || p(y | x; n) - p(y | x; n') ||^2 / K for two draws n, n' of D's own noise and dropout.
 
-    The Pi-model (arXiv 1610.02242, section 2.1). A discriminator term.
+    The Pi-model (arXiv 1610.02242, section 2.1). target `average`: the second look is the averaged D's, without noise
+    (Mean Teacher, arXiv 1703.01780, section 2). A discriminator term.
     """
-    again = view.critic(view.batch.images, view.batch.labels).class_logits
+    again = _held_to(view, target)
     return jnp.mean((jax.nn.softmax(view.real.class_logits) - jax.nn.softmax(again)) ** 2)
 
 
@@ -143,12 +150,13 @@ def _divergence(p_logits: jax.Array, q_logits: jax.Array) -> jax.Array:
     return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
 
 
-def virtual_adversarial(view: View, *, radius: float, probe: float) -> jax.Array:
+def virtual_adversarial(view: View, *, radius: float, probe: float, target: str = "own") -> jax.Array:
     """Mean over real images of KL(p(y | x) || p(y | x + r)), virtual adversarial training (arXiv 1704.03976).
 
     r is the perturbation of L2 norm `radius` that changes the classes most: one power iteration from a random direction
     d, r = radius g / ||g|| with g the gradient of the divergence at `probe` d (algorithm 1). p(y | x) is held fixed,
-    and all looks share their draws inside D. A discriminator term; needs a D in which images do not see each other.
+    and all looks share their draws inside D; with target `average` p(y | x) is the averaged D's, without noise. A
+    discriminator term; needs a D in which images do not see each other.
     """
     images, labels = view.batch.images, view.batch.labels
 
@@ -158,7 +166,7 @@ def virtual_adversarial(view: View, *, radius: float, probe: float) -> jax.Array
     def divergence(perturbation: jax.Array) -> jax.Array:
         return _divergence(clean, view.critic(images + perturbation, labels).class_logits)
 
-    clean = jax.lax.stop_gradient(view.critic(images, labels).class_logits)
+    clean = jax.lax.stop_gradient(_held_to(view, target))
     start = probe * unit(jax.random.normal(view.key, images.shape))
     worst = jax.grad(lambda perturbation: jnp.sum(divergence(perturbation)))(start)
     return jnp.mean(divergence(radius * unit(jax.lax.stop_gradient(worst))))
@@ -225,6 +233,9 @@ CLASS_TERMS = (
     "noise_consistency",
     "virtual_adversarial",
 )
+# Terms that hold D's classes of an image to those of a second look, and whose look that is.
+HELD_TERMS = ("noise_consistency", "virtual_adversarial")
+CLASS_TARGETS = ("own", "average")
 # Terms that differentiate what D says of one image with respect to that image.
 PER_EXAMPLE_TERMS = ("dragan", "gradient_penalty", "r1", "r2", "virtual_adversarial")
 # Terms about what D says of images without a label, which is wrong at first.

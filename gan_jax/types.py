@@ -40,6 +40,7 @@ class View(NamedTuple):
     real, fake, labelled: critiques of `batch`, `fakes` and `batch.labelled` (None without), with the parameters being
     differentiated.
     critic: (images, labels) -> Critique, the same discriminator once more, for penalties.
+    averaged: the same with D's averaged parameters (its own, where none are kept) as for inference.
     distort: (key, images) -> images, the distortion that a discriminator should not notice, for consistency.
     params, history: parameters of the player in its update, and the mean of those it had ({} where none is kept).
     step: how many training steps came before, for weights that change.
@@ -53,6 +54,7 @@ class View(NamedTuple):
     labelled: Critique | None
     targets: Targets
     critic: Callable[[jax.Array, jax.Array], Critique]
+    averaged: Callable[[jax.Array, jax.Array], Critique]
     distort: Callable[[jax.Array, jax.Array], jax.Array]
     params: Any
     history: Any

@@ -128,6 +128,12 @@ def test_mistakes_on_the_command_line(spec, words, message):
         ({"ramp_up_steps": -1}, "ramp_up_steps=-1: must be 0 or more"),
         ({"ramp_up_steps": 10}, "ramp_up_steps=10: nothing grows; give --config.d_loss.class_balance or"),
         ({"ramp_up_start": -5}, "ramp_up_start=-5: must be 0 or more"),
+        ({"class_target": "avrage"}, "did you mean average"),
+        ({"class_target": "average"}, "nothing is held to it; give --config.d_loss.noise_consistency or"),
+        (
+            {"class_target": "average", "discriminator.head": "class", "d_loss.noise_consistency": 1.0},
+            "set --config.discriminator.average_decay=0.999",
+        ),
         ({"ramp_up_start": 10}, "ramp_up_start=10: nothing grows; give --config.d_loss.class_balance or"),
         ({"d_loss.r1": 1.0, "discriminator.norm": "batch"}, "differentiates one image's logit"),
         ({"generator.family": "dcgan", "generator.widths": (8, 8, 8)}, "image_size=32"),

@@ -155,6 +155,26 @@ def test_history_is_the_mean_of_all_parameters_so_far():
     assert metrics["g_historical_averaging"] > 0
 
 
+def test_the_averaged_target_is_what_judge_says():
+    """D without noise: the term is the squared difference between its classes and those of its average."""
+    gan, state = make(
+        discriminator__head="class",
+        discriminator__average_decay=0.9,
+        d_loss__noise_consistency=1.0,
+        class_target="average",
+    )
+    moved = jax.tree.map(lambda leaf: leaf + 0.3, state.discriminator.average)
+    state = state._replace(discriminator=state.discriminator._replace(average=moved))
+    batch = batches()
+    images, labels = batch.images[0], batch.labels[0]
+    own = gan.judge(state._replace(discriminator=state.discriminator._replace(average={})), images, labels)
+    p, q = (jax.nn.softmax(c.class_logits) for c in (own, gan.judge(state, images, labels)))
+    expected = float(jnp.mean((p - q) ** 2))
+    _, metrics = gan.step(state, batch, jax.random.key(0))
+    assert expected > 1e-4
+    assert metrics["d_noise_consistency"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_judge_uses_the_average_and_running_statistics():
     gan, state = make(discriminator__norm="batch", discriminator__average_decay=0.9, discriminator__dropout=0.5)
     state, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))

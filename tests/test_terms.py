@@ -34,6 +34,7 @@ def view():
         labelled=None,
         targets=constant(jax.random.key(0), 6, real=1.0, fake=0.0, generator=1.0),
         critic=linear_critic,
+        averaged=linear_critic,
         distort=lambda key, images: images + 0.5,
         params={"a": jnp.array([1.0, 2.0]), "b": {"c": jnp.array(3.0)}},
         history={"mean": {"a": jnp.array([0.0, 2.5]), "b": {"c": jnp.array(1.0)}}, "count": jnp.array(4)},
@@ -142,6 +143,26 @@ def test_noise_consistency_compares_two_looks():
         scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (v.real, noisy.critic(*v[0][:2]))
     )
     assert terms.noise_consistency(noisy) == pytest.approx(((a - b) ** 2).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        terms.noise_consistency,
+        lambda view, target: terms.virtual_adversarial(view, radius=1e-3, probe=1e-3, target=target),
+    ],
+    ids=["noise_consistency", "virtual_adversarial"],
+)
+def test_classes_are_held_to_the_averaged_discriminator(term):
+    averaged = lambda images, labels: linear_critic(images * 0.5, labels)  # noqa: E731
+    v = view()._replace(averaged=averaged)
+    p, q = (
+        scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1)
+        for c in (averaged(*v.batch[:2]), linear_critic(*v.batch[:2]))
+    )
+    expected = ((p - q) ** 2).mean() if term is terms.noise_consistency else scipy.stats.entropy(p, q, axis=1).mean()
+    assert term(v, target="average") == pytest.approx(expected, rel=1e-2)
+    assert term(v, target="own") == pytest.approx(0, abs=1e-5)
 
 
 def two_class_critic(images, labels):

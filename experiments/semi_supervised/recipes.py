@@ -42,8 +42,9 @@ _RAMP = {"ramp_up_steps": 10_000}  # of the 11,800 steps of quick
 # latter (github.com/takerum/vat). Probes that bfloat16 can see.
 _WIDE = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_radius": 2.0, "virtual_adversarial_probe": 1.0}
 _NARROW = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_radius": 0.6, "virtual_adversarial_probe": 0.6}
-# Of the 59,000 steps of short, from where D knows most classes.
+# Of the 59,000 steps of short, from where D knows most classes, and from where its rates begin to fall.
 _THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
+_HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
 # Of the 177,000 steps of improved, from where its rates begin to fall.
 _LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
 # What a base is changed by, in words and in overrides.
@@ -80,6 +81,10 @@ _CHANGES = {
         "short_wide_virtual_balance": (
             "virtual adversarial training of radius 2 and classes of equal size in D from step 20,000 of the 59,000 on",
             _WIDE | {"d_loss.class_balance": 1.0} | _THIRD,
+        ),
+        "short_wide_virtual_held": (
+            "virtual adversarial training of radius 2 in D, held to the averaged D, from step 29,500 of the 59,000 on",
+            _WIDE | {"class_target": "average"} | _HALF,
         ),
         "short_virtual_adversarial": (
             "virtual adversarial training of radius 0.6 in D from step 20,000 of the 59,000 on",
