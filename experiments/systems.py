@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+from experiments.reporting import markdown
 from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.errors import UserError
@@ -71,7 +72,7 @@ def row(name: str, workdir: pathlib.Path) -> dict | None:
         return None
     result = read_table(scores, "delete it") if scores.is_file() else {}
     about = {"name": name, "config": SYSTEMS[name][0], "status": run["status"], "minutes": run["seconds"] / 60}
-    return {**about, "trained": run["commit"][:12], **result}
+    return {**about, "trained": markdown.commit(run["commit"]), **result}
 
 
 def _share(value: float | None) -> str:

@@ -221,6 +221,11 @@ def test_escaping():
     )
 
 
+def test_a_commit_is_shortened_and_its_changes_are_told():
+    assert [markdown.commit("a" * 40), markdown.commit("a" * 40 + "+changes")] == ["a" * 12, "a" * 12 + "+changes"]
+    assert markdown.commit("unknown") == "unknown"
+
+
 def test_mistakes_are_one_line(tmp_path, capsys):
     assert run(report, "--input", tmp_path / "none") == 2
     assert run(report, "--input", tmp_path) == 2

@@ -179,7 +179,12 @@ def test_every_recipe_is_a_config_that_builds():
 
 def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=()):
     """A cell's file, with so many test errors of the seeds; status: seed -> how it ended, where that was early."""
-    about = {"commit": "c" * 40, "data": {"used": "mnist"}, "device": {"kind": "cpu"}, "versions": {"jax": "0"}}
+    about = {
+        "commit": "c" * 40 + "+changes",
+        "data": {"used": "mnist"},
+        "device": {"kind": "cpu"},
+        "versions": {"jax": "0"},
+    }
     record = {"test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "num_test": 10000, "epochs": 1.0}
     record |= {"seconds": 60.0, "status": "completed", "curve": [[1, 0.02], [2, 0.0]], "frechet_distance": [45.27]}
     record["confusions"] = [[4, 9, 19], [7, 2, 3]]
@@ -198,6 +203,7 @@ def test_a_page_has_the_published_rows(tmp_path):
     report.write(tmp_path)
     page = (tmp_path / report.PAGE).read_text()
     assert "](curves.png)" in page
+    assert f"trained at commit {'c' * 12}+changes." in page
     assert (tmp_path / "curves.png").stat().st_size > 1000
     assert "| quick | 100 | 1 | 90.0 | 90 | 4 as 9: 19 | 99.0 | - | 0.80% | 45.3 | 1 | 1 |" in page
     assert "| quick, bfloat16 | 100 | 1 |" in page

@@ -53,7 +53,7 @@ def _origin(section: dict) -> str:
     p = section["provenance"]
     device = p["cpu_model"] if p["device"]["platform"] == "cpu" else p["device"]["kind"]
     return (
-        f"{p['date']}, commit {p['commit'][:12]}{'+changes' if p['commit'].endswith('+changes') else ''}, {device}, "
+        f"{p['date']}, commit {markdown.commit(p['commit'])}, {device}, "
         f"{p['cpu_cores']} CPU cores (load average at the start {p['load_average']:.1f}), Python {p['python']}, "
         f"jax {p['versions']['jax']}, PyTorch {p['torch']}.\n"
     )

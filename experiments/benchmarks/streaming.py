@@ -20,6 +20,7 @@ import psutil
 from experiments.benchmarks.machine import cpu_model
 from experiments.benchmarks.quartiles import quartiles
 from experiments.benchmarks.stream_set import ENCODINGS, NAME, prepare
+from experiments.reporting import markdown
 from gan_jax import cli, files, workdir
 from gan_jax.config import choose
 from gan_jax.errors import UserError
@@ -138,7 +139,7 @@ that is done {result["steps_per_second"]:g} times a second, which needs {needed:
   step runs on an accelerator that is near the truth, on one whose step runs on these cores it is not.
 - The files are in the system's cache: what a disk or a network can deliver is not in these numbers.
 {busy}
-{p["date"]}, commit {p["commit"][:12]}{p["commit"][40:]}, {p["cpu_cores"]} CPU cores ({p["cpu_model"]}), load average
+{p["date"]}, commit {markdown.commit(p["commit"])}, {p["cpu_cores"]} CPU cores ({p["cpu_model"]}), load average
 {p["load_average"]:.1f} at the start, Python {p["python"]}, {versions}.
 """
 

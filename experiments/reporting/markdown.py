@@ -13,6 +13,12 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|!])", r"\\\1", text)
 
 
+def commit(full: str) -> str:
+    """A git commit by its first 12 digits; "+changes" stays, which says that the code was not quite that one."""
+    digits, mark, rest = full.partition("+")
+    return digits[:12] + mark + rest
+
+
 def _cell(cell: str | Cell) -> str:
     cell = cell if isinstance(cell, Cell) else Cell(cell)
     if cell.kind == "code":

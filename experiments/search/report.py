@@ -7,7 +7,7 @@ import matplotlib
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.reporting.markdown import escape
+from experiments.reporting.markdown import commit, escape
 from experiments.search.one_trial import Outcome
 from gan_jax.files import whole, write_text
 from gan_jax.workdir import provenance
@@ -109,7 +109,7 @@ def write(study: optuna.Study, untuned: Outcome, spec: str, overrides: list[str]
     about = provenance()
     parts = [
         f"# Search over `{' '.join([spec, *overrides])}`",
-        f"Written by `python -m experiments.search`, commit {about['commit'][:12]}, {about['device']['kind']}, jax "
+        f"Written by `python -m experiments.search`, commit {commit(about['commit'])}, {about['device']['kind']}, jax "
         f"{about['versions']['jax']}. {len(trials)} trials, {len(pruned)} of them stopped early or failed. Searched: "
         + "; ".join(escape(text) for text in study.user_attrs["space"])
         + ".",

@@ -30,7 +30,7 @@ def _note(tables: list[dict]) -> str:
     """What the numbers are of."""
     seeds = [record for table in tables for record in table["seeds"]]
     first = seeds[0]["provenance"]
-    commits = ", ".join(sorted({record["provenance"]["commit"][:12] for record in seeds}))
+    commits = ", ".join(sorted({markdown.commit(record["provenance"]["commit"]) for record in seeds}))
     return (
         f"Errors of {seeds[0]['num_test']} test images of {first['data']['used']} by the averaged discriminator at the "
         f"last step, mean ± standard deviation over n networks, each with a draw of the labels of its own (seeds 0 to "
