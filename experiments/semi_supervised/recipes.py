@@ -70,6 +70,7 @@ _CHANGES = {
             "Adam's epsilon outside of the root",
             {"d_optimizer.eps_root": 0.0, "g_optimizer.eps_root": 0.0},
         ),
+        "short_slow_generator": ("a third of the rate in G", {"g_optimizer.learning_rate": 1e-3}),
         "short_early_virtual_adversarial": (
             "virtual adversarial training of radius 2 in D, growing over the first 20,000 of the 59,000 steps",
             _WIDE | {"ramp_up_steps": 20_000},
