@@ -136,6 +136,13 @@ def one_look(section: ConfigDict) -> bool:
     return section.family == "mlp" and not _ties(section)
 
 
+def _require_weight(config: ConfigDict, names: tuple[str, ...], otherwise: str) -> None:
+    """UserError where none of these terms of D counts: a knob of theirs would do nothing."""
+    if not any(config.d_loss[name] for name in names):
+        some = " or ".join(f"--config.d_loss.{name}" for name in names)
+        raise UserError(f"{otherwise}; give {some} a weight")
+
+
 def _check_terms(config: ConfigDict) -> None:
     """Terms that the chosen discriminator cannot serve are refused by name."""
     for knob in ("virtual_adversarial_radius", "virtual_adversarial_probe"):
@@ -144,13 +151,10 @@ def _check_terms(config: ConfigDict) -> None:
     for knob in ("ramp_up_start", "ramp_up_steps"):
         if config[knob] < 0:
             raise UserError(f"{knob}={config[knob]}: must be 0 or more")
-        if config[knob] and not any(config.d_loss[name] for name in terms.RAMPED_TERMS):
-            some = " or ".join(f"--config.d_loss.{name}" for name in terms.RAMPED_TERMS)
-            raise UserError(f"{knob}={config[knob]}: nothing grows; give {some} a weight")
+        if config[knob]:
+            _require_weight(config, terms.RAMPED_TERMS, f"{knob}={config[knob]}: nothing grows")
     if choose(terms.CLASS_TARGETS, config.class_target, "class_target") == "average":
-        if not any(config.d_loss[name] for name in terms.HELD_TERMS):
-            some = " or ".join(f"--config.d_loss.{name}" for name in terms.HELD_TERMS)
-            raise UserError(f"class_target={config.class_target}: nothing is held to it; give {some} a weight")
+        _require_weight(config, terms.HELD_TERMS, "class_target=average: nothing is held to it")
         if not config.discriminator.average_decay:
             raise UserError("class_target=average needs an averaged D: set --config.discriminator.average_decay=0.999")
     probe = config.virtual_adversarial_probe

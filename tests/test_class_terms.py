@@ -1,0 +1,111 @@
+"""Terms over the classes that D gives images without a label, by scipy and by hand."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy
+
+from gan_jax import terms
+from gan_jax.types import Critique
+from tests.test_terms import W, linear_critic, view
+
+
+def test_entropy_by_scipy():
+    v = view()
+    expected = scipy.stats.entropy(scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1), axis=1)
+    assert terms.entropy(v) == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_class_balance_by_scipy():
+    v = view()
+    marginal = scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1).mean(axis=0)
+    assert terms.class_balance(v) == pytest.approx(scipy.stats.entropy(marginal, np.full(3, 1 / 3)), rel=1e-4)
+    even = v.real._replace(class_logits=100.0 * jnp.eye(3))
+    assert terms.class_balance(v._replace(real=even)) == pytest.approx(0, abs=1e-6)
+    # All images in one class: log 3, and probabilities of exactly 0 leave the gradient finite.
+    one = lambda scale: v.real._replace(class_logits=scale * jnp.array([[1.0, 0.0, 0.0]] * 6))  # noqa: E731
+    value, slope = jax.value_and_grad(lambda scale: terms.class_balance(v._replace(real=one(scale))))(1000.0)
+    assert value == pytest.approx(np.log(3), rel=1e-6)
+    assert np.isfinite(slope)
+
+
+def test_noise_consistency_compares_two_looks():
+    v = view()
+    assert terms.noise_consistency(v) == 0, "a critic without noise agrees with itself"
+    noisy = v._replace(critic=lambda images, labels: linear_critic(images + 1, labels))
+    a, b = (
+        scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (v.real, noisy.critic(*v[0][:2]))
+    )
+    assert terms.noise_consistency(noisy) == pytest.approx(((a - b) ** 2).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        terms.noise_consistency,
+        lambda view, target: terms.virtual_adversarial(view, radius=1e-3, probe=1e-3, target=target),
+    ],
+    ids=["noise_consistency", "virtual_adversarial"],
+)
+def test_classes_are_held_to_the_averaged_discriminator(term):
+    averaged = lambda images, labels: linear_critic(images * 0.5, labels)  # noqa: E731
+    v = view()._replace(averaged=averaged)
+    p, q = (
+        scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1)
+        for c in (averaged(*v.batch[:2]), linear_critic(*v.batch[:2]))
+    )
+    expected = ((p - q) ** 2).mean() if term is terms.noise_consistency else scipy.stats.entropy(p, q, axis=1).mean()
+    assert term(v, target="average") == pytest.approx(expected, rel=1e-2)
+    assert term(v, target="own") == pytest.approx(0, abs=1e-5)
+
+
+def two_class_critic(images, labels):
+    features = images.reshape(len(images), -1)
+    return Critique(features @ W, features, jnp.stack([features @ W, features[:, 0]], axis=1))
+
+
+def test_virtual_adversarial_finds_the_worst_direction():
+    """Of two linear class logits the divergence depends on one direction alone, the difference of their weights."""
+    v = view()._replace(critic=two_class_critic)
+    real = np.asarray(v.batch.images, np.float64).reshape(6, -1)
+    weights = np.stack([np.asarray(W, np.float64), np.eye(16)[0]], axis=1)
+    worst = weights[:, 0] - weights[:, 1]
+    step = 0.3 * worst / np.linalg.norm(worst)
+
+    def divergence(change):
+        p, q = (scipy.special.softmax(x @ weights, axis=1) for x in (real, real + change))
+        return scipy.stats.entropy(p, q, axis=1)
+
+    value = float(terms.virtual_adversarial(v, radius=0.3, probe=0.01))
+    # The sign of the direction is the random start's.
+    low, high = (f(divergence(step), divergence(-step)).mean() for f in (np.minimum, np.maximum))
+    assert low * (1 - 1e-3) <= value <= high * (1 + 1e-3)
+    directions = np.random.default_rng(0).normal(size=(200, 16))
+    for direction in directions / np.linalg.norm(directions, axis=1, keepdims=True):
+        assert divergence(0.3 * direction).mean() < value
+
+
+def test_virtual_adversarial_holds_the_clean_answer_fixed():
+    def loss(scale):
+        critic = lambda images, labels: two_class_critic(images * scale, labels)  # noqa: E731
+        return terms.virtual_adversarial(view()._replace(critic=critic), radius=0.3, probe=0.01)
+
+    clean = two_class_critic(view().batch.images, None).class_logits
+
+    def held(scale):
+        """The same with the clean answer and the direction as constants."""
+        critic = lambda images: two_class_critic(images * scale, None).class_logits  # noqa: E731
+        p = jax.nn.log_softmax(clean)
+        return jnp.mean(jnp.sum(jnp.exp(p) * (p - jax.nn.log_softmax(critic(view().batch.images + change))), axis=1))
+
+    difference = W - jnp.eye(16)[0]
+    for flips in itertools.product((1, -1), repeat=6):
+        change = (0.3 * difference / jnp.linalg.norm(difference)).reshape(1, 4, 4, 1)
+        change = change * jnp.array(flips).reshape(6, 1, 1, 1)
+        if held(1.0) == pytest.approx(float(loss(1.0)), rel=1e-4):
+            assert jax.grad(held)(1.0) == pytest.approx(float(jax.grad(loss)(1.0)), rel=1e-3)
+            return
+    raise AssertionError("no choice of signs gives the term's value")
