@@ -71,6 +71,8 @@ _CHANGES = {
             {"d_optimizer.eps_root": 0.0, "g_optimizer.eps_root": 0.0},
         ),
         "short_slow_generator": ("a third of the rate in G", {"g_optimizer.learning_rate": 1e-3}),
+        # 1 / (1 - b2) updates: 100 instead of 1,000.
+        "short_brief_moment": ("a second moment in G that lasts 100 updates", {"g_optimizer.b2": 0.99}),
         "short_early_virtual_adversarial": (
             "virtual adversarial training of radius 2 in D, growing over the first 20,000 of the 59,000 steps",
             _WIDE | {"ramp_up_steps": 20_000},
