@@ -164,6 +164,7 @@ def _d_loss() -> ConfigDict:
             "entropy": 0.0,  # of the classes that D gives a real image
             "class_balance": 0.0,  # distance of their frequencies from equal ones
             "noise_consistency": 0.0,  # squared difference of these classes' probabilities under two draws of D's noise
+            "pseudo_label": 0.0,  # cross-entropy with the class that a second look is sure of
             "virtual_adversarial": 0.0,  # their divergence under the worst small change of the image
         }
     )
@@ -261,12 +262,14 @@ def get_config() -> ConfigDict:
     config.discriminator = _discriminator()
     config.d_loss = _d_loss()
     config.g_loss = _g_loss()
-    # When D's entropy, class_balance, noise_consistency and virtual_adversarial come in: not before this training
-    # step, and then growing to their weights over so many; 0: whole at once
+    # When D's entropy, class_balance, noise_consistency, pseudo_label and virtual_adversarial come in: not before this
+    # training step, and then growing to their weights over so many; 0: whole at once
     config.ramp_up_start = 0
     config.ramp_up_steps = 0
-    # What noise_consistency and virtual_adversarial hold D's classes of an image to: own, average (the averaged D's)
+    # What noise_consistency, pseudo_label and virtual_adversarial hold D's classes of an image to: own, average (the
+    # averaged D's)
     config.class_target = "own"
+    config.pseudo_label_threshold = 0.95  # the probability of a class from which on it counts in `pseudo_label`
     # L2 norms in `virtual_adversarial`, of pixels in [-1, 1]: of the change, and of the one that finds its direction
     config.virtual_adversarial_radius = 0.6  # 0.3 of pixels in [0, 1], as published for MNIST with 100 labels
     config.virtual_adversarial_probe = 0.01  # bfloat16 needs 0.5 or more

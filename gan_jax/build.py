@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax import build_networks, learning_rates, optimizers, priors, targets, terms
+from gan_jax import build_networks, class_terms, learning_rates, optimizers, priors, targets, terms
 from gan_jax.augmentation import make_augmentation
 from gan_jax.config import RULE_KEYWORDS, choose, leaves
 from gan_jax.errors import UserError
@@ -89,12 +89,15 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
     _check_terms(config)
     every = terms.TERMS | {
         "virtual_adversarial": functools.partial(
-            terms.virtual_adversarial,
+            class_terms.virtual_adversarial,
             radius=config.virtual_adversarial_radius,
             probe=config.virtual_adversarial_probe,
             target=config.class_target,
         ),
-        "noise_consistency": functools.partial(terms.noise_consistency, target=config.class_target),
+        "noise_consistency": functools.partial(class_terms.noise_consistency, target=config.class_target),
+        "pseudo_label": functools.partial(
+            class_terms.pseudo_label, threshold=config.pseudo_label_threshold, target=config.class_target
+        ),
     }
 
     def d_adversarial(view: View):
@@ -148,13 +151,15 @@ def _check_terms(config: ConfigDict) -> None:
     for knob in ("virtual_adversarial_radius", "virtual_adversarial_probe"):
         if config[knob] <= 0:
             raise UserError(f"{knob}={config[knob]}: must be more than 0")
+    if not 0 < config.pseudo_label_threshold < 1:
+        raise UserError(f"pseudo_label_threshold={config.pseudo_label_threshold}: must be between 0 and 1")
     for knob in ("ramp_up_start", "ramp_up_steps"):
         if config[knob] < 0:
             raise UserError(f"{knob}={config[knob]}: must be 0 or more")
         if config[knob]:
-            _require_weight(config, terms.RAMPED_TERMS, f"{knob}={config[knob]}: nothing grows")
-    if choose(terms.CLASS_TARGETS, config.class_target, "class_target") == "average":
-        _require_weight(config, terms.HELD_TERMS, "class_target=average: nothing is held to it")
+            _require_weight(config, class_terms.RAMPED_TERMS, f"{knob}={config[knob]}: nothing grows")
+    if choose(class_terms.CLASS_TARGETS, config.class_target, "class_target") == "average":
+        _require_weight(config, class_terms.HELD_TERMS, "class_target=average: nothing is held to it")
         if not config.discriminator.average_decay:
             raise UserError("class_target=average needs an averaged D: set --config.discriminator.average_decay=0.999")
     probe = config.virtual_adversarial_probe
@@ -166,7 +171,7 @@ def _check_terms(config: ConfigDict) -> None:
     section = config.discriminator
     for weights, knob in ((config.d_loss, "d_loss"), (config.g_loss, "g_loss")):
         for name in (name for name, weight in weights.items() if weight):
-            if name in terms.CLASS_TERMS and section.head not in heads.CLASS_HEADS:
+            if name in class_terms.TERMS and section.head not in heads.CLASS_HEADS:
                 raise UserError(f"{knob}.{name} needs class logits: set --config.discriminator.head=auxiliary or class")
             if name == "classification_as_fake" and section.head != "auxiliary_fake":
                 raise UserError(f"{knob}.{name} needs a class for fakes: --config.discriminator.head=auxiliary_fake")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax.terms import RAMPED_TERMS
+from gan_jax.class_terms import RAMPED_TERMS
 from gan_jax.types import View
 
 

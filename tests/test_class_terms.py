@@ -8,45 +8,63 @@ import numpy as np
 import pytest
 import scipy
 
-from gan_jax import terms
-from gan_jax.types import Critique
+from gan_jax import class_terms
+from gan_jax.types import Batch, Critique
 from tests.test_terms import W, linear_critic, view
+
+
+def test_classification_by_hand():
+    v = view()
+    logits = np.asarray(v.real.class_logits, np.float64)
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    expected = -log_p[np.arange(6), np.asarray(v.batch.labels)].mean()
+    assert class_terms.classification(v) == pytest.approx(expected, rel=1e-5)
+    # With labelled images set apart they alone count: the labels beside the others say nothing.
+    labelled = Batch(v.batch.images[:2], v.batch.labels[:2])
+    few = v._replace(
+        batch=Batch(v.batch.images, (v.batch.labels + 1) % 3, labelled), labelled=linear_critic(*labelled[:2])
+    )
+    assert class_terms.classification(few) == pytest.approx(-log_p[[0, 1], [0, 1]].mean(), rel=1e-5)
+    fake = np.asarray(v.fake.class_logits, np.float64)
+    log_p = fake - np.log(np.exp(fake).sum(axis=1, keepdims=True))
+    assert class_terms.classification_fake(v) == pytest.approx(-log_p[np.arange(6), v.fakes.labels].mean(), rel=1e-5)
+    assert class_terms.classification_as_fake(v) == pytest.approx(-log_p[:, 2].mean(), rel=1e-5)
 
 
 def test_entropy_by_scipy():
     v = view()
     expected = scipy.stats.entropy(scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1), axis=1)
-    assert terms.entropy(v) == pytest.approx(expected.mean(), rel=1e-5)
+    assert class_terms.entropy(v) == pytest.approx(expected.mean(), rel=1e-5)
 
 
 def test_class_balance_by_scipy():
     v = view()
     marginal = scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1).mean(axis=0)
-    assert terms.class_balance(v) == pytest.approx(scipy.stats.entropy(marginal, np.full(3, 1 / 3)), rel=1e-4)
+    assert class_terms.class_balance(v) == pytest.approx(scipy.stats.entropy(marginal, np.full(3, 1 / 3)), rel=1e-4)
     even = v.real._replace(class_logits=100.0 * jnp.eye(3))
-    assert terms.class_balance(v._replace(real=even)) == pytest.approx(0, abs=1e-6)
+    assert class_terms.class_balance(v._replace(real=even)) == pytest.approx(0, abs=1e-6)
     # All images in one class: log 3, and probabilities of exactly 0 leave the gradient finite.
     one = lambda scale: v.real._replace(class_logits=scale * jnp.array([[1.0, 0.0, 0.0]] * 6))  # noqa: E731
-    value, slope = jax.value_and_grad(lambda scale: terms.class_balance(v._replace(real=one(scale))))(1000.0)
+    value, slope = jax.value_and_grad(lambda scale: class_terms.class_balance(v._replace(real=one(scale))))(1000.0)
     assert value == pytest.approx(np.log(3), rel=1e-6)
     assert np.isfinite(slope)
 
 
 def test_noise_consistency_compares_two_looks():
     v = view()
-    assert terms.noise_consistency(v) == 0, "a critic without noise agrees with itself"
+    assert class_terms.noise_consistency(v) == 0, "a critic without noise agrees with itself"
     noisy = v._replace(critic=lambda images, labels: linear_critic(images + 1, labels))
     a, b = (
         scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (v.real, noisy.critic(*v[0][:2]))
     )
-    assert terms.noise_consistency(noisy) == pytest.approx(((a - b) ** 2).mean(), rel=1e-4)
+    assert class_terms.noise_consistency(noisy) == pytest.approx(((a - b) ** 2).mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize(
     "term",
     [
-        terms.noise_consistency,
-        lambda view, target: terms.virtual_adversarial(view, radius=1e-3, probe=1e-3, target=target),
+        class_terms.noise_consistency,
+        lambda view, target: class_terms.virtual_adversarial(view, radius=1e-3, probe=1e-3, target=target),
     ],
     ids=["noise_consistency", "virtual_adversarial"],
 )
@@ -57,9 +75,41 @@ def test_classes_are_held_to_the_averaged_discriminator(term):
         scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1)
         for c in (averaged(*v.batch[:2]), linear_critic(*v.batch[:2]))
     )
-    expected = ((p - q) ** 2).mean() if term is terms.noise_consistency else scipy.stats.entropy(p, q, axis=1).mean()
+    expected = (
+        ((p - q) ** 2).mean() if term is class_terms.noise_consistency else scipy.stats.entropy(p, q, axis=1).mean()
+    )
     assert term(v, target="average") == pytest.approx(expected, rel=1e-2)
     assert term(v, target="own") == pytest.approx(0, abs=1e-5)
+
+
+def test_pseudo_labels_by_hand():
+    """Only images whose second look is sure of a class count, as if that were their label."""
+    averaged = lambda images, labels: linear_critic(-3.0 * images, labels)  # noqa: E731
+    v = view()._replace(averaged=averaged)
+    q, p = (
+        scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (averaged(*v.batch[:2]), v.real)
+    )
+    sure = q.max(axis=1) >= 0.9
+    assert 0 < sure.sum() < 6
+    taken = -np.log(p[np.arange(6), q.argmax(axis=1)])
+    assert class_terms.pseudo_label(v, threshold=0.9, target="average") == pytest.approx(
+        taken[sure].sum() / 6, rel=1e-4
+    )
+    assert class_terms.pseudo_label(v, threshold=1e-6, target="average") == pytest.approx(taken.mean(), rel=1e-4)
+    # Its own second look, which without noise is the first one.
+    assert class_terms.pseudo_label(v, threshold=1e-6) == pytest.approx(-np.log(p.max(axis=1)).mean(), rel=1e-4)
+
+
+def test_pseudo_labels_are_constants():
+    """The second look's parameters get no gradient, although it is sure through them."""
+
+    def loss(scale):
+        return class_terms.pseudo_label(
+            view()._replace(critic=lambda images, labels: linear_critic(images * scale, labels)), threshold=0.5
+        )
+
+    assert loss(3.0) > 0
+    assert jax.grad(loss)(3.0) == 0
 
 
 def two_class_critic(images, labels):
@@ -79,7 +129,7 @@ def test_virtual_adversarial_finds_the_worst_direction():
         p, q = (scipy.special.softmax(x @ weights, axis=1) for x in (real, real + change))
         return scipy.stats.entropy(p, q, axis=1)
 
-    value = float(terms.virtual_adversarial(v, radius=0.3, probe=0.01))
+    value = float(class_terms.virtual_adversarial(v, radius=0.3, probe=0.01))
     # The sign of the direction is the random start's.
     low, high = (f(divergence(step), divergence(-step)).mean() for f in (np.minimum, np.maximum))
     assert low * (1 - 1e-3) <= value <= high * (1 + 1e-3)
@@ -91,7 +141,7 @@ def test_virtual_adversarial_finds_the_worst_direction():
 def test_virtual_adversarial_holds_the_clean_answer_fixed():
     def loss(scale):
         critic = lambda images, labels: two_class_critic(images * scale, labels)  # noqa: E731
-        return terms.virtual_adversarial(view()._replace(critic=critic), radius=0.3, probe=0.01)
+        return class_terms.virtual_adversarial(view()._replace(critic=critic), radius=0.3, probe=0.01)
 
     clean = two_class_critic(view().batch.images, None).class_logits
 

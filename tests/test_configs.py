@@ -125,6 +125,7 @@ def test_mistakes_on_the_command_line(spec, words, message):
         ({"d_loss.classification": 1.0}, "needs class logits"),
         ({"d_loss.virtual_adversarial": 1.0, "dtype": "bfloat16"}, "set --config.virtual_adversarial_probe=1.0"),
         ({"virtual_adversarial_probe": 0.0}, "virtual_adversarial_probe=0.0: must be more than 0"),
+        ({"pseudo_label_threshold": 1.0}, "pseudo_label_threshold=1.0: must be between 0 and 1"),
         ({"ramp_up_steps": -1}, "ramp_up_steps=-1: must be 0 or more"),
         ({"ramp_up_steps": 10}, "ramp_up_steps=10: nothing grows; give --config.d_loss.class_balance or"),
         ({"ramp_up_start": -5}, "ramp_up_start=-5: must be 0 or more"),

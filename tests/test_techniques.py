@@ -6,7 +6,7 @@ import re
 import jax
 import pytest
 
-from gan_jax import augmentation, cli, learning_rates, objectives, optimizers, priors, terms
+from gan_jax import augmentation, class_terms, cli, learning_rates, objectives, optimizers, priors, terms
 from gan_jax import config as configs
 from gan_jax.errors import UserError
 from gan_jax.layers import activations, conditioning, minibatch, norms, weights
@@ -40,7 +40,7 @@ def expected_refusal(config):
     players = (config.d_optimizer, config.g_optimizer)
     return (
         (tied and any(weight[t] for t in ("gradient_penalty", "dragan", "r1", "r2", "virtual_adversarial")))
-        or (any(weight[t] for t in terms.CLASS_TERMS) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
+        or (any(weight[t] for t in class_terms.TERMS) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
         or (config.g_loss.classification_fake and d.head not in ("class", "auxiliary", "auxiliary_fake"))
         or (weight["classification_as_fake"] and d.head != "auxiliary_fake")
         or (config.objective in ("hinge", "wasserstein") and dict(config.targets) != PLAIN)
@@ -120,7 +120,7 @@ EVERYTHING = [
     *("discriminator.minibatch_kernels=5", "discriminator.layers_per_width=2", "discriminator.head=auxiliary_fake"),
     *("discriminator.average_decay=0.9", "d_loss.classification=1", "d_loss.classification_fake=0.5"),
     *("d_loss.classification_as_fake=0.5", "d_loss.consistency=1", "d_loss.historical_averaging=0.001"),
-    *("d_loss.entropy=0.1", "d_loss.noise_consistency=0.1", "g_loss.pull_away=0.1"),
+    *("d_loss.entropy=0.1", "d_loss.noise_consistency=0.1", "d_loss.pseudo_label=0.1", "g_loss.pull_away=0.1"),
     *("g_loss.classification_fake=1", "g_loss.feature_matching=1", "g_loss.historical_averaging=0.001"),
     *("objective=relativistic_average", "targets.real=0.9", "targets.soft=0.1", "targets.flip_rate=0.05"),
     *("prior.name=multivariate_normal", "prior.covariance=ar1", "prior.features=16", "d_steps=2"),

@@ -98,24 +98,6 @@ def test_feature_matching_is_between_batch_means():
     assert terms.feature_matching(shuffled) == pytest.approx(expected, rel=1e-5)
 
 
-def test_classification_by_hand():
-    v = view()
-    logits = np.asarray(v.real.class_logits, np.float64)
-    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    expected = -log_p[np.arange(6), np.asarray(v.batch.labels)].mean()
-    assert terms.classification(v) == pytest.approx(expected, rel=1e-5)
-    # With labelled images set apart they alone count: the labels beside the others say nothing.
-    labelled = Batch(v.batch.images[:2], v.batch.labels[:2])
-    few = v._replace(
-        batch=Batch(v.batch.images, (v.batch.labels + 1) % 3, labelled), labelled=linear_critic(*labelled[:2])
-    )
-    assert terms.classification(few) == pytest.approx(-log_p[[0, 1], [0, 1]].mean(), rel=1e-5)
-    fake = np.asarray(v.fake.class_logits, np.float64)
-    log_p = fake - np.log(np.exp(fake).sum(axis=1, keepdims=True))
-    assert terms.classification_fake(v) == pytest.approx(-log_p[np.arange(6), v.fakes.labels].mean(), rel=1e-5)
-    assert terms.classification_as_fake(v) == pytest.approx(-log_p[:, 2].mean(), rel=1e-5)
-
-
 def test_pull_away_by_a_loop():
     v = view()
     f = np.asarray(v.fake.features, np.float64)

@@ -42,6 +42,10 @@ _RAMP = {"ramp_up_steps": 10_000}  # of the 11,800 steps of quick
 # latter (github.com/takerum/vat). Probes that bfloat16 can see.
 _WIDE = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_radius": 2.0, "virtual_adversarial_probe": 1.0}
 _NARROW = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_radius": 0.6, "virtual_adversarial_probe": 0.6}
+# G's second moment lasts 1 / (1 - b2) updates, 100 instead of 1,000.
+_BRIEF = {"g_optimizer.b2": 0.99}
+# The classes that the averaged D is sure of are labels.
+_SURE = {"d_loss.pseudo_label": 1.0, "class_target": "average"}
 # Of the 59,000 steps of short, from where D knows most classes, and from where its rates begin to fall.
 _THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
 _HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
@@ -71,8 +75,17 @@ _CHANGES = {
             {"d_optimizer.eps_root": 0.0, "g_optimizer.eps_root": 0.0},
         ),
         "short_slow_generator": ("a third of the rate in G", {"g_optimizer.learning_rate": 1e-3}),
-        # 1 / (1 - b2) updates: 100 instead of 1,000.
-        "short_brief_moment": ("a second moment in G that lasts 100 updates", {"g_optimizer.b2": 0.99}),
+        "short_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
+        "short_sure": (
+            "a second moment in G that lasts 100 updates, and the averaged D's sure classes as labels from step "
+            "29,500 of the 59,000 on",
+            _BRIEF | _SURE | _HALF,
+        ),
+        "short_sure_virtual": (
+            "a second moment in G that lasts 100 updates, and the averaged D's sure classes as labels and virtual "
+            "adversarial training of radius 2 from step 29,500 of the 59,000 on",
+            _BRIEF | _SURE | _WIDE | _HALF,
+        ),
         "short_early_virtual_adversarial": (
             "virtual adversarial training of radius 2 in D, growing over the first 20,000 of the 59,000 steps",
             _WIDE | {"ramp_up_steps": 20_000},
