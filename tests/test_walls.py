@@ -16,6 +16,7 @@ WALLS = {
     "gan": set(),
     "objectives": set(),
     "terms": set(),
+    "class_terms": set(),
     "targets": set(),
     "priors": set(),
     "optimizers": set(),
