@@ -87,22 +87,19 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
     if not objective.uses_targets:
         targets.require_plain(config.objective, config.targets)
     _check_terms(config)
-    every = (
-        terms.TERMS
-        | class_terms.TERMS
-        | {
-            "virtual_adversarial": functools.partial(
-                class_terms.virtual_adversarial,
-                radius=config.virtual_adversarial_radius,
-                probe=config.virtual_adversarial_probe,
-                target=config.class_target,
-            ),
-            "noise_consistency": functools.partial(class_terms.noise_consistency, target=config.class_target),
-            "pseudo_label": functools.partial(
-                class_terms.pseudo_label, threshold=config.pseudo_label_threshold, target=config.class_target
-            ),
-        }
-    )
+    with_knobs = {
+        "virtual_adversarial": functools.partial(
+            class_terms.virtual_adversarial,
+            radius=config.virtual_adversarial_radius,
+            probe=config.virtual_adversarial_probe,
+            target=config.class_target,
+        ),
+        "noise_consistency": functools.partial(class_terms.noise_consistency, target=config.class_target),
+        "pseudo_label": functools.partial(
+            class_terms.pseudo_label, threshold=config.pseudo_label_threshold, target=config.class_target
+        ),
+    }
+    every = terms.TERMS | class_terms.TERMS | with_knobs
 
     def d_adversarial(view: View):
         return objective.discriminator(view.real.logits, view.fake.logits, view.targets)
