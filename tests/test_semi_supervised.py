@@ -93,6 +93,7 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
     errors = [record["test_errors"] for record in table["seeds"]]
     assert ", ".join(map(str, errors)) in page
     assert f"{np.mean(errors):.1f} ± {np.std(errors, ddof=1):.1f}" in page
+    assert "| 4, 2 draws |" in page
     assert f"{report.CURVES}.png" not in page, "nothing was scored while it trained"
     assert "](samples/quick@labels-4.png)<br>quick, 4 labels |" in page
     last = next((cell / "seed-000/run/samples").glob("step-000006.png"))
@@ -190,7 +191,8 @@ def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=()):
     record["confusions"] = [[4, 9, 19], [7, 2, 3]]
     table = {"recipe": recipe, "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
     seeds = [
-        record | {"seed": s, "test_errors": n, "provenance": about, "status": dict(status).get(s, "completed")}
+        record
+        | {"seed": s, "draw": s, "test_errors": n, "provenance": about, "status": dict(status).get(s, "completed")}
         for s, n in zip(seeds, errors, strict=False)
     ]
     cell = recipe + ("" if dtype == "float32" else f"-{dtype}")

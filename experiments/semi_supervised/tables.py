@@ -33,10 +33,12 @@ def _percent(record: dict) -> float:
     return 100 * record["validation_errors"] / record["num_validation"]
 
 
-def _number(seeds: list[int], of: int) -> str:
-    """How many of so many, and which where they are not the first ones."""
+def _number(records: list[dict], of: int) -> str:
+    """How many of so many, which where they are not the first ones, and of how many draws where some share theirs."""
+    seeds, draws = [record["seed"] for record in records], len({record["draw"] for record in records})
     which = "" if seeds == list(range(len(seeds))) else f" (seed {', '.join(map(str, seeds))})"
-    return str(len(seeds)) + (f" of {of}" if of > len(seeds) else "") + which
+    shared = f", {draws} draw{'s' if draws > 1 else ''}" if draws < len(seeds) else ""
+    return str(len(seeds)) + (f" of {of}" if of > len(seeds) else "") + which + shared
 
 
 def _each(records: list[dict], left_out: list[dict]) -> str:
@@ -64,7 +66,7 @@ def _row(table: dict) -> dict[str, str]:
     return {
         "recipe": name(table) + ("" if ended == {"completed"} else f" ({', '.join(sorted(ended))})"),
         "labels": str(table["num_labels"] or "all"),
-        "n": _number([record["seed"] for record in seeds], len(table["seeds"])),
+        "n": _number(seeds, len(table["seeds"])),
         "errors": _plus_minus(*spread(of("test_errors"))),
         "each": _each(seeds, left_out),
         "held out": _plus_minus(*spread(list(map(_percent, seeds))), digits=2) + "%",
