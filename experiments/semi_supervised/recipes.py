@@ -23,7 +23,7 @@ _BASES = {
         {},
     ),
     "medium": Recipe(
-        "feature matching, 150 epochs, the rate falling over the last third", "configs/improved_mnist.py:medium", {}
+        "feature matching, 120 epochs, the rate falling over the last third", "configs/improved_mnist.py:medium", {}
     ),
     "short": Recipe(
         "feature matching, 100 epochs, the rate falling over the second half", "configs/improved_mnist.py:short", {}
@@ -62,9 +62,9 @@ _SURE = {"d_loss.pseudo_label": 1.0, "class_target": "average"}
 # Of the 59,000 steps of short, from where D knows most classes, and from where its rates begin to fall.
 _THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
 _HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
-# Of the 177,000 steps of improved and the 88,500 of medium, from where their rates begin to fall.
+# Of the 177,000 steps of improved and the 70,800 of medium, from where their rates begin to fall.
 _LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
-_MEDIUM_LATE = {"ramp_up_start": 59_000, "ramp_up_steps": 10_000}
+_MEDIUM_LATE = {"ramp_up_start": 47_200, "ramp_up_steps": 8_000}
 # What a base is changed by, in words and in overrides.
 _CHANGES = {
     "improved": {
