@@ -65,9 +65,11 @@ _HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
 # Of the 177,000 steps of improved and the 70,800 of medium, from where their rates begin to fall.
 _LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
 _MEDIUM_LATE = {"ramp_up_start": 47_200, "ramp_up_steps": 8_000}
+_FULL_RATE = {"d_optimizer.schedule": "constant", "g_optimizer.schedule": "constant"}
 # What a base is changed by, in words and in overrides.
 _CHANGES = {
     "improved": {
+        "full_rate": ("a rate that does not fall, as in the published code", _FULL_RATE),
         "late_entropy": ("conditional entropy in D over the last third", {"d_loss.entropy": 0.1} | _LATE),
         "late_balance": ("classes of equal size in D over the last third", {"d_loss.class_balance": 1.0} | _LATE),
         "late_consistency": (
@@ -94,6 +96,7 @@ _CHANGES = {
             "Adam's epsilon outside of the root",
             {"d_optimizer.eps_root": 0.0, "g_optimizer.eps_root": 0.0},
         ),
+        "short_full_rate": ("a rate that does not fall", _FULL_RATE),
         "short_slow_generator": ("a third of the rate in G", {"g_optimizer.learning_rate": 1e-3}),
         "short_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
         "short_sure": (
