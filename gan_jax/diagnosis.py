@@ -46,7 +46,8 @@ class _Operation:
 
 
 def _is_finite(array: Any) -> bool:
-    return not jnp.issubdtype(array.dtype, jnp.floating) or bool(jnp.all(jnp.isfinite(array)))
+    # NumPy: JAX would compile this for every shape that a program has.
+    return not jnp.issubdtype(array.dtype, jnp.floating) or bool(np.isfinite(np.asarray(array)).all())
 
 
 def _place(equation) -> str:

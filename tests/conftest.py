@@ -109,12 +109,11 @@ def quick_classifier(monkeypatch):
 TIMING = ("steps_per_second", "validation_seconds")
 
 
-@pytest.fixture
-def words(idx_folder, tmp_path):
-    """Command-line overrides of a run of a second."""
+def words_of(folder):
+    """Command-line overrides of a run of a second on the IDX files of a folder."""
     return [
         "--config.data.name=idx",
-        f"--config.data.dir={idx_folder}",
+        f"--config.data.dir={folder}",
         "--config.num_epochs=0",
         "--config.num_steps=7",
         "--config.batch_size=4",
@@ -134,17 +133,44 @@ def words(idx_folder, tmp_path):
 
 
 @pytest.fixture
+def words(idx_folder):
+    return words_of(idx_folder)
+
+
+@pytest.fixture
 def config(words):
     return cli.parse_config("configs/cgan.py", words)
 
 
+@pytest.fixture(scope="session")
+def copy_of_run(tmp_path_factory):
+    """(path, **changes) -> the config of a finished run, of which a copy is now at path. Each is trained once."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_idx(folder / "idx", train=12, test=6)
+
+    def copy(path, **changes):
+        config = cli.parse_config("configs/cgan.py", words_of(folder / "idx"))
+        configs.override(config, changes)
+        original = folder / "-".join(["run", *map(str, changes.values())])
+        if not original.exists():
+            train.train(config, str(original))
+        shutil.copytree(original, path)
+        return config
+
+    return copy
+
+
 @pytest.fixture
-def short_run(config, tmp_path):
+def finished_run(copy_of_run, tmp_path):
+    """The folder of a finished run of 7 steps with checkpoints at 6 and 7, and its config."""
+    return tmp_path / "run", copy_of_run(tmp_path / "run")
+
+
+@pytest.fixture
+def short_run(copy_of_run, tmp_path):
     """The folder of a finished run of 4 steps with checkpoints at 2 and 4, and its config."""
-    configs.override(config, {"num_steps": 4, "checkpoint_every_steps": 2, "sample_every_steps": 0})
-    path = tmp_path / "short"
-    train.train(config, str(path))
-    return path, config
+    changes = {"num_steps": 4, "checkpoint_every_steps": 2, "sample_every_steps": 0}
+    return tmp_path / "short", copy_of_run(tmp_path / "short", **changes)
 
 
 def run(module, *words):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import analyze, train
+from gan_jax import analyze
 from gan_jax.analysis.subject import NotApplicable
 from gan_jax.errors import UserError
 from gan_jax.workdir import Workdir
@@ -38,15 +38,10 @@ def placed(subject, path):
 
 
 @pytest.mark.slow
-def test_analyses_of_a_run(config, tmp_path, monkeypatch, quick_classifier, capsys):
-    path, words, subjects, load = (
-        tmp_path / "run",
-        ("--num_images", 50, "--data_dir", tmp_path),
-        [],
-        analyze.load_subject,
-    )
+def test_analyses_of_a_run(finished_run, tmp_path, monkeypatch, quick_classifier, capsys):
+    words, subjects, load = ("--num_images", 50, "--data_dir", tmp_path), [], analyze.load_subject
+    path, _ = finished_run
     monkeypatch.setattr(analyze, "load_subject", lambda *words: subjects.append(load(*words)) or subjects[0])
-    train.train(config, str(path))
     capsys.readouterr()
     assert run(analyze, "--workdir", path, "--only", ",".join(OWN), *words) == 0
     said, folder = capsys.readouterr(), path / "analysis"

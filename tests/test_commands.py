@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import evaluate, files, main, sample, train, trained
+from gan_jax import evaluate, files, main, sample, trained
 from gan_jax.errors import DataUnavailable, UserError
 from tests.conftest import run
 
@@ -14,9 +14,8 @@ from tests.conftest import run
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def test_sampling(config, tmp_path):
-    path = tmp_path / "run"
-    train.train(config, str(path))
+def test_sampling(finished_run, tmp_path):
+    path, _ = finished_run
     output = tmp_path / "samples.npz"
     assert run(sample, "--workdir", path, "--num_images", 7, "--output", output) == 0
     with np.load(output) as data:
@@ -31,9 +30,8 @@ def test_sampling(config, tmp_path):
     assert Image.open(tmp_path / "g.png").size == (20, 20)
 
 
-def test_scores_of_a_run(config, tmp_path, quick_classifier, capsys):
-    path, cache = tmp_path / "run", tmp_path / "cache"
-    train.train(config, str(path))
+def test_scores_of_a_run(finished_run, tmp_path, quick_classifier, capsys):
+    (path, _), cache = finished_run, tmp_path / "cache"
     words = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
     assert run(evaluate, *words) == 0
     first = json.loads((path / "evaluation.json").read_text())
@@ -51,9 +49,8 @@ def test_scores_of_a_run(config, tmp_path, quick_classifier, capsys):
         evaluate.evaluate(str(path), evaluate.Protocol(30), str(cache))
 
 
-def test_a_run_of_another_version_is_refused_by_name(config, tmp_path):
-    path = tmp_path / "run"
-    train.train(config, str(path))
+def test_a_run_of_another_version_is_refused_by_name(finished_run):
+    path, _ = finished_run
     saved = files.read_sealed(path / "config.json")
     del saved["data"]["num_labels"]
     files.write_sealed(path / "config.json", saved)
@@ -62,9 +59,8 @@ def test_a_run_of_another_version_is_refused_by_name(config, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_mistakes_get_one_line_and_their_exit_code(words, config, tmp_path, capfd):
-    trained, file, empty = tmp_path / "trained", tmp_path / "file", tmp_path / "empty"
-    train.train(config, str(trained))
+def test_mistakes_get_one_line_and_their_exit_code(words, finished_run, tmp_path, capfd):
+    trained, file, empty = finished_run[0], tmp_path / "file", tmp_path / "empty"
     file.write_text("")
     empty.mkdir()
     base = ("--config", "configs/cgan.py", *words)

@@ -70,6 +70,7 @@ def test_the_same_twice(spec, tmp_path):
         assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)), name
 
 
+@pytest.mark.faults
 def test_another_seed_is_another_run(tmp_path):
     """So that the test above can fail."""
     for seed in (0, 1):

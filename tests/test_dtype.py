@@ -39,13 +39,19 @@ def equations(jaxpr):
             yield from equations(inner)
 
 
-@pytest.mark.parametrize("spec", FAMILIES)
-def test_factors_of_hidden_layers_are_bfloat16_and_all_that_is_kept_is_float32(spec):
-    config, gan = made(spec, "bfloat16", FAMILIES[spec], (16, 16, 1), 4)
+def start(spec, dtype):
+    """(init, step, real images for it) of a small GAN of a family."""
+    gan = made(spec, dtype, FAMILIES[spec], (16, 16, 1), 4)[1]
     images = np.random.default_rng(0).uniform(-1, 1, (1, 4, 16, 16, 1)).astype(np.float32)
     batches = Batch(images, np.zeros((1, 4), np.int32))
-    state = gan.init(jax.random.key(0), jax.tree.map(lambda leaf: leaf[0], batches))
-    program = jax.make_jaxpr(gan.step)(state, batches, jax.random.key(1))
+    first = jax.tree.map(lambda leaf: leaf[0], batches)
+    return lambda: gan.init(jax.random.key(0), first), lambda state: gan.step(state, batches, jax.random.key(1))
+
+
+@pytest.mark.parametrize("spec", FAMILIES)
+def test_factors_of_hidden_layers_are_bfloat16_and_all_that_is_kept_is_float32(spec):
+    init, step = start(spec, "bfloat16")
+    program, made_by_it = jax.make_jaxpr(step, return_shape=True)(jax.eval_shape(init))
     found = list(equations(program.jaxpr))
     products = [[v.aval.dtype for v in e.invars[:2]] for e in found if e.primitive.name in PRODUCTS]
     half = [pair for pair in products if pair == [jnp.bfloat16] * 2]
@@ -54,11 +60,18 @@ def test_factors_of_hidden_layers_are_bfloat16_and_all_that_is_kept_is_float32(s
     assert all(pair == [jnp.float32] * 2 for pair in products if pair not in half)
     rounded = [e for e in found if e.primitive.name == "convert_element_type" and e.params["new_dtype"] == jnp.bfloat16]
     assert len(rounded) >= 16, "two factors of each of these"
-    after, metrics = jax.jit(gan.step)(state, batches, jax.random.key(1))
-    for leaf in jax.tree.leaves((after, metrics)):
+    for leaf in jax.tree.leaves(made_by_it):
         assert leaf.dtype in (jnp.float32, jnp.int32, jnp.uint32)
-    same = jax.jit(made(spec, "float32", FAMILIES[spec], (16, 16, 1), 4)[1].step)(state, batches, jax.random.key(1))[1]
-    for name, value in same.items():
+
+
+@pytest.mark.parametrize(
+    "spec", [pytest.param(spec, marks=[] if spec == "configs/cgan.py" else pytest.mark.slow) for spec in FAMILIES]
+)
+def test_a_step_measures_what_that_of_float32_does(spec):
+    (init, half), (_, full) = (start(spec, dtype) for dtype in ("bfloat16", "float32"))
+    state = jax.jit(init)()
+    metrics, expected = (jax.jit(step)(state)[1] for step in (half, full))
+    for name, value in expected.items():
         np.testing.assert_allclose(metrics[name], value, rtol=0.05, atol=0.02, err_msg=name)
 
 
@@ -88,6 +101,7 @@ def distance(dtype, num_steps):
     return frechet_distance(*flat)
 
 
+@pytest.mark.slow
 def test_images_are_as_good():
     untrained = distance("float32", 0)
     full, half = distance("float32", 600), distance("bfloat16", 600)

@@ -77,8 +77,10 @@ def test_the_clock_may_jump(short_run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("fault", ["deleted", "cut", "altered"])
-def test_data_that_has_changed_is_found_before_training(short_run, idx_folder, fault):
-    path, config = short_run
+def test_data_that_has_changed_is_found_before_training(config, idx_folder, tmp_path, fault):
+    path = tmp_path / "run"
+    configs.override(config, {"num_steps": 4, "checkpoint_every_steps": 2})
+    train.train(config, str(path))
     shutil.rmtree(path / "checkpoints" / "4")
     file = idx_folder / IDX_NAMES["train_labels"]
     content = file.read_bytes()
@@ -100,8 +102,24 @@ def catches(process, number):
     return bool(int(status.split("SigCgt:")[1].split()[0], 16) >> (number - 1) & 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize(("module", "seconds"), [("main", 0.0), ("main", 2.0), ("evaluate", 0.5), ("sample", 0.5)])
+def sent(module, seconds, number, marks=()):
+    """A command, the seconds after which it gets a signal, and which."""
+    return pytest.param(module, seconds, number, marks=marks, id=f"{module}-{seconds}-{number.name}")
+
+
+@pytest.mark.parametrize(
+    ("module", "seconds", "number"),
+    [
+        sent("main", 0.0, signal.SIGINT),
+        sent("main", 0.0, signal.SIGTERM, pytest.mark.faults),
+        sent("main", 2.0, signal.SIGINT, pytest.mark.faults),
+        sent("main", 2.0, signal.SIGTERM),
+        sent("evaluate", 0.5, signal.SIGINT),
+        sent("evaluate", 0.5, signal.SIGTERM, pytest.mark.faults),
+        sent("sample", 0.5, signal.SIGINT, pytest.mark.faults),
+        sent("sample", 0.5, signal.SIGTERM),
+    ],
+)
 def test_a_signal_at_any_time_ends_with_75(short_run, module, seconds, number):
     """From the moment on at which the command answers for itself: in data preparation, compiling, drawing, scoring."""
     path, _ = short_run

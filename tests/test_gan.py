@@ -113,21 +113,24 @@ def test_average_is_of_parameters_and_statistics_and_is_what_sample_uses():
         expected = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, before, now)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), mean, expected)
     labels = jnp.arange(CLASSES)
-    sampled = gan.sample(after, jax.random.key(2), labels)
+    sample = jax.jit(gan.sample)
+    sampled = sample(after, jax.random.key(2), labels)
     as_average = after._replace(generator=after.generator._replace(**after.generator.average, average={}))
-    np.testing.assert_array_equal(sampled, gan.sample(as_average, jax.random.key(2), labels))
+    np.testing.assert_array_equal(sampled, sample(as_average, jax.random.key(2), labels))
     raw = after._replace(generator=after.generator._replace(average={}))
-    assert not np.array_equal(sampled, gan.sample(raw, jax.random.key(2), labels))
+    assert not np.array_equal(sampled, sample(raw, jax.random.key(2), labels))
     assert sampled.shape == (CLASSES, *SHAPE)
     assert np.abs(sampled).max() <= 1
 
 
 def test_labels_condition_the_generator():
     gan, state = make()
-    zeros, ones = (gan.sample(state, jax.random.key(0), jnp.full((2,), label)) for label in (0, 1))
+    sample = jax.jit(gan.sample)
+    zeros, ones = (sample(state, jax.random.key(0), jnp.full((2,), label)) for label in (0, 1))
     assert not np.array_equal(zeros, ones)
 
 
+@pytest.mark.slow  # test_seeds.py compares whole runs
 def test_vmap_over_seeds_equals_single_runs():
     gan, _ = make()
     keys, batch = jax.random.split(jax.random.key(0), 2), batches()
@@ -167,10 +170,10 @@ def test_the_averaged_target_is_what_judge_says():
     state = state._replace(discriminator=state.discriminator._replace(average=moved))
     batch = batches()
     images, labels = batch.images[0], batch.labels[0]
-    own = gan.judge(state._replace(discriminator=state.discriminator._replace(average={})), images, labels)
-    p, q = (jax.nn.softmax(c.class_logits) for c in (own, gan.judge(state, images, labels)))
+    own, judge = state._replace(discriminator=state.discriminator._replace(average={})), jax.jit(gan.judge)
+    p, q = (jax.nn.softmax(judge(s, images, labels).class_logits) for s in (own, state))
     expected = float(jnp.mean((p - q) ** 2))
-    _, metrics = gan.step(state, batch, jax.random.key(0))
+    _, metrics = jax.jit(gan.step)(state, batch, jax.random.key(0))
     assert expected > 1e-4
     assert metrics["d_noise_consistency"] == pytest.approx(expected, rel=1e-5)
 
@@ -179,11 +182,12 @@ def test_judge_uses_the_average_and_running_statistics():
     gan, state = make(discriminator__norm="batch", discriminator__average_decay=0.9, discriminator__dropout=0.5)
     state, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))
     images, labels = batches().images[0], batches().labels[0]
-    logits = gan.judge(state, images, labels).logits
-    alone = gan.judge(state, images[:1], labels[:1]).logits
+    judge = jax.jit(gan.judge)
+    logits = judge(state, images, labels).logits
+    alone = judge(state, images[:1], labels[:1]).logits
     np.testing.assert_allclose(logits[:1], alone, rtol=1e-4, atol=1e-6)
     raw = state._replace(discriminator=state.discriminator._replace(average={}))
-    assert not np.allclose(logits, gan.judge(raw, images, labels).logits, rtol=1e-5)
+    assert not np.allclose(logits, judge(raw, images, labels).logits, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "names"), [("real", "flip,shift"), ("differentiable", "translation")])
@@ -196,7 +200,8 @@ def test_augmentation_is_drawn_anew_in_every_step(kind, names):
     outputs = {float(step(state._replace(step=jnp.int32(at)), batch, key)[1]["d_real"]) for at in range(3)}
     assert len({*outputs, float(unchanged["d_real"])}) == 4
     labels = jnp.arange(CLASSES)
-    np.testing.assert_array_equal(gan.sample(state, key, labels), plain.sample(state, key, labels))
+    ours, theirs = (jax.jit(g.sample)(state, key, labels) for g in (gan, plain))
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_labelled_images_alone_are_classified():
@@ -214,7 +219,7 @@ def test_labelled_images_alone_are_classified():
     )
 
 
-@pytest.mark.parametrize("weight", ["none", "spectral"])
+@pytest.mark.parametrize("weight", [pytest.param("none", marks=pytest.mark.slow), "spectral"])
 def test_one_look_at_all_images_equals_a_look_at_each_batch(weight, monkeypatch):
     """Nothing is drawn inside this discriminator, so that the two can be compared."""
     apart = functools.partial(make_gan, one_look=False)

@@ -91,16 +91,16 @@ def test_images_in_files_reach_eight_devices(stored_set):
     close(result["always"], result["never"])
 
 
-def test_a_mesh_of_one_device_trains_a_run(config, tmp_path):
+def test_a_mesh_of_one_device_trains_a_run(finished_run, tmp_path):
     """The whole path of a run with a mesh: records, samples, checkpoints."""
-    train.train(config, str(tmp_path / "plain"))
+    plain, config = finished_run
     configs.override(config, {"mesh": "seed:1,data:-1"})
     train.train(config, str(tmp_path / "mesh"))
-    for ours, theirs in zip(rows(tmp_path / "mesh"), rows(tmp_path / "plain"), strict=True):
+    for ours, theirs in zip(rows(tmp_path / "mesh"), rows(plain), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
     assert arrays(tmp_path / "mesh")[0] == 7
     # A run may go on on other devices: here it is done.
-    train.train(config, str(tmp_path / "plain"))
+    train.train(config, str(plain))
 
 
 @pytest.mark.parametrize(

@@ -117,22 +117,22 @@ def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_pat
     assert score.floor > 0.95
 
 
-def test_train_on_generated_is_a_column_and_a_file_of_its_own(config, tmp_path, quick_classifier, capsys):
-    path, words = tmp_path / "run", ("--num_images", 12, "--data_dir", tmp_path / "cache", "--train_on_generated")
-    train.train(config, str(path))
+def test_train_on_generated_is_a_column_and_a_file_of_its_own(finished_run, tmp_path, quick_classifier, capsys):
+    words = ("--num_images", 12, "--data_dir", tmp_path / "cache", "--train_on_generated")
+    path, config = finished_run
     assert run(evaluate, "--workdir", path, *words) == 0
     assert "classification accuracy score" in capsys.readouterr().out
     result = json.loads((path / "evaluation-train_on_generated.json").read_text())
     assert 0 <= result["classification_accuracy_score"] <= 1
     assert 0 <= result["classification_accuracy_score_floor"] <= 1
-    configs.override(config, {"generator.conditioning": "none", "discriminator.conditioning": "none"})
+    changes = {"generator.conditioning": "none", "discriminator.conditioning": "none", "num_steps": 1}
+    configs.override(config, changes)
     train.train(config, str(tmp_path / "other"))
     assert run(evaluate, "--workdir", tmp_path / "other", *words) == 2
     assert "takes none" in capsys.readouterr().err
 
 
-def test_validation_scores_need_validation_images(config, tmp_path):
-    configs.override(config, {"num_steps": 2})
-    train.train(config, str(tmp_path / "run"))
+def test_validation_scores_need_validation_images(finished_run):
+    path, _ = finished_run
     with pytest.raises(UserError, match="num_validation"):
-        evaluate.evaluate(str(tmp_path / "run"), evaluate.Protocol(24, features="pixels", split="validation"))
+        evaluate.evaluate(str(path), evaluate.Protocol(24, features="pixels", split="validation"))

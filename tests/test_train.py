@@ -41,10 +41,9 @@ def test_a_run_leaves_what_it_says(config, tmp_path):
 
 
 @pytest.mark.parametrize("stop_after", [1, 4])
-def test_resume_equals_the_uninterrupted_run(config, tmp_path, monkeypatch, stop_after):
+def test_resume_equals_the_uninterrupted_run(finished_run, tmp_path, monkeypatch, stop_after):
     """A run that dies between two calls, having written rows past its last checkpoint, ends up the same."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    train.train(config, str(whole))
+    (whole, config), broken = finished_run, tmp_path / "broken"
     advance = training.Training.advance
 
     def dies(self):
@@ -65,16 +64,15 @@ def test_resume_equals_the_uninterrupted_run(config, tmp_path, monkeypatch, stop
     assert all(np.array_equal(a, b) for a, b in zip(ours, others, strict=True))
 
 
-def test_steps_per_call_changes_nothing(config, tmp_path):
-    train.train(config, str(tmp_path / "two"))
+def test_steps_per_call_changes_nothing(finished_run, tmp_path):
+    two, config = finished_run
     configs.override(config, {"steps_per_call": 5})
     train.train(config, str(tmp_path / "five"))
-    assert rows(tmp_path / "two") == rows(tmp_path / "five")
+    assert rows(two) == rows(tmp_path / "five")
 
 
-def test_a_finished_run_is_left_as_it_is(config, tmp_path):
-    path = tmp_path / "run"
-    train.train(config, str(path))
+def test_a_finished_run_is_left_as_it_is(finished_run):
+    path, config = finished_run
     before = rows(path)
     train.train(config, str(path))
     assert rows(path) == before
@@ -113,9 +111,8 @@ def test_another_config_is_refused_with_the_differences(config, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["num_seeds", "targets", "generator"])
-def test_a_run_of_other_code_is_refused_in_one_line(config, tmp_path, key):
-    path = tmp_path / "run"
-    train.train(config, str(path))
+def test_a_run_of_other_code_is_refused_in_one_line(finished_run, tmp_path, key):
+    path, _ = finished_run
     recorded = files.read_sealed(path / "config.json")
     del recorded[key]
     files.write_sealed(path / "config.json", recorded)
@@ -148,9 +145,8 @@ def test_other_data_is_refused(config, idx_folder, tmp_path):
 
 
 @pytest.mark.parametrize("how", ["cut", "flipped", "deleted"])
-def test_a_damaged_checkpoint_is_refused_whichever_file_it_is(config, tmp_path, how):
-    path = tmp_path / "run"
-    train.train(config, str(path))
+def test_a_damaged_checkpoint_is_refused_whichever_file_it_is(finished_run, how):
+    path, _ = finished_run
     folder = path / "checkpoints" / "7"
     for file in [file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"]:
         data = file.read_bytes()
@@ -202,11 +198,10 @@ def test_records_are_kept_once_and_survive_without_tensorflow(tmp_path, monkeypa
     assert read_metrics(path)[-1]["d_loss"] == 0.25
 
 
-def test_tensorboard_finds_scalars_images_and_hparams(config, tmp_path):
+def test_tensorboard_finds_scalars_images_and_hparams(finished_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    path = tmp_path / "run"
-    train.train(config, str(path))
+    path, _ = finished_run
     events = EventAccumulator(str(path), size_guidance={"tensors": 0})
     events.Reload()
     tags = events.Tags()["tensors"]

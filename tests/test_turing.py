@@ -65,9 +65,8 @@ def noise_page(num_images, feedback=False, **provenance):
     return turing.render(images, truths, {**PROVENANCE, **provenance}, feedback), truths
 
 
-def test_page_of_a_run(config, tmp_path):
-    path, output = tmp_path / "run", tmp_path / "new" / "page.html"
-    train.train(config, str(path))
+def test_page_of_a_run(finished_run, tmp_path):
+    (path, config), output = finished_run, tmp_path / "new" / "page.html"
     words = ("--workdir", path, "--num_images", 6, "--output", output)
     assert run(turing, *words) == 0
     page = output.read_bytes()
@@ -154,9 +153,8 @@ def test_names_are_harmless(name):
         assert parsed.texts["title"][0] == f"Real or fake? {name}"
 
 
-def test_odd_numbers_and_mistakes(config, tmp_path, capfd):
-    path, file, folder = tmp_path / "run", tmp_path / "file", tmp_path / "folder.html"
-    train.train(config, str(path))
+def test_odd_numbers_and_mistakes(finished_run, tmp_path, capfd):
+    path, file, folder = finished_run[0], tmp_path / "file", tmp_path / "folder.html"
     file.write_text("")
     folder.mkdir()
     assert run(turing, "--workdir", path, "--num_images", 5, "--output", tmp_path / "odd.html") == 0

@@ -109,6 +109,7 @@ def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
     assert row["validation_conditional_accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
 
 
+@pytest.mark.faults
 def test_a_run_killed_after_a_score_comes_to_the_same_end(scored_config, tmp_path, monkeypatch, quick_classifier):
     whole, broken, cache = tmp_path / "whole", tmp_path / "broken", str(tmp_path / "cache")
     train.train(scored_config, str(whole), cache)
@@ -156,7 +157,7 @@ def test_refusals(scored_config, tmp_path, changes, message):
         train.train(scored_config, str(tmp_path / "run"), str(tmp_path / "cache"))
 
 
-def test_a_run_without_scores_has_no_best_state(config, tmp_path):
-    train.train(config, str(tmp_path / "run"))
+def test_a_run_without_scores_has_no_best_state(finished_run):
+    path, _ = finished_run
     with pytest.raises(UserError, match="has no best state"):
-        load(str(tmp_path / "run"), "best")
+        load(str(path), "best")
