@@ -22,6 +22,9 @@ _BASES = {
         "configs/improved_mnist.py",
         {},
     ),
+    "long": Recipe(
+        "feature matching, 200 epochs, the rate falling over the last fifth", "configs/improved_mnist.py:long", {}
+    ),
     "medium": Recipe(
         "feature matching, 120 epochs, the rate falling over the last third", "configs/improved_mnist.py:medium", {}
     ),
@@ -62,8 +65,9 @@ _SURE = {"d_loss.pseudo_label": 1.0, "class_target": "average"}
 # Of the 59,000 steps of short, from where D knows most classes, and from where its rates begin to fall.
 _THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
 _HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
-# Of the 177,000 steps of improved and the 70,800 of medium, from where their rates begin to fall.
+# Of the 177,000 steps of improved, the 118,000 of long and the 70,800 of medium, from where their rates begin to fall.
 _LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
+_LONG_LATE = {"ramp_up_start": 94_400, "ramp_up_steps": 4_000}
 _MEDIUM_LATE = {"ramp_up_start": 47_200, "ramp_up_steps": 8_000}
 _FULL_RATE = {"d_optimizer.schedule": "constant", "g_optimizer.schedule": "constant"}
 # What a base is changed by, in words and in overrides.
@@ -83,6 +87,12 @@ _CHANGES = {
         "late_wide_virtual_adversarial": (
             "virtual adversarial training of radius 2 in D over the last third",
             _WIDE | _LATE,
+        ),
+    },
+    "long": {
+        "long_sure_virtual": (
+            "the averaged D's sure classes as labels and virtual adversarial training of radius 2 over the last fifth",
+            _SURE | _WIDE | _LONG_LATE,
         ),
     },
     "medium": {
