@@ -15,9 +15,9 @@ averaged for the test. Three details of the published code matter most:
 
 The paper: 93 +- 6.5 errors of 10,000 test images with 100 labels, over 10 draws of them, after 300 epochs. Its code
 keeps the learning rate throughout; here, as in its code for CIFAR-10, it falls over the last third.
-`configs/improved_mnist.py:long` has 200 epochs, the rate falling over the last fifth, `:medium` 120. `:short` has 100 and `:quick` 20, the rate falling over their
-second half. `:light` is for many networks on little: half of D's width, 60 epochs, and a second moment in G that lasts
-100 updates.
+`configs/improved_mnist.py:long` has 200 epochs, the rate falling over the last fifth, `:medium` 120, the last third.
+`:short` has 100 and `:quick` 20, the rate falling over their second half. `:light` is for many networks on little: half
+of D's width, 60 epochs, and a second moment in G that lasts 100 updates.
 """
 
 from ml_collections import ConfigDict
