@@ -6,6 +6,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator
 
 from experiments.reporting import markdown
 from experiments.semi_supervised.results import MISTAKES, SAMPLES
@@ -63,6 +64,7 @@ def _draw(tables: list[dict], path: pathlib.Path) -> None:
             shown = [100 * max(error, 0.5 / record["num_validation"]) for error in errors]
             axes.plot(epochs, shown, color=f"C{index % 10}", linestyle=("-", "--")[index // 10 % 2], label=named)
     axes.set(xlabel="epoch", ylabel="held-out error, %", yscale="log")
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
     for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         ticks("{x:g}")
     axes.grid(alpha=0.3, which="both")
