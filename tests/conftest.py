@@ -151,9 +151,13 @@ def copy_of_run(tmp_path_factory):
     def copy(path, **changes):
         config = cli.parse_config("configs/cgan.py", words_of(folder / "idx"))
         configs.override(config, changes)
-        original = folder / "-".join(["run", *map(str, changes.values())])
+        original = folder / "-".join(["run", *(f"{knob}={value}" for knob, value in changes.items())])
         if not original.exists():
-            train.train(config, str(original))
+            # Under the name by which it is found only when it has ended: a training that failed is not taken for it.
+            training = folder / "training"
+            shutil.rmtree(training, ignore_errors=True)
+            train.train(config, str(training))
+            training.rename(original)
         shutil.copytree(original, path)
         return config
 

@@ -146,6 +146,7 @@ _CHANGES = {
         "noise_consistency": ("consistency of noisy looks in D", {"d_loss.noise_consistency": 10.0}),
         "noise_consistency_light": ("a tenth of that consistency in D", {"d_loss.noise_consistency": 1.0}),
         "virtual_adversarial": ("virtual adversarial training of radius 0.6 in D", _NARROW),
+        "quick_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
         "pull_away": ("the pull-away term in G", {"g_loss.pull_away": 0.1}),
         "low_density": ("the low-density term in G", {"g_loss.low_density": 0.1}),
         "complement": ("pull-away and low density in G, and conditional entropy in D", _COMPLEMENT),
