@@ -28,8 +28,9 @@ from configs import default
 def get_config(variant: str = "") -> ConfigDict:
     """variant: "" (the paper's length), long, medium, short, quick or light."""
     config = default.get_config()
-    config.num_epochs, full_rate, config.discriminator.widths, config.g_optimizer.b2 = VARIANTS[variant]
-    learn_by_feature_matching(config, full_rate)
+    chosen = VARIANTS[variant]
+    config.num_epochs = chosen["epochs"]
+    learn_by_feature_matching(config, chosen["full_rate"])
     config.batch_size = 100
     config.steps_per_call = 50
     config.data.fallback = ""
@@ -40,6 +41,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.generator.kernel_init = "glorot_uniform"
     config.generator.activation = "softplus"
     config.generator.output = "sigmoid"
+    config.discriminator.widths = chosen.get("widths", (1000, 500, 250, 250, 250))
     config.discriminator.kernel_init = "normal"
     config.discriminator.kernel_init_stddev = 0.1
     config.discriminator.activation = "relu"
@@ -51,6 +53,7 @@ def get_config(variant: str = "") -> ConfigDict:
     for optimizer in (config.d_optimizer, config.g_optimizer):
         optimizer.learning_rate = 3e-3
         optimizer.b1 = 0.5
+    config.g_optimizer.b2 = chosen.get("g_b2")
     config.log_every_steps = 50
     config.sample_every_steps = 6000
     config.checkpoint_every_steps = 1200
@@ -79,13 +82,12 @@ def learn_by_feature_matching(config: ConfigDict, full_rate: float) -> None:
         optimizer.schedule_start = full_rate
 
 
-_PUBLISHED_WIDTHS = (1000, 500, 250, 250, 250)
-# variant -> epochs, the share of them after which the learning rates begin to fall, D's widths, G's b2 (None: 0.999)
+# What a variant has instead of the paper's. full_rate: the share of the epochs before the learning rates begin to fall.
 VARIANTS = {
-    "": (300, 2 / 3, _PUBLISHED_WIDTHS, None),
-    "long": (200, 0.8, _PUBLISHED_WIDTHS, None),
-    "medium": (120, 2 / 3, _PUBLISHED_WIDTHS, None),
-    "short": (100, 0.5, _PUBLISHED_WIDTHS, None),
-    "quick": (20, 0.5, _PUBLISHED_WIDTHS, None),
-    "light": (60, 0.8, (500, 250, 125, 125, 125), 0.99),
+    "": {"epochs": 300, "full_rate": 2 / 3},
+    "long": {"epochs": 200, "full_rate": 0.8},
+    "medium": {"epochs": 120, "full_rate": 2 / 3},
+    "short": {"epochs": 100, "full_rate": 0.5},
+    "quick": {"epochs": 20, "full_rate": 0.5},
+    "light": {"epochs": 60, "full_rate": 0.8, "widths": (500, 250, 125, 125, 125), "g_b2": 0.99},
 }
