@@ -147,6 +147,10 @@ _CHANGES = {
         "noise_consistency_light": ("a tenth of that consistency in D", {"d_loss.noise_consistency": 1.0}),
         "virtual_adversarial": ("virtual adversarial training of radius 0.6 in D", _NARROW),
         "quick_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
+        "quick_brief_balance": (
+            "a second moment in G that lasts 100 updates, and classes of equal size in D",
+            _BRIEF | {"d_loss.class_balance": 1.0},
+        ),
         "pull_away": ("the pull-away term in G", {"g_loss.pull_away": 0.1}),
         "low_density": ("the low-density term in G", {"g_loss.low_density": 0.1}),
         "complement": ("pull-away and low density in G, and conditional entropy in D", _COMPLEMENT),
