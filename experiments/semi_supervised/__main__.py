@@ -22,7 +22,7 @@ OUTPUT = "experiments/results/semi_supervised"
 _LINE_SECONDS = 60.0
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def whole_numbers(text: str) -> tuple[int, ...]:
     """Numbers of labels with commas; `all` is 0."""
     try:
         return tuple(0 if word == "all" else int(word) for word in text.split(","))
@@ -54,7 +54,7 @@ def _parse() -> argparse.Namespace:
 def _task(arguments: argparse.Namespace) -> plan.Task:
     task = plan.Task(
         names=tuple(arguments.recipes.split(",")),
-        labels=_numbers(arguments.labels),
+        labels=whole_numbers(arguments.labels),
         draws=arguments.seeds,
         members=arguments.members,
         epochs=arguments.epochs,

@@ -1,0 +1,178 @@
+"""The published program on gan_jax's draws of the labels: python -m experiments.semi_supervised.published --labels 20
+
+It is published_program.py, which needs PyTorch: pip install torch. --epochs 300 is the published length. Stopped by
+Ctrl-C it keeps the last whole epoch; the same command continues. Each draw leaves a JSON file in --output, and
+published.md has them in a table.
+"""
+
+import argparse
+import importlib.metadata
+import pathlib
+import statistics
+import time
+
+from experiments.reporting import markdown
+from experiments.semi_supervised import recipes
+from experiments.semi_supervised.__main__ import OUTPUT, whole_numbers
+from gan_jax import cli, train
+from gan_jax.data.dataset import Dataset
+from gan_jax.errors import Interrupted, UserError
+from gan_jax.files import read_sealed, whole, write_sealed, write_text
+from gan_jax.interrupts import Interrupts
+from gan_jax.progress import Progress
+from gan_jax.run_data import describe, without_place
+from gan_jax.steps import training_data
+from gan_jax.workdir import provenance
+
+PAGE, _FOLDER = "published.md", "published"
+_SHOWN = (1, 2, 5, 10, 20, 50, 100, 200, 300)  # epochs with a column in the table, as far as they were trained
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.semi_supervised.published", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--labels", default="20", help="numbers of labelled images with commas (default 20)")
+    parser.add_argument("--seeds", type=int, default=3, help="draws of the labelled images (default 3)")
+    parser.add_argument("--epochs", type=int, default=20, help="(default 20; published: 300)")
+    parser.add_argument("--workdir", default="runs/semi_supervised_published")
+    parser.add_argument("--output", default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
+    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
+    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    arguments = parser.parse_args()
+    if min(whole_numbers(arguments.labels)) < 1:
+        raise UserError(f"--labels={arguments.labels}: the published program learns from few labels: --labels 20,100")
+    for name in ("seeds", "epochs"):
+        if getattr(arguments, name) < 1:
+            raise UserError(f"--{name}={getattr(arguments, name)}: must be at least 1")
+    return arguments
+
+
+def _torch_version() -> str:
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        raise UserError("the published program needs PyTorch beside the requirements: pip install torch") from None
+
+
+def _tensors(images, labels):
+    """uint8 [N, H, W, C] and classes -> [N, P] in [0, 1] and int64 [N]."""
+    import torch
+
+    return torch.from_numpy(images.reshape(len(images), -1)).float() / 255, torch.from_numpy(labels).long()
+
+
+def _program(dataset: Dataset, config):
+    import torch
+
+    from experiments.semi_supervised.published_program import Program
+
+    torch.set_flush_denormal(True)  # numbers below 1e-38 cost several times the time
+    data = training_data(config, dataset)
+    images, _ = _tensors(data.images, data.labels)
+    return Program(images, *_tensors(data.labelled.images, data.labelled.labels), config.seed)
+
+
+def _draw(dataset: Dataset, config, epochs: int, saved: pathlib.Path, interrupts: Interrupts) -> dict:
+    """Trains a draw, from where it was saved on, and scores it; Interrupted where a signal came."""
+    import torch
+
+    program, rows, seconds = _program(dataset, config), [], 0.0
+    if saved.is_file():
+        state = torch.load(saved, weights_only=True)
+        program.load_state_dict(state["program"])
+        rows, seconds = state["rows"], state["seconds"]
+    held = _tensors(*dataset.validation)
+    per_epoch = len(dataset.train.labels) // program.batch
+    progress = Progress(epochs * per_epoch, len(rows) * per_epoch)
+    while len(rows) < epochs:
+        began, losses = time.monotonic(), []
+        for loss in program.epoch():
+            losses.append(loss)
+            progress.update(len(rows) * per_epoch + len(losses))
+            if interrupts.received:
+                progress.close()
+                raise Interrupted(f"{interrupts.received}: {len(rows)} epochs are saved; the same command continues")
+        seconds += time.monotonic() - began
+        means = [statistics.fmean(values) for values in zip(*losses, strict=True)]
+        rows.append([*means, program.errors(*held)])
+        with whole(saved) as partial:
+            torch.save({"program": program.state_dict(), "rows": rows, "seconds": seconds}, partial)
+    progress.close()
+    about = provenance()
+    return {
+        "num_labels": config.data.num_labels,
+        "draw": config.seed,
+        "epochs": epochs,
+        "columns": ["class loss", "adversarial loss", "matching loss", "wrong of those held out"],
+        "rows": rows,
+        "num_validation": len(held[1]),
+        "test_errors": program.errors(*_tensors(*dataset.test)),
+        "num_test": len(dataset.test.labels),
+        "seconds": seconds,
+        "provenance": {name: about[name] for name in ("commit", "python", "cpu_cores")}
+        | {"torch": _torch_version(), "device": "cpu", "data": without_place(describe(dataset))},
+    }
+
+
+def _write_page(output: pathlib.Path) -> None:
+    """published.md, from every draw in the folder."""
+    paths = output.joinpath(_FOLDER).glob("*.json")
+    records = sorted(
+        (read_sealed(path, "delete it, and the same command makes it again") for path in paths),
+        key=lambda record: (record["num_labels"], record["epochs"], record["draw"]),
+    )
+    shown = [epoch for epoch in _SHOWN if epoch <= max(record["epochs"] for record in records)]
+    lines = []
+    for record in records:
+        held = [100 * row[-1] / record["num_validation"] for row in record["rows"]]
+        matching = [row[2] for row in record["rows"]]
+        lines.append(
+            [record["num_labels"], record["draw"], record["epochs"], record["test_errors"]]
+            + [f"{held[epoch - 1]:.1f}%" if epoch <= len(held) else "" for epoch in shown]
+            + [f"{max(matching):.3g}", f"{matching[-1]:.3g}", round(record["seconds"] / 60)]
+        )
+    head = ["labels", "draw", "epochs", "errors", *(f"held out, epoch {epoch}" for epoch in shown)]
+    first = records[0]
+    commits = ", ".join(sorted({markdown.commit(record["provenance"]["commit"]) for record in records}))
+    note = (
+        f"The program of arXiv 1606.03498, written again in PyTorch, on the draws of the labels that gan_jax's recipes "
+        f"have (draw s is that of seed s). Errors of {first['num_test']} test images of "
+        f"{first['provenance']['data']['used']} by the averaged discriminator, once, after the last epoch; held out: "
+        f"share of wrong classes among {first['num_validation']} training images that it has not learned from, which "
+        f"is all that differs from the published program. The matching loss is an epoch's mean. PyTorch "
+        f"{first['provenance']['torch']}, CPU, commit {commits}; minutes are beside other work."
+    )
+    head += ["matching loss, most", "at the end", "minutes"]
+    write_text(output / PAGE, f"# The published program\n\n{note}\n\n{markdown.table(head, lines)}\n")
+
+
+def main() -> None:
+    arguments = _parse()
+    _torch_version()
+    output, workdir = pathlib.Path(arguments.output), pathlib.Path(arguments.workdir)
+    shared = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {}
+    with Interrupts() as interrupts:
+        for number in whole_numbers(arguments.labels):
+            for draw in range(arguments.seeds):
+                config = recipes.config("quick", number, arguments.seeds, arguments.epochs, shared)
+                config.seed = draw
+                name = f"labels-{number}-epochs-{arguments.epochs}-draw-{draw}"
+                record = output / _FOLDER / f"{name}.json"
+                if record.is_file():
+                    print(f"{name}: done", flush=True)
+                    continue
+                for folder in (record.parent, workdir):
+                    folder.mkdir(parents=True, exist_ok=True)
+                print(name, flush=True)
+                dataset = train.load_data(config, arguments.data_dir)
+                found = _draw(dataset, config, arguments.epochs, workdir / f"{name}.pt", interrupts)
+                write_sealed(record, found)
+                _write_page(output)
+                print(f"{name}: {found['test_errors']} errors of {found['num_test']}", flush=True)
+    _write_page(output)
+    print(f"all done: {output / PAGE}")
+
+
+if __name__ == "__main__":
+    cli.execute(main)
