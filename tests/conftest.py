@@ -61,6 +61,21 @@ def idx_folder(tmp_path):
     return tmp_path / "idx"
 
 
+@pytest.fixture
+def digits(tmp_path):
+    """60 + 20 noisy images of two classes, a bright left or right half."""
+    folder, rng = tmp_path / "digits", np.random.default_rng(0)
+    folder.mkdir()
+    for prefix, size in (("train", 60), ("t10k", 20)):
+        labels = np.arange(size) % 2
+        images = rng.integers(0, 60, (size, 8, 8))
+        images[labels == 0, :, :4] += 150
+        images[labels == 1, :, 4:] += 150
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            (folder / f"{prefix}-{name}-ubyte.gz").write_bytes(gzip.compress(idx_bytes(array.astype(np.uint8))))
+    return folder
+
+
 def core():
     """A processor's number: another for each of pytest's workers, as far as they go."""
     worker, cores = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), sorted(os.sched_getaffinity(0))

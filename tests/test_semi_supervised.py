@@ -1,8 +1,6 @@
 """experiments.semi_supervised on tiny images: the runs, their records, the page, and what goes wrong."""
 
-import gzip
 import json
-import struct
 import subprocess
 import sys
 
@@ -30,22 +28,6 @@ TINY = {
     "discriminator.widths": (8, 8),
     "data.num_validation": 10,
 }
-
-
-@pytest.fixture
-def digits(tmp_path):
-    """60 + 20 noisy images of two classes, a bright left or right half."""
-    folder, rng = tmp_path / "digits", np.random.default_rng(0)
-    folder.mkdir()
-    for prefix, size in (("train", 60), ("t10k", 20)):
-        labels = np.arange(size) % 2
-        images = rng.integers(0, 60, (size, 8, 8))
-        images[labels == 0, :, :4] += 150
-        images[labels == 1, :, 4:] += 150
-        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
-            header = struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape)
-            (folder / f"{prefix}-{name}-ubyte.gz").write_bytes(gzip.compress(header + array.astype(np.uint8).tobytes()))
-    return folder
 
 
 @pytest.fixture

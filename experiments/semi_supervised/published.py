@@ -59,7 +59,7 @@ def _tensors(images, labels):
     """uint8 [N, H, W, C] and classes -> [N, P] in [0, 1] and int64 [N]."""
     import torch
 
-    return torch.from_numpy(images.reshape(len(images), -1)).float() / 255, torch.from_numpy(labels).long()
+    return torch.tensor(images.reshape(len(images), -1)) / 255, torch.tensor(labels).long()
 
 
 def _program(dataset: Dataset, config):
