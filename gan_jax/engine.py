@@ -39,13 +39,17 @@ class InTurn:
         self._states, self._keys = [place.whole(state) for state in states], place.whole(list(keys))
         self._place = place
 
-    def advance(self, step: int, count: int, live: Sequence[int]) -> dict[int, dict]:
-        """`count` steps from `step` on of the seeds in `live` (by position) -> their metrics, arrays of a call each."""
+    def advance(self, step: int, count: int, live: Sequence[int]) -> Any:
+        """`count` steps from `step` on of the seeds in `live` (by position) -> their metrics, still on the device."""
         metrics = {}
         for i in live:
             data, indices = self._feeds[i](step, count)
             self._states[i], metrics[i] = self._call(self._states[i], data, indices, count, self._keys[i])
         return self._place.here(metrics)
+
+    def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
+        """What `advance` returned, once it has been computed: position of a seed -> arrays of a call each."""
+        return jax.device_get(metrics)
 
     def state(self, i: int) -> GanState:
         """The state of a seed, on one device."""
@@ -97,12 +101,17 @@ class Together:
         self._states, self._keys = place.by_seed(_stack(states)), place.by_seed(_stack(keys))
         self._place = place
 
-    def advance(self, step: int, count: int, live: Sequence[int]) -> dict[int, dict]:
+    def advance(self, step: int, count: int, live: Sequence[int]) -> Any:
         """The same as InTurn's."""
         indices = self._place.by_example(_stack([order(step, count) for order in self._orders]), seeds=True)
         self._states, metrics = self._call(self._states, self._data, indices, count, self._keys)
-        metrics = self._place.here(metrics)
-        return {i: jax.tree.map(lambda leaf, i=i: leaf[i], metrics) for i in live}
+        return list(live), self._place.here(metrics)
+
+    def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
+        """The same as InTurn's, in one transfer an array for all seeds."""
+        live, metrics = metrics
+        metrics = jax.device_get(metrics)
+        return {i: {name: values[i] for name, values in metrics.items()} for i in live}
 
     def state(self, i: int) -> GanState:
         """The same as InTurn's."""

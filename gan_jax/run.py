@@ -104,9 +104,9 @@ class Run:
             return self.failure.status
         return "completed" if self.finished else "interrupted"
 
-    def record(self, last_step: int, count: int, metrics: Mapping[str, jax.Array], steps_per_second: float) -> None:
+    def record(self, last_step: int, count: int, metrics: Mapping[str, np.ndarray], steps_per_second: float) -> None:
         """Writes the rows of one call; TrainingFailed at the step at which the guard ends the run."""
-        metrics = {name: np.asarray(values)[:count] for name, values in metrics.items()}
+        metrics = {name: values[:count] for name, values in metrics.items()}
         for index, step in enumerate(range(last_step - count + 1, last_step + 1)):
             values = {name: float(array[index]) for name, array in sorted(metrics.items())}
             self._check(step, values)

@@ -12,7 +12,7 @@ from gan_jax import compiler
 from gan_jax.data.dataset import BatchOrder, Dataset, balanced, to_float
 from gan_jax.errors import UserError
 from gan_jax.mesh import ONE_DEVICE, ManyDevices, OneDevice, spread
-from gan_jax.types import Batch, Gan
+from gan_jax.types import Batch, Gan, GanState
 
 
 class Indices(NamedTuple):
@@ -75,6 +75,24 @@ def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
     return take(data, step if indices.images is None else indices.images[step])._replace(labelled=labelled)
 
 
+def _for_seeds(call: Callable, data_axes: Batch, axis_name: str | None) -> Callable:
+    """`call` of states [seeds, ...] that are all at one step.
+
+    The step has no axis of its own inside: of a term that comes in late `lax.cond` then computes one branch, and not
+    both as it must where each seed may be at another step.
+    """
+    axes = GanState(step=None, generator=0, discriminator=0)
+    mapped = jax.vmap(
+        call, in_axes=(axes, data_axes, 0, None, 0), out_axes=(axes, 0), spmd_axis_name=axis_name
+    )
+
+    def together(state, *arguments):
+        new, metrics = mapped(state._replace(step=state.step[0]), *arguments)
+        return new._replace(step=jnp.broadcast_to(new.step, state.step.shape)), metrics
+
+    return together
+
+
 def compile_steps(
     gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None, place: OneDevice | ManyDevices = ONE_DEVICE
 ) -> Callable:
@@ -84,7 +102,8 @@ def compile_steps(
     `steps_per_call` steps.
     metrics are arrays [steps_per_call] of which the first `count` entries hold. `count` is an argument, so that a
     run's last and shorter call is the same program. seeds_axes: for several seeds at once, where state, indices, key
-    and metrics have a leading axis for them, and `data` where this says 0. place: where the arrays lie.
+    and metrics have a leading axis for them, and `data` where this says 0; all are at the same step. place: where the
+    arrays lie.
     """
 
     def call(state, data, indices, count, key):
@@ -99,7 +118,7 @@ def compile_steps(
 
     many = seeds_axes is not None
     if many:
-        call = jax.vmap(call, in_axes=(0, seeds_axes, 0, None, 0), spmd_axis_name=place.seed_axis)
+        call = _for_seeds(call, seeds_axes, place.seed_axis)
 
     def placed(*arguments):
         with place.inside():

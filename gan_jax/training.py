@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+from typing import Any
 
 import jax
 import numpy as np
@@ -119,16 +120,20 @@ class Training:
     def live(self) -> list[int]:
         return [i for i, run in enumerate(self.runs) if run.live]
 
-    def advance(self) -> tuple[int, dict[int, dict]]:
-        """Dispatches one call, which never ends in the middle of a checkpoint's or a score's interval."""
+    def advance(self) -> tuple[int, list[int], Any]:
+        """Dispatches one call, which never ends in the middle of a checkpoint's or a score's interval.
+
+        Returns how many steps it has, which runs take them, and their metrics for the engine to read.
+        """
         config = self.config
         intervals = (config.steps_per_call, config.checkpoint_every_steps, config.eval.every_steps)
         count = min(self.total, *((self.step // n + 1) * n for n in intervals if n)) - self.step
-        metrics = self.engine.advance(self.step, count, self.live)
+        live = self.live
+        metrics = self.engine.advance(self.step, count, live)
         self.step += count
-        for i in metrics:
+        for i in live:
             self.runs[i].step = self.step
-        return count, metrics
+        return count, live, metrics
 
     def loop(self, interrupts: Interrupts) -> None:
         """Records of a call are written while the next one runs, and always before its samples and checkpoint."""
@@ -139,20 +144,20 @@ class Training:
         def write_records():
             while waiting:
                 last_step, count, metrics = waiting.pop(0)
-                for i, values in metrics.items():
+                for i, values in self.engine.read(metrics).items():
                     if not self.runs[i].failure:
                         self.runs[i].record(last_step, count, values, progress.rate)
                 progress.update(last_step)
 
         self._agree(interrupts)
         while self.live and not self.stopped:
-            count, metrics = self.advance()
+            count, live, metrics = self.advance()
             write_records()
             waiting.append((self.step, count, metrics))
             if due(self.config, self.step, count, self.total):
                 write_records()
                 self._agree(interrupts)
-                for i in (i for i in metrics if not self.runs[i].failure):
+                for i in (i for i in live if not self.runs[i].failure):
                     state = self.engine.state(i)
                     self.runs[i].after(count, lambda state=state: state)
                     if not self.runs[i].live:

@@ -35,7 +35,7 @@ def default_path(config_spec: str) -> str:
 
 
 def _commit() -> str:
-    """The code's git commit, "+changes" if the files differ from it, or "unknown"."""
+    """The code's git commit, "+changes" if the files differ from it; or what GAN_JAX_COMMIT says, or "unknown"."""
     folder = pathlib.Path(__file__).parent
     try:
         run = lambda *words: subprocess.run(  # noqa: E731
@@ -43,7 +43,8 @@ def _commit() -> str:
         ).stdout.strip()
         return run("rev-parse", "HEAD") + ("+changes" if run("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        # Code that has left its repository behind, as in a container.
+        return os.environ.get("GAN_JAX_COMMIT", "unknown")
 
 
 def provenance() -> dict:

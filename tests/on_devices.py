@@ -47,8 +47,8 @@ def train_on(kind, own, gan, dataset, where):
         states.init_state(gan, c, dataset.image_shape, states.examples(c, d)) for c, d in zip(own, data, strict=True)
     ]
     runs = kind(gan, own, data, started, [states.keys(config.seed)[1] for config in own], where)
-    metrics = runs.advance(0, STEPS, range(len(own)))
-    found = [{name: np.asarray(values).tolist() for name, values in metrics[i].items()} for i in range(len(own))]
+    metrics = runs.read(runs.advance(0, STEPS, range(len(own))))
+    found = [{name: values.tolist() for name, values in metrics[i].items()} for i in range(len(own))]
     return found, runs
 
 

@@ -20,6 +20,8 @@ from gan_jax.records import read_metrics
 
 OUTPUT = "experiments/results/semi_supervised"
 _LINE_SECONDS = 60.0
+# While many seeds train in one program on a GPU, a look at each of them can take longer than the steps in between.
+_LOOKS = ("eval.every_steps", "sample_every_steps", "checkpoint_every_steps")
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
@@ -39,6 +41,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10, help="draws of the labelled images (default 10)")
     parser.add_argument("--members", type=int, default=1, help="networks to a draw, 10 for the paper's ensembles")
     parser.add_argument("--epochs", type=int, default=0, help="in the place of each recipe's own")
+    parser.add_argument(
+        "--score_every", type=int, default=0, help="steps between scores, grids and checkpoints; 0: each recipe's own"
+    )
     parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16: of products, config.dtype")
     backends.add_arguments(parser)
     parser.add_argument("--at_once", type=int, default=1, help="seeds trained in one program: 10 pays on a GPU")
@@ -51,6 +56,15 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
+def _shared(arguments: argparse.Namespace) -> dict:
+    """What every recipe is changed by: where the images are, and how often training stops to be looked at."""
+    if arguments.score_every < 0:
+        raise UserError(f"--score_every={arguments.score_every}: must be at least 0")
+    data = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {}
+    often = dict.fromkeys(_LOOKS, arguments.score_every) if arguments.score_every else {}
+    return data | often
+
+
 def _task(arguments: argparse.Namespace) -> plan.Task:
     task = plan.Task(
         names=tuple(arguments.recipes.split(",")),
@@ -60,7 +74,7 @@ def _task(arguments: argparse.Namespace) -> plan.Task:
         epochs=arguments.epochs,
         dtype=arguments.dtype,
         at_once=arguments.at_once,
-        shared={"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {},
+        shared=_shared(arguments),
         workdir=pathlib.Path(arguments.workdir),
         output=pathlib.Path(arguments.output),
     )

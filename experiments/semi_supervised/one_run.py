@@ -85,15 +85,15 @@ def _raw(trained: Trained) -> Trained:
     return trained._replace(state=state._replace(discriminator=state.discriminator._replace(average={})))
 
 
-def _record(place: Workdir, cell: pathlib.Path, dataset: Dataset) -> dict:
-    """Scores a seed, once, after its training; the test images decide nothing."""
-    trained = load(str(place.path))
+def _record(place: Workdir, trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
+    """Scores a seed, once, after its training; the test images and the training images' true labels decide nothing."""
     run, config, rows = place.run(), trained.config, read_metrics(place.metrics)
     test_errors, probabilities = _errors(trained, dataset.test)
     with whole(_left(cell, config.seed, ".npz")) as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
     draw_mistakes(mistakes_of(cell, config.seed), probabilities, dataset.test)
     validation_errors, _ = _errors(trained, dataset.validation)
+    train_split = dataset.train.in_memory()
     per_epoch = len(dataset.train.labels) / (config.batch_size * config.d_steps)
     return {
         "status": run["status"],
@@ -108,6 +108,8 @@ def _record(place: Workdir, cell: pathlib.Path, dataset: Dataset) -> dict:
         "num_test": len(dataset.test.labels),
         "validation_errors": validation_errors,
         "num_validation": len(dataset.validation.labels),
+        "train_errors": _errors(trained, train_split)[0],
+        "num_train": len(train_split.labels),
         "curve": [[row["step"] / per_epoch, 1 - row[_ACCURACY]] for row in rows if _ACCURACY in row],
         "frechet_distance": [row["validation_frechet_distance"] for row in rows if _ACCURACY in row][-1:],
         "provenance": {name: run[name] for name in _PROVENANCE if name in run} | {"data": without_place(run["data"])},
@@ -123,11 +125,14 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
         train.train(config, str(group.path), data_dir)
     except TrainingFailed as failed:  # Its last checkpoint is scored as it is, and the record says so.
         failure = failed
-    dataset = train.load_data(config, data_dir)
+    dataset, gan = train.load_data(config, data_dir), None
     for own, place in seeds.members(config, group):
         if failure and not place.checkpoints.is_dir():
             raise failure
-        record = _record(place, folder.parent, dataset)
+        trained = load(str(place.path))
+        # The functions of the first one, so that its compiled programs serve all.
+        gan = gan or trained.gan
+        record = _record(place, trained._replace(gan=gan), folder.parent, dataset)
         if grid := place.last_grid():
             shutil.copyfile(grid, grid_of(folder.parent, own.seed))
         write_sealed(_left(folder.parent, own.seed, ".json"), record)
