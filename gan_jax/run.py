@@ -3,7 +3,6 @@
 import pathlib
 from collections.abc import Callable, Mapping
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 

@@ -82,9 +82,7 @@ def _for_seeds(call: Callable, data_axes: Batch, axis_name: str | None) -> Calla
     both as it must where each seed may be at another step.
     """
     axes = GanState(step=None, generator=0, discriminator=0)
-    mapped = jax.vmap(
-        call, in_axes=(axes, data_axes, 0, None, 0), out_axes=(axes, 0), spmd_axis_name=axis_name
-    )
+    mapped = jax.vmap(call, in_axes=(axes, data_axes, 0, None, 0), out_axes=(axes, 0), spmd_axis_name=axis_name)
 
     def together(state, *arguments):
         new, metrics = mapped(state._replace(step=state.step[0]), *arguments)

@@ -67,6 +67,7 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
         assert record["test_errors"] == np.sum(p.argmax(axis=1) != dataset.test.labels)
         assert sum(count for *_, count in record["confusions"]) == record["test_errors"], "there are two classes"
         assert 0 <= record["validation_errors"] <= record["num_validation"] == 10
+        assert 0 <= record["train_errors"] <= record["num_train"] == 50
     for draw in (0, 1):
         mean = sum(one_run.probabilities_of(cell, seed) for seed in (draw, draw + 2))
         assert table["ensembles"][str(draw)] == np.sum(mean.argmax(axis=1) != dataset.test.labels)
@@ -160,12 +161,12 @@ def test_every_recipe_is_a_config_that_builds():
         assert config.data.fallback == "", "never other digits than those that were asked for"
 
 
-def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=()):
+def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=(), device="cpu"):
     """A cell's file, with so many test errors of the seeds; status: seed -> how it ended, where that was early."""
     about = {
         "commit": "c" * 40 + "+changes",
         "data": {"used": "mnist"},
-        "device": {"kind": "cpu"},
+        "device": {"kind": device},
         "versions": {"jax": "0"},
     }
     record = {"test_errors_raw": 99, "validation_errors": 8, "num_validation": 1000, "num_test": 10000, "epochs": 1.0}
@@ -177,7 +178,7 @@ def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=()):
         | {"seed": s, "draw": s, "test_errors": n, "provenance": about, "status": dict(status).get(s, "completed")}
         for s, n in zip(seeds, errors, strict=False)
     ]
-    cell = recipe + ("" if dtype == "float32" else f"-{dtype}")
+    cell = recipe + ("" if dtype == "float32" else f"-{dtype}") + ("" if device == "cpu" else "-gpu")
     (folder / f"{cell}@labels-100.json").write_text(json.dumps(table | {"dtype": dtype, "seeds": seeds}))
 
 
@@ -189,7 +190,7 @@ def test_a_page_has_the_published_rows(tmp_path):
     assert "](curves.png)" in page
     assert f"trained at commit {'c' * 12}+changes." in page
     assert (tmp_path / "curves.png").stat().st_size > 1000
-    assert "| quick | 100 | 1 | 90.0 | 90 | 4 as 9: 19 | 99.0 | - | 0.80% | 45.3 | 1 | 1 |" in page
+    assert "| quick | 100 | 1 | 90.0 | 90 | 4 as 9: 19 | 99.0 | - | 0.80% | - | 45.3 | 1 | 1 |" in page
     assert "| quick, bfloat16 | 100 | 1 |" in page
     assert "| published | 100 | 10 | 93.0 ± 6.5 |" in page
     assert "One change" not in page
@@ -207,6 +208,17 @@ def test_a_page_has_each_change_against_its_base_by_pairs(tmp_path):
     assert "| cosine, bfloat16 | 100 | 1 | 80.0 | 80 |  |  | 0.80% |" in page
     assert page.index("| cosine") < page.index("| entropy"), "the fewest errors first"
     assert "](curves-quick.png)" in page
+
+
+def test_networks_of_a_gpu_are_rows_of_their_own(tmp_path):
+    result(tmp_path, "quick", [90, 100])
+    result(tmp_path, "quick", [80, 60], device="GPU X")
+    result(tmp_path, "entropy", [85, 67], device="GPU X")
+    report.write(tmp_path)
+    page = (tmp_path / report.PAGE).read_text()
+    assert "| quick, GPU X | 100 | 2 | 70.0 ± 14.1 |" in page
+    assert "| entropy, GPU X | 100 | 2 | 76.0 ± 12.7 | 85, 67 | +6.0 ± 1.4 |" in page
+    assert "Devices: GPU X, cpu (cpu where none is named)" in page
 
 
 def test_a_collapsed_network_is_told_and_not_averaged(tmp_path):
@@ -238,6 +250,7 @@ def test_a_change_alone_has_a_page(tmp_path):
         (["--recipes=qick"], "quick"),
         (["--labels=ten"], "--labels=ten: whole numbers with commas, or all"),
         (["--seeds=0"], "--seeds=0: must be at least 1"),
+        (["--score_every=-1"], "--score_every=-1: must be at least 0"),
         (["--jobs=0"], "--jobs=0: must be at least 1"),
         (["--dtype=bf16"], "--dtype.*bfloat16"),
     ],

@@ -1,11 +1,13 @@
 """What each step reads: the order of images, labels that may be seen, and starts that depend on data."""
 
+import jax
 import numpy as np
 import pytest
 
+from gan_jax import build, states, steps, train
 from gan_jax import config as configs
-from gan_jax import steps, train
 from gan_jax.data.dataset import Dataset, Split
+from gan_jax.engine import Together
 from gan_jax.errors import UserError
 from tests.conftest import rows
 
@@ -85,6 +87,25 @@ def test_semi_supervised_training_learns_the_classes_and_resumes(few, idx_folder
     train.train(few, str(path))
     losses = [row["d_classification"] for row in rows(path)]
     assert losses[-1] < 0.3 * losses[0]
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_a_late_term_of_many_seeds_is_not_computed_before_it_comes_in(few, start):
+    """A branch stays a branch under vmap; one over steps that could differ would be both of them, and a choice."""
+    changes = {"d_loss.entropy": 1.0, "d_loss.classification": 1.0, "ramp_up_start": start, "ramp_up_steps": 5}
+    configs.override(few, changes | {"discriminator.head": "class", "discriminator.conditioning": "none"})
+    data = dataset()
+    gan = build.build(few, data.image_shape, data.num_classes, 20)
+    own = [steps.training_data(few, data)] * 2
+    started = [states.init_state(gan, few, data.image_shape)] * 2
+    engine = Together(gan, [few] * 2, own, started, [states.keys(seed)[1] for seed in (0, 1)])
+    indices = steps.Order(few, own[0])(0, 1)
+    indices = jax.tree.map(lambda rows: np.stack([rows] * 2), indices)
+    program = str(engine._call.trace(engine._states, engine._data, indices, 1, engine._keys).jaxpr)
+    assert (" cond[" in program) == bool(start)
+    assert engine.state(1).step == 0
+    engine.advance(0, 1, [0, 1])
+    assert engine.state(1).step == 1
 
 
 def test_a_start_depends_on_real_images_where_a_part_says_so(config, tmp_path):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import threading
+from unittest import mock
 
 import jax
 import numpy as np
@@ -209,3 +210,10 @@ def test_tensorboard_finds_scalars_images_and_hparams(finished_run):
     assert any("hparams" in tag for tag in tags)
     assert [event.step for event in events.Tensors("d_loss")] == [row["step"] for row in rows(path)]
     assert [event.step for event in events.Tensors("samples")] == [4, 7]
+
+
+def test_code_without_its_repository_says_its_commit_in_the_environment(monkeypatch):
+    monkeypatch.setattr(workdir.subprocess, "run", mock.Mock(side_effect=FileNotFoundError))
+    assert workdir.provenance()["commit"] == "unknown"
+    monkeypatch.setenv("GAN_JAX_COMMIT", "c" * 40)
+    assert workdir.provenance()["commit"] == "c" * 40

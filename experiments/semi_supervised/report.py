@@ -31,6 +31,8 @@ def _note(tables: list[dict]) -> str:
     """What the numbers are of."""
     seeds = [record for table in tables for record in table["seeds"]]
     first = seeds[0]["provenance"]
+    devices = ", ".join(sorted({record["provenance"]["device"]["kind"] for record in seeds}))
+    versions = ", ".join(sorted({record["provenance"]["versions"]["jax"] for record in seeds}))
     commits = ", ".join(sorted({markdown.commit(record["provenance"]["commit"]) for record in seeds}))
     return (
         f"Errors of {seeds[0]['num_test']} test images of {first['data']['used']} by the averaged discriminator at the "
@@ -38,10 +40,11 @@ def _note(tables: list[dict]) -> str:
         f"n - 1 unless said), without those whose images became one, whose errors are told apart; the test images were "
         f"scored once, after training. Held out: share of wrong classes among "
         f"{seeds[0]['num_validation']} training images that no network has learned from; that is what choosing was "
-        f"for. Frechet distance: of G's images at the last step to those held-out ones, in the features of a "
-        f"classifier that learned from all labels; it judges samples, lower is better, and so few images make it "
-        f"larger than the ablations' is. Minutes are wall time, beside other work. {first['device']['kind']}, jax "
-        f"{first['versions']['jax']}, trained at commit {commits}. Published: arXiv 1606.03498, table 1."
+        f"for. Of training images: the same of all that it learned from, by their true labels, which it did not "
+        f"have and which decided nothing. Frechet distance: of G's images at the last step to those held-out ones, in "
+        f"the features of a classifier that learned from all labels; it judges samples, lower is better, and so few "
+        f"images make it larger than the ablations' is. Minutes are wall time, beside other work. Devices: {devices} "
+        f"(cpu where none is named); jax {versions}; trained at commit {commits}. Published: arXiv 1606.03498, table 1."
     )
 
 

@@ -58,7 +58,9 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
             "seeds": list(records.values()),
             "ensembles": ensembles(task, cell, records, dataset.test.labels),
         }
-        file_name = cell.replace("/", "@")
+        # Networks of a CPU and of a GPU are rows of their own, also where each lies in a workdir of its own.
+        platforms = {record["provenance"]["device"]["platform"] for record in records.values()} - {"cpu"}
+        file_name = cell.replace("/", "".join(f"-{platform}" for platform in sorted(platforms)) + "@")
         worst = max(counted(table["seeds"]), key=lambda record: record["test_errors"])["seed"]
         for folder, picture in (
             (SAMPLES, one_run.grid_of(task.workdir / cell, min(records))),

@@ -7,12 +7,18 @@ from experiments.semi_supervised.results import counted, spread
 _FIRST = ("recipe", "labels", "n", "errors", "each")
 _OF_RECIPES = ("most frequent mistake of each", "not averaged", "ensembles")
 _OF_CHANGES = ("against the base", "held out, against it")
-_LAST = ("held out", "Frechet distance", "epochs", "minutes")
+_LAST = ("held out", "of training images", "Frechet distance", "epochs", "minutes")
+
+
+def devices(table: dict) -> tuple[str, ...]:
+    """What its networks were trained on."""
+    return tuple(sorted({record["provenance"]["device"]["kind"] for record in table["seeds"]}))
 
 
 def name(table: dict) -> str:
-    """A recipe and its arithmetic."""
-    return table["recipe"] + ("" if table["dtype"] == "float32" else f", {table['dtype']}")
+    """A recipe, its arithmetic where that is not float32, and its device where that is no CPU."""
+    arithmetic = [] if table["dtype"] == "float32" else [table["dtype"]]
+    return ", ".join([table["recipe"], *arithmetic, *(kind for kind in devices(table) if kind != "cpu")])
 
 
 def label(table: dict) -> str:
@@ -29,8 +35,14 @@ def _plus_minus(mean: float, deviation: float | None, digits: int = 1, sign: str
     return f"{mean:{sign}.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
 
 
-def _percent(record: dict) -> float:
-    return 100 * record["validation_errors"] / record["num_validation"]
+def _percent(record: dict, split: str = "validation") -> float:
+    return 100 * record[f"{split}_errors"] / record[f"num_{split}"]
+
+
+def _of_training_images(records: list[dict]) -> str:
+    """The share of them that is wrong; records of before they were counted have none."""
+    shares = [_percent(record, "train") for record in records if "train_errors" in record]
+    return _plus_minus(*spread(shares), digits=2) + "%" if shares else "-"
 
 
 def _number(records: list[dict], of: int) -> str:
@@ -70,6 +82,7 @@ def _row(table: dict) -> dict[str, str]:
         "errors": _plus_minus(*spread(of("test_errors"))),
         "each": _each(seeds, left_out),
         "held out": _plus_minus(*spread(list(map(_percent, seeds))), digits=2) + "%",
+        "of training images": _of_training_images(seeds),
         "Frechet distance": _plus_minus(*spread(distances)) if distances else "-",
         "epochs": f"{spread(of('epochs'))[0]:.0f}",
         "minutes": f"{spread(of('seconds'))[0] / 60:.0f}",
@@ -116,10 +129,14 @@ def recipes_table(tables: list[dict]) -> str:
 
 
 def changes_table(changed: list[dict], bases: list[dict]) -> str:
-    """The bases, and each change with its difference to the base of the same arithmetic and number of labels."""
-    alike = {(table["dtype"], table["num_labels"]): table for table in bases}
+    """The bases, and each change with its difference to the base of the same arithmetic, device and labels."""
+
+    def kind(table):
+        return table["dtype"], devices(table), table["num_labels"]
+
+    alike = {kind(table): table for table in bases}
     rows = list(map(_row, bases))
     for table in sorted(changed, key=lambda table: spread([r["test_errors"] for r in counted(table["seeds"])])[0]):
-        base = alike.get((table["dtype"], table["num_labels"]))
+        base = alike.get(kind(table))
         rows.append(_row(table) | (_differences(table, base) if base else {}))
     return _written(_FIRST + _OF_CHANGES + _LAST, rows)
