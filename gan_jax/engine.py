@@ -18,8 +18,14 @@ from gan_jax.types import Batch, Gan, GanState
 
 
 def _stack(trees: Sequence[Any]) -> Any:
-    """Trees of equal shapes as one, with a first axis for them; numpy's arrays stay numpy's."""
-    return jax.tree.map(lambda *leaves: (np if isinstance(leaves[0], np.ndarray) else jnp).stack(leaves), *trees)
+    """Trees of numpy's arrays of equal shapes as one, with a first axis for them."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+@jax.jit
+def _stack_on_device(trees: list) -> Any:
+    """The same of a device's arrays, in one program for all of them."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
 class InTurn:
@@ -98,7 +104,7 @@ class Together:
         axes = Batch(None, own, None if own is None else Batch(0, 0))
         self._call = steps.compile_steps(gan, configs[0].steps_per_call, axes, place)
         self._orders = [steps.Order(config, batch) for config, batch in zip(configs, data, strict=True)]
-        self._states, self._keys = place.by_seed(_stack(states)), place.by_seed(_stack(keys))
+        self._states, self._keys = (place.by_seed(_stack_on_device(list(them))) for them in (states, keys))
         self._place = place
 
     def advance(self, step: int, count: int, live: Sequence[int]) -> Any:

@@ -62,6 +62,13 @@ def num_shares() -> int:
     return jax.sharding.get_abstract_mesh().shape.get(DATA, 1)
 
 
+def _of_seed(tree: Any, seed: jax.Array) -> Any:
+    return jax.tree.map(lambda leaf: leaf[seed], tree)
+
+
+_pick = jax.jit(_of_seed)
+
+
 class OneDevice:
     """Everything on the default device."""
 
@@ -90,7 +97,7 @@ class OneDevice:
 
     def of_seed(self, tree: Any, seed: int) -> Any:
         """The arrays of one seed out of arrays [seeds, ...], as `here`."""
-        return jax.tree.map(lambda leaf: leaf[seed], tree)
+        return _pick(tree, seed)
 
     def inside(self) -> contextlib.AbstractContextManager:
         """What a program is traced in."""
@@ -112,7 +119,7 @@ class ManyDevices:
     def __init__(self, mesh: Mesh):
         self._mesh, self.num_seed_shares = mesh, mesh.shape[SEED]
         self._whole, self._by_seed = NamedSharding(mesh, P()), NamedSharding(mesh, P(SEED))
-        self._pick = jax.jit(lambda tree, seed: jax.tree.map(lambda leaf: leaf[seed], tree), out_shardings=self._whole)
+        self._pick = jax.jit(_of_seed, out_shardings=self._whole)
 
     def whole(self, tree: Any) -> Any:
         return jax.tree.map(lambda leaf: _put(leaf, self._whole), tree)

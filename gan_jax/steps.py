@@ -1,5 +1,6 @@
 """Several training steps in one compiled call, and the data that they read."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ def _for_seeds(call: Callable, data_axes: Batch, axis_name: str | None) -> Calla
     both as it must where each seed may be at another step.
     """
     axes = GanState(step=None, generator=0, discriminator=0)
-    mapped = jax.vmap(call, in_axes=(axes, data_axes, 0, None, 0), out_axes=(axes, 0), spmd_axis_name=axis_name)
+    mapped = jax.vmap(call, in_axes=(axes, data_axes, 0, 0), out_axes=(axes, 0), spmd_axis_name=axis_name)
 
     def together(state, *arguments):
         new, metrics = mapped(state._replace(step=state.step[0]), *arguments)
@@ -98,13 +99,12 @@ def compile_steps(
 
     data: Batch of uint8 images and labels, which stay on the device, or a call's own; indices: Indices of
     `steps_per_call` steps.
-    metrics are arrays [steps_per_call] of which the first `count` entries hold. `count` is an argument, so that a
-    run's last and shorter call is the same program. seeds_axes: for several seeds at once, where state, indices, key
-    and metrics have a leading axis for them, and `data` where this says 0; all are at the same step. place: where the
-    arrays lie.
+    metrics are arrays [steps_per_call] of which the first `count` entries hold. seeds_axes: for several seeds at once,
+    where state, indices, key and metrics have a leading axis for them, and `data` where this says 0; all are at the
+    same step. place: where the arrays lie.
     """
 
-    def call(state, data, indices, count, key):
+    def call(count, state, data, indices, key):
         def body(i, carry):
             state, metrics = carry
             state, values = gan.step(state, gather(data, indices, i), key)
@@ -114,12 +114,15 @@ def compile_steps(
         metrics = jax.tree.map(lambda leaf: jnp.zeros((steps_per_call,), leaf.dtype), shapes)
         return jax.lax.fori_loop(0, count, body, (state, metrics))
 
-    many = seeds_axes is not None
-    if many:
-        call = _for_seeds(call, seeds_axes, place.seed_axis)
-
-    def placed(*arguments):
+    def program(state, data, indices, count, key):
+        counted = functools.partial(call, count)
+        if seeds_axes is not None:
+            counted = _for_seeds(counted, seeds_axes, place.seed_axis)
         with place.inside():
-            return call(*arguments)
+            return counted(state, data, indices, key)
 
-    return compiler.jit(placed, donate_argnums=0, out_shardings=place.outputs(many))
+    # An accelerator stops at every step of a loop of unknown length to tell the host whether another one follows: there
+    # a run's last and shorter call is a program of its own. On a CPU it is the same one, and not compiled again.
+    static = () if jax.default_backend() == "cpu" else (3,)
+    shardings = place.outputs(seeds_axes is not None)
+    return compiler.jit(program, donate_argnums=0, static_argnums=static, out_shardings=shardings)

@@ -90,6 +90,7 @@ _CHANGES = {
         ),
     },
     "long": {
+        "long_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
         "long_sure_virtual": (
             "the averaged D's sure classes as labels and virtual adversarial training of radius 2 over the last fifth",
             _SURE | _WIDE | _LONG_LATE,
