@@ -35,7 +35,13 @@ def default_path(config_spec: str) -> str:
 
 
 def _commit() -> str:
-    """The code's git commit, "+changes" if the files differ from it; or what GAN_JAX_COMMIT says, or "unknown"."""
+    """The code's git commit, "+changes" if the files differ from it, or "unknown".
+
+    GAN_JAX_COMMIT in the environment stands above git: code that was copied without its history, as into a container,
+    may lie in some other repository there.
+    """
+    if told := os.environ.get("GAN_JAX_COMMIT"):
+        return told
     folder = pathlib.Path(__file__).parent
     try:
         run = lambda *words: subprocess.run(  # noqa: E731
@@ -43,8 +49,7 @@ def _commit() -> str:
         ).stdout.strip()
         return run("rev-parse", "HEAD") + ("+changes" if run("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
-        # Code that has left its repository behind, as in a container.
-        return os.environ.get("GAN_JAX_COMMIT", "unknown")
+        return "unknown"
 
 
 def provenance() -> dict:

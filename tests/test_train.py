@@ -212,8 +212,9 @@ def test_tensorboard_finds_scalars_images_and_hparams(finished_run):
     assert [event.step for event in events.Tensors("samples")] == [4, 7]
 
 
-def test_code_without_its_repository_says_its_commit_in_the_environment(monkeypatch):
-    monkeypatch.setattr(workdir.subprocess, "run", mock.Mock(side_effect=FileNotFoundError))
-    assert workdir.provenance()["commit"] == "unknown"
+def test_code_without_its_history_is_told_its_commit_by_the_environment(monkeypatch):
     monkeypatch.setenv("GAN_JAX_COMMIT", "c" * 40)
     assert workdir.provenance()["commit"] == "c" * 40
+    monkeypatch.delenv("GAN_JAX_COMMIT")
+    monkeypatch.setattr(workdir.subprocess, "run", mock.Mock(side_effect=FileNotFoundError))
+    assert workdir.provenance()["commit"] == "unknown"
