@@ -249,6 +249,9 @@ def get_config() -> ConfigDict:
     # For GPUs, TPUs and CPUs that multiply bfloat16 themselves (AMX); on other CPUs bfloat16 is the slower one
     config.dtype = "float32"
     config.d_steps = 1  # discriminator updates to one generator update (n_critic); each takes a batch of its own
+    # The real images that G's update compares its own with (feature matching, relativistic losses): last (those of D's
+    # last update), own (others, in an order of their own)
+    config.g_batch = "last"
     config.steps_per_call = 10  # training steps in one compiled call; interrupts are answered between calls
 
     config.data = _data()

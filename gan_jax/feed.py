@@ -11,6 +11,7 @@ from gan_jax import steps
 from gan_jax.data.dataset import BatchOrder
 from gan_jax.data.stored import StoredImages
 from gan_jax.data.stream import Stream
+from gan_jax.errors import UserError
 from gan_jax.mesh import ManyDevices, OneDevice
 from gan_jax.types import Batch
 
@@ -54,6 +55,11 @@ class Streamed:
     """
 
     def __init__(self, config: ConfigDict, data: Batch, place: OneDevice | ManyDevices):
+        if config.g_batch != "last":
+            raise UserError(
+                f"g_batch='{config.g_batch}': images that are read from files are read once a step; set "
+                "--config.data.stream=never, or --config.g_batch=last"
+            )
         self._order, self._labels, self._place = steps.Order(config, data), data.labels, place
         self._labelled = place.whole(data.labelled)
         self._steps = config.steps_per_call

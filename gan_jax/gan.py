@@ -7,7 +7,8 @@ The choices that change results, stated once:
   the images of a batch together, `one_look` sends all those of a D update through it in one call, to the same effect;
 - in a D update the REAL call advances D's statistics, and only that one; D's statistics are not kept from G's update;
 - G makes its fakes in training mode everywhere; G's statistics advance in G's update only;
-- fakes carry the labels of the real batch that they are compared with; G's update uses the last of the D batches;
+- fakes carry the labels of the real batch that they are compared with; G's update uses the last of the D batches, or
+  real images of its own (`Batch.of_g`);
 - real images are augmented as data before anything looks at them; D looks at real and fake images through the same kind
   of differentiable augmentation, with draws of their own; penalties and consistency look through it too;
 - `sample` uses G's averaged parameters AND their averaged statistics, in inference mode; `judge` does so for D.
@@ -124,7 +125,7 @@ class _Game:
 
     def init(self, key: jax.Array, batch: Batch) -> GanState:
         z_key, g_key, d_key = jax.random.split(key, 3)
-        z, (images, labels, _) = self.prior(z_key, len(batch.labels)), batch
+        z, images, labels = self.prior(z_key, len(batch.labels)), batch.images, batch.labels
         generator = _player(
             self.generator, g_key, (z, labels), self.g_optimizer, self.g_average_decay, self.g_remembers
         )
@@ -135,11 +136,14 @@ class _Game:
 
     def step(self, state: GanState, batches: Batch, key: jax.Array) -> tuple[GanState, dict]:
         d_key, g_key = jax.random.split(jax.random.fold_in(key, state.step))
+        batches, of_g = batches._replace(of_g=None), batches.of_g
         d_keys = jax.random.split(d_key, len(batches.labels))
         player, d_metrics = lax.scan(
             lambda player, inputs: self._d_update(state, player, *inputs), state.discriminator, (batches, d_keys)
         )
         state = state._replace(discriminator=player)
+        if of_g:
+            batches = of_g._replace(labelled=batches.labelled)
         last = jax.tree.map(lambda leaf: leaf[-1], batches)
         player, g_metrics = self._g_update(state, last, g_key)
         metrics = {**jax.tree.map(jnp.mean, d_metrics), **g_metrics}

@@ -10,20 +10,26 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import compiler
+from gan_jax.config import choose
 from gan_jax.data.dataset import BatchOrder, Dataset, balanced, to_float
 from gan_jax.errors import UserError
 from gan_jax.mesh import ONE_DEVICE, ManyDevices, OneDevice, spread
 from gan_jax.types import Batch, Gan, GanState
+
+# The real images that G's update compares its own with: those of D's last update, or others.
+G_BATCHES = ("last", "own")
 
 
 class Indices(NamedTuple):
     """Which images each step reads, int32 [steps, d_steps, B]: of all, and of the labelled (None without).
 
     images: None where the data are the call's own batches [steps, d_steps, B, ...], one step after the other.
+    of_g: of all again, [steps, 1, B], where G's update has real images of its own.
     """
 
     images: np.ndarray | None
     labelled: np.ndarray | None
+    of_g: np.ndarray | None = None
 
 
 def training_data(config: ConfigDict, dataset: Dataset) -> Batch:
@@ -50,20 +56,24 @@ class Order:
     """The indices of any steps of a run: a pure function of (seed, step)."""
 
     def __init__(self, config: ConfigDict, data: Batch):
-        shape = (config.d_steps, config.batch_size)
-        self._images = BatchOrder(config.seed, len(data.labels), *shape)
-        self._labelled = BatchOrder(config.seed, len(data.labelled.labels), *shape, stream=1) if data.labelled else None
-        self._shape = (config.steps_per_call, *shape)
+        seed, size, d_steps = config.seed, config.batch_size, config.d_steps
+        self._orders = {"images": BatchOrder(seed, len(data.labels), d_steps, size)}
+        if data.labelled:
+            self._orders["labelled"] = BatchOrder(seed, len(data.labelled.labels), d_steps, size, stream=1)
+        if choose(G_BATCHES, config.g_batch, "g_batch") == "own":
+            self._orders["of_g"] = BatchOrder(seed, len(data.labels), 1, size, stream=2)
+        self._steps = config.steps_per_call
 
     def __call__(self, first_step: int, num_steps: int) -> Indices:
         """Indices of the steps from `first_step` on, filled up to the length of a call."""
 
         def fill(order: BatchOrder) -> np.ndarray:
-            indices = np.zeros(self._shape, np.int32)
-            indices[:num_steps] = order(first_step, num_steps)
+            known = order(first_step, num_steps)
+            indices = np.zeros((self._steps, *known.shape[1:]), np.int32)
+            indices[:num_steps] = known
             return indices
 
-        return Indices(fill(self._images), fill(self._labelled) if self._labelled else None)
+        return Indices(**{"labelled": None} | {name: fill(order) for name, order in self._orders.items()})
 
 
 def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
@@ -73,7 +83,9 @@ def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
         return Batch(spread(to_float(source.images[rows]), 1), spread(source.labels[rows], 1))
 
     labelled = take(data.labelled, indices.labelled[step]) if data.labelled else None
-    return take(data, step if indices.images is None else indices.images[step])._replace(labelled=labelled)
+    of_g = None if indices.of_g is None else take(data, indices.of_g[step])
+    batches = take(data, step if indices.images is None else indices.images[step])
+    return batches._replace(labelled=labelled, of_g=of_g)
 
 
 def _for_seeds(call: Callable, data_axes: Batch, axis_name: str | None) -> Callable:

@@ -11,11 +11,13 @@ class Batch(NamedTuple):
 
     labelled: in semi-supervised training, the examples whose labels may be learned from; the labels beside `images`
     are then drawn at random and say nothing.
+    of_g: what G's update compares its images with, where that is not what D's last update has seen.
     """
 
     images: jax.Array
     labels: jax.Array
     labelled: Optional["Batch"] = None
+    of_g: Optional["Batch"] = None
 
 
 class Critique(NamedTuple):
@@ -89,7 +91,7 @@ class Gan(NamedTuple):
     """A GAN as pure functions.
 
     init(key, batch) -> GanState                        batch: real examples, for starts that depend on data
-    step(state, batches, key) -> (GanState, metrics)    batches: Batch with leaves [d_steps, B, ...]
+    step(state, batches, key) -> (GanState, metrics)    batches: Batch with leaves [d_steps, B, ...]; of_g: [1, B, ...]
     latent(key, B) -> z [B, Z]                          from the prior
     generate(state, key, z, labels) -> images [B, H, W, C] in [-1, 1]
                                                         labels: int [B], or float [B, K] for a point between classes
