@@ -25,6 +25,9 @@ _LEAST = {
     1: ("batch_size", "init_batch_size", "d_steps", "steps_per_call", "log_every_steps", "keep_checkpoints"),
 }
 
+# The real images that G's update sees: those of D's last update, or others.
+_G_BATCHES = ("last", "own")
+
 # The worst directions of a D at 90 epochs in bfloat16 have a median cosine with float32's at 0.01 of 0.40 from a probe
 # of 0.01, 0.86 from 0.1, 0.97 from 0.5 and from 1; float32's own from a probe of 1: 0.97 (200 images of MNIST).
 _LEAST_PROBE_OF_HALF = 0.5
@@ -84,6 +87,7 @@ def _optimizer(section: ConfigDict, rate: Callable, knob: str) -> optax.Gradient
 def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
     """The loss of each player: weighted parts, plus what D says of both kinds of image."""
     objective = choose(OBJECTIVES, config.objective, "objective")
+    choose(_G_BATCHES, config.g_batch, "g_batch")
     if not objective.uses_targets:
         targets.require_plain(config.objective, config.targets)
     _check_terms(config)

@@ -10,14 +10,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import compiler
-from gan_jax.config import choose
 from gan_jax.data.dataset import BatchOrder, Dataset, balanced, to_float
 from gan_jax.errors import UserError
 from gan_jax.mesh import ONE_DEVICE, ManyDevices, OneDevice, spread
 from gan_jax.types import Batch, Gan, GanState
-
-# The real images that G's update compares its own with: those of D's last update, or others.
-G_BATCHES = ("last", "own")
 
 
 class Indices(NamedTuple):
@@ -60,7 +56,7 @@ class Order:
         self._orders = {"images": BatchOrder(seed, len(data.labels), d_steps, size)}
         if data.labelled:
             self._orders["labelled"] = BatchOrder(seed, len(data.labelled.labels), d_steps, size, stream=1)
-        if choose(G_BATCHES, config.g_batch, "g_batch") == "own":
+        if config.g_batch == "own":
             self._orders["of_g"] = BatchOrder(seed, len(data.labels), 1, size, stream=2)
         self._steps = config.steps_per_call
 

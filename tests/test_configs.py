@@ -129,6 +129,7 @@ def test_mistakes_on_the_command_line(spec, words, message):
         ({"ramp_up_steps": -1}, "ramp_up_steps=-1: must be 0 or more"),
         ({"ramp_up_steps": 10}, "ramp_up_steps=10: nothing grows; give --config.d_loss.class_balance or"),
         ({"ramp_up_start": -5}, "ramp_up_start=-5: must be 0 or more"),
+        ({"g_batch": "onw"}, "g_batch='onw' is unknown; did you mean own"),
         ({"class_target": "avrage"}, "did you mean average"),
         ({"class_target": "average"}, "nothing is held to it; give --config.d_loss.noise_consistency or"),
         (

@@ -92,6 +92,18 @@ def test_several_discriminator_updates_use_a_batch_each():
     assert any(np.array_equal(leaf, 2) for leaf in jax.tree.leaves(opt_state)), "Adam counts two updates"
 
 
+def test_g_compares_with_real_images_of_its_own_where_it_has_any():
+    """They are G's alone: D moves as without them, and G as with a D batch of them after the same D update."""
+    gan, state = make(g_loss__feature_matching=1.0, g_loss__adversarial=0.0, g_batch="own")
+    step, key, others = jax.jit(gan.step), jax.random.key(0), batches(seed=1)
+    last, _ = step(state, batches(), key)
+    own, _ = step(state, batches()._replace(of_g=others), key)
+    assert equal(own.discriminator, last.discriminator)
+    assert not equal(own.generator.params, last.generator.params)
+    same, _ = step(state, batches()._replace(of_g=batches()), key)
+    assert equal(same, last)
+
+
 def test_draws_depend_on_the_key_and_the_step_alone():
     gan, state = make(discriminator__dropout=0.5)
     step = jax.jit(gan.step)

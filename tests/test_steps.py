@@ -6,7 +6,7 @@ import pytest
 
 from gan_jax import build, states, steps, train
 from gan_jax import config as configs
-from gan_jax.data.dataset import Dataset, Split
+from gan_jax.data.dataset import Dataset, Split, to_float
 from gan_jax.engine import Together
 from gan_jax.errors import UserError
 from tests.conftest import rows
@@ -77,6 +77,21 @@ def test_both_orders_are_functions_of_seed_and_step(few):
         np.testing.assert_array_equal(whole[0], getattr(first, name)[0])
         np.testing.assert_array_equal(whole[1], getattr(second, name)[0])
     assert together.labelled.max() < 10
+
+
+def test_gs_own_images_come_in_an_order_of_their_own(few):
+    data = steps.training_data(few, dataset())
+    without = steps.Order(few, data)(3, 2)
+    assert without.of_g is None
+    configs.override(few, {"g_batch": "own", "d_steps": 2})
+    order = steps.Order(few, data)
+    indices = order(3, 2)
+    assert indices.of_g.shape == (few.steps_per_call, 1, few.batch_size)
+    np.testing.assert_array_equal(indices.of_g[1], order(4, 1).of_g[0])
+    assert not np.isin(indices.of_g[0], indices.images[0]).all()
+    read = steps.gather(data, indices, 1)
+    np.testing.assert_allclose(read.of_g.images[0], to_float(data.images[indices.of_g[1, 0]]), atol=1e-6)
+    assert read.labelled.images.shape[:2] == read.images.shape[:2] == (2, few.batch_size)
 
 
 def test_semi_supervised_training_learns_the_classes_and_resumes(few, idx_folder, tmp_path):
