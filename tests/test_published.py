@@ -129,7 +129,7 @@ def small(program, monkeypatch):
 
 
 def test_the_command_leaves_a_table_and_does_nothing_twice(small, digits, tmp_path, capsys, monkeypatch):
-    words = ["--labels=4", "--seeds=2", "--epochs=2", f"--idx={digits}"]
+    words = ["--labels=4", "--draws=0,1", "--epochs=2", f"--idx={digits}"]
     words += [f"--workdir={tmp_path / 'work'}", f"--output={tmp_path / 'out'}"]
     assert run(published, *words) == 0
     page = (tmp_path / "out" / published.PAGE).read_text()
@@ -154,7 +154,7 @@ def test_the_command_leaves_a_table_and_does_nothing_twice(small, digits, tmp_pa
         (["--labels=all"], "--labels=all: the published program learns from few labels"),
         (["--labels=ten"], "--labels=ten: whole numbers"),
         (["--epochs=0"], "--epochs=0: must be at least 1"),
-        (["--seeds=0"], "--seeds=0: must be at least 1"),
+        (["--draws=first"], "--draws=first: whole numbers with commas"),
     ],
 )
 def test_wrong_words(words, message, capsys):

@@ -8,6 +8,7 @@ published.md has them in a table.
 import argparse
 import importlib.metadata
 import pathlib
+import re
 import statistics
 import time
 
@@ -33,7 +34,7 @@ def _parse() -> argparse.Namespace:
         prog="python -m experiments.semi_supervised.published", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("--labels", default="20", help="numbers of labelled images with commas (default 20)")
-    parser.add_argument("--seeds", type=int, default=3, help="draws of the labelled images (default 3)")
+    parser.add_argument("--draws", default="0,1,2", help="draws of the labelled images with commas (default 0,1,2)")
     parser.add_argument("--epochs", type=int, default=20, help="(default 20; published: 300)")
     parser.add_argument("--workdir", default="runs/semi_supervised_published")
     parser.add_argument("--output", default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
@@ -42,9 +43,11 @@ def _parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if min(whole_numbers(arguments.labels)) < 1:
         raise UserError(f"--labels={arguments.labels}: the published program learns from few labels: --labels 20,100")
-    for name in ("seeds", "epochs"):
-        if getattr(arguments, name) < 1:
-            raise UserError(f"--{name}={getattr(arguments, name)}: must be at least 1")
+    if arguments.epochs < 1:
+        raise UserError(f"--epochs={arguments.epochs}: must be at least 1")
+    if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", arguments.draws, re.ASCII):
+        raise UserError(f"--draws={arguments.draws}: whole numbers with commas: --draws 0,1,2")
+    arguments.draws = [int(word) for word in arguments.draws.split(",")]
     return arguments
 
 
@@ -154,8 +157,8 @@ def main() -> None:
     shared = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {}
     with Interrupts() as interrupts:
         for number in whole_numbers(arguments.labels):
-            for draw in range(arguments.seeds):
-                config = recipes.config("quick", number, arguments.seeds, arguments.epochs, shared)
+            for draw in arguments.draws:
+                config = recipes.config("quick", number, 0, arguments.epochs, shared)
                 config.seed = draw
                 name = f"labels-{number}-epochs-{arguments.epochs}-draw-{draw}"
                 record = output / _FOLDER / f"{name}.json"
