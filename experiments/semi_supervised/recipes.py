@@ -69,11 +69,17 @@ _HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
 _LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
 _LONG_LATE = {"ramp_up_start": 94_400, "ramp_up_steps": 4_000}
 _MEDIUM_LATE = {"ramp_up_start": 47_200, "ramp_up_steps": 8_000}
+# G's update compares its images with other real ones than D's has just learned from.
+_OWN = {"g_batch": "own"}
 _FULL_RATE = {"d_optimizer.schedule": "constant", "g_optimizer.schedule": "constant"}
 # What a base is changed by, in words and in overrides.
 _CHANGES = {
     "improved": {
         "full_rate": ("a rate that does not fall, as in the published code", _FULL_RATE),
+        "published": (
+            "a rate that does not fall and real images of G's own, as in the published code",
+            _FULL_RATE | _OWN,
+        ),
         "late_entropy": ("conditional entropy in D over the last third", {"d_loss.entropy": 0.1} | _LATE),
         "late_balance": ("classes of equal size in D over the last third", {"d_loss.class_balance": 1.0} | _LATE),
         "late_consistency": (
@@ -90,6 +96,7 @@ _CHANGES = {
         ),
     },
     "long": {
+        "long_own_images": ("real images of G's own, as in the published code", _OWN),
         "long_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
         "long_sure_virtual": (
             "the averaged D's sure classes as labels and virtual adversarial training of radius 2 over the last fifth",
