@@ -62,11 +62,9 @@ def num_shares() -> int:
     return jax.sharding.get_abstract_mesh().shape.get(DATA, 1)
 
 
+@jax.jit
 def _of_seed(tree: Any, seed: jax.Array) -> Any:
     return jax.tree.map(lambda leaf: leaf[seed], tree)
-
-
-_pick = jax.jit(_of_seed)
 
 
 class OneDevice:
@@ -97,7 +95,7 @@ class OneDevice:
 
     def of_seed(self, tree: Any, seed: int) -> Any:
         """The arrays of one seed out of arrays [seeds, ...], as `here`."""
-        return _pick(tree, seed)
+        return _of_seed(tree, seed)
 
     def inside(self) -> contextlib.AbstractContextManager:
         """What a program is traced in."""

@@ -130,7 +130,7 @@ def compile_steps(
             return counted(state, data, indices, key)
 
     # An accelerator stops at every step of a loop of unknown length to tell the host whether another one follows: there
-    # a run's last and shorter call is a program of its own. On a CPU it is the same one, and not compiled again.
+    # a shorter call, before a score or at a run's end, is a program of its own. On a CPU it is the same one.
     static = () if jax.default_backend() == "cpu" else (3,)
     shardings = place.outputs(seeds_axes is not None)
     return compiler.jit(program, donate_argnums=0, static_argnums=static, out_shardings=shardings)

@@ -96,7 +96,6 @@ def test_training_and_a_resume_equal_training_from_memory_bit_for_bit(streamed, 
     assert np.isfinite(result["frechet_distance"])
 
 
-@pytest.mark.slow
 def test_a_stream_has_no_images_for_g_alone(streamed, tmp_path):
     config, data_dir = streamed
     configs.override(config, {"g_batch": "own"})
@@ -104,6 +103,7 @@ def test_a_stream_has_no_images_for_g_alone(streamed, tmp_path):
         train.train(config, str(tmp_path / "run"), data_dir)
 
 
+@pytest.mark.slow
 def test_two_seeds_read_a_stream_each(streamed, tmp_path):
     config, data_dir = streamed
     configs.override(config, {"num_seeds": 2})

@@ -85,9 +85,9 @@ def _raw(trained: Trained) -> Trained:
     return trained._replace(state=state._replace(discriminator=state.discriminator._replace(average={})))
 
 
-def _record(place: Workdir, trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
+def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     """Scores a seed, once, after its training; the test images and the training images' true labels decide nothing."""
-    run, config, rows = place.run(), trained.config, read_metrics(place.metrics)
+    run, config, rows = trained.run, trained.config, read_metrics(trained.folder.metrics)
     test_errors, probabilities = _errors(trained, dataset.test)
     with whole(_left(cell, config.seed, ".npz")) as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
@@ -132,7 +132,7 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
         trained = load(str(place.path))
         # The functions of the first one, so that its compiled programs serve all.
         gan = gan or trained.gan
-        record = _record(place, trained._replace(gan=gan), folder.parent, dataset)
+        record = _record(trained._replace(gan=gan), folder.parent, dataset)
         if grid := place.last_grid():
             shutil.copyfile(grid, grid_of(folder.parent, own.seed))
         write_sealed(_left(folder.parent, own.seed, ".json"), record)

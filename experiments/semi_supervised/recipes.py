@@ -76,7 +76,7 @@ _FULL_RATE = {"d_optimizer.schedule": "constant", "g_optimizer.schedule": "const
 _CHANGES = {
     "improved": {
         "full_rate": ("a rate that does not fall, as in the published code", _FULL_RATE),
-        "published": (
+        "full_rate_own_images": (
             "a rate that does not fall and real images of G's own, as in the published code",
             _FULL_RATE | _OWN,
         ),

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 
 from experiments.reporting import markdown
 from experiments.semi_supervised.results import MISTAKES, SAMPLES
-from experiments.semi_supervised.tables import base_of, changes_table, label, name, recipes_table
+from experiments.semi_supervised.tables import base_of, changes_table, devices, label, name, recipes_table
 from gan_jax.errors import UserError
 from gan_jax.files import read_table, write_text
 
@@ -31,7 +31,7 @@ def _note(tables: list[dict]) -> str:
     """What the numbers are of."""
     seeds = [record for table in tables for record in table["seeds"]]
     first = seeds[0]["provenance"]
-    devices = ", ".join(sorted({record["provenance"]["device"]["kind"] for record in seeds}))
+    kinds = ", ".join(sorted({kind for table in tables for kind in devices(table)}))
     versions = ", ".join(sorted({record["provenance"]["versions"]["jax"] for record in seeds}))
     commits = ", ".join(sorted({markdown.commit(record["provenance"]["commit"]) for record in seeds}))
     return (
@@ -43,7 +43,7 @@ def _note(tables: list[dict]) -> str:
         f"for. Of training images: the same of all that it learned from, by their true labels, which it did not "
         f"have and which decided nothing. Frechet distance: of G's images at the last step to those held-out ones, in "
         f"the features of a classifier that learned from all labels; it judges samples, lower is better, and so few "
-        f"images make it larger than the ablations' is. Minutes are wall time, beside other work. Devices: {devices} "
+        f"images make it larger than the ablations' is. Minutes are wall time, beside other work. Devices: {kinds} "
         f"(cpu where none is named); jax {versions}; trained at commit {commits}. Published: arXiv 1606.03498, table 1."
     )
 
