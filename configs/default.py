@@ -163,6 +163,7 @@ def _d_loss() -> ConfigDict:
             "historical_averaging": 0.0,  # |theta - mean of its past|^2
             "entropy": 0.0,  # of the classes that D gives a real image
             "class_balance": 0.0,  # distance of their frequencies from equal ones
+            "propagated_label": 0.0,  # with few labels: class logits of real images, and what near labelled images say
             "noise_consistency": 0.0,  # squared difference of these classes' probabilities under two draws of D's noise
             "pseudo_label": 0.0,  # cross-entropy with the class that a second look is sure of
             "virtual_adversarial": 0.0,  # their divergence under the worst small change of the image
@@ -269,6 +270,8 @@ def get_config() -> ConfigDict:
     # training step, and then growing to their weights over so many; 0: whole at once
     config.ramp_up_start = 0
     config.ramp_up_steps = 0
+    # Training steps over which d_loss.propagated_label falls to 0 in a straight line; 0: it stays
+    config.propagated_label_steps = 0
     # What noise_consistency, pseudo_label and virtual_adversarial hold D's classes of an image to: own, average (the
     # averaged D's)
     config.class_target = "own"

@@ -25,6 +25,13 @@ _LEAST = {
     1: ("batch_size", "init_batch_size", "d_steps", "steps_per_call", "log_every_steps", "keep_checkpoints"),
 }
 
+# Knobs that count steps: the terms whose weights change with them, and what is said where there is none of these.
+_TIMED = {
+    "ramp_up_start": (class_terms.RAMPED_TERMS, "nothing grows"),
+    "ramp_up_steps": (class_terms.RAMPED_TERMS, "nothing grows"),
+    "propagated_label_steps": (("propagated_label",), "nothing fades"),
+}
+
 # The real images that G's update sees: those of D's last update, or others.
 _G_BATCHES = ("last", "own")
 
@@ -98,6 +105,7 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
             probe=config.virtual_adversarial_probe,
             target=config.class_target,
         ),
+        "propagated_label": functools.partial(class_terms.propagated_label, num_steps=config.propagated_label_steps),
         "noise_consistency": functools.partial(class_terms.noise_consistency, target=config.class_target),
         "pseudo_label": functools.partial(
             class_terms.pseudo_label, threshold=config.pseudo_label_threshold, target=config.class_target
@@ -158,11 +166,11 @@ def _check_terms(config: ConfigDict) -> None:
             raise UserError(f"{knob}={config[knob]}: must be more than 0")
     if not 0 < config.pseudo_label_threshold < 1:
         raise UserError(f"pseudo_label_threshold={config.pseudo_label_threshold}: must be between 0 and 1")
-    for knob in ("ramp_up_start", "ramp_up_steps"):
+    for knob, (names, idle) in _TIMED.items():
         if config[knob] < 0:
             raise UserError(f"{knob}={config[knob]}: must be 0 or more")
         if config[knob]:
-            _require_weight(config, class_terms.RAMPED_TERMS, f"{knob}={config[knob]}: nothing grows")
+            _require_weight(config, names, f"{knob}={config[knob]}: {idle}")
     if choose(class_terms.CLASS_TARGETS, config.class_target, "class_target") == "average":
         _require_weight(config, class_terms.HELD_TERMS, "class_target=average: nothing is held to it")
         if not config.discriminator.average_decay:
@@ -198,6 +206,8 @@ def _check_labels(config: ConfigDict) -> None:
         )
     if config.data.num_labels and not config.d_loss.classification:
         raise UserError("data.num_labels does nothing without a classifier: set --config.d_loss.classification=1")
+    if config.d_loss.propagated_label and not config.data.num_labels:
+        raise UserError("d_loss.propagated_label: every image has a label of its own; set --config.data.num_labels=100")
 
 
 def _augmentations(section: ConfigDict, consistency: bool) -> dict[str, Callable]:

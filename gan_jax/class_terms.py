@@ -23,6 +23,16 @@ def classification(view: View) -> jax.Array:
     return _cross_entropy(view.real.class_logits, view.batch.labels)
 
 
+def propagated_label(view: View, *, num_steps: int = 0) -> jax.Array:
+    """Mean cross-entropy of the real images' class logits with the labels propagated to them (propagation.py).
+
+    In semi-supervised training: where D starts. Times max(0, 1 - t / T) at the t-th of T = `num_steps` training steps,
+    for these labels are wrong more often than D is later; 0: whole throughout. A discriminator term.
+    """
+    share = jnp.maximum(0.0, 1.0 - view.step / num_steps) if num_steps else 1.0
+    return share * _cross_entropy(view.real.class_logits, view.batch.labels)
+
+
 def classification_fake(view: View) -> jax.Array:
     """The same on generated images and the labels that they were conditioned on. A term of either player."""
     return _cross_entropy(view.fake.class_logits, view.fakes.labels)
@@ -121,6 +131,7 @@ TERMS = {
     "classification_fake": classification_fake,
     "entropy": entropy,
     "noise_consistency": noise_consistency,
+    "propagated_label": propagated_label,
     "pseudo_label": pseudo_label,
     "virtual_adversarial": virtual_adversarial,
 }

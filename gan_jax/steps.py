@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
+from scipy.sparse import csr_array
 
-from gan_jax import compiler
+from gan_jax import compiler, propagation
 from gan_jax.data.dataset import BatchOrder, Dataset, balanced, to_float
 from gan_jax.errors import UserError
 from gan_jax.mesh import ONE_DEVICE, ManyDevices, OneDevice, spread
@@ -28,10 +29,20 @@ class Indices(NamedTuple):
     of_g: np.ndarray | None = None
 
 
-def training_data(config: ConfigDict, dataset: Dataset) -> Batch:
+def label_graph(config: ConfigDict, dataset: Dataset) -> csr_array | None:
+    """What labels are propagated over, the same for every seed; None where the config does not ask for it."""
+    if not config.d_loss.propagated_label:
+        return None
+    if dataset.is_streamed:
+        raise UserError("d_loss.propagated_label compares all images in memory: set --config.data.stream=never")
+    return propagation.neighbour_graph(dataset.train.images)
+
+
+def training_data(config: ConfigDict, dataset: Dataset, graph: csr_array | None = None) -> Batch:
     """The training split as uint8 images and labels, with `data.num_labels` of them set apart as labelled.
 
-    The labels of the others are then replaced by random ones: nothing downstream can learn from them.
+    The labels of the others are then replaced: by those propagated over `graph`, and where there is none or no
+    labelled image can be reached by random ones. Nothing downstream can learn from the true ones.
     """
     images, labels = dataset.train
     number = config.data.num_labels
@@ -44,8 +55,12 @@ def training_data(config: ConfigDict, dataset: Dataset) -> Batch:
         raise UserError(f"data.label_draws={draws}: must be at least 0")
     rng = np.random.default_rng([config.seed % draws if draws else config.seed, number])
     chosen = balanced(labels, number, rng)
-    random = rng.integers(0, dataset.num_classes, len(labels)).astype(np.int32)
-    return Batch(images, random, Batch(images[chosen], labels[chosen]))
+    known = Batch(images[chosen], labels[chosen])
+    others = rng.integers(0, dataset.num_classes, len(labels)).astype(np.int32)
+    if graph is not None:
+        found = propagation.propagate(graph, chosen, known.labels, dataset.num_classes)
+        others = np.where(found < 0, others, found)
+    return Batch(images, others, known)
 
 
 class Order:

@@ -39,7 +39,8 @@ class Training:
         self.place = mesh.place(config.mesh, config.batch_size, config.num_seeds)
         self.gan = build.build(config, dataset.image_shape, dataset.num_classes, total)
         everyone = seeds.members(config, folder)
-        data = {own.seed: steps.training_data(own, dataset) for own, _ in everyone}
+        graph = steps.label_graph(config, dataset)
+        data = {own.seed: steps.training_data(own, dataset, graph) for own, _ in everyone}
         if hosts.leads():
             folder.start(config)
             held.enter_context(folder.locked())

@@ -10,7 +10,7 @@ class Batch(NamedTuple):
     """Real examples: images [B, H, W, C] float32 in [-1, 1], labels int32 [B].
 
     labelled: in semi-supervised training, the examples whose labels may be learned from; the labels beside `images`
-    are then drawn at random and say nothing.
+    are then what near images with a label say, for the term `propagated_label`, or drawn at random and say nothing.
     of_g: what G's update compares its images with, where that is not what D's last update has seen.
     """
 

@@ -31,6 +31,15 @@ def test_classification_by_hand():
     assert class_terms.classification_as_fake(v) == pytest.approx(-log_p[:, 2].mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize(("num_steps", "step", "share"), [(0, 70, 1.0), (10, 0, 1.0), (10, 4, 0.6), (10, 11, 0.0)])
+def test_propagated_labels_count_less_and_less(num_steps, step, share):
+    v = view()
+    whole = class_terms.classification(v)  # without labelled images set apart, of the labels beside the images
+    few = v._replace(batch=v.batch._replace(labelled=Batch(v.batch.images[:2], v.batch.labels[:2])), step=step)
+    value = class_terms.propagated_label(few, num_steps=num_steps)
+    assert value == pytest.approx(share * float(whole), rel=1e-5)
+
+
 def test_entropy_by_scipy():
     v = view()
     expected = scipy.stats.entropy(scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1), axis=1)

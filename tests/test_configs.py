@@ -131,6 +131,12 @@ def test_mistakes_on_the_command_line(spec, words, message):
         ({"ramp_up_start": -5}, "ramp_up_start=-5: must be 0 or more"),
         ({"g_batch": "onw"}, "g_batch='onw' is unknown; did you mean own"),
         ({"class_target": "avrage"}, "did you mean average"),
+        ({"propagated_label_steps": 10}, "nothing fades; give --config.d_loss.propagated_label a weight"),
+        ({"propagated_label_steps": -1}, "propagated_label_steps=-1: must be 0 or more"),
+        (
+            {"d_loss.propagated_label": 1.0, "discriminator.head": "class", "discriminator.conditioning": "none"},
+            "d_loss.propagated_label: every image has a label of its own; set --config.data.num_labels=100",
+        ),
         ({"class_target": "average"}, "nothing is held to it; give --config.d_loss.noise_consistency or"),
         (
             {"class_target": "average", "discriminator.head": "class", "d_loss.noise_consistency": 1.0},

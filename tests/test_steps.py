@@ -60,6 +60,22 @@ def test_seeds_so_far_apart_share_a_draw_of_labels(few):
         steps.training_data(few, dataset())
 
 
+def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few):
+    data = dataset(600)
+    # Three heaps far apart: a few labels say what all of them are. The order of the labels is that of the seed.
+    data.train.images[:] = 0
+    data.train.images[:, 1, 1:3, 0] = 120 * data.train.labels[:, None] + np.random.default_rng(0).integers(
+        0, 9, (600, 2)
+    )
+    plain = steps.training_data(few, data)
+    configs.override(few, {"d_loss.propagated_label": 1.0})
+    graph = steps.label_graph(few, data)
+    spread = steps.training_data(few, data, graph)
+    np.testing.assert_array_equal(spread.labels, data.train.labels)
+    assert np.mean(plain.labels == data.train.labels) < 0.5
+    np.testing.assert_array_equal(spread.labelled.images, plain.labelled.images)
+
+
 @pytest.mark.parametrize("number", [2, 3001])
 def test_impossible_numbers_of_labels_are_refused(few, number):
     configs.override(few, {"data.num_labels": number})

@@ -62,6 +62,8 @@ _NARROW = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_radius": 0.6,
 _BRIEF = {"g_optimizer.b2": 0.99}
 # The classes that the averaged D is sure of are labels.
 _SURE = {"d_loss.pseudo_label": 1.0, "class_target": "average"}
+# Labels that near images lend each other, over the first 3,000 steps (5 epochs), and G's shorter second moment.
+_PROPAGATED = _BRIEF | {"d_loss.propagated_label": 1.0, "propagated_label_steps": 3000}
 # Of the 59,000 steps of short, from where D knows most classes, and from where its rates begin to fall.
 _THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
 _HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
@@ -98,6 +100,10 @@ _CHANGES = {
     "long": {
         "long_own_images": ("real images of G's own, as in the published code", _OWN),
         "long_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
+        "long_propagated": (
+            "a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps",
+            _PROPAGATED,
+        ),
         "long_sure_virtual": (
             "the averaged D's sure classes as labels and virtual adversarial training of radius 2 over the last fifth",
             _SURE | _WIDE | _LONG_LATE,
@@ -117,6 +123,10 @@ _CHANGES = {
         "short_full_rate": ("a rate that does not fall", _FULL_RATE),
         "short_slow_generator": ("a third of the rate in G", {"g_optimizer.learning_rate": 1e-3}),
         "short_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
+        "short_propagated": (
+            "a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps",
+            _PROPAGATED,
+        ),
         "short_sure": (
             "a second moment in G that lasts 100 updates, and the averaged D's sure classes as labels from step "
             "29,500 of the 59,000 on",
@@ -155,6 +165,10 @@ _CHANGES = {
         "noise_consistency_light": ("a tenth of that consistency in D", {"d_loss.noise_consistency": 1.0}),
         "virtual_adversarial": ("virtual adversarial training of radius 0.6 in D", _NARROW),
         "quick_brief_moment": ("a second moment in G that lasts 100 updates", _BRIEF),
+        "quick_propagated": (
+            "a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps",
+            _PROPAGATED,
+        ),
         "quick_brief_balance": (
             "a second moment in G that lasts 100 updates, and classes of equal size in D",
             _BRIEF | {"d_loss.class_balance": 1.0},

@@ -1,0 +1,58 @@
+"""Labels propagated over a graph of neighbours, by dense matrices and loops of numpy."""
+
+import numpy as np
+import pytest
+
+from gan_jax import propagation
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (40, 3, 3, 1)).astype(np.uint8)
+
+
+def dense_graph(images, number):
+    """The same by the definition, an image at a time."""
+    points = images.reshape(len(images), -1) / 255.0
+    distances = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=-1))
+    np.fill_diagonal(distances, np.inf)
+    scale = np.sort(distances, axis=1)[:, number - 1]
+    weights = np.zeros_like(distances)
+    for i, row in enumerate(distances):
+        for j in np.argsort(row)[:number]:
+            weights[i, j] = weights[j, i] = np.exp(-(row[j] ** 2) / (scale[i] * scale[j]))
+    degree = weights.sum(axis=1)
+    return weights / np.sqrt(degree[:, None] * degree[None])
+
+
+def test_the_graph_is_the_published_one():
+    graph = propagation.neighbour_graph(IMAGES, 4)
+    np.testing.assert_allclose(graph.toarray(), dense_graph(IMAGES, 4), atol=1e-5)
+    assert (graph.diagonal() == 0).all()
+
+
+def test_classes_solve_the_published_equation():
+    graph = propagation.neighbour_graph(IMAGES, 4)
+    chosen, labels = np.array([3, 11, 20]), np.array([0, 3, 1])
+    start = np.zeros((40, 4))
+    start[chosen, labels] = 1
+    mass = np.linalg.solve(np.eye(40) - 0.99 * graph.toarray(), start)
+    found = propagation.propagate(graph, chosen, labels, 4)
+    np.testing.assert_array_equal(found, mass.argmax(axis=1))
+    assert found.dtype == np.int32
+    assert set(found) == {0, 1, 3}, "a class without a labelled image is given to none"
+
+
+def test_what_cannot_be_reached_has_no_class():
+    # Two heaps so far apart, and so few neighbours, that nothing ties them together.
+    images = np.repeat(np.array([0, 255], np.uint8), 5).reshape(10, 1, 1, 1) + RNG.integers(
+        0, 1, (10, 2, 2, 1), np.uint8
+    )
+    graph = propagation.neighbour_graph(images, 2)
+    np.testing.assert_array_equal(propagation.propagate(graph, np.array([1]), np.array([1]), 2), [1] * 5 + [-1] * 5)
+
+
+@pytest.mark.parametrize("size", [2, 3, 12])
+def test_copies_and_few_images_leave_the_graph_finite(size):
+    graph = propagation.neighbour_graph(np.zeros((size, 2, 2, 1), np.uint8))
+    assert np.isfinite(graph.toarray()).all()
+    assert (graph.diagonal() == 0).all()
+    np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2), np.ones(size))
