@@ -12,39 +12,36 @@ with Y one row of [N, K] an image: 1 at the class of a labelled one, else 0.
 import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import cg
-from sklearn.neighbors import NearestNeighbors
 
+from gan_jax.evaluation.neighbours import distances_among
 from gan_jax.progress import Progress
 
 NUM_NEIGHBOURS = 10
 _SPREAD = 0.99  # a: the published one
-_ROWS = 2000  # images whose neighbours are found between two looks at the clock
 _UNREACHED = -1
 
 
 def _nearest(points: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """(distances, indices) [N, number] of each point's nearest others, nearest first."""
-    search = NearestNeighbors(n_neighbors=number + 1, algorithm="brute").fit(points)
-    progress, distances, indices = Progress(len(points), 0, "neighbours of image"), [], []
-    for first in range(0, len(points), _ROWS):
-        distance, index = search.kneighbors(points[first : first + _ROWS])
-        # A point among its own neighbours, not always as the first where it has copies, or the last one goes.
-        own = index == np.arange(first, first + len(index))[:, None]
-        own[~own.any(axis=1), -1] = True
-        distances.append(distance[~own].reshape(-1, number))
-        indices.append(index[~own].reshape(-1, number))
-        progress.update(first + len(index))
+    """(squared distances, indices) [N, number] of each point's nearest others, nearest first."""
+    progress, squares, indices = Progress(len(points), 0, "neighbours of image"), [], []
+    for rows, block in distances_among(points):
+        index = np.argpartition(block, number - 1, axis=1)[:, :number]
+        found = np.take_along_axis(block, index, axis=1)
+        order = np.argsort(found, axis=1)
+        squares.append(np.take_along_axis(found, order, axis=1))
+        indices.append(np.take_along_axis(index, order, axis=1))
+        progress.update(rows.stop)
     progress.close()
-    return np.concatenate(distances), np.concatenate(indices)
+    return np.concatenate(squares), np.concatenate(indices)
 
 
 def neighbour_graph(images: np.ndarray, num_neighbours: int = NUM_NEIGHBOURS) -> scipy.sparse.csr_array:
     """S [N, N] of uint8 images [N, H, W, C]. 59,000 images of 28 x 28 take a minute or two on two cores."""
-    points = np.asarray(images, np.float32).reshape(len(images), -1) / 255
+    points = np.asarray(images, np.float64).reshape(len(images), -1) / 255
     number = min(num_neighbours, len(points) - 1)
-    distances, indices = _nearest(points, number)
-    scale = np.maximum(distances[:, -1], np.finfo(np.float32).tiny ** 0.5)
-    near = np.exp(-(distances**2) / (scale[:, None] * scale[indices]))
+    squares, indices = _nearest(points, number)
+    scale = np.sqrt(np.maximum(squares[:, -1], np.finfo(np.float64).tiny))  # copies of an image are 0 apart
+    near = np.exp(-squares / (scale[:, None] * scale[indices]))
     rows = np.repeat(np.arange(len(points)), number)
     weights = scipy.sparse.csr_array((near.ravel(), (rows, indices.ravel())), shape=(len(points),) * 2)
     weights = weights.maximum(weights.T)

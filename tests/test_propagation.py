@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from gan_jax import propagation
+from experiments.semi_supervised import propagated, recipes
+from gan_jax import propagation, steps
+from gan_jax.data.dataset import Dataset, Split
+from gan_jax.types import Batch
+from tests.conftest import run
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 3, 3, 1)).astype(np.uint8)
@@ -56,3 +60,23 @@ def test_copies_and_few_images_leave_the_graph_finite(size):
     assert np.isfinite(graph.toarray()).all()
     assert (graph.diagonal() == 0).all()
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2), np.ones(size))
+
+
+def test_the_command_counts_wrong_labels_for_each_draw(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recipes, "NUM_VALIDATION", 10)
+    words = [f"--idx={digits}", f"--output={tmp_path / 'out'}"]
+    assert run(propagated, "--labels=2,50", "--draws=2", *words) == 0
+    lines = (tmp_path / "out" / propagated.PAGE).read_text().splitlines()
+    assert lines[-2:] == ["| 2 | 0.0% ± 0.0% | 0.0%, 0.0% |", "| 50 | 0.0% ± 0.0% | 0.0%, 0.0% |"], "halves far apart"
+    assert "among the 50 training images" in lines[2]
+    for wrong, told in (("--labels=all", "labels are propagated from few"), ("--draws=0", "must be at least 1")):
+        assert run(propagated, wrong, *words) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_shares_are_of_wrong_labels(config, monkeypatch):
+    labels = np.arange(12) % 2
+    split = Split(np.zeros((12, 2, 2, 1), np.uint8), labels)
+    seen = lambda own, dataset, graph: Batch(split.images, np.where(np.arange(12) <= own.seed, 9, labels))  # noqa: E731
+    monkeypatch.setattr(steps, "training_data", seen)
+    assert propagated.shares(config, Dataset("a", "b", "a", split, split), None, 3) == [1 / 12, 2 / 12, 3 / 12]

@@ -103,6 +103,14 @@ def test_a_stream_has_no_images_for_g_alone(streamed, tmp_path):
         train.train(config, str(tmp_path / "run"), data_dir)
 
 
+def test_labels_are_not_propagated_in_a_stream(streamed, tmp_path):
+    config, data_dir = streamed
+    few = {"data.num_labels": 10, "discriminator.head": "class", "discriminator.conditioning": "none"}
+    configs.override(config, few | {"d_loss.classification": 1.0, "d_loss.propagated_label": 1.0})
+    with pytest.raises(UserError, match="d_loss.propagated_label compares all images in memory: set --config.data.str"):
+        train.train(config, str(tmp_path / "run"), data_dir)
+
+
 @pytest.mark.slow
 def test_two_seeds_read_a_stream_each(streamed, tmp_path):
     config, data_dir = streamed

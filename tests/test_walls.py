@@ -37,7 +37,7 @@ WALLS = {
     "validation": {"features", "data", "drawing", "evaluation", "checkpoint"},
     "scoreboard": set(),
     "steps": {"data", "mesh", "propagation"},
-    "propagation": {"progress"},
+    "propagation": {"progress", "evaluation"},
     "checkpoint": set(),
     "records": set(),
     "progress": set(),

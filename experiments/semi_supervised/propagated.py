@@ -1,0 +1,78 @@
+"""Label propagation without a network: python -m experiments.semi_supervised.propagated --labels 20,50,100,200
+
+Counts the training images whose propagated label, which the recipes *_propagated begin with, is wrong, for each draw of
+the labelled ones: propagated.md in --output. Their true labels are looked at for this count alone.
+"""
+
+import argparse
+import pathlib
+import statistics
+
+import numpy as np
+
+from experiments.reporting import markdown
+from experiments.semi_supervised import recipes
+from experiments.semi_supervised.__main__ import OUTPUT, whole_numbers
+from gan_jax import cli, steps, train
+from gan_jax.errors import UserError
+from gan_jax.files import write_text
+from gan_jax.propagation import NUM_NEIGHBOURS
+from gan_jax.workdir import provenance
+
+PAGE = "propagated.md"
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.semi_supervised.propagated", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--labels", default="20,50,100,200", help="numbers of labelled images with commas")
+    parser.add_argument("--draws", type=int, default=10, help="draws of the labelled images (default 10)")
+    parser.add_argument("--output", default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
+    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
+    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    arguments = parser.parse_args()
+    arguments.numbers = whole_numbers(arguments.labels)
+    if min(arguments.numbers) < 1:
+        raise UserError(f"--labels={arguments.labels}: labels are propagated from few: --labels 20,100")
+    if arguments.draws < 1:
+        raise UserError(f"--draws={arguments.draws}: must be at least 1")
+    return arguments
+
+
+def shares(config, dataset, graph, draws: int) -> list[float]:
+    """Share of the training images whose label, as training sees it, is wrong, for each draw."""
+    found = []
+    for draw in range(draws):
+        config.seed = draw
+        found.append(float(np.mean(steps.training_data(config, dataset, graph).labels != dataset.train.labels)))
+    return found
+
+
+def main() -> None:
+    arguments = _parse()
+    shared = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {}
+    tasks = [
+        (number, recipes.config("quick_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
+    ]
+    dataset = train.load_data(tasks[0][1], arguments.data_dir)
+    graph, rows = steps.label_graph(tasks[0][1], dataset), []
+    for number, config in tasks:
+        found = shares(config, dataset, graph, arguments.draws)
+        spread = f" ± {statistics.stdev(found):.1%}" if len(found) > 1 else ""
+        rows.append([number, f"{statistics.fmean(found):.1%}{spread}", ", ".join(f"{share:.1%}" for share in found)])
+        print(f"{number} labels: {rows[-1][1]} of {len(dataset.train.labels)} images have a wrong label", flush=True)
+    note = (
+        f"Wrong propagated labels among the {len(dataset.train.labels)} training images of {dataset.name}, of draws 0 "
+        f"to {arguments.draws - 1} of the labelled ones (those of the recipes' seeds). {NUM_NEIGHBOURS} nearest "
+        f"neighbours of pixels, no network and no training; commit {markdown.commit(provenance()['commit'])}."
+    )
+    pathlib.Path(arguments.output).mkdir(parents=True, exist_ok=True)
+    page = pathlib.Path(arguments.output) / PAGE
+    table = markdown.table(["labels", "wrong, mean", "by draw"], rows)
+    write_text(page, f"# Propagated labels\n\n{note}\n\n{table}\n")
+    print(f"all done: {page}")
+
+
+if __name__ == "__main__":
+    cli.execute(main)
