@@ -19,6 +19,7 @@ from gan_jax.progress import Progress
 NUM_NEIGHBOURS = 10
 _SPREAD = 0.99  # a: the published one
 _UNREACHED = -1
+_TINY = np.finfo(np.float64).tiny
 
 
 def _nearest(points: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,12 +41,12 @@ def neighbour_graph(images: np.ndarray, num_neighbours: int = NUM_NEIGHBOURS) ->
     points = np.asarray(images, np.float64).reshape(len(images), -1) / 255
     number = min(num_neighbours, len(points) - 1)
     squares, indices = _nearest(points, number)
-    scale = np.sqrt(np.maximum(squares[:, -1], np.finfo(np.float64).tiny))  # copies of an image are 0 apart
+    scale = np.sqrt(np.maximum(squares[:, -1], _TINY))  # copies of an image are 0 apart
     near = np.exp(-squares / (scale[:, None] * scale[indices]))
     rows = np.repeat(np.arange(len(points)), number)
     weights = scipy.sparse.csr_array((near.ravel(), (rows, indices.ravel())), shape=(len(points),) * 2)
     weights = weights.maximum(weights.T)
-    root = scipy.sparse.diags_array(1 / np.sqrt(weights.sum(axis=1)))
+    root = scipy.sparse.diags_array(1 / np.sqrt(np.maximum(weights.sum(axis=1), _TINY)))  # 0: copies alone are near
     return scipy.sparse.csr_array(root @ weights @ root)
 
 

@@ -62,6 +62,14 @@ def test_copies_and_few_images_leave_the_graph_finite(size):
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2), np.ones(size))
 
 
+def test_an_image_that_is_near_to_copies_alone_is_not_reached():
+    images = np.zeros((13, 2, 2, 1), np.uint8)
+    images[12] = 9
+    graph = propagation.neighbour_graph(images, 3)
+    assert np.isfinite(graph.toarray()).all()
+    np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2)[12], -1)
+
+
 def test_the_command_counts_wrong_labels_for_each_draw(digits, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recipes, "NUM_VALIDATION", 10)
     words = [f"--idx={digits}", f"--output={tmp_path / 'out'}"]
