@@ -10,8 +10,7 @@ import time
 from experiments import backends
 from experiments.ablations.clock import written
 from experiments.pool import Backend, Child, run_all
-from experiments.semi_supervised import one_run, plan, report, results
-from experiments.semi_supervised.recipes import RECIPES
+from experiments.semi_supervised import one_run, plan, recipes, report, results
 from gan_jax import cli, train
 from gan_jax.data.dataset import Dataset
 from gan_jax.errors import Interrupted, TrainingFailed, UserError
@@ -60,9 +59,8 @@ def _shared(arguments: argparse.Namespace) -> dict:
     """What every recipe is changed by: where the images are, and how often training stops to be looked at."""
     if arguments.score_every < 0:
         raise UserError(f"--score_every={arguments.score_every}: must be at least 0")
-    data = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {}
     often = dict.fromkeys(_LOOKS, arguments.score_every) if arguments.score_every else {}
-    return data | often
+    return recipes.source(arguments.idx) | often
 
 
 def _task(arguments: argparse.Namespace) -> plan.Task:
@@ -151,7 +149,7 @@ def _write(task: plan.Task, dataset: Dataset) -> None:
 def main() -> None:
     arguments = _parse()
     if arguments.recipes == "list":
-        for name, recipe in RECIPES.items():
+        for name, recipe in recipes.RECIPES.items():
             print(f"{name:<20} {recipe.title} ({recipe.spec})")
         return
     task = _task(arguments)

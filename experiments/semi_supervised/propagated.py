@@ -51,7 +51,7 @@ def shares(config, dataset, graph, draws: int) -> list[float]:
 
 def main() -> None:
     arguments = _parse()
-    shared = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {}
+    shared = recipes.source(arguments.idx)
     tasks = [
         (number, recipes.config("quick_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
     ]

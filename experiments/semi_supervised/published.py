@@ -154,7 +154,7 @@ def main() -> None:
     arguments = _parse()
     _torch_version()
     output, workdir = pathlib.Path(arguments.output), pathlib.Path(arguments.workdir)
-    shared = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else {}
+    shared = recipes.source(arguments.idx)
     with Interrupts() as interrupts:
         for number in whole_numbers(arguments.labels):
             for draw in arguments.draws:

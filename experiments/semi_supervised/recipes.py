@@ -213,6 +213,11 @@ PUBLISHED_ENSEMBLES = {20: (1134, 445), 50: (142, 96), 100: (86, 5.6), 200: (81,
 NUM_VALIDATION = 1000  # training images held out for choosing
 
 
+def source(idx: str) -> dict:
+    """Overrides for images from a folder of IDX files; "": from where the recipe has them."""
+    return {"data.name": "idx", "data.dir": idx} if idx else {}
+
+
 def config(name: str, num_labels: int, draws: int, epochs: int, shared: dict) -> ConfigDict:
     """A recipe with so many labels (0: all); epochs: in the place of the recipe's own, unless 0."""
     recipe = configs.choose(RECIPES, name, "--recipes")
