@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import compile_cache
 from gan_jax import config as configs
-from gan_jax.data.sources import default_data_dir
+from gan_jax.cache import default_data_dir
 from gan_jax.errors import DiskFull, Interrupted, UserError
 from gan_jax.files import abandon, cannot_be_reached, disk_is_full
 

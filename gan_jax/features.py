@@ -10,13 +10,12 @@ import jax
 import numpy as np
 from flax import traverse_util
 
-from gan_jax.data import sources
+from gan_jax import cache
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.errors import DataUnavailable, UserError
+from gan_jax.errors import UserError
 from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
 from gan_jax.evaluation.inception import NAME, InceptionFeatures, probabilities
 from gan_jax.evaluation.inception_weights import SOURCE, load_variables
-from gan_jax.files import whole
 from gan_jax.progress import Progress
 
 
@@ -29,15 +28,12 @@ def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tup
     """The classifier of these images and labels, from the cache or trained now, and the name of its features."""
     recipe, (images, labels) = Recipe(), split
     digest = recipe.digest(images, labels)
-    folder = pathlib.Path(data_dir).expanduser() if data_dir else sources.default_data_dir()
-    path = folder / "classifiers" / f"{digest}.npz"
+    path = cache.folder(data_dir) / "classifiers" / f"{digest}.npz"
     if path.is_file():
         found = Classifier(_read(path, template(images.shape[1:], num_classes, recipe)), num_classes, recipe)
     else:
         found = fresh_classifier(split, num_classes, f"classifier {digest}")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with whole(path) as partial:
-            np.savez(partial, **traverse_util.flatten_dict(found.variables, sep="/"))
+        cache.write(path, traverse_util.flatten_dict(found.variables, sep="/"))
     return found, f"classifier-{digest}-{found.digest}"
 
 
@@ -51,12 +47,12 @@ def fresh_classifier(split: Split, num_classes: int, what: str) -> Classifier:
 
 
 def _read(path: pathlib.Path, like: dict) -> dict:
+    arrays = cache.read(path, "cached classifier")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            variables = traverse_util.unflatten_dict(dict(arrays), sep="/")
+        variables = traverse_util.unflatten_dict(arrays, sep="/")
         return jax.tree.map(lambda leaf, array: array.reshape(leaf.shape), like, variables)
-    except Exception as error:  # zipfile, zlib, EOFError, ...: whatever is wrong, the remedy is the same.
-        raise DataUnavailable(f"cached classifier {path} is damaged ({error}); delete it and run again") from error
+    except Exception as error:  # Names, structure or shapes of something else.
+        raise cache.damaged(path, "cached classifier", error) from error
 
 
 def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:

@@ -9,10 +9,13 @@ S = D^(-1/2) W D^(-1/2) with D its row sums. The classes are those of
 with Y one row of [N, K] an image: 1 at the class of a labelled one, else 0.
 """
 
+import hashlib
+
 import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import cg
 
+from gan_jax import cache
 from gan_jax.evaluation.neighbours import distances_among
 from gan_jax.progress import Progress
 
@@ -22,8 +25,10 @@ _UNREACHED = -1
 _TINY = np.finfo(np.float64).tiny
 
 
-def _nearest(points: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """(squared distances, indices) [N, number] of each point's nearest others, nearest first."""
+def _nearest(images: np.ndarray, num_neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+    """(squared distances, indices) [N, num_neighbours] of each image's nearest others, nearest first."""
+    points = np.asarray(images, np.float64).reshape(len(images), -1) / 255
+    number = min(num_neighbours, len(points) - 1)
     progress, squares, indices = Progress(len(points), 0, "neighbours of image"), [], []
     for rows, block in distances_among(points):
         index = np.argpartition(block, number - 1, axis=1)[:, :number]
@@ -38,13 +43,31 @@ def _nearest(points: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 def neighbour_graph(images: np.ndarray, num_neighbours: int = NUM_NEIGHBOURS) -> scipy.sparse.csr_array:
     """S [N, N] of uint8 images [N, H, W, C]. 59,000 images of 28 x 28 take a minute or two on two cores."""
-    points = np.asarray(images, np.float64).reshape(len(images), -1) / 255
-    number = min(num_neighbours, len(points) - 1)
-    squares, indices = _nearest(points, number)
+    return _graph(*_nearest(images, num_neighbours))
+
+
+def cached_neighbour_graph(images: np.ndarray, data_dir: str = "") -> scipy.sparse.csr_array:
+    """The same, whose neighbours are found once for these images and then kept in the cache folder `data_dir`."""
+    images = np.ascontiguousarray(images)
+    digest = hashlib.sha256(f"{images.shape}{images.dtype}{NUM_NEIGHBOURS}".encode() + images.data).hexdigest()[:8]
+    path, what = cache.folder(data_dir) / "neighbours" / f"{digest}.npz", "cached neighbours"
+    if not path.is_file():
+        squares, indices = _nearest(images, NUM_NEIGHBOURS)
+        cache.write(path, {"squares": squares.astype(np.float32), "indices": indices.astype(np.int32)})
+    arrays = cache.read(path, what)
+    try:
+        return _graph(arrays["squares"].astype(np.float64), arrays["indices"])
+    except Exception as error:
+        raise cache.damaged(path, what, error) from error
+
+
+def _graph(squares: np.ndarray, indices: np.ndarray) -> scipy.sparse.csr_array:
+    """S from what `_nearest` has found."""
+    count, number = indices.shape
     scale = np.sqrt(np.maximum(squares[:, -1], _TINY))  # copies of an image are 0 apart
     near = np.exp(-squares / (scale[:, None] * scale[indices]))
-    rows = np.repeat(np.arange(len(points)), number)
-    weights = scipy.sparse.csr_array((near.ravel(), (rows, indices.ravel())), shape=(len(points),) * 2)
+    rows = np.repeat(np.arange(count), number)
+    weights = scipy.sparse.csr_array((near.ravel(), (rows, indices.ravel())), shape=(count,) * 2)
     weights = weights.maximum(weights.T)
     root = scipy.sparse.diags_array(1 / np.sqrt(np.maximum(weights.sum(axis=1), _TINY)))  # 0: copies alone are near
     return scipy.sparse.csr_array(root @ weights @ root)

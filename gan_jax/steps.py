@@ -29,13 +29,25 @@ class Indices(NamedTuple):
     of_g: np.ndarray | None = None
 
 
-def label_graph(config: ConfigDict, dataset: Dataset) -> csr_array | None:
-    """What labels are propagated over, the same for every seed; None where the config does not ask for it."""
+def check_labels(config: ConfigDict, dataset: Dataset) -> None:
+    """UserError where the data cannot have the labels that the config asks for."""
+    number, most = config.data.num_labels, len(dataset.train.labels)
+    if number and not dataset.num_classes <= number <= most:
+        raise UserError(f"data.num_labels={number}: from {dataset.num_classes}, one a class, to {most}, or 0")
+    if config.data.label_draws < 0:
+        raise UserError(f"data.label_draws={config.data.label_draws}: must be at least 0")
+    if config.d_loss.propagated_label and dataset.is_streamed:
+        raise UserError("d_loss.propagated_label compares all images in memory: set --config.data.stream=never")
+
+
+def label_graph(config: ConfigDict, dataset: Dataset, data_dir: str = "") -> csr_array | None:
+    """What labels are propagated over, the same for every seed; None where the config does not ask for it.
+
+    data_dir: the cache folder that keeps it, "" for the user's.
+    """
     if not config.d_loss.propagated_label:
         return None
-    if dataset.is_streamed:
-        raise UserError("d_loss.propagated_label compares all images in memory: set --config.data.stream=never")
-    return propagation.neighbour_graph(dataset.train.images)
+    return propagation.cached_neighbour_graph(dataset.train.images, data_dir)
 
 
 def training_data(config: ConfigDict, dataset: Dataset, graph: csr_array | None = None) -> Batch:
@@ -45,14 +57,10 @@ def training_data(config: ConfigDict, dataset: Dataset, graph: csr_array | None 
     labelled image can be reached by random ones. Nothing downstream can learn from the true ones.
     """
     images, labels = dataset.train
-    number = config.data.num_labels
+    number, draws = config.data.num_labels, config.data.label_draws
+    check_labels(config, dataset)
     if not number:
         return Batch(images, labels)
-    if not dataset.num_classes <= number <= len(labels):
-        raise UserError(f"data.num_labels={number}: from {dataset.num_classes}, one a class, to {len(labels)}, or 0")
-    draws = config.data.label_draws
-    if draws < 0:
-        raise UserError(f"data.label_draws={draws}: must be at least 0")
     rng = np.random.default_rng([config.seed % draws if draws else config.seed, number])
     chosen = balanced(labels, number, rng)
     known = Batch(images[chosen], labels[chosen])

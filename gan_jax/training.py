@@ -39,8 +39,7 @@ class Training:
         self.place = mesh.place(config.mesh, config.batch_size, config.num_seeds)
         self.gan = build.build(config, dataset.image_shape, dataset.num_classes, total)
         everyone = seeds.members(config, folder)
-        graph = steps.label_graph(config, dataset)
-        data = {own.seed: steps.training_data(own, dataset, graph) for own, _ in everyone}
+        steps.check_labels(config, dataset)
         if hosts.leads():
             folder.start(config)
             held.enter_context(folder.locked())
@@ -53,8 +52,10 @@ class Training:
             for (own, place), is_left in zip(everyone, left, strict=True)
             if is_left
         ]
-        self._image_shape, self._data = dataset.image_shape, [data[run.config.seed] for run in self.runs]
+        self._image_shape = dataset.image_shape
         if self.runs:
+            graph = steps.label_graph(config, dataset, data_dir)
+            self._data = [steps.training_data(run.config, dataset, graph) for run in self.runs]
             self._open(data_dir)
             held.callback(self.engine.close)
 

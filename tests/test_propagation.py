@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from experiments.semi_supervised import propagated, recipes
-from gan_jax import propagation, steps
+from gan_jax import config as configs
+from gan_jax import propagation, steps, train
 from gan_jax.data.dataset import Dataset, Split
+from gan_jax.errors import DataUnavailable, UserError
 from gan_jax.types import Batch
 from tests.conftest import run
 
@@ -60,6 +62,38 @@ def test_copies_and_few_images_leave_the_graph_finite(size):
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2), np.ones(size))
 
 
+def test_neighbours_are_found_once_and_damage_is_named(tmp_path, monkeypatch):
+    plain = propagation.neighbour_graph(IMAGES)
+    first = propagation.cached_neighbour_graph(IMAGES, str(tmp_path))
+    np.testing.assert_allclose(first.toarray(), plain.toarray(), rtol=1e-6)
+    find, asked = propagation._nearest, []
+    monkeypatch.setattr(propagation, "_nearest", lambda *words: asked.append(words) or find(*words))
+    np.testing.assert_array_equal(propagation.cached_neighbour_graph(IMAGES, str(tmp_path)).toarray(), first.toarray())
+    assert not asked
+    propagation.cached_neighbour_graph(255 - IMAGES, str(tmp_path))
+    assert len(asked) == 1, "other images have other neighbours"
+    for damage in (lambda path: path.write_bytes(path.read_bytes()[:50]), lambda path: np.savez(path, other=1)):
+        for path in (tmp_path / "neighbours").iterdir():
+            damage(path)
+        with pytest.raises(DataUnavailable, match=r"cached neighbours .*\.npz is damaged .*; delete it and run again"):
+            propagation.cached_neighbour_graph(IMAGES, str(tmp_path))
+
+
+def test_only_what_is_left_to_train_asks_for_neighbours(config, tmp_path, monkeypatch):
+    few = {"data.num_labels": 3, "d_loss.classification": 1.0, "d_loss.propagated_label": 1.0}
+    few |= {"discriminator.head": "class", "discriminator.conditioning": "none", "generator.conditioning": "none"}
+    configs.override(config, few | {"num_seeds": 2})
+    wrong = config.copy_and_resolve_references()
+    wrong.data.num_labels = 13
+    with pytest.raises(UserError, match="data.num_labels=13: from 3, one a class, to 12, or 0"):
+        train.train(wrong, str(tmp_path / "run"), str(tmp_path))
+    assert not (tmp_path / "run").exists(), "a refusal leaves nothing"
+    train.train(config, str(tmp_path / "run"), str(tmp_path))
+    monkeypatch.setattr(propagation, "_nearest", None)
+    (tmp_path / "neighbours").rename(tmp_path / "gone")
+    train.train(config, str(tmp_path / "run"), str(tmp_path))
+
+
 def test_an_image_that_is_near_to_copies_alone_is_not_reached():
     images = np.zeros((13, 2, 2, 1), np.uint8)
     images[12] = 9
@@ -70,7 +104,7 @@ def test_an_image_that_is_near_to_copies_alone_is_not_reached():
 
 def test_the_command_counts_wrong_labels_for_each_draw(digits, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recipes, "NUM_VALIDATION", 10)
-    words = [f"--idx={digits}", f"--output={tmp_path / 'out'}"]
+    words = [f"--idx={digits}", f"--output={tmp_path / 'out'}", f"--data_dir={tmp_path}"]
     assert run(propagated, "--labels=2,50", "--draws=2", *words) == 0
     lines = (tmp_path / "out" / propagated.PAGE).read_text().splitlines()
     assert lines[-2:] == ["| 2 | 0.0% ± 0.0% | 0.0%, 0.0% |", "| 50 | 0.0% ± 0.0% | 0.0%, 0.0% |"], "halves far apart"

@@ -60,7 +60,7 @@ def test_seeds_so_far_apart_share_a_draw_of_labels(few):
         steps.training_data(few, dataset())
 
 
-def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few):
+def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp_path):
     data = dataset(600)
     # Three heaps far apart: a few labels say what all of them are. The order of the labels is that of the seed.
     data.train.images[:] = 0
@@ -69,7 +69,7 @@ def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few):
     )
     plain = steps.training_data(few, data)
     configs.override(few, {"d_loss.propagated_label": 1.0})
-    graph = steps.label_graph(few, data)
+    graph = steps.label_graph(few, data, str(tmp_path))
     spread = steps.training_data(few, data, graph)
     np.testing.assert_array_equal(spread.labels, data.train.labels)
     assert np.mean(plain.labels == data.train.labels) < 0.5

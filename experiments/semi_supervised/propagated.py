@@ -56,7 +56,7 @@ def main() -> None:
         (number, recipes.config("quick_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
     ]
     dataset = train.load_data(tasks[0][1], arguments.data_dir)
-    graph, rows = steps.label_graph(tasks[0][1], dataset), []
+    graph, rows = steps.label_graph(tasks[0][1], dataset, arguments.data_dir), []
     for number, config in tasks:
         found = shares(config, dataset, graph, arguments.draws)
         spread = f" ± {statistics.stdev(found):.1%}" if len(found) > 1 else ""

@@ -3,20 +3,19 @@
 import difflib
 import logging
 import math
-import os
 import pathlib
 import re
 from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax import cache
 from gan_jax.config import choose
 from gan_jax.data import catalog, idx
 from gan_jax.data.dataset import Dataset, Split, convert
 from gan_jax.data.manifest import labels_and_digest
 from gan_jax.data.stored import Files, StoredImages, target_shape
 from gan_jax.errors import DataUnavailable, UserError
-from gan_jax.files import whole
 
 _TEST_PER_CLASS = 100
 
@@ -28,28 +27,21 @@ class Holding(NamedTuple):
     most_bytes: float
 
 
-def default_data_dir() -> pathlib.Path:
-    """The user's cache folder: $XDG_CACHE_HOME/gan_jax, ~/.cache/gan_jax where that is not set."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "gan_jax"
-
-
 def _read_prepared(path: pathlib.Path) -> tuple[Split, Split]:
+    arrays = cache.read(path, "prepared data")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return tuple(Split(arrays[f"{s}_images"], arrays[f"{s}_labels"]) for s in ("train", "test"))
-    except Exception as error:  # zipfile, zlib, KeyError, ...: whatever is wrong, the remedy is the same.
-        raise DataUnavailable(f"prepared data {path} is damaged ({error}); delete it and run again") from error
+        return tuple(Split(arrays[f"{s}_images"], arrays[f"{s}_labels"]) for s in ("train", "test"))
+    except KeyError as error:
+        raise cache.damaged(path, "prepared data", error) from error
 
 
 def _write_prepared(path: pathlib.Path, train: Split, test: Split) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     arrays = {
         f"{s}_{field}": getattr(split, field)
         for s, split in (("train", train), ("test", test))
         for field in split._fields
     }
-    with whole(path) as partial:
-        np.savez(partial, **arrays)
+    cache.write(path, arrays)
 
 
 def _mnist_5k() -> tuple[Split, Split]:
@@ -110,11 +102,11 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tupl
     return "TFDS download", splits
 
 
-def _open(parts: tuple[Files, Files], image_size: int, channels: int, cache: pathlib.Path, held: Holding) -> tuple:
+def _open(parts: tuple[Files, Files], image_size: int, channels: int, data_dir: pathlib.Path, held: Holding) -> tuple:
     """(train, test) with the images in their files, or in memory where they fit."""
     splits = []
     for files in parts:
-        labels, digest = labels_and_digest(files, cache / "manifests")
+        labels, digest = labels_and_digest(files, data_dir / "manifests")
         shape = target_shape(files, image_size, channels)
         splits.append(Split(StoredImages(files, shape, digest, held.most_bytes), labels))
     size = sum(split.images.nbytes for split in splits)
@@ -147,17 +139,17 @@ def load(
     if resident_gib <= 0:
         raise UserError(f"data.resident_gib={resident_gib}: must be more than 0")
     held = Holding(stream, resident_gib * 2**30)
-    cache, used = pathlib.Path(data_dir).expanduser() if data_dir else default_data_dir(), name
+    kept, used = cache.folder(data_dir), name
     try:
-        source, (train, test) = _find(name, folder, cache, held)
+        source, (train, test) = _find(name, folder, kept, held)
     except DataUnavailable as error:
         # A folder that the user named is meant: its faults are not papered over.
         if not fallback or fallback == name or folder:
             raise
         logging.getLogger(__name__).warning("%s; using %s instead", error, fallback)
-        used, (source, (train, test)) = fallback, _find(fallback, folder, cache, held)
+        used, (source, (train, test)) = fallback, _find(fallback, folder, kept, held)
     if isinstance(train, Files):
-        return Dataset(used, source, name, *_open((train, test), image_size, channels, cache, held))
+        return Dataset(used, source, name, *_open((train, test), image_size, channels, kept, held))
     if stream == "always":
         raise UserError(
             f"data.stream=always reads array_record files, and '{used}' comes from {source}; set "
