@@ -106,6 +106,7 @@ def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
             target=config.class_target,
         ),
         "propagated_label": functools.partial(class_terms.propagated_label, num_steps=config.propagated_label_steps),
+        "interpolation": functools.partial(class_terms.interpolation, target=config.class_target),
         "noise_consistency": functools.partial(class_terms.noise_consistency, target=config.class_target),
         "pseudo_label": functools.partial(
             class_terms.pseudo_label, threshold=config.pseudo_label_threshold, target=config.class_target

@@ -124,12 +124,31 @@ def virtual_adversarial(view: View, *, radius: float, probe: float, target: str 
     return jnp.mean(divergence(radius * unit(jax.lax.stop_gradient(worst))))
 
 
+def interpolation(view: View, *, target: str = "own") -> jax.Array:
+    """Mean over real images of KL(l q_i + (1 - l) q_j || p(y | l x_i + (1 - l) x_j)), q the classes of second looks.
+
+    Interpolation consistency (arXiv 1903.03825, section 2, with the divergence for the squared difference): between two
+    images D's classes change in a straight line. x_j is another image of the batch, l uniform in [0, 1], q is held
+    fixed. target `average`: q is the averaged D's, without noise, as published. A discriminator term.
+    """
+    images, labels = view.batch.images, view.batch.labels
+    share = jax.random.uniform(jax.random.fold_in(view.key, 1), (len(labels), 1, 1, 1))
+
+    def mixed(values: jax.Array, share: jax.Array) -> jax.Array:
+        return share * values + (1 - share) * jnp.roll(values, 1, axis=0)  # the order of a batch is random
+
+    q = mixed(jax.nn.softmax(jax.lax.stop_gradient(_held_to(view, target))), share[:, :, 0, 0])
+    log_p = jax.nn.log_softmax(view.critic(mixed(images, share), labels).class_logits)
+    return jnp.mean(jnp.sum(jax.scipy.special.xlogy(q, q) - q * log_p, axis=-1))
+
+
 TERMS = {
     "class_balance": class_balance,
     "classification": classification,
     "classification_as_fake": classification_as_fake,
     "classification_fake": classification_fake,
     "entropy": entropy,
+    "interpolation": interpolation,
     "noise_consistency": noise_consistency,
     "propagated_label": propagated_label,
     "pseudo_label": pseudo_label,
@@ -137,7 +156,7 @@ TERMS = {
 }
 
 # Terms about what D says of images without a label, which is wrong at first.
-RAMPED_TERMS = ("class_balance", "entropy", "noise_consistency", "pseudo_label", "virtual_adversarial")
+RAMPED_TERMS = ("class_balance", "entropy", "interpolation", "noise_consistency", "pseudo_label", "virtual_adversarial")
 # Those that hold D's classes of an image to those of a second look, and whose look that is.
-HELD_TERMS = ("noise_consistency", "pseudo_label", "virtual_adversarial")
+HELD_TERMS = ("interpolation", "noise_consistency", "pseudo_label", "virtual_adversarial")
 CLASS_TARGETS = ("own", "average")

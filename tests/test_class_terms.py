@@ -121,6 +121,41 @@ def test_pseudo_labels_are_constants():
     assert jax.grad(loss)(3.0) == 0
 
 
+def test_interpolation_by_hand():
+    """Where classes are a straight line nothing is to be learnt; elsewhere it is the divergence from that line."""
+    averaged = lambda images, labels: linear_critic(-3.0 * images, labels)  # noqa: E731
+    v = view()._replace(averaged=averaged)
+    softmax = lambda critique: scipy.special.softmax(np.asarray(critique.class_logits, np.float64), axis=1)  # noqa: E731
+    share = np.asarray(jax.random.uniform(jax.random.fold_in(v.key, 1), (6, 1, 1, 1)))
+    images, q = np.asarray(v.batch.images), softmax(averaged(*v.batch[:2]))
+    others, l = np.array([5, 0, 1, 2, 3, 4]), share[:, :, 0, 0]  # noqa: E741
+    p = softmax(linear_critic(jnp.asarray(share * images + (1 - share) * images[others]), v.batch.labels))
+    expected = scipy.stats.entropy(l * q + (1 - l) * q[others], p, axis=1).mean()
+    assert class_terms.interpolation(v, target="average") == pytest.approx(expected, rel=1e-4)
+
+    def straight(images, labels):
+        p = 1 / 3 + images.reshape(6, -1)[:, :2] / 30
+        logits = jnp.log(jnp.concatenate([p, 1 - p.sum(axis=1, keepdims=True)], axis=1))
+        return linear_critic(images, labels)._replace(class_logits=logits)
+
+    assert class_terms.interpolation(view()._replace(critic=straight)) == pytest.approx(0, abs=1e-6)
+
+
+def test_mixed_classes_are_constants():
+    """The second look's parameters get no gradient through the mixture, only the mixed images' own classes do."""
+
+    def loss(scale, shown):
+        look = lambda images, labels: linear_critic(images * scale, labels)  # noqa: E731
+        v = view()
+        return class_terms.interpolation(
+            v._replace(averaged=look, critic=lambda images, labels: linear_critic(images * shown, labels)),
+            target="average",
+        )
+
+    assert jax.grad(loss)(3.0, 1.0) == 0
+    assert jax.grad(loss, argnums=1)(3.0, 1.0) != 0
+
+
 def two_class_critic(images, labels):
     features = images.reshape(len(images), -1)
     return Critique(features @ W, features, jnp.stack([features @ W, features[:, 0]], axis=1))
