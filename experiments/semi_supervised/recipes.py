@@ -64,6 +64,13 @@ _BRIEF = {"g_optimizer.b2": 0.99}
 _SURE = {"d_loss.pseudo_label": 1.0, "class_target": "average"}
 # Labels that near images lend each other, over the first 3,000 steps (5 epochs), and G's shorter second moment.
 _PROPAGATED = _BRIEF | {"d_loss.propagated_label": 1.0, "propagated_label_steps": 3000}
+# D's classes change in a straight line between two images, by the averaged D, from soon after those labels on.
+_INTERPOLATION = {
+    "d_loss.interpolation": 1.0,
+    "class_target": "average",
+    "ramp_up_start": 6000,
+    "ramp_up_steps": 1000,
+}
 # Of the 59,000 steps of short, from where D knows most classes, and from where its rates begin to fall.
 _THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
 _HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
@@ -103,6 +110,11 @@ _CHANGES = {
         "long_propagated": (
             "a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps",
             _PROPAGATED,
+        ),
+        "long_propagated_interpolation": (
+            "a second moment in G that lasts 100 updates, propagated labels over the first 3,000 steps, and "
+            "interpolation consistency with the averaged D from step 6,000 on",
+            _PROPAGATED | _INTERPOLATION,
         ),
         "long_sure_virtual": (
             "the averaged D's sure classes as labels and virtual adversarial training of radius 2 over the last fifth",
