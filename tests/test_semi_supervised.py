@@ -221,6 +221,18 @@ def test_networks_of_a_gpu_are_rows_of_their_own(tmp_path):
     assert "Devices: GPU X, cpu (cpu where none is named)" in page
 
 
+def test_a_change_over_ten_draws_stands_beside_the_published_figures(tmp_path):
+    for recipe, draws in (("entropy", 10), ("cosine", 9)):
+        result(tmp_path, recipe, range(90, 90 + draws), seeds=range(draws))
+    report.write(tmp_path)
+    first, changes = (tmp_path / report.PAGE).read_text().split("## One change to quick")
+    assert "| entropy | 100 | 10 | 94.5 ± 3.0 |" in first
+    assert "| published | 100 | 10 | 93.0 ± 6.5 |" in first
+    assert "| cosine" not in first
+    assert "| entropy" in changes
+    assert "| cosine" in changes
+
+
 def test_a_collapsed_network_is_told_and_not_averaged(tmp_path):
     result(tmp_path, "quick", [90, 1111, 100], status={1: "collapsed"})
     result(tmp_path, "entropy", [91, 95, 105])  # +1 and +5: the second draw has no pair

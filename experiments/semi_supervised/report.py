@@ -10,7 +10,15 @@ from matplotlib.ticker import LogLocator
 
 from experiments.reporting import markdown
 from experiments.semi_supervised.results import MISTAKES, SAMPLES
-from experiments.semi_supervised.tables import base_of, changes_table, devices, label, name, recipes_table
+from experiments.semi_supervised.tables import (
+    base_of,
+    changes_table,
+    devices,
+    is_beside_published,
+    label,
+    name,
+    recipes_table,
+)
 from gan_jax.errors import UserError
 from gan_jax.files import read_table, write_text
 
@@ -112,8 +120,8 @@ def write(folder: pathlib.Path) -> None:
         return
     whole = [table for table in tables if not base_of(table)]
     parts = [f"# Few labels: {tables[0]['seeds'][0]['provenance']['data']['used']}", _note(tables)]
-    if whole:
-        parts += ["## Beside the published errors", recipes_table(whole), *_curves(whole, folder)]
+    if beside := list(filter(is_beside_published, tables)):
+        parts += ["## Beside the published errors", recipes_table(beside), *_curves(whole, folder)]
     for base in sorted({base_of(table) for table in tables} - {""}):
         changed = [table for table in tables if base_of(table) == base]
         unchanged = [table for table in whole if table["recipe"] == base]

@@ -1,7 +1,7 @@
 """The tables of the semi-supervised results: recipes beside the published errors, and one change at a time."""
 
 from experiments.reporting import markdown
-from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_ENSEMBLES, RECIPES
+from experiments.semi_supervised.recipes import PUBLISHED, PUBLISHED_DRAWS, PUBLISHED_ENSEMBLES, RECIPES
 from experiments.semi_supervised.results import counted, spread
 
 _FIRST = ("recipe", "labels", "n", "errors", "each")
@@ -29,6 +29,11 @@ def label(table: dict) -> str:
 def base_of(table: dict) -> str:
     """The recipe that a table's recipe changes; "" where it stands for itself, or is no longer one."""
     return RECIPES[table["recipe"]].base if table["recipe"] in RECIPES else ""
+
+
+def is_beside_published(table: dict) -> bool:
+    """Whether it stands for itself, or has the draws of the published figures."""
+    return not base_of(table) or len({record["draw"] for record in table["seeds"]}) >= PUBLISHED_DRAWS
 
 
 def _plus_minus(mean: float, deviation: float | None, digits: int = 1, sign: str = "") -> str:
@@ -96,7 +101,7 @@ def _published(num_labels: int) -> dict[str, str]:
     return {
         "recipe": "published",
         "labels": str(num_labels),
-        "n": "10",
+        "n": str(PUBLISHED_DRAWS),
         "errors": _plus_minus(*PUBLISHED[num_labels]),
         "epochs": "300",
         "ensembles": _plus_minus(*PUBLISHED_ENSEMBLES[num_labels]),
