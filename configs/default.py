@@ -273,6 +273,8 @@ def get_config() -> ConfigDict:
     config.ramp_up_steps = 0
     # Training steps over which d_loss.propagated_label falls to 0 in a straight line; 0: it stays
     config.propagated_label_steps = 0
+    # 0: its cross-entropy; to 1, the absolute error: the less, the surer D is of another class
+    config.propagated_label_power = 0.0
     # What interpolation, noise_consistency, pseudo_label and virtual_adversarial hold D's classes of an image to: own,
     # average (the averaged D's)
     config.class_target = "own"

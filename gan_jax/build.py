@@ -1,43 +1,24 @@
-"""From a config to a GAN: the only place, with build_networks.py, where names become functions and modules."""
+"""From a config to a GAN: the only place, with build_networks.py and build_losses.py, where names become functions."""
 
-import functools
 from collections.abc import Callable
 
-import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax import build_networks, class_terms, learning_rates, optimizers, priors, targets, terms
+from gan_jax import build_losses, build_networks, learning_rates, optimizers, priors, targets
 from gan_jax.augmentation import make_augmentation
-from gan_jax.config import RULE_KEYWORDS, choose, leaves
+from gan_jax.config import RULE_KEYWORDS, leaves
 from gan_jax.errors import UserError
 from gan_jax.gan import make_gan
 from gan_jax.layers import norms
 from gan_jax.mesh import spread
-from gan_jax.networks import heads
-from gan_jax.objectives import OBJECTIVES
-from gan_jax.types import Gan, View
-from gan_jax.weighted_sum import RampUp, weighted_sum
+from gan_jax.types import Gan
 
 # What counts, by the least that it may be.
 _LEAST = {
     0: ("seed", "sample_every_steps", "checkpoint_every_steps", "eval.every_steps"),
     1: ("batch_size", "init_batch_size", "d_steps", "steps_per_call", "log_every_steps", "keep_checkpoints"),
 }
-
-# Knobs that count steps: the terms whose weights change with them, and what is said where there is none of these.
-_TIMED = {
-    "ramp_up_start": (class_terms.RAMPED_TERMS, "nothing grows"),
-    "ramp_up_steps": (class_terms.RAMPED_TERMS, "nothing grows"),
-    "propagated_label_steps": (("propagated_label",), "nothing fades"),
-}
-
-# The real images that G's update sees: those of D's last update, or others.
-_G_BATCHES = ("last", "own")
-
-# The worst directions of a D at 90 epochs in bfloat16 have a median cosine with float32's at 0.01 of 0.40 from a probe
-# of 0.01, 0.86 from 0.1, 0.97 from 0.5 and from 1; float32's own from a probe of 1: 0.97 (200 images of MNIST).
-_LEAST_PROBE_OF_HALF = 0.5
 
 
 def num_steps(config: ConfigDict, num_images: int) -> int:
@@ -91,126 +72,6 @@ def _optimizer(section: ConfigDict, rate: Callable, knob: str) -> optax.Gradient
     )
 
 
-def _losses(config: ConfigDict) -> tuple[Callable, Callable]:
-    """The loss of each player: weighted parts, plus what D says of both kinds of image."""
-    objective = choose(OBJECTIVES, config.objective, "objective")
-    choose(_G_BATCHES, config.g_batch, "g_batch")
-    if not objective.uses_targets:
-        targets.require_plain(config.objective, config.targets)
-    _check_terms(config)
-    with_knobs = {
-        "virtual_adversarial": functools.partial(
-            class_terms.virtual_adversarial,
-            radius=config.virtual_adversarial_radius,
-            probe=config.virtual_adversarial_probe,
-            target=config.class_target,
-        ),
-        "propagated_label": functools.partial(class_terms.propagated_label, num_steps=config.propagated_label_steps),
-        "interpolation": functools.partial(class_terms.interpolation, target=config.class_target),
-        "noise_consistency": functools.partial(class_terms.noise_consistency, target=config.class_target),
-        "pseudo_label": functools.partial(
-            class_terms.pseudo_label, threshold=config.pseudo_label_threshold, target=config.class_target
-        ),
-    }
-    every = terms.TERMS | class_terms.TERMS | with_knobs
-
-    def d_adversarial(view: View):
-        return objective.discriminator(view.real.logits, view.fake.logits, view.targets)
-
-    def g_adversarial(view: View):
-        return objective.generator(view.real.logits, view.fake.logits, view.targets)
-
-    def total(prefix, weights, adversarial):
-        return weighted_sum(
-            prefix,
-            {name: (weights[name], every.get(name, adversarial)) for name in sorted(weights)},
-            RampUp(config.ramp_up_start, config.ramp_up_steps),
-        )
-
-    d_total, g_loss = total("d", config.d_loss, d_adversarial), total("g", config.g_loss, g_adversarial)
-
-    def d_loss(view: View):
-        value, metrics = d_total(view)
-        outputs = {
-            name: jnp.mean(objective.output(c.logits)) for name, c in (("d_real", view.real), ("d_fake", view.fake))
-        }
-        return value, {**metrics, **outputs}
-
-    return d_loss, g_loss
-
-
-def _ties(section: ConfigDict) -> list[str]:
-    """The discriminator's knobs that tie the images of a batch together."""
-    tied = {"norm": section.norm in norms.BATCH_NORMS, "minibatch": section.minibatch != "none"}
-    return [knob for knob, is_tied in tied.items() if is_tied]
-
-
-def one_look(section: ConfigDict) -> bool:
-    """Whether all images of a D update go through this discriminator in one call.
-
-    One matrix product is faster than three of a third of its rows; convolutions gain nothing on a CPU.
-    """
-    return section.family == "mlp" and not _ties(section)
-
-
-def _require_weight(config: ConfigDict, names: tuple[str, ...], otherwise: str) -> None:
-    """UserError where none of these terms of D counts: a knob of theirs would do nothing."""
-    if not any(config.d_loss[name] for name in names):
-        some = " or ".join(f"--config.d_loss.{name}" for name in names)
-        raise UserError(f"{otherwise}; give {some} a weight")
-
-
-def _check_terms(config: ConfigDict) -> None:
-    """Terms that the chosen discriminator cannot serve are refused by name."""
-    for knob in ("virtual_adversarial_radius", "virtual_adversarial_probe"):
-        if config[knob] <= 0:
-            raise UserError(f"{knob}={config[knob]}: must be more than 0")
-    if not 0 < config.pseudo_label_threshold < 1:
-        raise UserError(f"pseudo_label_threshold={config.pseudo_label_threshold}: must be between 0 and 1")
-    for knob, (names, idle) in _TIMED.items():
-        if config[knob] < 0:
-            raise UserError(f"{knob}={config[knob]}: must be 0 or more")
-        if config[knob]:
-            _require_weight(config, names, f"{knob}={config[knob]}: {idle}")
-    if choose(class_terms.CLASS_TARGETS, config.class_target, "class_target") == "average":
-        _require_weight(config, class_terms.HELD_TERMS, "class_target=average: nothing is held to it")
-        if not config.discriminator.average_decay:
-            raise UserError("class_target=average needs an averaged D: set --config.discriminator.average_decay=0.999")
-    probe = config.virtual_adversarial_probe
-    if config.d_loss.virtual_adversarial and config.dtype == "bfloat16" and probe < _LEAST_PROBE_OF_HALF:
-        raise UserError(
-            f"virtual_adversarial_probe={probe}: bfloat16 cannot tell what D says of images so near to each other; "
-            "set --config.virtual_adversarial_probe=1.0, or --config.dtype=float32"
-        )
-    section = config.discriminator
-    for weights, knob in ((config.d_loss, "d_loss"), (config.g_loss, "g_loss")):
-        for name in (name for name, weight in weights.items() if weight):
-            if name in class_terms.TERMS and section.head not in heads.CLASS_HEADS:
-                raise UserError(f"{knob}.{name} needs class logits: set --config.discriminator.head=auxiliary or class")
-            if name == "classification_as_fake" and section.head != "auxiliary_fake":
-                raise UserError(f"{knob}.{name} needs a class for fakes: --config.discriminator.head=auxiliary_fake")
-            for tie in _ties(section) if name in terms.PER_EXAMPLE_TERMS else ():
-                raise UserError(
-                    f"{knob}.{name} differentiates one image's logit, which discriminator.{tie}={section[tie]} ties to "
-                    f"the whole batch; set --config.discriminator.{tie}=none"
-                )
-
-
-def _check_labels(config: ConfigDict) -> None:
-    """With few labels a discriminator must not be shown every image's label."""
-    section = config.discriminator
-    seen = section.conditioning != "none" or section.head == "projection" or section.norm in norms.CONDITIONAL_NORMS
-    if config.data.num_labels and seen:
-        raise UserError(
-            f"data.num_labels={config.data.num_labels} hides the other images' labels, and this discriminator takes a "
-            "label: set --config.discriminator.conditioning=none, a .norm without a condition, .head=class or auxiliary"
-        )
-    if config.data.num_labels and not config.d_loss.classification:
-        raise UserError("data.num_labels does nothing without a classifier: set --config.d_loss.classification=1")
-    if config.d_loss.propagated_label and not config.data.num_labels:
-        raise UserError("d_loss.propagated_label: every image has a label of its own; set --config.data.num_labels=100")
-
-
 def _augmentations(section: ConfigDict, consistency: bool) -> dict[str, Callable]:
     strengths = {
         name: value for name, value in section.items() if name not in ("real", "differentiable", "consistency")
@@ -230,9 +91,9 @@ def _augmentations(section: ConfigDict, consistency: bool) -> dict[str, Callable
 
 def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: int, total_steps: int) -> Gan:
     """The GAN that a config describes, for images [H, W, C] of `num_classes` classes."""
-    _check_labels(config)
+    build_losses.check_labels(config)
     rates = schedules(config, total_steps)
-    d_loss, g_loss = _losses(config)
+    d_loss, g_loss = build_losses.losses(config)
     draw = priors.make_prior(**config.prior)
     return make_gan(
         generator=build_networks.generator(
@@ -252,6 +113,6 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         g_average_decay=config.generator.average_decay,
         d_remembers=bool(config.d_loss.historical_averaging),
         g_remembers=bool(config.g_loss.historical_averaging),
-        one_look=one_look(config.discriminator),
+        one_look=build_networks.one_look(config.discriminator),
         **_augmentations(config.augmentation, bool(config.d_loss.consistency)),
     )

@@ -23,14 +23,17 @@ def classification(view: View) -> jax.Array:
     return _cross_entropy(view.real.class_logits, view.batch.labels)
 
 
-def propagated_label(view: View, *, num_steps: int = 0) -> jax.Array:
-    """Mean cross-entropy of the real images' class logits with the labels propagated to them (propagation.py).
+def propagated_label(view: View, *, num_steps: int = 0, power: float = 0.0) -> jax.Array:
+    """Mean over real images of (1 - p(y | x)^q) / q with the label y propagated to each (propagation.py), q = `power`.
 
-    In semi-supervised training: where D starts. Times max(0, 1 - t / T) at the t-th of T = `num_steps` training steps,
-    for these labels are wrong more often than D is later; 0: whole throughout. A discriminator term.
+    In semi-supervised training: where D starts. q = 0 is the cross-entropy, q = 1 the absolute error, whose gradient is
+    small where D is sure of another class (generalized cross-entropy, arXiv 1805.07836, eq. 6). Times
+    max(0, 1 - t / T) at the t-th of T = `num_steps` training steps, for these labels are wrong more often than D is
+    later; 0: whole throughout. A discriminator term.
     """
     share = jnp.maximum(0.0, 1.0 - view.step / num_steps) if num_steps else 1.0
-    return share * _cross_entropy(view.real.class_logits, view.batch.labels)
+    surprise = optax.softmax_cross_entropy_with_integer_labels(view.real.class_logits, view.batch.labels)
+    return share * jnp.mean(-jnp.expm1(-power * surprise) / power if power else surprise)
 
 
 def classification_fake(view: View) -> jax.Array:

@@ -40,6 +40,23 @@ def test_propagated_labels_count_less_and_less(num_steps, step, share):
     assert value == pytest.approx(share * float(whole), rel=1e-5)
 
 
+@pytest.mark.parametrize("power", [0.3, 1.0])
+def test_propagated_labels_by_the_generalized_cross_entropy(power):
+    """By its formula; its slope is the cross-entropy's times p^q: it lets go of labels that D is sure are wrong."""
+    v = view()
+    p = scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1)[np.arange(6), v.batch.labels]
+    value = class_terms.propagated_label(v, power=power)
+    assert value == pytest.approx(((1 - p**power) / power).mean(), rel=1e-5)
+
+    def slopes(power):
+        loss = lambda logits: class_terms.propagated_label(  # noqa: E731
+            v._replace(real=v.real._replace(class_logits=logits)), power=power
+        )
+        return np.asarray(jax.grad(loss)(v.real.class_logits))
+
+    np.testing.assert_allclose(slopes(power), p[:, None] ** power * slopes(0.0), rtol=1e-4, atol=1e-7)
+
+
 def test_entropy_by_scipy():
     v = view()
     expected = scipy.stats.entropy(scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1), axis=1)

@@ -132,6 +132,8 @@ def test_mistakes_on_the_command_line(spec, words, message):
         ({"g_batch": "onw"}, "g_batch='onw' is unknown; did you mean own"),
         ({"class_target": "avrage"}, "did you mean average"),
         ({"propagated_label_steps": 10}, "nothing fades; give --config.d_loss.propagated_label a weight"),
+        ({"propagated_label_power": 1.5}, "propagated_label_power=1.5: must be from 0 to 1"),
+        ({"propagated_label_power": 0.5}, "no labels are propagated; give --config.d_loss.propagated_label a weight"),
         ({"propagated_label_steps": -1}, "propagated_label_steps=-1: must be 0 or more"),
         (
             {"d_loss.propagated_label": 1.0, "discriminator.head": "class", "discriminator.conditioning": "none"},

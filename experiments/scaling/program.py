@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from gan_jax import build, mesh, states, steps
+from gan_jax import build, build_networks, mesh, states, steps
 from gan_jax import config as configs
 from gan_jax.types import Batch
 
@@ -73,7 +73,7 @@ def describe(spec: str, share: int, num_devices: int) -> dict:
         sum(4 * leaf.size for leaf in jax.tree.leaves(player.params))
         for player in (state.discriminator, state.generator)
     )
-    looks = 1 if build.one_look(config.discriminator) else 2
+    looks = 1 if build_networks.one_look(config.discriminator) else 2
     return {
         "config": spec,
         "devices": num_devices,
