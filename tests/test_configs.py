@@ -139,7 +139,10 @@ def test_mistakes_on_the_command_line(spec, words, message):
             {"d_loss.propagated_label": 1.0, "discriminator.head": "class", "discriminator.conditioning": "none"},
             "d_loss.propagated_label: every image has a label of its own; set --config.data.num_labels=100",
         ),
-        ({"class_target": "average"}, "nothing is held to it; give --config.d_loss.noise_consistency or"),
+        (
+            {"class_target": "average"},
+            "nothing is held to it; give --config.d_loss.interpolation or --config.d_loss.noise",
+        ),
         (
             {"class_target": "average", "discriminator.head": "class", "d_loss.noise_consistency": 1.0},
             "set --config.discriminator.average_decay=0.999",
