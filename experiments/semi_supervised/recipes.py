@@ -111,6 +111,11 @@ _CHANGES = {
             "a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps",
             _PROPAGATED,
         ),
+        "long_propagated_sure": (
+            "a second moment in G that lasts 100 updates, propagated labels over the first 3,000 steps, and the "
+            "averaged D's classes of 0.6 and more as labels from step 12,000 on",
+            _PROPAGATED | _SURE | {"pseudo_label_threshold": 0.6, "ramp_up_start": 12_000, "ramp_up_steps": 1_000},
+        ),
         "long_propagated_interpolation": (
             "a second moment in G that lasts 100 updates, propagated labels over the first 3,000 steps, and "
             "interpolation consistency with the averaged D from step 6,000 on",
@@ -219,10 +224,6 @@ RECIPES = _BASES | {
     for base, changed in _CHANGES.items()
     for name, (words, changes) in changed.items()
 }
-# Errors of 10,000 test images, mean and standard deviation over so many draws of the labels: arXiv 1606.03498, table 1.
-PUBLISHED_DRAWS = 10
-PUBLISHED = {20: (1677, 452), 50: (221, 136), 100: (93, 6.5), 200: (90, 4.2)}
-PUBLISHED_ENSEMBLES = {20: (1134, 445), 50: (142, 96), 100: (86, 5.6), 200: (81, 4.3)}
 NUM_VALIDATION = 1000  # training images held out for choosing
 
 
