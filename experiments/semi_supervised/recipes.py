@@ -111,11 +111,6 @@ _CHANGES = {
             "a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps",
             _PROPAGATED,
         ),
-        "long_propagated_sure": (
-            "a second moment in G that lasts 100 updates, propagated labels over the first 3,000 steps, and the "
-            "averaged D's classes of 0.6 and more as labels from step 12,000 on",
-            _PROPAGATED | _SURE | {"pseudo_label_threshold": 0.6, "ramp_up_start": 12_000, "ramp_up_steps": 1_000},
-        ),
         "long_propagated_interpolation": (
             "a second moment in G that lasts 100 updates, propagated labels over the first 3,000 steps, and "
             "interpolation consistency with the averaged D from step 6,000 on",
