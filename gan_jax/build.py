@@ -91,9 +91,8 @@ def _augmentations(section: ConfigDict, consistency: bool) -> dict[str, Callable
 
 def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: int, total_steps: int) -> Gan:
     """The GAN that a config describes, for images [H, W, C] of `num_classes` classes."""
-    build_losses.check_labels(config)
-    rates = schedules(config, total_steps)
     d_loss, g_loss = build_losses.losses(config)
+    rates = schedules(config, total_steps)
     draw = priors.make_prior(**config.prior)
     return make_gan(
         generator=build_networks.generator(

@@ -16,11 +16,12 @@ from gan_jax.objectives import OBJECTIVES
 from gan_jax.types import View
 from gan_jax.weighted_sum import RampUp, weighted_sum
 
-# Knobs that count steps: the terms whose weights change with them, and what is said where there is none of these.
-_TIMED = {
+# Knobs of some terms: which, and what is said where none of these has a weight.
+_OF_TERMS = {
     "ramp_up_start": (class_terms.RAMPED_TERMS, "nothing grows"),
     "ramp_up_steps": (class_terms.RAMPED_TERMS, "nothing grows"),
     "propagated_label_steps": (("propagated_label",), "nothing fades"),
+    "propagated_label_power": (("propagated_label",), "no labels are propagated"),
 }
 
 # The real images that G's update sees: those of D's last update, or others.
@@ -33,6 +34,7 @@ _LEAST_PROBE_OF_HALF = 0.5
 
 def losses(config: ConfigDict) -> tuple[Callable, Callable]:
     """The loss of each player: weighted parts, plus what D says of both kinds of image."""
+    _check_labels(config)
     objective = choose(OBJECTIVES, config.objective, "objective")
     choose(_G_BATCHES, config.g_batch, "g_batch")
     if not objective.uses_targets:
@@ -95,11 +97,9 @@ def _check_terms(config: ConfigDict) -> None:
             raise UserError(f"{knob}={config[knob]}: must be more than 0")
     if not 0 <= config.propagated_label_power <= 1:
         raise UserError(f"propagated_label_power={config.propagated_label_power}: must be from 0 to 1")
-    if config.propagated_label_power:
-        _require_weight(config, ("propagated_label",), "propagated_label_power: no labels are propagated")
     if not 0 < config.pseudo_label_threshold < 1:
         raise UserError(f"pseudo_label_threshold={config.pseudo_label_threshold}: must be between 0 and 1")
-    for knob, (names, idle) in _TIMED.items():
+    for knob, (names, idle) in _OF_TERMS.items():
         if config[knob] < 0:
             raise UserError(f"{knob}={config[knob]}: must be 0 or more")
         if config[knob]:
@@ -128,7 +128,7 @@ def _check_terms(config: ConfigDict) -> None:
                 )
 
 
-def check_labels(config: ConfigDict) -> None:
+def _check_labels(config: ConfigDict) -> None:
     """With few labels a discriminator must not be shown every image's label."""
     section = config.discriminator
     seen = section.conditioning != "none" or section.head == "projection" or section.norm in norms.CONDITIONAL_NORMS

@@ -1,4 +1,4 @@
-"""What is made once and kept between runs, as arrays in .npz files: prepared data, classifiers, neighbours."""
+"""What is made once and kept between runs, as arrays in .npz files: prepared data, labels, classifiers, neighbours."""
 
 import os
 import pathlib
@@ -10,14 +10,13 @@ from gan_jax.errors import DataUnavailable
 from gan_jax.files import whole
 
 
-def default_data_dir() -> pathlib.Path:
-    """The user's cache folder: $XDG_CACHE_HOME/gan_jax, ~/.cache/gan_jax where that is not set."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "gan_jax"
-
-
 def folder(data_dir: str = "") -> pathlib.Path:
-    """Where everything is kept: the folder that --data_dir names, "" for the default."""
-    return pathlib.Path(data_dir).expanduser() if data_dir else default_data_dir()
+    """Where everything is kept: the folder that --data_dir names; "" for the user's cache folder.
+
+    That is $XDG_CACHE_HOME/gan_jax, ~/.cache/gan_jax where the variable is not set.
+    """
+    users = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "gan_jax"
+    return pathlib.Path(data_dir or users).expanduser()
 
 
 def read(path: pathlib.Path, what: str) -> dict[str, np.ndarray]:

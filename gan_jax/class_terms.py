@@ -142,7 +142,7 @@ def interpolation(view: View, *, target: str = "own") -> jax.Array:
 
     q = mixed(jax.nn.softmax(jax.lax.stop_gradient(_held_to(view, target))), share[:, :, 0, 0])
     log_p = jax.nn.log_softmax(view.critic(mixed(images, share), labels).class_logits)
-    return jnp.mean(jnp.sum(jax.scipy.special.xlogy(q, q) - q * log_p, axis=-1))
+    return jnp.mean(optax.losses.kl_divergence(log_p, q))
 
 
 TERMS = {

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import compile_cache
+from gan_jax import cache, compile_cache
 from gan_jax import config as configs
-from gan_jax.cache import default_data_dir
 from gan_jax.errors import DiskFull, Interrupted, UserError
 from gan_jax.files import abandon, cannot_be_reached, disk_is_full
 
@@ -59,7 +58,7 @@ def execute(main: Callable[[], None]) -> None:
     # What goes wrong in a save arrives as an exception; Orbax's threads and tasks would each tell it once more.
     for noisy in ("absl", "asyncio", "orbax"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    compile_cache.enable(default_data_dir())
+    compile_cache.enable(cache.folder())
     # In training interrupts.py answers these.
     usual = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -25,7 +25,7 @@ _UNREACHED = -1
 _TINY = np.finfo(np.float64).tiny
 
 
-def _nearest(images: np.ndarray, num_neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(images: np.ndarray, num_neighbours: int) -> tuple[np.ndarray, np.ndarray]:
     """(squared distances, indices) [N, num_neighbours] of each image's nearest others, nearest first."""
     points = np.asarray(images, np.float64).reshape(len(images), -1) / 255
     number = min(num_neighbours, len(points) - 1)
@@ -41,28 +41,8 @@ def _nearest(images: np.ndarray, num_neighbours: int) -> tuple[np.ndarray, np.nd
     return np.concatenate(squares), np.concatenate(indices)
 
 
-def neighbour_graph(images: np.ndarray, num_neighbours: int = NUM_NEIGHBOURS) -> scipy.sparse.csr_array:
-    """S [N, N] of uint8 images [N, H, W, C]. 59,000 images of 28 x 28 take a minute or two on two cores."""
-    return _graph(*_nearest(images, num_neighbours))
-
-
-def cached_neighbour_graph(images: np.ndarray, data_dir: str = "") -> scipy.sparse.csr_array:
-    """The same, whose neighbours are found once for these images and then kept in the cache folder `data_dir`."""
-    images = np.ascontiguousarray(images)
-    digest = hashlib.sha256(f"{images.shape}{images.dtype}{NUM_NEIGHBOURS}".encode() + images.data).hexdigest()[:8]
-    path, what = cache.folder(data_dir) / "neighbours" / f"{digest}.npz", "cached neighbours"
-    if not path.is_file():
-        squares, indices = _nearest(images, NUM_NEIGHBOURS)
-        cache.write(path, {"squares": squares.astype(np.float32), "indices": indices.astype(np.int32)})
-    arrays = cache.read(path, what)
-    try:
-        return _graph(arrays["squares"].astype(np.float64), arrays["indices"])
-    except Exception as error:
-        raise cache.damaged(path, what, error) from error
-
-
-def _graph(squares: np.ndarray, indices: np.ndarray) -> scipy.sparse.csr_array:
-    """S from what `_nearest` has found."""
+def weighted_graph(squares: np.ndarray, indices: np.ndarray) -> scipy.sparse.csr_array:
+    """S from what `nearest` has found."""
     count, number = indices.shape
     scale = np.sqrt(np.maximum(squares[:, -1], _TINY))  # copies of an image are 0 apart
     near = np.exp(-squares / (scale[:, None] * scale[indices]))
@@ -71,6 +51,24 @@ def _graph(squares: np.ndarray, indices: np.ndarray) -> scipy.sparse.csr_array:
     weights = weights.maximum(weights.T)
     root = scipy.sparse.diags_array(1 / np.sqrt(np.maximum(weights.sum(axis=1), _TINY)))  # 0: copies alone are near
     return scipy.sparse.csr_array(root @ weights @ root)
+
+
+def neighbour_graph(images: np.ndarray, data_dir: str = "") -> scipy.sparse.csr_array:
+    """S [N, N] of uint8 images [N, H, W, C], whose neighbours are found once and then kept in the cache folder.
+
+    59,000 images of 28 x 28 take a minute or two on two cores the first time.
+    """
+    images = np.ascontiguousarray(images)
+    digest = hashlib.sha256(f"{images.shape}{images.dtype}{NUM_NEIGHBOURS}".encode() + images.data).hexdigest()[:8]
+    path, what = cache.folder(data_dir) / "neighbours" / f"{digest}.npz", "cached neighbours"
+    if not path.is_file():
+        squares, indices = nearest(images, NUM_NEIGHBOURS)
+        cache.write(path, {"squares": squares.astype(np.float32), "indices": indices.astype(np.int32)})
+    arrays = cache.read(path, what)
+    try:
+        return weighted_graph(arrays["squares"].astype(np.float64), arrays["indices"])
+    except Exception as error:
+        raise cache.damaged(path, what, error) from error
 
 
 def propagate(graph: scipy.sparse.csr_array, chosen: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:

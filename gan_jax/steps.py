@@ -47,7 +47,7 @@ def label_graph(config: ConfigDict, dataset: Dataset, data_dir: str = "") -> csr
     """
     if not config.d_loss.propagated_label:
         return None
-    return propagation.cached_neighbour_graph(dataset.train.images, data_dir)
+    return propagation.neighbour_graph(dataset.train.images, data_dir)
 
 
 def training_data(config: ConfigDict, dataset: Dataset, graph: csr_array | None = None) -> Batch:

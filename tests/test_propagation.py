@@ -15,6 +15,11 @@ RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 3, 3, 1)).astype(np.uint8)
 
 
+def graph_of(images, number=propagation.NUM_NEIGHBOURS):
+    """The graph without a cache."""
+    return propagation.weighted_graph(*propagation.nearest(images, number))
+
+
 def dense_graph(images, number):
     """The same by the definition, an image at a time."""
     points = images.reshape(len(images), -1) / 255.0
@@ -30,13 +35,13 @@ def dense_graph(images, number):
 
 
 def test_the_graph_is_the_published_one():
-    graph = propagation.neighbour_graph(IMAGES, 4)
+    graph = graph_of(IMAGES, 4)
     np.testing.assert_allclose(graph.toarray(), dense_graph(IMAGES, 4), atol=1e-5)
     assert (graph.diagonal() == 0).all()
 
 
 def test_classes_solve_the_published_equation():
-    graph = propagation.neighbour_graph(IMAGES, 4)
+    graph = graph_of(IMAGES, 4)
     chosen, labels = np.array([3, 11, 20]), np.array([0, 3, 1])
     start = np.zeros((40, 4))
     start[chosen, labels] = 1
@@ -50,33 +55,33 @@ def test_classes_solve_the_published_equation():
 def test_what_cannot_be_reached_has_no_class():
     # Two heaps so far apart, and so few neighbours, that nothing ties them together.
     images = np.repeat(np.array([0, 255], np.uint8), 5).reshape(10, 1, 1, 1)
-    graph = propagation.neighbour_graph(images, 2)
+    graph = graph_of(images, 2)
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([1]), np.array([1]), 2), [1] * 5 + [-1] * 5)
 
 
 @pytest.mark.parametrize("size", [2, 3, 12])
 def test_copies_and_few_images_leave_the_graph_finite(size):
-    graph = propagation.neighbour_graph(np.zeros((size, 2, 2, 1), np.uint8))
+    graph = graph_of(np.zeros((size, 2, 2, 1), np.uint8))
     assert np.isfinite(graph.toarray()).all()
     assert (graph.diagonal() == 0).all()
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2), np.ones(size))
 
 
 def test_neighbours_are_found_once_and_damage_is_named(tmp_path, monkeypatch):
-    plain = propagation.neighbour_graph(IMAGES)
-    first = propagation.cached_neighbour_graph(IMAGES, str(tmp_path))
+    plain = graph_of(IMAGES)
+    first = propagation.neighbour_graph(IMAGES, str(tmp_path))
     np.testing.assert_allclose(first.toarray(), plain.toarray(), rtol=1e-6)
-    find, asked = propagation._nearest, []
-    monkeypatch.setattr(propagation, "_nearest", lambda *words: asked.append(words) or find(*words))
-    np.testing.assert_array_equal(propagation.cached_neighbour_graph(IMAGES, str(tmp_path)).toarray(), first.toarray())
+    find, asked = propagation.nearest, []
+    monkeypatch.setattr(propagation, "nearest", lambda *words: asked.append(words) or find(*words))
+    np.testing.assert_array_equal(propagation.neighbour_graph(IMAGES, str(tmp_path)).toarray(), first.toarray())
     assert not asked
-    propagation.cached_neighbour_graph(255 - IMAGES, str(tmp_path))
+    propagation.neighbour_graph(255 - IMAGES, str(tmp_path))
     assert len(asked) == 1, "other images have other neighbours"
     for damage in (lambda path: path.write_bytes(path.read_bytes()[:50]), lambda path: np.savez(path, other=1)):
         for path in (tmp_path / "neighbours").iterdir():
             damage(path)
         with pytest.raises(DataUnavailable, match=r"cached neighbours .*\.npz is damaged .*; delete it and run again"):
-            propagation.cached_neighbour_graph(IMAGES, str(tmp_path))
+            propagation.neighbour_graph(IMAGES, str(tmp_path))
 
 
 def test_only_what_is_left_to_train_asks_for_neighbours(config, tmp_path, monkeypatch):
@@ -89,7 +94,7 @@ def test_only_what_is_left_to_train_asks_for_neighbours(config, tmp_path, monkey
         train.train(wrong, str(tmp_path / "run"), str(tmp_path))
     assert not (tmp_path / "run").exists(), "a refusal leaves nothing"
     train.train(config, str(tmp_path / "run"), str(tmp_path))
-    monkeypatch.setattr(propagation, "_nearest", None)
+    monkeypatch.setattr(propagation, "nearest", None)
     (tmp_path / "neighbours").rename(tmp_path / "gone")
     train.train(config, str(tmp_path / "run"), str(tmp_path))
 
@@ -97,7 +102,7 @@ def test_only_what_is_left_to_train_asks_for_neighbours(config, tmp_path, monkey
 def test_an_image_that_is_near_to_copies_alone_is_not_reached():
     images = np.zeros((13, 2, 2, 1), np.uint8)
     images[12] = 9
-    graph = propagation.neighbour_graph(images, 3)
+    graph = graph_of(images, 3)
     assert np.isfinite(graph.toarray()).all()
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2)[12], -1)
 

@@ -8,31 +8,29 @@ import pathlib
 
 import numpy as np
 
+from gan_jax import cache
 from gan_jax.data.example import image_and_label
 from gan_jax.data.stored import Files, open_records, readable
 from gan_jax.errors import DataUnavailable
-from gan_jax.files import whole
 
 _RECORDS_AT_ONCE, _LONG = 1024, 1 << 30
 
 
-def labels_and_digest(files: Files, cache: pathlib.Path) -> tuple[np.ndarray, str]:
+def labels_and_digest(files: Files, folder: pathlib.Path) -> tuple[np.ndarray, str]:
     """(labels int32 [N], sha256 of every image, as it is stored, and label) of a split.
 
-    Every record is read once; what was found lies in `cache` under a name made of the files' paths, sizes and times of
+    Every record is read once; what was found lies in `folder` under a name made of the files' paths, sizes and times of
     change, so that a file that is changed is read again. DataUnavailable names a file that is missing or damaged.
     """
     key = hashlib.sha256(json.dumps(_stamps(files)).encode()).hexdigest()[:16]
-    path = cache / f"{files.folder.parent.name}-{key}.npz"
+    path = folder / f"{files.folder.parent.name}-{key}.npz"
     if path.is_file():
         with readable(path, "delete it"), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return arrays["labels"], str(arrays["digest"])
     labels, digest = _scan(files)
     if labels.min() < 0:
         raise DataUnavailable(f"{files.folder} holds images without a label")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with whole(path) as partial:
-        np.savez(partial, labels=labels, digest=digest)
+    cache.write(path, {"labels": labels, "digest": digest})
     return labels, digest
 
 
