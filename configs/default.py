@@ -165,6 +165,7 @@ def _d_loss() -> ConfigDict:
             "class_balance": 0.0,  # distance of their frequencies from equal ones
             "propagated_label": 0.0,  # with few labels: class logits of real images, and what near labelled images say
             "noise_consistency": 0.0,  # squared difference of these classes' probabilities under two draws of D's noise
+            "codistillation": 0.0,  # their divergence from the mean of the run's networks, when a call of steps began
             "interpolation": 0.0,  # their divergence, between two images, from the mixture of those that both have
             "pseudo_label": 0.0,  # cross-entropy with the class that a second look is sure of
             "virtual_adversarial": 0.0,  # their divergence under the worst small change of the image
@@ -267,8 +268,9 @@ def get_config() -> ConfigDict:
     config.discriminator = _discriminator()
     config.d_loss = _d_loss()
     config.g_loss = _g_loss()
-    # When D's entropy, class_balance, interpolation, noise_consistency, pseudo_label and virtual_adversarial come in:
-    # not before this training step, and then growing to their weights over so many; 0: whole at once
+    # When D's class_balance, codistillation, entropy, interpolation, noise_consistency, pseudo_label and
+    # virtual_adversarial come in: not before this training step, and then growing to their weights over so many; 0:
+    # whole at once
     config.ramp_up_start = 0
     config.ramp_up_steps = 0
     # Training steps over which d_loss.propagated_label falls to 0 in a straight line; 0: it stays

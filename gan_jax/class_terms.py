@@ -145,11 +145,22 @@ def interpolation(view: View, *, target: str = "own") -> jax.Array:
     return jnp.mean(optax.losses.kl_divergence(log_p, q))
 
 
+def codistillation(view: View) -> jax.Array:
+    """Mean over real images of KL(q || p(y | x)), q the mean classes of networks that learn side by side.
+
+    q is the run's networks' with the same labelled images, as they were when the call of several steps began, without
+    noise (codistillation.py; arXiv 1804.03235, section 2, with the network itself in the mean). A discriminator term.
+    """
+    log_p = jax.nn.log_softmax(view.real.class_logits)
+    return jnp.mean(optax.losses.kl_divergence(log_p, view.batch.taught))
+
+
 TERMS = {
     "class_balance": class_balance,
     "classification": classification,
     "classification_as_fake": classification_as_fake,
     "classification_fake": classification_fake,
+    "codistillation": codistillation,
     "entropy": entropy,
     "interpolation": interpolation,
     "noise_consistency": noise_consistency,
@@ -159,7 +170,15 @@ TERMS = {
 }
 
 # Terms about what D says of images without a label, which is wrong at first.
-RAMPED_TERMS = ("class_balance", "entropy", "interpolation", "noise_consistency", "pseudo_label", "virtual_adversarial")
+RAMPED_TERMS = (
+    "class_balance",
+    "codistillation",
+    "entropy",
+    "interpolation",
+    "noise_consistency",
+    "pseudo_label",
+    "virtual_adversarial",
+)
 # Those that hold D's classes of an image to those of a second look, and whose look that is.
 HELD_TERMS = ("interpolation", "noise_consistency", "pseudo_label", "virtual_adversarial")
 CLASS_TARGETS = ("own", "average")

@@ -1,6 +1,7 @@
 """Several independent seeds through the same compiled steps: in turn, or together in one program.
 
-Both give each seed what it gets when it is trained alone, to rounding; on one device or on many.
+Both give each seed what it gets when it is trained alone, to rounding; on one device or on many. Where networks teach
+each other (codistillation.py), none is trained alone, and both give them the same.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import steps
+from gan_jax.codistillation import Lessons
 from gan_jax.feed import make_feeds
 from gan_jax.mesh import ONE_DEVICE, ManyDevices, OneDevice
 from gan_jax.types import Batch, Gan, GanState
@@ -43,13 +45,15 @@ class InTurn:
         self._feeds = make_feeds(configs, data, place)
         self._call = steps.compile_steps(gan, configs[0].steps_per_call, place=place)
         self._states, self._keys = [place.whole(state) for state in states], place.whole(list(keys))
+        self._lessons = Lessons(gan, configs) if configs[0].d_loss.codistillation else None
         self._place = place
 
     def advance(self, step: int, count: int, live: Sequence[int]) -> Any:
         """`count` steps from `step` on of the seeds in `live` (by position) -> their metrics, still on the device."""
-        metrics = {}
-        for i in live:
-            data, indices = self._feeds[i](step, count)
+        metrics, calls = {}, ((i, *self._feeds[i](step, count)) for i in live)
+        if self._lessons:
+            calls = self._lessons.in_turn(self._states, list(calls), live)
+        for i, data, indices in calls:
             self._states[i], metrics[i] = self._call(self._states[i], data, indices, count, self._keys[i])
         return self._place.here(metrics)
 
@@ -103,6 +107,7 @@ class Together:
         self._data = others._replace(images=images)
         axes = Batch(None, own, None if own is None else Batch(0, 0))
         self._call = steps.compile_steps(gan, configs[0].steps_per_call, axes, place)
+        self._lessons = Lessons(gan, configs, axes) if configs[0].d_loss.codistillation else None
         self._orders = [steps.Order(config, batch) for config, batch in zip(configs, data, strict=True)]
         self._states, self._keys = (place.by_seed(_stack_on_device(list(them))) for them in (states, keys))
         self._place = place
@@ -110,6 +115,8 @@ class Together:
     def advance(self, step: int, count: int, live: Sequence[int]) -> Any:
         """The same as InTurn's."""
         indices = self._place.by_example(_stack([order(step, count) for order in self._orders]), seeds=True)
+        if self._lessons:
+            indices = self._lessons.together(self._states, self._data, indices, live)
         self._states, metrics = self._call(self._states, self._data, indices, count, self._keys)
         return list(live), self._place.here(metrics)
 

@@ -202,7 +202,7 @@ class _Game:
         labelled = batch.labelled
         if labelled:
             labelled = labelled._replace(images=self.augment_real(labelled_key, labelled.images))
-        return Batch(self.augment_real(images_key, batch.images), batch.labels, labelled)
+        return batch._replace(images=self.augment_real(images_key, batch.images), labelled=labelled)
 
     @jax.named_scope("d_update")
     def _d_update(self, state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:

@@ -18,15 +18,17 @@ from gan_jax.types import Batch, Gan, GanState
 
 
 class Indices(NamedTuple):
-    """Which images each step reads, int32 [steps, d_steps, B]: of all, and of the labelled (None without).
+    """What each step reads: images by their numbers, int32 [steps, d_steps, B], of all and of the labelled (or None).
 
     images: None where the data are the call's own batches [steps, d_steps, B, ...], one step after the other.
     of_g: of all again, [steps, 1, B], where G's update has real images of its own.
+    taught: class probabilities [steps, d_steps, B, K] that D learns of them, where networks teach each other.
     """
 
     images: np.ndarray | None
     labelled: np.ndarray | None
     of_g: np.ndarray | None = None
+    taught: jax.Array | None = None
 
 
 def check_labels(config: ConfigDict, dataset: Dataset) -> None:
@@ -50,6 +52,12 @@ def label_graph(config: ConfigDict, dataset: Dataset, data_dir: str = "") -> csr
     return propagation.neighbour_graph(dataset.train.images, data_dir)
 
 
+def label_draw(config: ConfigDict) -> int:
+    """Which draw of the labelled images a seed has."""
+    draws = config.data.label_draws
+    return config.seed % draws if draws else config.seed
+
+
 def training_data(config: ConfigDict, dataset: Dataset, graph: csr_array | None = None) -> Batch:
     """The training split as uint8 images and labels, with `data.num_labels` of them set apart as labelled.
 
@@ -57,11 +65,11 @@ def training_data(config: ConfigDict, dataset: Dataset, graph: csr_array | None 
     labelled image can be reached by random ones. Nothing downstream can learn from the true ones.
     """
     images, labels = dataset.train
-    number, draws = config.data.num_labels, config.data.label_draws
+    number = config.data.num_labels
     check_labels(config, dataset)
     if not number:
         return Batch(images, labels)
-    rng = np.random.default_rng([config.seed % draws if draws else config.seed, number])
+    rng = np.random.default_rng([label_draw(config), number])
     chosen = balanced(labels, number, rng)
     known = Batch(images[chosen], labels[chosen])
     others = rng.integers(0, dataset.num_classes, len(labels)).astype(np.int32)
@@ -104,7 +112,8 @@ def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
     labelled = take(data.labelled, indices.labelled[step]) if data.labelled else None
     of_g = None if indices.of_g is None else take(data, indices.of_g[step])
     batches = take(data, step if indices.images is None else indices.images[step])
-    return batches._replace(labelled=labelled, of_g=of_g)
+    taught = None if indices.taught is None else spread(indices.taught[step], 1)
+    return batches._replace(labelled=labelled, of_g=of_g, taught=taught)
 
 
 def _for_seeds(call: Callable, data_axes: Batch, axis_name: str | None) -> Callable:

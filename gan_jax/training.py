@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, compiler, diagnosis, hosts, mesh, seeds, steps, workdir
+from gan_jax import build, codistillation, compiler, diagnosis, hosts, mesh, seeds, steps, workdir
 from gan_jax.data.dataset import Dataset
 from gan_jax.engine import InTurn, Together, choose_engine
 from gan_jax.errors import UserError
@@ -40,6 +40,7 @@ class Training:
         self.gan = build.build(config, dataset.image_shape, dataset.num_classes, total)
         everyone = seeds.members(config, folder)
         steps.check_labels(config, dataset)
+        codistillation.check(config, [own for own, _ in everyone])
         if hosts.leads():
             folder.start(config)
             held.enter_context(folder.locked())

@@ -12,12 +12,14 @@ class Batch(NamedTuple):
     labelled: in semi-supervised training, the examples whose labels may be learned from; the labels beside `images`
     are then what near images with a label say, for the term `propagated_label`, or drawn at random and say nothing.
     of_g: what G's update compares its images with, where that is not what D's last update has seen.
+    taught: float [B, K], the classes that the run's networks together give `images`, for the term `codistillation`.
     """
 
     images: jax.Array
     labels: jax.Array
     labelled: Optional["Batch"] = None
     of_g: Optional["Batch"] = None
+    taught: jax.Array | None = None
 
 
 class Critique(NamedTuple):

@@ -57,6 +57,16 @@ def test_propagated_labels_by_the_generalized_cross_entropy(power):
     np.testing.assert_allclose(slopes(power), p[:, None] ** power * slopes(0.0), rtol=1e-4, atol=1e-7)
 
 
+def test_codistillation_by_scipy():
+    v = view()
+    logits = np.asarray(v.real.class_logits, np.float64)
+    taught = scipy.special.softmax(np.random.default_rng(0).normal(size=logits.shape), axis=1)
+    taught[0] = np.eye(logits.shape[1])[1]  # as sure as can be
+    value = class_terms.codistillation(v._replace(batch=v.batch._replace(taught=jnp.asarray(taught))))
+    expected = scipy.special.rel_entr(taught, scipy.special.softmax(logits, axis=1)).sum(axis=1).mean()
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
 def test_entropy_by_scipy():
     v = view()
     expected = scipy.stats.entropy(scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1), axis=1)

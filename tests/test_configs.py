@@ -31,6 +31,9 @@ def shapes_of_a_step(config, shape=(28, 28, 1)):
     state = jax.eval_shape(lambda: states.init_state(gan, config, shape))
     sizes = (config.d_steps, config.batch_size)
     batches = Batch(jax.ShapeDtypeStruct((*sizes, *shape), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.int32))
+    if config.d_loss.codistillation:
+        classes = 10 + (config.discriminator.head == "auxiliary_fake")
+        batches = batches._replace(taught=jax.ShapeDtypeStruct((*sizes, classes), jnp.float32))
     after, metrics = jax.eval_shape(gan.step, state, batches, jax.random.key(0))
     assert jax.tree.structure(after) == jax.tree.structure(state)
     images = jax.eval_shape(gan.sample, state, jax.random.key(0), jax.ShapeDtypeStruct((7,), jnp.int32))

@@ -127,6 +127,18 @@ def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
     assert not np.array_equal(labelled(0), labelled(1))
 
 
+def test_networks_of_a_draw_teach_each_other_in_one_run(task):
+    shared = task.shared | {"ramp_up_start": 2}
+    task = task._replace(names=("long_codistilled",), at_once=4, shared=shared)
+    plan.check(task)
+    (folder,) = waiting = plan.groups(task)
+    plan.write_configs(task, waiting, 50)
+    run_group(task, folder)
+    (table,) = results.write(task, train.load_data(task.config(*task.cells[0]), ""))
+    assert [record["draw"] for record in table["seeds"]] == [0, 1, 0, 1]
+    assert list(table["ensembles"]) == ["0", "1"]
+
+
 def test_seeds_at_once_leave_the_same_records(task):
     together = task._replace(at_once=2, members=1)
     waiting = plan.groups(together)
@@ -265,6 +277,7 @@ def test_a_change_alone_has_a_page(tmp_path):
         (["--score_every=-1"], "--score_every=-1: must be at least 0"),
         (["--jobs=0"], "--jobs=0: must be at least 1"),
         (["--dtype=bf16"], "--dtype.*bfloat16"),
+        (["--recipes=long_codistilled", "--seeds=3"], "teach each other, in one run; set --members=2 --at_once=6"),
     ],
 )
 def test_wrong_words(monkeypatch, words, message):

@@ -121,7 +121,7 @@ EVERYTHING = [
     *("discriminator.average_decay=0.9", "d_loss.classification=1", "d_loss.classification_fake=0.5"),
     *("d_loss.classification_as_fake=0.5", "d_loss.consistency=1", "d_loss.historical_averaging=0.001"),
     *("d_loss.entropy=0.1", "d_loss.noise_consistency=0.1", "d_loss.pseudo_label=0.1", "g_loss.pull_away=0.1"),
-    "d_loss.interpolation=0.1",
+    *("d_loss.interpolation=0.1", "d_loss.codistillation=0.1"),
     *("g_loss.classification_fake=1", "g_loss.feature_matching=1", "g_loss.historical_averaging=0.001"),
     *("objective=relativistic_average", "targets.real=0.9", "targets.soft=0.1", "targets.flip_rate=0.05"),
     *("prior.name=multivariate_normal", "prior.covariance=ar1", "prior.features=16", "d_steps=2"),

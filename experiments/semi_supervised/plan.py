@@ -59,8 +59,14 @@ def check(task: Task) -> None:
     if task.epochs < 0 or min(task.labels) < 0:
         raise UserError("--epochs and --labels: must be at least 0")
     configs.choose(DTYPES, task.dtype, "--dtype")
+    members = max(task.members, 2)
     for name, num_labels in task.cells:
-        task.config(name, num_labels)
+        teach = task.config(name, num_labels).d_loss.codistillation
+        if teach and (task.members < 2 or task.at_once < task.draws * members):
+            raise UserError(
+                f"--recipes={name}: the networks of a draw teach each other, in one run; "
+                f"set --members={members} --at_once={task.draws * members}"
+            )
 
 
 def groups(task: Task) -> dict[str, list[int]]:

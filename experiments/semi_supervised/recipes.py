@@ -71,6 +71,8 @@ _INTERPOLATION = {
     "ramp_up_start": 6000,
     "ramp_up_steps": 1000,
 }
+# A draw's networks learn the mean of their classes, from where each knows most of them.
+_CODISTILLED = {"d_loss.codistillation": 0.3, "ramp_up_start": 12_000}
 # Of the 59,000 steps of short, from where D knows most classes, and from where its rates begin to fall.
 _THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
 _HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
@@ -110,6 +112,11 @@ _CHANGES = {
         "long_propagated": (
             "a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps",
             _PROPAGATED,
+        ),
+        "long_codistilled": (
+            "a second moment in G that lasts 100 updates, propagated labels over the first 3,000 steps, and from step "
+            "12,000 on the mean classes of a draw's networks in D",
+            _PROPAGATED | _CODISTILLED,
         ),
         "long_propagated_interpolation": (
             "a second moment in G that lasts 100 updates, propagated labels over the first 3,000 steps, and "
