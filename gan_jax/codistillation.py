@@ -51,8 +51,8 @@ class Lessons:
     def __init__(self, gan: Gan, configs: Sequence[ConfigDict], axes: Batch | None = None):
         """axes: those of the data of several seeds in one program, as in steps.compile_steps."""
         self._peers = _peers(configs)
-        self._one = compiler.jit(_lesson(gan))
-        self._all = compiler.jit(self._for_seeds(jax.vmap(_lesson(gan), in_axes=(0, 0, axes, 0)))) if axes else None
+        lesson = _lesson(gan)
+        self._lesson = compiler.jit(self._for_seeds(jax.vmap(lesson, in_axes=(0, 0, axes, 0))) if axes else lesson)
 
     def _for_seeds(self, lesson: Callable) -> Callable:
         columns = np.maximum(self._peers, 0).T
@@ -73,12 +73,12 @@ class Lessons:
         weights, found = self._weights(live), []
         for i, data, indices in calls:
             peers = [states[max(j, 0)] for j in self._peers[i]]
-            found.append((i, data, indices._replace(taught=self._one(weights[i], peers, data, indices))))
+            found.append((i, data, indices._replace(taught=self._lesson(weights[i], peers, data, indices))))
         return found
 
     def together(self, states: GanState, data: Batch, indices: steps.Indices, live: Sequence[int]) -> steps.Indices:
         """The same of all seeds in one program: arrays [seeds, ...]."""
-        return indices._replace(taught=self._all(self._weights(live), states, data, indices))
+        return indices._replace(taught=self._lesson(self._weights(live), states, data, indices))
 
 
 def _lesson(gan: Gan) -> Callable:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from gan_jax import cli, features, train
+from gan_jax import cli, features, train, training
 from gan_jax import config as configs
 from gan_jax.data import sources
 from gan_jax.evaluation import inception, inception_weights
@@ -119,6 +119,23 @@ def quick_classifier(monkeypatch):
     """Scores by a network that is trained in a moment."""
     recipe = Recipe(widths=(4, 8, 8), num_features=8, num_steps=5, batch_size=4)
     monkeypatch.setattr(features, "Recipe", lambda: recipe)
+
+
+def train_killed_between_saves(config, path, monkeypatch):
+    """Trains seeds 3 and 4, killed when 3 has saved step 6 and 4 has not, and then by the same command to the end."""
+    save = training.Run.save
+
+    def dies(self, state):
+        if self.step == 6 and self.config.seed == 4:
+            raise KeyboardInterrupt
+        save(self, state)
+
+    monkeypatch.setattr(training.Run, "save", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(config, str(path))
+    monkeypatch.undo()
+    jax.clear_caches()
+    train.train(config, str(path))
 
 
 TIMING = ("steps_per_second", "validation_seconds")

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import scipy
 
-from gan_jax import build, codistillation, engine, states, steps, train, training
+from gan_jax import build, codistillation, engine, states, steps, train
 from gan_jax import config as configs
 from gan_jax.data.dataset import to_float
 from gan_jax.errors import UserError
-from tests.conftest import arrays, rows
+from tests.conftest import arrays, rows, train_killed_between_saves
 from tests.test_steps import dataset
 
 # TensorFlow's own imports warn about things that are not ours.
@@ -94,19 +94,7 @@ def test_it_changes_what_is_learned_and_brings_networks_closer(pair, tmp_path):
 
 def test_a_resumed_run_is_taught_what_the_uninterrupted_one_was(pair, tmp_path, monkeypatch):
     train.train(pair, str(tmp_path / "whole"))
-    save = training.Run.save
-
-    def dies(self, state):
-        if self.step == 6 and self.config.seed == 4:
-            raise KeyboardInterrupt
-        save(self, state)
-
-    monkeypatch.setattr(training.Run, "save", dies)
-    with pytest.raises(KeyboardInterrupt):
-        train.train(pair, str(tmp_path / "broken"))
-    monkeypatch.undo()
-    jax.clear_caches()
-    train.train(pair, str(tmp_path / "broken"))
+    train_killed_between_saves(pair, tmp_path / "broken", monkeypatch)
     for seed in ("seed-3", "seed-4"):
         whole, broken = tmp_path / "whole" / seed, tmp_path / "broken" / seed
         assert rows(whole) == rows(broken)

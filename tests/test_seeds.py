@@ -2,7 +2,6 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 
@@ -10,7 +9,7 @@ from gan_jax import config as configs
 from gan_jax import engine, evaluate, main, sample, seeds, train, training
 from gan_jax.errors import TrainingFailed, UserError
 from gan_jax.trained import load
-from tests.conftest import arrays, rows, run
+from tests.conftest import arrays, rows, run, train_killed_between_saves
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -60,19 +59,7 @@ def test_together_equals_the_single_run_to_rounding(many, tmp_path, monkeypatch,
 def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(many, tmp_path, monkeypatch):
     """Killed when one seed has saved step 6 and the other has not: both go on from step 3."""
     train.train(many, str(tmp_path / "whole"))
-    save = training.Run.save
-
-    def dies(self, state):
-        if self.step == 6 and self.config.seed == 4:
-            raise KeyboardInterrupt
-        save(self, state)
-
-    monkeypatch.setattr(training.Run, "save", dies)
-    with pytest.raises(KeyboardInterrupt):
-        train.train(many, str(tmp_path / "broken"))
-    monkeypatch.undo()
-    jax.clear_caches()
-    train.train(many, str(tmp_path / "broken"))
+    train_killed_between_saves(many, tmp_path / "broken", monkeypatch)
     for seed in ("seed-3", "seed-4"):
         assert rows(tmp_path / "whole" / seed) == rows(tmp_path / "broken" / seed)
 
