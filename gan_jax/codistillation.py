@@ -4,8 +4,10 @@ Before a call of several steps every image that a network will read in it goes t
 networks with the same labelled images, as they are now and without noise; the mean of their class probabilities is what
 the network is taught in that call. So the teachers are at most `steps_per_call` steps old, and what is taught depends
 on the networks' states at the beginning of the call alone: a resumed run is taught what the uninterrupted one was.
+Until `ramp_up_start` the term is 0, and nothing is computed for it.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
@@ -50,16 +52,18 @@ class Lessons:
 
     def __init__(self, gan: Gan, configs: Sequence[ConfigDict], axes: Batch | None = None):
         """axes: those of the data of several seeds in one program, as in steps.compile_steps."""
-        self._peers = _peers(configs)
+        self._peers, self._start = _peers(configs), configs[0].ramp_up_start
         lesson = _lesson(gan)
-        self._lesson = compiler.jit(self._for_seeds(jax.vmap(lesson, in_axes=(0, 0, axes, 0))) if axes else lesson)
+        self._lesson = compiler.jit(
+            self._for_seeds(jax.vmap(lesson, in_axes=(None, 0, 0, axes, 0))) if axes else lesson
+        )
 
     def _for_seeds(self, lesson: Callable) -> Callable:
         columns = np.maximum(self._peers, 0).T
 
-        def together(weights, states, data, indices):
+        def together(due, weights, states, data, indices):
             peers = [jax.tree.map(lambda leaf, own=own: leaf[own], states) for own in columns]
-            return lesson(weights, peers, data, indices)
+            return lesson(due, weights, peers, data, indices)
 
         return together
 
@@ -68,28 +72,33 @@ class Lessons:
         counted = np.isin(self._peers, live)
         return (counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)).astype(np.float32)
 
-    def in_turn(self, states: Sequence[GanState], calls: list, live: Sequence[int]) -> list:
-        """calls: (position, data, indices) of each seed in `live`; the same with what each is taught."""
-        weights, found = self._weights(live), []
+    def in_turn(self, end: int, states: Sequence[GanState], calls: list, live: Sequence[int]) -> list:
+        """calls: (position, data, indices) of each seed in `live`; the same with what each is taught.
+
+        end: the step after the last one of these calls.
+        """
+        due, weights, found = end > self._start, self._weights(live), []
         for i, data, indices in calls:
             peers = [states[max(j, 0)] for j in self._peers[i]]
-            found.append((i, data, indices._replace(taught=self._lesson(weights[i], peers, data, indices))))
+            found.append((i, data, indices._replace(taught=self._lesson(due, weights[i], peers, data, indices))))
         return found
 
-    def together(self, states: GanState, data: Batch, indices: steps.Indices, live: Sequence[int]) -> steps.Indices:
+    def together(
+        self, end: int, states: GanState, data: Batch, indices: steps.Indices, live: Sequence[int]
+    ) -> steps.Indices:
         """The same of all seeds in one program: arrays [seeds, ...]."""
-        return indices._replace(taught=self._lesson(self._weights(live), states, data, indices))
+        return indices._replace(taught=self._lesson(end > self._start, self._weights(live), states, data, indices))
 
 
 def _lesson(gan: Gan) -> Callable:
-    """(weights [k], k states, data, indices) -> weighted mean of their class probabilities [steps, d_steps, B, K]."""
+    """(due, weights [k], k states, data, indices) -> mean of their class probabilities [steps, d_steps, B, K], or 0."""
 
     def probabilities(state: GanState, batches: Batch) -> jax.Array:
         now = state._replace(discriminator=state.discriminator._replace(average={}))
         critiques = jax.vmap(lambda images, labels: gan.judge(now, images, labels))(batches.images, batches.labels)
         return jax.nn.softmax(critiques.class_logits)
 
-    def lesson(weights, states, data, indices):
+    def lesson(due, weights, states, data, indices):
         def of_step(step):
             batches = steps.gather(data, indices, step)
             # A network that has ended may say NaN, of which no share is 0.
@@ -99,6 +108,8 @@ def _lesson(gan: Gan) -> Callable:
             )
 
         num_steps = len(data.images if indices.images is None else indices.images)
-        return jax.lax.map(of_step, jnp.arange(num_steps))
+        taught = functools.partial(jax.lax.map, of_step, jnp.arange(num_steps))
+        shape = jax.eval_shape(taught)
+        return jax.lax.cond(due, taught, lambda: jnp.zeros(shape.shape, shape.dtype))
 
     return lesson

@@ -52,7 +52,7 @@ class InTurn:
         """`count` steps from `step` on of the seeds in `live` (by position) -> their metrics, still on the device."""
         metrics, calls = {}, ((i, *self._feeds[i](step, count)) for i in live)
         if self._lessons:
-            calls = self._lessons.in_turn(self._states, list(calls), live)
+            calls = self._lessons.in_turn(step + count, self._states, list(calls), live)
         for i, data, indices in calls:
             self._states[i], metrics[i] = self._call(self._states[i], data, indices, count, self._keys[i])
         return self._place.here(metrics)
@@ -116,7 +116,7 @@ class Together:
         """The same as InTurn's."""
         indices = self._place.by_example(_stack([order(step, count) for order in self._orders]), seeds=True)
         if self._lessons:
-            indices = self._lessons.together(self._states, self._data, indices, live)
+            indices = self._lessons.together(step + count, self._states, self._data, indices, live)
         self._states, metrics = self._call(self._states, self._data, indices, count, self._keys)
         return list(live), self._place.here(metrics)
 

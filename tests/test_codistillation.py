@@ -57,7 +57,7 @@ def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair,
     # One that has diverged says NaN.
     begun = [state if i in live else jax.tree.map(lambda leaf: leaf * np.nan, state) for i, state in enumerate(begun)]
     calls = [(i, data[i], steps.Order(own[i], data[i])(0, 2)) for i in live]
-    taught = codistillation.Lessons(gan, own).in_turn(begun, calls, live)
+    taught = codistillation.Lessons(gan, own).in_turn(2, begun, calls, live)
     for (i, batch, indices), (_, _, lesson) in zip(calls, taught, strict=True):
         read = batch.images[indices.images[1, 0]]
         peers = [j for j in (i, (i + 2) % 4) if j in live]
@@ -68,8 +68,20 @@ def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair,
         np.testing.assert_array_equal(of_step.taught, lesson.taught[1])
 
 
+def test_nothing_is_taught_until_the_term_comes_in(pair):
+    configs.override(pair, {"ramp_up_start": 2, "steps_per_call": 2})
+    own = members(pair, 2)
+    gan, data, begun, _ = started(engine.InTurn, own)
+    lessons = codistillation.Lessons(gan, own)
+    for end, sums in ((2, 0.0), (3, 1.0)):
+        calls = [(i, data[i], steps.Order(own[i], data[i])(end - 2, 2)) for i in (0, 1)]
+        for _, _, indices in lessons.in_turn(end, begun, calls, [0, 1]):
+            np.testing.assert_allclose(indices.taught.sum(axis=-1), sums, rtol=1e-5)
+
+
 def test_together_equals_in_turn_to_rounding(pair):
-    configs.override(pair, {"g_optimizer.name": "momentum", "d_optimizer.name": "momentum", "steps_per_call": 3})
+    changes = {"g_optimizer.name": "momentum", "d_optimizer.name": "momentum", "steps_per_call": 3, "ramp_up_start": 3}
+    configs.override(pair, changes)
     own, found = members(pair, 3), []
     for kind in (engine.InTurn, engine.Together):
         *_, run = started(kind, own)

@@ -177,6 +177,9 @@ _CHANGES = {
             _NARROW | _THIRD,
         ),
     },
+    "light": {
+        "light_codistilled": ("the mean classes of a draw's networks in D from step 12,000 on", _CODISTILLED),
+    },
     "quick": {
         "entropy": ("conditional entropy in D", {"d_loss.entropy": 0.1}),
         "balance": ("classes of equal size in D", {"d_loss.class_balance": 1.0}),
