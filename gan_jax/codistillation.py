@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import compiler, steps
 from gan_jax.errors import UserError
+from gan_jax.gan import unaveraged
 from gan_jax.types import Batch, Gan, GanState
 
 _NOBODY = -1
@@ -94,8 +95,8 @@ def _lesson(gan: Gan) -> Callable:
     """(due, weights [k], k states, data, indices) -> mean of their class probabilities [steps, d_steps, B, K], or 0."""
 
     def probabilities(state: GanState, batches: Batch) -> jax.Array:
-        now = state._replace(discriminator=state.discriminator._replace(average={}))
-        critiques = jax.vmap(lambda images, labels: gan.judge(now, images, labels))(batches.images, batches.labels)
+        judge = functools.partial(gan.judge, unaveraged(state))
+        critiques = jax.vmap(judge)(batches.images, batches.labels)
         return jax.nn.softmax(critiques.class_logits)
 
     def lesson(due, weights, states, data, indices):

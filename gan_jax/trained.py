@@ -10,7 +10,7 @@ from gan_jax import build, build_networks, compiler, states, workdir
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.drawing import classify, draw
 from gan_jax.errors import UserError
-from gan_jax.gan import in_use
+from gan_jax.gan import in_use, unaveraged
 from gan_jax.records import read_metrics
 from gan_jax.types import Gan, GanState
 from gan_jax.validation import KEPT, best_step
@@ -46,14 +46,14 @@ class Trained(NamedTuple):
 
     def draw(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:
         """uint8 [N, H, W, C], one image for each label; from the averaged generator where one is kept, unless `raw`."""
-        state = self.state
-        if raw:
-            state = state._replace(generator=state.generator._replace(average={}))
-        return draw(compiler.jit(self.gan.sample), state, labels, seed)
+        return draw(compiler.jit(self.gan.sample), self._state(raw), labels, seed)
 
-    def class_log_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """The discriminator's own log p(class | image) of images uint8 [N, H, W, C]: float [N, K]."""
-        return classify(compiler.jit(self.gan.judge), self.state, images, self.num_classes)
+    def class_log_probabilities(self, images: np.ndarray, *, raw: bool = False) -> np.ndarray:
+        """log p(class | image) of images uint8 [N, H, W, C]: float [N, K]; from the averaged discriminator alike."""
+        return classify(compiler.jit(self.gan.judge), self._state(raw), images, self.num_classes)
+
+    def _state(self, raw: bool) -> GanState:
+        return unaveraged(self.state) if raw else self.state
 
 
 def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkpoints, int]:

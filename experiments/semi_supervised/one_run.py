@@ -53,9 +53,9 @@ def probabilities_of(cell: pathlib.Path, seed: int) -> np.ndarray:
         return arrays["probabilities"].astype(np.float32)
 
 
-def _errors(trained: Trained, split: Split) -> tuple[int, np.ndarray]:
-    """(wrong classes, probabilities [N, K]) of a split."""
-    log_p = trained.class_log_probabilities(split.images)
+def _errors(trained: Trained, split: Split, *, raw: bool = False) -> tuple[int, np.ndarray]:
+    """(wrong classes, probabilities [N, K]) of a split, by the averaged discriminator unless `raw`."""
+    log_p = trained.class_log_probabilities(split.images, raw=raw)
     return int(np.sum(log_p.argmax(axis=1) != split.labels)), np.exp(log_p)
 
 
@@ -79,12 +79,6 @@ def draw_mistakes(path: pathlib.Path, probabilities: np.ndarray, split: Split) -
         pictures.write_png(path, pictures.grid(split.images[shown[:_MOST_SHOWN]], _COLUMNS))
 
 
-def _raw(trained: Trained) -> Trained:
-    """The discriminator without its average."""
-    state = trained.state
-    return trained._replace(state=state._replace(discriminator=state.discriminator._replace(average={})))
-
-
 def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     """Scores a seed, once, after its training; the test images and the training images' true labels decide nothing."""
     run, config, rows = trained.run, trained.config, read_metrics(trained.folder.metrics)
@@ -104,7 +98,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
         "seconds": run["seconds"],
         "test_errors": test_errors,
         "confusions": confusions(probabilities, dataset.test.labels),
-        "test_errors_raw": _errors(_raw(trained), dataset.test)[0],
+        "test_errors_raw": _errors(trained, dataset.test, raw=True)[0],
         "num_test": len(dataset.test.labels),
         "validation_errors": validation_errors,
         "num_validation": len(dataset.validation.labels),
