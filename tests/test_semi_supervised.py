@@ -163,6 +163,22 @@ def test_groups_are_consecutive_seeds_without_a_record(task):
     assert list(plan.groups(task._replace(at_once=3)).values()) == [[0], [2, 3]]
 
 
+def test_a_group_goes_on_after_a_kill_between_two_records(task):
+    """Network 2 has left no record: its group is scored again, and nothing trains."""
+    task = task._replace(names=("long_codistilled",), at_once=4)
+    (folder,) = waiting = plan.groups(task)
+    plan.write_configs(task, waiting, 50)
+    run_group(task, folder)
+    cell = task.workdir / "long_codistilled/labels-4"
+    before = one_run.record_of(cell, 2)
+    (cell / "seed-002.json").unlink()
+    assert plan.groups(task._replace(at_once=1)) == {folder: [0, 1, 2, 3]}
+    run_group(task, folder)
+    assert one_run.record_of(cell, 2) == before, "its seconds among it"
+    (cell / "seed-002.json").unlink()
+    assert list(plan.groups(task._replace(members=1, draws=3))) == ["long_codistilled/labels-4/seed-002"], "other draws"
+
+
 def test_every_recipe_is_a_config_that_builds():
     from gan_jax import build
 

@@ -70,16 +70,43 @@ def check(task: Task) -> None:
 
 
 def groups(task: Task) -> dict[str, list[int]]:
-    """Folder -> its seeds, of every group of seeds that have left no record."""
+    """Folder -> its seeds, of every group with seeds that have left no record.
+
+    A group that has begun goes on as it is, so that a kill while its records are written costs no training.
+    """
     found = {}
     for name, num_labels in task.cells:
         cell = task.folder(name, num_labels)
-        everyone = [seed for seed in task.seeds() if one_run.record_of(task.workdir / cell, seed) is None]
-        for first in range(0, len(everyone), task.at_once):
+        rest = [seed for seed in task.seeds() if one_run.record_of(task.workdir / cell, seed) is None]
+        for group in _begun(task, name, num_labels):
+            if not set(group).isdisjoint(rest):
+                found[f"{cell}/{_spelled(group)}"] = group
+                rest = [seed for seed in rest if seed not in group]
+        for first in range(0, len(rest), task.at_once):
             # Seeds that follow each other are one program; where there is a gap a new group begins.
-            for group in _consecutive(everyone[first : first + task.at_once]):
+            for group in _consecutive(rest[first : first + task.at_once]):
                 found[f"{cell}/{_spelled(group)}"] = group
     return found
+
+
+def _begun(task: Task, name: str, num_labels: int) -> list[list[int]]:
+    """The groups of a cell that have been trained, or in part, as this task would train them."""
+    found = []
+    for path in sorted((task.workdir / task.folder(name, num_labels)).glob("seed*/config.json")):
+        text = path.read_text()
+        begun = configs.from_json(text)
+        group = list(range(begun.seed, begun.seed + begun.num_seeds))
+        same = text == configs.to_json(_config(task, name, num_labels, group))
+        if same and set(group) <= set(task.seeds()):
+            found.append(group)
+    return found
+
+
+def _config(task: Task, name: str, num_labels: int, group: list[int]) -> ConfigDict:
+    """What a group trains."""
+    config = task.config(name, num_labels)
+    config.seed, config.num_seeds = group[0], len(group)
+    return config
 
 
 def write_configs(task: Task, waiting: dict[str, list[int]], num_images: int) -> dict[str, int]:
@@ -88,8 +115,7 @@ def write_configs(task: Task, waiting: dict[str, list[int]], num_images: int) ->
     for name, num_labels in task.cells:
         for folder, group in waiting.items():
             if folder.startswith(f"{task.folder(name, num_labels)}/"):
-                config = task.config(name, num_labels)
-                config.seed, config.num_seeds = group[0], len(group)
+                config = _config(task, name, num_labels, group)
                 (task.workdir / folder).mkdir(parents=True, exist_ok=True)
                 write_text(task.workdir / folder / "config.json", configs.to_json(config))
                 steps[folder] = build.num_steps(config, num_images)
