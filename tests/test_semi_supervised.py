@@ -159,7 +159,7 @@ def test_seeds_at_once_leave_the_same_records(task):
 def test_groups_are_consecutive_seeds_without_a_record(task):
     cell = task.workdir / "quick/labels-4"
     cell.mkdir(parents=True)
-    files.write_sealed(cell / "seed-001.json", {})
+    files.write_sealed(cell / "seed-001.json", {"draw": 1})
     assert list(plan.groups(task._replace(at_once=3)).values()) == [[0], [2, 3]]
 
 
@@ -177,6 +177,8 @@ def test_a_group_goes_on_after_a_kill_between_two_records(task):
     assert one_run.record_of(cell, 2) == before, "its seconds among it"
     (cell / "seed-002.json").unlink()
     assert list(plan.groups(task._replace(members=1, draws=3))) == ["long_codistilled/labels-4/seed-002"], "other draws"
+    with pytest.raises(UserError, match="seed 1 a network of draw 0, and in .* of draw 1; choose another --workdir"):
+        plan.groups(task._replace(draws=1, members=2))
 
 
 def test_every_recipe_is_a_config_that_builds():

@@ -77,7 +77,7 @@ def groups(task: Task) -> dict[str, list[int]]:
     found = {}
     for name, num_labels in task.cells:
         cell = task.folder(name, num_labels)
-        rest = [seed for seed in task.seeds() if one_run.record_of(task.workdir / cell, seed) is None]
+        rest = [seed for seed in task.seeds() if not _has_record(task, cell, seed)]
         for group in _begun(task, name, num_labels):
             if not set(group).isdisjoint(rest):
                 found[f"{cell}/{_spelled(group)}"] = group
@@ -87,6 +87,17 @@ def groups(task: Task) -> dict[str, list[int]]:
             for group in _consecutive(rest[first : first + task.at_once]):
                 found[f"{cell}/{_spelled(group)}"] = group
     return found
+
+
+def _has_record(task: Task, cell: str, seed: int) -> bool:
+    """UserError where the record is of other labelled images than this task has for the seed."""
+    record = one_run.record_of(task.workdir / cell, seed)
+    if record and record["draw"] != seed % task.draws:
+        raise UserError(
+            f"--seeds={task.draws} makes seed {seed} a network of draw {seed % task.draws}, and in "
+            f"{task.workdir / cell} it is one of draw {record['draw']}; choose another --workdir"
+        )
+    return record is not None
 
 
 def _begun(task: Task, name: str, num_labels: int) -> list[list[int]]:
