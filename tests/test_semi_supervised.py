@@ -175,10 +175,18 @@ def test_a_group_goes_on_after_a_kill_between_two_records(task):
     assert plan.groups(task._replace(at_once=1)) == {folder: [0, 1, 2, 3]}
     run_group(task, folder)
     assert one_run.record_of(cell, 2) == before, "its seconds among it"
-    (cell / "seed-002.json").unlink()
-    assert list(plan.groups(task._replace(members=1, draws=3))) == ["long_codistilled/labels-4/seed-002"], "other draws"
+    with pytest.raises(UserError, match="without those that are missing; choose another --workdir"):
+        plan.groups(task._replace(members=3))
     with pytest.raises(UserError, match="seed 1 a network of draw 0, and in .* of draw 1; choose another --workdir"):
         plan.groups(task._replace(draws=1, members=2))
+
+
+def test_what_has_begun_goes_on_and_the_rest_is_grouped_anew(task):
+    first = task._replace(at_once=2, members=1)
+    plan.write_configs(first, plan.groups(first), 50)
+    assert list(plan.groups(task._replace(at_once=4)).values()) == [[0, 1], [2, 3]]
+    another = task.shared | {"batch_size": 4}
+    assert list(plan.groups(task._replace(at_once=4, shared=another)).values()) == [[0, 1, 2, 3]]
 
 
 def test_every_recipe_is_a_config_that_builds():

@@ -61,12 +61,16 @@ def check(task: Task) -> None:
     configs.choose(DTYPES, task.dtype, "--dtype")
     members = max(task.members, 2)
     for name, num_labels in task.cells:
-        teach = task.config(name, num_labels).d_loss.codistillation
-        if teach and (task.members < 2 or task.at_once < task.draws * members):
+        if _teach(task, name, num_labels) and (task.members < 2 or task.at_once < task.draws * members):
             raise UserError(
                 f"--recipes={name}: the networks of a draw teach each other, in one run; "
                 f"set --members={members} --at_once={task.draws * members}"
             )
+
+
+def _teach(task: Task, name: str, num_labels: int) -> bool:
+    """Whether the networks of a draw teach each other, so that all of them are one group."""
+    return bool(task.config(name, num_labels).d_loss.codistillation)
 
 
 def groups(task: Task) -> dict[str, list[int]]:
@@ -82,6 +86,11 @@ def groups(task: Task) -> dict[str, list[int]]:
             if not set(group).isdisjoint(rest):
                 found[f"{cell}/{_spelled(group)}"] = group
                 rest = [seed for seed in rest if seed not in group]
+        if _teach(task, name, num_labels) and 0 < len(rest) < len(task.seeds()):
+            raise UserError(
+                f"--recipes={name}: in {task.workdir / cell} other networks of these draws have taught each other "
+                "without those that are missing; choose another --workdir"
+            )
         for first in range(0, len(rest), task.at_once):
             # Seeds that follow each other are one program; where there is a gap a new group begins.
             for group in _consecutive(rest[first : first + task.at_once]):
