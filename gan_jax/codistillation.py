@@ -17,7 +17,6 @@ from ml_collections import ConfigDict
 
 from gan_jax import compiler, steps
 from gan_jax.errors import UserError
-from gan_jax.gan import unaveraged
 from gan_jax.types import Batch, Gan, GanState
 
 _NOBODY = -1
@@ -95,7 +94,7 @@ def _lesson(gan: Gan) -> Callable:
     """(due, weights [k], k states, data, indices) -> mean of their class probabilities [steps, d_steps, B, K], or 0."""
 
     def probabilities(state: GanState, batches: Batch) -> jax.Array:
-        judge = functools.partial(gan.judge, unaveraged(state))
+        judge = functools.partial(gan.judge, state.unaveraged())
         critiques = jax.vmap(judge)(batches.images, batches.labels)
         return jax.nn.softmax(critiques.class_logits)
 

@@ -78,13 +78,6 @@ def in_use(player: Player) -> dict:
     return {"params": current["params"], **current["stats"]}
 
 
-def unaveraged(state: GanState) -> GanState:
-    """The state without moving averages: what is inferred from it is of the players' own parameters and statistics."""
-    return state._replace(
-        generator=state.generator._replace(average={}), discriminator=state.discriminator._replace(average={})
-    )
-
-
 def _unchanged(key: jax.Array, images: jax.Array) -> jax.Array:
     return images
 

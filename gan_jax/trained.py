@@ -10,7 +10,7 @@ from gan_jax import build, build_networks, compiler, states, workdir
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.drawing import classify, draw
 from gan_jax.errors import UserError
-from gan_jax.gan import in_use, unaveraged
+from gan_jax.gan import in_use
 from gan_jax.records import read_metrics
 from gan_jax.types import Gan, GanState
 from gan_jax.validation import KEPT, best_step
@@ -53,7 +53,7 @@ class Trained(NamedTuple):
         return classify(compiler.jit(self.gan.judge), self._state(raw), images, self.num_classes)
 
     def _state(self, raw: bool) -> GanState:
-        return unaveraged(self.state) if raw else self.state
+        return self.state.unaveraged() if raw else self.state
 
 
 def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkpoints, int]:

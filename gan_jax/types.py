@@ -88,6 +88,11 @@ class GanState(NamedTuple):
     generator: Player
     discriminator: Player
 
+    def unaveraged(self) -> "GanState":
+        """Without the moving averages: inference is then with the players' own parameters and statistics."""
+        generator, discriminator = (player._replace(average={}) for player in (self.generator, self.discriminator))
+        return self._replace(generator=generator, discriminator=discriminator)
+
 
 class Gan(NamedTuple):
     """A GAN as pure functions.
