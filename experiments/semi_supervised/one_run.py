@@ -11,7 +11,7 @@ import shutil
 
 import numpy as np
 
-from gan_jax import cli, pictures, seeds, train
+from gan_jax import cli, pictures, seeds, steps, train
 from gan_jax import config as configs
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.errors import TrainingFailed
@@ -92,7 +92,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     return {
         "status": run["status"],
         "seed": config.seed,
-        "draw": config.seed % config.data.label_draws,
+        "draw": steps.label_draw(config),
         "num_labels": config.data.num_labels,
         "epochs": trained.step / per_epoch,
         "seconds": run["seconds"],

@@ -100,10 +100,10 @@ def groups(task: Task) -> dict[str, list[int]]:
 
 def _has_record(task: Task, cell: str, seed: int) -> bool:
     """UserError where the record is of other labelled images than this task has for the seed."""
-    record = one_run.record_of(task.workdir / cell, seed)
-    if record and record["draw"] != seed % task.draws:
+    record, draw = one_run.record_of(task.workdir / cell, seed), seed % task.draws
+    if record and record["draw"] != draw:
         raise UserError(
-            f"--seeds={task.draws} makes seed {seed} a network of draw {seed % task.draws}, and in "
+            f"--seeds={task.draws} makes seed {seed} a network of draw {draw}, and in "
             f"{task.workdir / cell} it is one of draw {record['draw']}; choose another --workdir"
         )
     return record is not None
