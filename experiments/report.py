@@ -12,8 +12,9 @@ from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.document import Heading, Paragraph
 from experiments.reporting.results import Study, read
 from experiments.reporting.verdicts import judge
-from gan_jax import cli, files
-from gan_jax.errors import UserError
+from gan_jax import cli
+from gan_jax.system import files
+from gan_jax.system.errors import UserError
 
 TITLE = "Ablation studies: what one change does"
 RESULTS = "experiments/results/ablations"

@@ -14,10 +14,10 @@ import time
 
 from experiments.reporting import markdown
 from gan_jax import cli
-from gan_jax import config as configs
-from gan_jax.errors import UserError
-from gan_jax.files import read_table
-from gan_jax.workdir import Workdir
+from gan_jax.runs.workdir import Workdir
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import read_table
 
 # name -> (config, its overrides for a run of minutes on two cores). One seed, nothing tuned on these scores.
 SYSTEMS = {

@@ -8,7 +8,7 @@ import json
 import pathlib
 import sys
 
-from gan_jax import build, cli, files, workdir
+from gan_jax import build, cli
 from gan_jax.analysis.arithmetic import arithmetic
 from gan_jax.analysis.filters import filters
 from gan_jax.analysis.latent import class_interpolation, interpolation, truncation
@@ -17,11 +17,13 @@ from gan_jax.analysis.neighbours import neighbours
 from gan_jax.analysis.representation import representation
 from gan_jax.analysis.spectrum import spectrum
 from gan_jax.analysis.subject import NotApplicable, Subject
-from gan_jax.config import choose
-from gan_jax.errors import UserError
-from gan_jax.features import EXTRACTORS
-from gan_jax.run_data import scoring_data
-from gan_jax.trained import load
+from gan_jax.evaluation.features import EXTRACTORS
+from gan_jax.runs.dataset import scoring_data
+from gan_jax.runs.load import load
+from gan_jax.runs.provenance import provenance
+from gan_jax.system import files
+from gan_jax.system.config import choose
+from gan_jax.system.errors import UserError
 
 _LEAST = 50  # generated images: below, the groups that are compared hold one or two each
 
@@ -58,7 +60,7 @@ def _provenance(subject: Subject) -> dict:
         "conditional": subject.conditional,
         "seed": subject.seed,
         "num_images": subject.num_images,
-        **workdir.provenance(),
+        **provenance(),
     }
 
 

@@ -1,18 +1,22 @@
-"""From a config to a GAN: the only place, with build_networks.py and build_losses.py, where names become functions."""
+"""From a config to a GAN: here, in networks/build.py and in losses/build.py names become objects, nowhere else."""
 
 from collections.abc import Callable
 
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax import build_losses, build_networks, learning_rates, optimizers, priors, targets
-from gan_jax.augmentation import make_augmentation
-from gan_jax.config import RULE_KEYWORDS, leaves
-from gan_jax.errors import UserError
-from gan_jax.gan import make_gan
+from gan_jax.devices.mesh import spread
+from gan_jax.gan import optimizers, priors
+from gan_jax.gan.augmentation import make_augmentation
+from gan_jax.gan.schedules import make_schedule
+from gan_jax.gan.step import make_gan
+from gan_jax.gan.types import Gan
 from gan_jax.layers import norms
-from gan_jax.mesh import spread
-from gan_jax.types import Gan
+from gan_jax.losses import targets
+from gan_jax.losses.build import build_losses
+from gan_jax.networks.build import build_discriminator, build_generator, one_look
+from gan_jax.system.config import RULE_KEYWORDS, leaves
+from gan_jax.system.errors import UserError
 
 # What counts, by the least that it may be.
 _LEAST = {
@@ -45,7 +49,7 @@ def is_conditional(config: ConfigDict) -> bool:
 def schedules(config: ConfigDict, total_steps: int) -> dict[str, Callable[[int], float]]:
     """The learning rate of each player as a function of its own number of updates."""
     return {
-        prefix: learning_rates.make_schedule(
+        prefix: make_schedule(
             section.schedule,
             section.learning_rate,
             total_steps * updates,
@@ -91,16 +95,12 @@ def _augmentations(section: ConfigDict, consistency: bool) -> dict[str, Callable
 
 def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: int, total_steps: int) -> Gan:
     """The GAN that a config describes, for images [H, W, C] of `num_classes` classes."""
-    d_loss, g_loss = build_losses.losses(config)
+    d_loss, g_loss = build_losses(config)
     rates = schedules(config, total_steps)
     draw = priors.make_prior(**config.prior)
     return make_gan(
-        generator=build_networks.generator(
-            config.generator, image_shape, num_classes, config.init_batch_size, config.dtype
-        ),
-        discriminator=build_networks.discriminator(
-            config.discriminator, num_classes, config.init_batch_size, config.dtype
-        ),
+        generator=build_generator(config.generator, image_shape, num_classes, config.init_batch_size, config.dtype),
+        discriminator=build_discriminator(config.discriminator, num_classes, config.init_batch_size, config.dtype),
         # An unconditional generator sees nothing of the real batch that would say how its own is cut.
         prior=lambda key, size: spread(draw(key, size)),
         targets=targets.make_targets(**config.targets),
@@ -112,6 +112,6 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         g_average_decay=config.generator.average_decay,
         d_remembers=bool(config.d_loss.historical_averaging),
         g_remembers=bool(config.g_loss.historical_averaging),
-        one_look=build_networks.one_look(config.discriminator),
+        one_look=one_look(config.discriminator),
         **_augmentations(config.augmentation, bool(config.d_loss.consistency)),
     )

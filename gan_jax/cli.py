@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import cache, compile_cache
-from gan_jax import config as configs
-from gan_jax.errors import DiskFull, Interrupted, UserError
-from gan_jax.files import abandon, cannot_be_reached, disk_is_full
+from gan_jax.devices import compile_cache
+from gan_jax.system import cache
+from gan_jax.system import config as configs
+from gan_jax.system.errors import DiskFull, Interrupted, UserError
+from gan_jax.system.files import abandon, cannot_be_reached, disk_is_full
 
 
 def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:

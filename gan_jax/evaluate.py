@@ -13,18 +13,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import build, cli, files, seeds, workdir
-from gan_jax.config import choose
+from gan_jax import build, cli
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.drawing import balanced_labels
-from gan_jax.errors import UserError
-from gan_jax.evaluation.accuracy import accuracy
-from gan_jax.evaluation.scores import Score, Seen, by_class, scores
-from gan_jax.features import EXTRACTORS, cached_classifier, fresh_classifier
+from gan_jax.evaluation.features import EXTRACTORS, cached_classifier, fresh_classifier
+from gan_jax.evaluation.generate import balanced_labels
+from gan_jax.evaluation.metrics.accuracy import accuracy
+from gan_jax.evaluation.metrics.scores import Score, Seen, by_class, scores
+from gan_jax.evaluation.table import table
 from gan_jax.networks.heads import CLASS_HEADS
-from gan_jax.run_data import scoring_data
-from gan_jax.scoreboard import table
-from gan_jax.trained import CHECKPOINTS, load
+from gan_jax.runs import seeds, workdir
+from gan_jax.runs.dataset import scoring_data
+from gan_jax.runs.load import CHECKPOINTS, load
+from gan_jax.runs.provenance import provenance
+from gan_jax.system import files
+from gan_jax.system.config import choose
+from gan_jax.system.errors import UserError
 
 
 class Protocol(NamedTuple):
@@ -118,7 +121,7 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         "num_real": len(split.labels),
         "num_floor": len(chosen),
         "num_train": len(dataset.train.labels),
-        **workdir.provenance(),
+        **provenance(),
     }
     found = scores(**seen, all_train=all_train, conditional=conditional)
     if protocol.train_on_generated:

@@ -2,8 +2,9 @@
 
 import argparse
 
-from gan_jax import cli, workdir
-from gan_jax.errors import UserError
+from gan_jax import cli
+from gan_jax.runs import workdir
+from gan_jax.system.errors import UserError
 
 
 def main() -> None:
@@ -21,10 +22,11 @@ def main() -> None:
     _join(arguments)
 
     # Imported here, so that --help and mistakes answer at once.
-    from gan_jax import evaluate, train
+    from gan_jax import evaluate
+    from gan_jax.training import session
 
     path = arguments.workdir or workdir.default_path(arguments.config)
-    grid = train.train(config, path, arguments.data_dir)
+    grid = session.train(config, path, arguments.data_dir)
     if grid is None:  # Another process leads, and says the rest.
         return
     if config.eval.at_end:
@@ -44,7 +46,7 @@ def _join(arguments: argparse.Namespace) -> None:
     if any(given) and (arguments.distributed or not all(given)):
         raise UserError("give --coordinator, --num_processes and --process_id together, or --distributed alone")
     if any(given) or arguments.distributed:
-        from gan_jax import hosts
+        from gan_jax.devices import hosts
 
         hosts.join(**addresses if all(given) else {})
 

@@ -9,11 +9,12 @@ import pathlib
 
 import numpy as np
 
-from gan_jax import cli, pictures
-from gan_jax.drawing import balanced_labels
-from gan_jax.errors import UserError
-from gan_jax.files import whole, writing
-from gan_jax.trained import load
+from gan_jax import cli
+from gan_jax.evaluation.generate import balanced_labels
+from gan_jax.runs import pictures
+from gan_jax.runs.load import load
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import whole, writing
 
 
 def _labels(text: str, num_images: int, num_classes: int) -> np.ndarray:

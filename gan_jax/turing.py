@@ -15,14 +15,16 @@ import re
 import numpy as np
 from PIL import Image
 
-from gan_jax import build, cli, files, workdir
+from gan_jax import build, cli
 from gan_jax.data.dataset import Dataset, balanced
-from gan_jax.drawing import balanced_labels
-from gan_jax.errors import UserError
-from gan_jax.run_data import scoring_data
-from gan_jax.trained import Trained, load
+from gan_jax.evaluation.generate import balanced_labels
+from gan_jax.runs.dataset import scoring_data
+from gan_jax.runs.load import Trained, load
+from gan_jax.runs.provenance import provenance
+from gan_jax.system import files
+from gan_jax.system.errors import UserError
 
-_PARTS = pathlib.Path(__file__).parent / "turing_page"
+_PARTS = pathlib.Path(__file__).parent / "analysis" / "turing_page"
 
 
 def choose_images(trained: Trained, dataset: Dataset, num_images: int, seed: int) -> tuple[np.ndarray, list[str]]:
@@ -62,7 +64,7 @@ def describe(trained: Trained, dataset: Dataset, seed: int) -> dict:
         "split": "test",
         "seed": seed,
         "training_commit": trained.run.get("commit", "unknown"),
-        "commit": workdir.provenance()["commit"],
+        "commit": provenance()["commit"],
     }
 
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from gan_jax import cli, features, train, training
-from gan_jax import config as configs
+from gan_jax import cli
 from gan_jax.data import sources
-from gan_jax.evaluation import inception, inception_weights
+from gan_jax.evaluation import features, inception, inception_weights
 from gan_jax.evaluation.classifier import Recipe
-from gan_jax.records import read_metrics
-from gan_jax.trained import load
+from gan_jax.runs.load import load
+from gan_jax.runs.records import read_metrics
+from gan_jax.system import config as configs
+from gan_jax.training import loop, session
 
 # Many tests run the same small program: within one session it is compiled once, for all of pytest's workers.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -123,19 +124,19 @@ def quick_classifier(monkeypatch):
 
 def train_killed_between_saves(config, path, monkeypatch):
     """Trains seeds 3 and 4, killed when 3 has saved step 6 and 4 has not, and then by the same command to the end."""
-    save = training.Run.save
+    save = loop.Run.save
 
     def dies(self, state):
         if self.step == 6 and self.config.seed == 4:
             raise KeyboardInterrupt
         save(self, state)
 
-    monkeypatch.setattr(training.Run, "save", dies)
+    monkeypatch.setattr(loop.Run, "save", dies)
     with pytest.raises(KeyboardInterrupt):
-        train.train(config, str(path))
+        session.train(config, str(path))
     monkeypatch.undo()
     jax.clear_caches()
-    train.train(config, str(path))
+    session.train(config, str(path))
 
 
 TIMING = ("steps_per_second", "validation_seconds")
@@ -188,7 +189,7 @@ def copy_of_run(tmp_path_factory):
             # Under the name by which it is found only when it has ended: a training that failed is not taken for it.
             training = folder / "training"
             shutil.rmtree(training, ignore_errors=True)
-            train.train(config, str(training))
+            session.train(config, str(training))
             training.rename(original)
         shutil.copytree(original, path)
         return config

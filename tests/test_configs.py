@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from gan_jax import build, cli, states
-from gan_jax import config as configs
-from gan_jax.errors import UserError
-from gan_jax.types import Batch
+from gan_jax import build, cli
+from gan_jax.gan.types import Batch
+from gan_jax.runs import initial_state
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
 
 FILES = sorted(str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem not in ("default", "study"))
 
@@ -28,7 +29,7 @@ def shape_of(config):
 def shapes_of_a_step(config, shape=(28, 28, 1)):
     """One init and one step, in shapes only."""
     gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
-    state = jax.eval_shape(lambda: states.init_state(gan, config, shape))
+    state = jax.eval_shape(lambda: initial_state.init_state(gan, config, shape))
     sizes = (config.d_steps, config.batch_size)
     batches = Batch(jax.ShapeDtypeStruct((*sizes, *shape), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.int32))
     if config.d_loss.codistillation:

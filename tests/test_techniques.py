@@ -6,12 +6,14 @@ import re
 import jax
 import pytest
 
-from gan_jax import augmentation, class_terms, cli, learning_rates, objectives, optimizers, priors, terms
-from gan_jax import config as configs
-from gan_jax.errors import UserError
+from gan_jax import cli
+from gan_jax.gan import augmentation, optimizers, priors, schedules
 from gan_jax.layers import activations, conditioning, minibatch, norms, weights
+from gan_jax.losses import adversarial, penalties, semi_supervised
 from gan_jax.networks import heads
-from gan_jax.run import guard_of
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
+from gan_jax.training.recorder import guard_of
 from tests.test_configs import shape_of, shapes_of_a_step, specs
 
 ADAPTIVE = ("adam", "adamw", "adamax", "radam", "nadam", "lion")
@@ -40,7 +42,7 @@ def expected_refusal(config):
     players = (config.d_optimizer, config.g_optimizer)
     return (
         (tied and any(weight[t] for t in ("gradient_penalty", "dragan", "r1", "r2", "virtual_adversarial")))
-        or (any(weight[t] for t in class_terms.TERMS) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
+        or (any(weight[t] for t in semi_supervised.TERMS) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
         or (config.g_loss.classification_fake and d.head not in ("class", "auxiliary", "auxiliary_fake"))
         or (weight["classification_as_fake"] and d.head != "auxiliary_fake")
         or (config.objective in ("hinge", "wasserstein") and dict(config.targets) != PLAIN)
@@ -89,9 +91,9 @@ TABLES = {
     "norm": norms.NORMS,
     "weight": weights.WEIGHTS,
     "minibatch": minibatch.MINIBATCH,
-    "objective": objectives.OBJECTIVES,
+    "objective": adversarial.OBJECTIVES,
     "name": [*optimizers.RULES, *priors.PRIORS],
-    "schedule": learning_rates.SCHEDULES,
+    "schedule": schedules.SCHEDULES,
     "conditioning": conditioning.CONDITIONINGS,
     "head": heads.HEADS,
 }
@@ -102,7 +104,7 @@ def test_every_technique_has_a_row():
     for key, names in TABLES.items():
         for name in names:
             assert any(re.search(rf"(^|\.){key}={name}$", word) for word in words), f"no row for {key}={name}"
-    for term in terms.TERMS | class_terms.TERMS:
+    for term in penalties.TERMS | semi_supervised.TERMS:
         assert any(re.match(rf"[dg]_loss\.{term}=", word) for word in words), f"no row for the term {term}"
     text = pathlib.Path("docs/techniques.md").read_text()
     for name in (*augmentation.DATA, *augmentation.DIFFERENTIABLE):

@@ -8,18 +8,18 @@ import pathlib
 import time
 from collections import Counter
 
-from experiments import backends
 from experiments.ablations import one_run, plan, results
-from experiments.ablations.clock import written
 from experiments.ablations.presets import PRESETS
 from experiments.ablations.progress import Progress
-from experiments.pool import Backend, Child, run_all
+from experiments.jobs import backends
+from experiments.jobs.clock import written
+from experiments.jobs.pool import Backend, Child, run_all
 from gan_jax import cli
-from gan_jax import config as configs
-from gan_jax.errors import Interrupted, UserError
-from gan_jax.files import write_text
-from gan_jax.interrupts import Interrupts
-from gan_jax.workdir import Workdir
+from gan_jax.runs.workdir import Workdir
+from gan_jax.system import config as configs
+from gan_jax.system.errors import Interrupted, UserError
+from gan_jax.system.files import write_text
+from gan_jax.system.interrupts import Interrupts
 
 OUTPUT = "experiments/results/ablations"
 _QUICK = "QUICK preset: not for conclusions"

@@ -15,15 +15,17 @@ from collections.abc import Callable
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments.locks import acquire
-from gan_jax import cli, features, train
-from gan_jax import config as configs
-from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed
+from experiments.jobs.locks import acquire
+from gan_jax import cli
 from gan_jax.evaluate import Protocol, evaluate
-from gan_jax.files import read_sealed, write_sealed
-from gan_jax.records import read_metrics
-from gan_jax.trained import load
-from gan_jax.workdir import Workdir
+from gan_jax.evaluation import features
+from gan_jax.runs.load import load
+from gan_jax.runs.records import read_metrics
+from gan_jax.runs.workdir import Workdir
+from gan_jax.system import config as configs
+from gan_jax.system.errors import DataUnavailable, Interrupted, TrainingFailed
+from gan_jax.system.files import read_sealed, write_sealed
+from gan_jax.training import session
 
 ENDED = ("completed", "collapsed", "diverged")
 _POINTS = 100
@@ -77,7 +79,7 @@ def _train(config: ConfigDict, place: Workdir, data_dir: str) -> str:
     if before in ENDED and place.checkpoints.is_dir():
         return "" if before == "completed" else f"training {before} in an earlier process; log.txt says how"
     try:
-        train.train(config, str(place.path), data_dir)
+        session.train(config, str(place.path), data_dir)
     except TrainingFailed as failure:
         return str(failure)
     return ""
@@ -182,7 +184,7 @@ def main() -> None:
     config = configs.from_json((arguments.folder / "config.json").read_text())
     with acquire(arguments.folder.parent / ".classifier.lock", stopping=lambda: False):
         # Trained by the first process that comes here, and read by the others.
-        features.classifier(train.load_data(config, arguments.data_dir), arguments.data_dir)
+        features.classifier(session.load_data(config, arguments.data_dir), arguments.data_dir)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     work(arguments.folder, seeds, arguments.data_dir, arguments.keep_checkpoints, _stop_when_told)
 

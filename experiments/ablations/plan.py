@@ -10,8 +10,8 @@ from ml_collections import ConfigDict
 
 from configs import ablations
 from configs import study as studies
-from gan_jax import config as configs
-from gan_jax.errors import UserError
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
 
 STUDIES = tuple(sorted(path.stem for path in pathlib.Path(ablations.__file__).parent.glob("[!_]*.py")))
 SCORES = 10  # validation scores of a run

@@ -3,9 +3,9 @@
 import time
 
 from experiments.ablations import one_run
-from experiments.ablations.clock import Clock, model, written
 from experiments.ablations.plan import Arm
-from experiments.pool import Child
+from experiments.jobs.clock import Clock, model, written
+from experiments.jobs.pool import Child
 
 
 class Progress:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from experiments.ablations import one_run, plan
 from experiments.ablations.plan import Arm
-from gan_jax.errors import DataUnavailable, UserError
-from gan_jax.files import read_table, write_text
-from gan_jax.run_data import without_place
-from gan_jax.workdir import Workdir
+from gan_jax.runs.dataset import without_place
+from gan_jax.runs.workdir import Workdir
+from gan_jax.system.errors import DataUnavailable, UserError
+from gan_jax.system.files import read_table, write_text
 
 
 class Campaign(NamedTuple):

@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable
 
 from experiments.benchmarks import machine, works
-from gan_jax import cli, files, workdir
-from gan_jax.config import choose
-from gan_jax.errors import UserError
+from gan_jax import cli
+from gan_jax.runs.provenance import provenance
+from gan_jax.system import files
+from gan_jax.system.config import choose
+from gan_jax.system.errors import UserError
 
 _OTHERS = ("convolutions", "cold_start", "memory", "seeds")
 _COLD_STARTS, _SEED_ROUNDS = 3, 7
@@ -80,17 +82,17 @@ def run(names: list[str], output: pathlib.Path, rounds: int, warm_seconds: float
     """Measures the named parts and writes after each, beside what lies in `output` of the others."""
     old = output / "benchmark.json"
     result = {"works": {}, **(files.read_table(old, "remove it") if old.is_file() else {})}
-    provenance = {
-        **workdir.provenance(),
+    measured_on = {
+        **provenance(),
         "cpu_model": machine.cpu_model(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
         "torch": _torch_version(),
         "date": str(datetime.date.today()),
     }
-    device, began = "cpu" if provenance["device"]["platform"] == "cpu" else "gpu", time.monotonic()
-    if provenance["load_average"] > 0.5:
+    device, began = "cpu" if measured_on["device"]["platform"] == "cpu" else "gpu", time.monotonic()
+    if measured_on["load_average"] > 0.5:
         print(
-            f"load average {provenance['load_average']:.1f}: something else runs here, so expect slow and noisy numbers"
+            f"load average {measured_on['load_average']:.1f}: something else runs here, expect slow and noisy numbers"
         )
     others = _others(device)
     for index, name in enumerate(names):
@@ -98,12 +100,12 @@ def run(names: list[str], output: pathlib.Path, rounds: int, warm_seconds: float
         left = f", about {minutes / index * (len(names) - index):.0f} min left" if index else ""
         print(f"{name} ({index + 1} of {len(names)}, {minutes:.0f} min so far{left})", flush=True)
         if name in works.WORKS:
-            section = {**_measure_work(name, device, rounds, warm_seconds), "provenance": provenance}
+            section = {**_measure_work(name, device, rounds, warm_seconds), "provenance": measured_on}
             known = {**result["works"], name: section}
             # In the order of WORKS, whatever was measured first.
             result["works"] = {work: known[work] for work in works.WORKS if work in known}
         else:
-            result[name] = {**others[name](), "provenance": provenance}
+            result[name] = {**others[name](), "provenance": measured_on}
         _write(output, result)
     print(f"wrote {output / 'benchmark.md'}")
 

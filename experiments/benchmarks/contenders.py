@@ -9,7 +9,10 @@ import numpy as np
 
 from experiments.benchmarks import works
 from experiments.benchmarks.processes import Contender
-from gan_jax import build, states, steps
+from gan_jax import build
+from gan_jax.data.batches import Indices
+from gan_jax.runs import initial_state
+from gan_jax.training.compiled_steps import compile_steps
 
 OURS = "gan_jax"
 _EAGER, _CHANNELS_LAST, _COMPILE = "PyTorch eager", "PyTorch channels_last", "PyTorch compile"
@@ -32,10 +35,10 @@ def jax_turn(name: str, device: str) -> Callable[[], None]:
     real = works.real_images(name, config)
     shape = real.images.shape[1:]
     gan = build.build(config, shape, works.NUM_CLASSES, 1000)
-    call = steps.compile_steps(gan, num_steps)
-    state = [states.init_state(gan, config, shape, works.as_floats(real))]
+    call = compile_steps(gan, num_steps)
+    state = [initial_state.init_state(gan, config, shape, works.as_floats(real))]
     rows = np.tile(np.arange(config.batch_size, dtype=np.int32), (num_steps, 1, 1))
-    data, indices = jax.device_put(real), steps.Indices(rows, rows if real.labelled else None)
+    data, indices = jax.device_put(real), Indices(rows, rows if real.labelled else None)
     key = jax.random.key(1)
 
     def turn() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from experiments.benchmarks.contenders import OURS, prepare_torch
 from experiments.benchmarks.peak import fastest
 from experiments.benchmarks.processes import apart
-from gan_jax import compiler
+from gan_jax.devices import compiler
 from gan_jax.layers import conv
 
 BATCH, _ROUNDS, _TURNS = 128, 2, 8

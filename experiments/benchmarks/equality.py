@@ -10,7 +10,8 @@ import torch
 from experiments.benchmarks import works
 from experiments.benchmarks.torch_layers import take_weights
 from experiments.benchmarks.torch_step import Form, Trainer
-from gan_jax import build, states
+from gan_jax import build
+from gan_jax.runs import initial_state
 
 _TOLERANCE = 1e-4  # relative, of a loss after a whole forward pass (and for G after D's first update) in float32
 _TRAINED_STEPS = 10
@@ -19,11 +20,11 @@ _TRAINED_STEPS = 10
 def _jax_losses(config, real: works.Batch, z: np.ndarray):
     """(the untrained state, losses [steps, 2] of D and G)."""
     shape = real.images.shape[1:]
-    fixed = mock.patch("gan_jax.priors.make_prior", return_value=lambda key, size: jnp.asarray(z))
+    fixed = mock.patch("gan_jax.gan.priors.make_prior", return_value=lambda key, size: jnp.asarray(z))
     # Accelerators round the factors of a product by default.
     with fixed, jax.default_matmul_precision("highest"):
         gan = build.build(config, shape, works.NUM_CLASSES, 1000)
-        first = state = states.init_state(gan, config, shape, real)
+        first = state = initial_state.init_state(gan, config, shape, real)
         step, batches, losses = jax.jit(gan.step), jax.tree.map(lambda leaf: leaf[None], real), []
         for _ in range(1 + _TRAINED_STEPS):
             state, metrics = step(state, batches, jax.random.key(1))

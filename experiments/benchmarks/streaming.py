@@ -21,9 +21,11 @@ from experiments.benchmarks.machine import cpu_model
 from experiments.benchmarks.quartiles import quartiles
 from experiments.benchmarks.stream_set import ENCODINGS, NAME, prepare
 from experiments.reporting import markdown
-from gan_jax import cli, files, workdir
-from gan_jax.config import choose
-from gan_jax.errors import UserError
+from gan_jax import cli
+from gan_jax.runs.provenance import provenance
+from gan_jax.system import files
+from gan_jax.system.config import choose
+from gan_jax.system.errors import UserError
 
 _PACKAGES = ("grain", "array_record", "tensorflow-datasets", "pillow")
 _WARM_STEPS = 20
@@ -33,7 +35,7 @@ _BUSY = """- Other work ran on the machine (load average {load_average:.1f} at t
 
 
 def _stream(images, arguments: argparse.Namespace, workers: int):
-    from gan_jax.data.dataset import BatchOrder
+    from gan_jax.data.batches import BatchOrder
     from gan_jax.data.stream import Stream
 
     order = BatchOrder(0, len(images), 1, arguments.batch_size)
@@ -146,8 +148,8 @@ that is done {result["steps_per_second"]:g} times a second, which needs {needed:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measures, prints and writes."""
-    provenance = {
-        **workdir.provenance(),
+    measured_on = {
+        **provenance(),
         "cpu_model": cpu_model(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
@@ -156,7 +158,7 @@ def run(arguments: argparse.Namespace) -> None:
     assumed = ("steps_per_second", "batch_size", "steps_per_call", "calls", "num_images", "side")
     result = {name: getattr(arguments, name) for name in assumed}
     result["encodings"] = {encoding: measure(encoding, arguments) for encoding in arguments.encodings}
-    result["provenance"] = provenance
+    result["provenance"] = measured_on
     output = pathlib.Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
     files.write_text(output / "streaming.json", json.dumps(result, indent=2) + "\n")

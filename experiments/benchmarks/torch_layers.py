@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from flax import traverse_util
 from torch import nn
 
-from gan_jax.types import Batch, Player
+from gan_jax.gan.types import Batch, Player
 
 
 class _Spectral:

@@ -11,7 +11,7 @@ from torch import nn
 
 from experiments.benchmarks.torch_layers import CONV, LINEAR, GaussianNoise, Network
 from experiments.benchmarks.works import NUM_CLASSES
-from gan_jax.types import Critique
+from gan_jax.gan.types import Critique
 
 _NORM = "Finish_{}/BatchNorm_0/BatchNorm_0"
 

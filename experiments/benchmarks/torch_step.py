@@ -1,4 +1,4 @@
-"""One D and one G update in PyTorch, in the order of gan_jax/gan.py: fresh fakes for each of them."""
+"""One D and one G update in PyTorch, in the order of gan_jax/gan/step.py: fresh fakes for each of them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from torch import nn
 
 from experiments.benchmarks.torch_layers import tensors
 from experiments.benchmarks.torch_networks import NETWORKS
-from gan_jax.types import Batch, Critique
+from gan_jax.gan.types import Batch, Critique
 
 
 class Form(NamedTuple):
@@ -24,7 +24,7 @@ def _bce(logits: torch.Tensor, target: float) -> torch.Tensor:
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 
-# objective -> (D's loss of real and fake logits, G's of fake logits), as in gan_jax/objectives.py.
+# objective -> (D's loss of real and fake logits, G's of fake logits), as in gan_jax/losses/adversarial.py.
 _OBJECTIVES = {
     "bce_logits": (lambda real, fake: _bce(real, 1.0) + _bce(fake, 0.0), lambda fake: _bce(fake, 1.0)),
     "hinge": (lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda fake: -fake.mean()),

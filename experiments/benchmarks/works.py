@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import config as configs
-from gan_jax.config import choose
 from gan_jax.data.dataset import to_float
-from gan_jax.types import Batch
+from gan_jax.gan.types import Batch
+from gan_jax.system import config as configs
+from gan_jax.system.config import choose
 
 STEPS = 10  # of one turn, and of one compiled call of gan_jax
 NUM_CLASSES = 10

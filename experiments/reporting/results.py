@@ -11,8 +11,8 @@ import re
 
 import numpy as np
 
-from gan_jax.errors import UserError
-from gan_jax.files import read_table
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import read_table
 
 FAILED = ("collapsed", "diverged", "crashed")
 BASES = ("tutorial", "tuned", "cdcgan")  # in the order of the report; others follow by name

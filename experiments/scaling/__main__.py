@@ -12,7 +12,9 @@ import subprocess
 import sys
 
 from experiments.scaling import report
-from gan_jax import cli, files, workdir
+from gan_jax import cli
+from gan_jax.runs.provenance import provenance
+from gan_jax.system import files
 
 # config -> (images a device, numbers of devices; 0: one without a mesh). Of the convolutional one so few images that
 # its layers are not cut into chunks: XLA's own count of a program's arithmetic sees one of them.
@@ -54,7 +56,7 @@ def main() -> None:
     for part in _PARTS:
         print(part, flush=True)
         result[part] = _apart(part)
-    result |= {"sweeps": report.sweeps(output / "ablations"), **workdir.provenance()}
+    result |= {"sweeps": report.sweeps(output / "ablations"), **provenance()}
     output.mkdir(parents=True, exist_ok=True)
     files.write_text(output / "scaling.json", json.dumps(result, indent=2) + "\n")
     files.write_text(output / "scaling.md", report.page(result))

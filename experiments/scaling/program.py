@@ -13,9 +13,14 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from gan_jax import build, build_networks, mesh, states, steps
-from gan_jax import config as configs
-from gan_jax.types import Batch
+from gan_jax import build
+from gan_jax.data.batches import Indices
+from gan_jax.devices import mesh
+from gan_jax.gan.types import Batch
+from gan_jax.networks.build import one_look
+from gan_jax.runs import initial_state
+from gan_jax.system import config as configs
+from gan_jax.training.compiled_steps import compile_steps
 
 _KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
 _COLLECTIVE = re.compile(rf"= (.*?) ({_KINDS})(?:-start)?\((.*)")
@@ -54,12 +59,12 @@ def _lower(config, num_devices: int) -> tuple:
     def array(shape, kind, sharding):
         return jax.ShapeDtypeStruct(shape, kind, sharding=sharding)
 
-    state = jax.eval_shape(lambda: states.init_state(gan, config, shape))
+    state = jax.eval_shape(lambda: initial_state.init_state(gan, config, shape))
     state = jax.tree.map(lambda leaf: array(leaf.shape, leaf.dtype, whole), state)
     data = Batch(array((10_000, *shape), np.uint8, whole), array((10_000,), np.int32, whole))
     rows = array((config.steps_per_call, config.d_steps, config.batch_size), np.int32, cut)
-    call = steps.compile_steps(gan, config.steps_per_call, place=place)
-    return call.lower(state, data, steps.Indices(rows, None), 1, place.whole(jax.random.key(0))), state
+    call = compile_steps(gan, config.steps_per_call, place=place)
+    return call.lower(state, data, Indices(rows, None), 1, place.whole(jax.random.key(0))), state
 
 
 def describe(spec: str, share: int, num_devices: int) -> dict:
@@ -73,7 +78,7 @@ def describe(spec: str, share: int, num_devices: int) -> dict:
         sum(4 * leaf.size for leaf in jax.tree.leaves(player.params))
         for player in (state.discriminator, state.generator)
     )
-    looks = 1 if build_networks.one_look(config.discriminator) else 2
+    looks = 1 if one_look(config.discriminator) else 2
     return {
         "config": spec,
         "devices": num_devices,

@@ -22,11 +22,11 @@ from ml_collections import ConfigDict
 from experiments.search import one_trial, report, space, storage, together
 from experiments.search.samplers import PRUNERS, SAMPLERS, ByNumber
 from gan_jax import cli
-from gan_jax import config as configs
-from gan_jax.config import choose
-from gan_jax.errors import UserError
-from gan_jax.files import writing
-from gan_jax.interrupts import Interrupts
+from gan_jax.system import config as configs
+from gan_jax.system.config import choose
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import writing
+from gan_jax.system.interrupts import Interrupts
 
 
 def _parse() -> tuple[argparse.Namespace, list[str]]:

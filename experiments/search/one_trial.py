@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from experiments.locks import acquire, inherited
-from experiments.pool import last_line
-from gan_jax import seeds
-from gan_jax.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
-from gan_jax.records import read_metrics
-from gan_jax.validation import METRIC
-from gan_jax.workdir import Workdir
+from experiments.jobs.locks import acquire, inherited
+from experiments.jobs.pool import last_line
+from gan_jax.runs import seeds
+from gan_jax.runs.best import METRIC
+from gan_jax.runs.records import read_metrics
+from gan_jax.runs.workdir import Workdir
+from gan_jax.system.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
 
 ACCURACY = "validation_conditional_accuracy"
 COMMAND = (sys.executable, "-m", "gan_jax.main")

@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from experiments.reporting.markdown import commit, escape
 from experiments.search.one_trial import Outcome
-from gan_jax.files import whole, write_text
-from gan_jax.workdir import provenance
+from gan_jax.runs.provenance import provenance
+from gan_jax.system.files import whole, write_text
 
 matplotlib.use("Agg")  # No window is needed, nor there on most machines that train.
 import matplotlib.pyplot as plt

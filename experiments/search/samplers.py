@@ -7,7 +7,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from experiments.search import space
-from gan_jax.errors import UserError
+from gan_jax.system.errors import UserError
 
 
 def _gaussian_process(seed: int) -> BaseSampler:

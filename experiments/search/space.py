@@ -8,8 +8,8 @@ from typing import NamedTuple
 import optuna
 from ml_collections import ConfigDict
 
-from gan_jax import config as configs
-from gan_jax.errors import UserError
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
 
 _RANGE = re.compile(r"(?P<low>[-+\d.eE]+?)\.\.(?P<high>[-+\d.eE]+)(?P<log>:log)?")
 

@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError
 
-from gan_jax.errors import UserError
+from gan_jax.system.errors import UserError
 
 _JOURNAL = "journal:"
 # A trial whose process died (a power cut, a kill) is tried again when nobody has spoken for it for so long.

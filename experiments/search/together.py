@@ -6,8 +6,8 @@ from collections.abc import Callable
 import optuna
 from optuna.trial import TrialState
 
-from gan_jax.errors import Interrupted
-from gan_jax.interrupts import Interrupts
+from gan_jax.system.errors import Interrupted
+from gan_jax.system.interrupts import Interrupts
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 _LOOK_SECONDS = 1.0

@@ -7,15 +7,16 @@ import argparse
 import pathlib
 import time
 
-from experiments import backends
-from experiments.ablations.clock import written
-from experiments.pool import Backend, Child, run_all
+from experiments.jobs import backends
+from experiments.jobs.clock import written
+from experiments.jobs.pool import Backend, Child, run_all
 from experiments.semi_supervised import one_run, plan, recipes, report, results
-from gan_jax import cli, train
+from gan_jax import cli
 from gan_jax.data.dataset import Dataset
-from gan_jax.errors import Interrupted, TrainingFailed, UserError
-from gan_jax.interrupts import Interrupts
-from gan_jax.records import read_metrics
+from gan_jax.runs.records import read_metrics
+from gan_jax.system.errors import Interrupted, TrainingFailed, UserError
+from gan_jax.system.interrupts import Interrupts
+from gan_jax.training import session
 
 OUTPUT = "experiments/results/semi_supervised"
 _LINE_SECONDS = 60.0
@@ -113,7 +114,7 @@ class _Progress:
 
 def _run(task: plan.Task, arguments: argparse.Namespace, backend: Backend, interrupts: Interrupts) -> None:
     """Trains what is missing; the results are up to date after every group."""
-    dataset = train.load_data(task.config(*task.cells[0]), arguments.data_dir)
+    dataset = session.load_data(task.config(*task.cells[0]), arguments.data_dir)
     waiting = plan.groups(task)
     steps = plan.write_configs(task, waiting, len(dataset.train.labels))
     progress = _Progress(waiting, steps)

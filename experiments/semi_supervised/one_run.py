@@ -11,15 +11,18 @@ import shutil
 
 import numpy as np
 
-from gan_jax import cli, pictures, seeds, steps, train
-from gan_jax import config as configs
+from gan_jax import cli
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.errors import TrainingFailed
-from gan_jax.files import read_sealed, whole, write_sealed
-from gan_jax.records import read_metrics
-from gan_jax.run_data import without_place
-from gan_jax.trained import Trained, load
-from gan_jax.workdir import Workdir
+from gan_jax.runs import pictures, seeds
+from gan_jax.runs.dataset import without_place
+from gan_jax.runs.load import Trained, load
+from gan_jax.runs.records import read_metrics
+from gan_jax.runs.workdir import Workdir
+from gan_jax.semi_supervised.labels import label_draw
+from gan_jax.system import config as configs
+from gan_jax.system.errors import TrainingFailed
+from gan_jax.system.files import read_sealed, whole, write_sealed
+from gan_jax.training import session
 
 _ACCURACY = "validation_discriminator_accuracy"
 _MOST_SHOWN, _COLUMNS = 100, 20  # images in a picture of mistakes
@@ -92,7 +95,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     return {
         "status": run["status"],
         "seed": config.seed,
-        "draw": steps.label_draw(config),
+        "draw": label_draw(config),
         "num_labels": config.data.num_labels,
         "epochs": trained.step / per_epoch,
         "seconds": run["seconds"],
@@ -116,10 +119,10 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
     group = Workdir(str(folder / "run"))
     failure = None
     try:
-        train.train(config, str(group.path), data_dir)
+        session.train(config, str(group.path), data_dir)
     except TrainingFailed as failed:  # Its last checkpoint is scored as it is, and the record says so.
         failure = failed
-    dataset, gan = train.load_data(config, data_dir), None
+    dataset, gan = session.load_data(config, data_dir), None
     for own, place in seeds.members(config, group):
         if failure and not place.checkpoints.is_dir():
             raise failure

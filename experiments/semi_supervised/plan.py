@@ -11,10 +11,10 @@ from ml_collections import ConfigDict
 
 from experiments.semi_supervised import one_run, recipes
 from gan_jax import build
-from gan_jax import config as configs
-from gan_jax.errors import UserError
-from gan_jax.files import write_text
 from gan_jax.layers.weights import DTYPES
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import write_text
 
 
 class Task(NamedTuple):

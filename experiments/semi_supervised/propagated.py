@@ -13,11 +13,13 @@ import numpy as np
 from experiments.reporting import markdown
 from experiments.semi_supervised import recipes
 from experiments.semi_supervised.__main__ import OUTPUT, whole_numbers
-from gan_jax import cli, steps, train
-from gan_jax.errors import UserError
-from gan_jax.files import write_text
-from gan_jax.propagation import NUM_NEIGHBOURS
-from gan_jax.workdir import provenance
+from gan_jax import cli
+from gan_jax.runs.provenance import provenance
+from gan_jax.semi_supervised.labels import label_graph, training_data
+from gan_jax.semi_supervised.propagation import NUM_NEIGHBOURS
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import write_text
+from gan_jax.training import session
 
 PAGE = "propagated.md"
 
@@ -45,7 +47,7 @@ def shares(config, dataset, graph, draws: int) -> list[float]:
     found = []
     for draw in range(draws):
         config.seed = draw
-        found.append(float(np.mean(steps.training_data(config, dataset, graph).labels != dataset.train.labels)))
+        found.append(float(np.mean(training_data(config, dataset, graph).labels != dataset.train.labels)))
     return found
 
 
@@ -55,8 +57,8 @@ def main() -> None:
     tasks = [
         (number, recipes.config("quick_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
     ]
-    dataset = train.load_data(tasks[0][1], arguments.data_dir)
-    graph, rows = steps.label_graph(tasks[0][1], dataset, arguments.data_dir), []
+    dataset = session.load_data(tasks[0][1], arguments.data_dir)
+    graph, rows = label_graph(tasks[0][1], dataset, arguments.data_dir), []
     for number, config in tasks:
         found = shares(config, dataset, graph, arguments.draws)
         spread = f" ± {statistics.stdev(found):.1%}" if len(found) > 1 else ""

@@ -15,15 +15,16 @@ import time
 from experiments.reporting import markdown
 from experiments.semi_supervised import recipes
 from experiments.semi_supervised.__main__ import OUTPUT, whole_numbers
-from gan_jax import cli, train
+from gan_jax import cli
 from gan_jax.data.dataset import Dataset
-from gan_jax.errors import Interrupted, UserError
-from gan_jax.files import read_sealed, whole, write_sealed, write_text
-from gan_jax.interrupts import Interrupts
-from gan_jax.progress import Progress
-from gan_jax.run_data import describe, without_place
-from gan_jax.steps import training_data
-from gan_jax.workdir import provenance
+from gan_jax.runs.dataset import describe, without_place
+from gan_jax.runs.provenance import provenance
+from gan_jax.semi_supervised.labels import training_data
+from gan_jax.system.errors import Interrupted, UserError
+from gan_jax.system.files import read_sealed, whole, write_sealed, write_text
+from gan_jax.system.interrupts import Interrupts
+from gan_jax.system.progress import Progress
+from gan_jax.training import session
 
 PAGE, _FOLDER = "published.md", "published"
 _SHOWN = (1, 2, 5, 10, 20, 50, 100, 200, 300)  # epochs with a column in the table, as far as they were trained
@@ -168,7 +169,7 @@ def main() -> None:
                 for folder in (record.parent, workdir):
                     folder.mkdir(parents=True, exist_ok=True)
                 print(name, flush=True)
-                dataset = train.load_data(config, arguments.data_dir)
+                dataset = session.load_data(config, arguments.data_dir)
                 found = _draw(dataset, config, arguments.epochs, workdir / f"{name}.pt", interrupts)
                 write_sealed(record, found)
                 _write_page(output)

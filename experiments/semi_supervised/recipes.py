@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax import config as configs
+from gan_jax.system import config as configs
 
 
 class Recipe(NamedTuple):

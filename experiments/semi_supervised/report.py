@@ -19,8 +19,8 @@ from experiments.semi_supervised.tables import (
     name,
     recipes_table,
 )
-from gan_jax.errors import UserError
-from gan_jax.files import read_table, write_text
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import read_table, write_text
 
 PAGE = "semi_supervised.md"
 CURVES = "curves"

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.semi_supervised import one_run, recipes
 from experiments.semi_supervised.plan import Task
 from gan_jax.data.dataset import Dataset
-from gan_jax.files import write_text
+from gan_jax.system.files import write_text
 
 SAMPLES = "samples"  # folder of the grids, one a cell: of its first seed
 MISTAKES = "mistakes"  # folder of the test images taken for another class, one a cell: of the seed with the most errors

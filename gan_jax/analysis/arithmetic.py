@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from gan_jax.analysis.subject import Subject, figure, save, show
-from gan_jax.drawing import balanced_labels
+from gan_jax.evaluation.generate import balanced_labels
 
 _SHARE = 0.1  # of a class at either end of an attribute
 _STEPS = (-1, -0.5, 0, 0.5, 1)

@@ -5,10 +5,10 @@ import pathlib
 import numpy as np
 
 from gan_jax.analysis.subject import NotApplicable, Subject, figure, save, show
-from gan_jax.drawing import balanced_labels
-from gan_jax.evaluation.accuracy import accuracy
-from gan_jax.evaluation.frechet import frechet_distance
-from gan_jax.evaluation.prdc import precision_recall_density_coverage
+from gan_jax.evaluation.generate import balanced_labels
+from gan_jax.evaluation.metrics.accuracy import accuracy
+from gan_jax.evaluation.metrics.frechet import frechet_distance
+from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
 
 _PAIRS, _SHOWN_PAIRS = 50, 5
 _POINTS = 17  # of a walk

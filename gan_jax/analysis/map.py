@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from gan_jax.analysis.subject import Subject, figure, save
-from gan_jax.evaluation.neighbours import distances_among, nearest
+from gan_jax.evaluation.metrics.neighbours import distances_among, nearest
 
 _MOST = 1000  # points of either kind: t-SNE takes seconds at 2,000, and a plane holds no more to the eye
 _COMPONENTS = 50

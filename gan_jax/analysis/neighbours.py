@@ -5,8 +5,8 @@ import pathlib
 import numpy as np
 
 from gan_jax.analysis.subject import Subject, figure, save, show
-from gan_jax.evaluation.neighbours import squared_distances
-from gan_jax.features import pixels
+from gan_jax.evaluation.features import pixels
+from gan_jax.evaluation.metrics.neighbours import squared_distances
 
 _SHOWN = 10
 _BESIDE = 4

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import compiler, states
 from gan_jax.analysis.subject import Subject, figure, save
 from gan_jax.data.dataset import Split, balanced, to_float
-from gan_jax.gan import in_use
+from gan_jax.devices import compiler
+from gan_jax.gan.step import in_use
 from gan_jax.layers.finish import Finish
 from gan_jax.layers.norms import CONDITIONAL_NORMS
+from gan_jax.runs import initial_state
 
 _SIDE = 4
 _LABELS = (100, 1000)
@@ -73,9 +74,11 @@ def untrained(subject: Subject) -> dict:
     these features by less than half a point (MNIST, DCGAN).
     """
     trained = subject.trained
-    real = states.examples(trained.config, subject.dataset.train)
+    real = initial_state.examples(trained.config, subject.dataset.train)
     # Compiled as one, so that the generator's part is dropped.
-    start = jax.jit(lambda: states.init_state(trained.gan, trained.config, trained.image_shape, real).discriminator)
+    start = jax.jit(
+        lambda: initial_state.init_state(trained.gan, trained.config, trained.image_shape, real).discriminator
+    )
     return in_use(start())
 
 

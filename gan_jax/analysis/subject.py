@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import compiler
 from gan_jax.data.dataset import Dataset, Split, to_uint8
-from gan_jax.drawing import balanced_labels
-from gan_jax.files import whole
-from gan_jax.pictures import grid
-from gan_jax.trained import Trained
+from gan_jax.devices import compiler
+from gan_jax.evaluation.generate import balanced_labels
+from gan_jax.runs.load import Trained
+from gan_jax.runs.pictures import grid
+from gan_jax.system.files import whole
 
 _BATCH_SIZE = 500
 

@@ -1,6 +1,5 @@
 """A data set, in memory or in files, and the order in which training reads it."""
 
-import functools
 import hashlib
 from typing import NamedTuple
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from gan_jax.data.pixels import fit, to_picture
 from gan_jax.data.stored import StoredImages
-from gan_jax.errors import UserError
+from gan_jax.system.errors import UserError
 
 
 class Split(NamedTuple):
@@ -110,32 +109,3 @@ def convert(split: Split, image_size: int, channels: int) -> Split:
     size = image_size or max(height, width)
     images = np.stack([fit(to_picture(image), size, channels or own) for image in split.images])
     return Split(images, split.labels)
-
-
-class BatchOrder:
-    """Which images each training step reads: a pure function of (seed, step).
-
-    The images are dealt epoch after epoch, each epoch in an order of its own; a batch may straddle two epochs, so that
-    no image is dropped and every batch is full. `stream` tells apart the orders of one run.
-    """
-
-    def __init__(self, seed: int, num_images: int, d_steps: int, batch_size: int, stream: int = 0):
-        self._arguments = (seed, num_images, d_steps, batch_size, stream)
-        self._num_images, self._shape = num_images, (d_steps, batch_size)
-        words = [stream] if stream else []
-        self._epoch = functools.lru_cache(maxsize=8)(
-            lambda epoch: np.random.default_rng([seed, epoch, *words]).permutation(num_images).astype(np.int32)
-        )
-
-    def __reduce__(self) -> tuple:
-        return BatchOrder, self._arguments  # Workers that read images get it by pickle, without its permutations.
-
-    def __call__(self, first_step: int, num_steps: int) -> np.ndarray:
-        """Indices int32 [num_steps, d_steps, batch_size] of the steps from `first_step` on."""
-        per_step = self._shape[0] * self._shape[1]
-        position, missing, pieces = first_step * per_step, num_steps * per_step, []
-        while missing > 0:
-            epoch, offset = divmod(position, self._num_images)
-            pieces.append(self._epoch(epoch)[offset : offset + missing])
-            position, missing = position + len(pieces[-1]), missing - len(pieces[-1])
-        return np.concatenate(pieces).reshape(num_steps, *self._shape)

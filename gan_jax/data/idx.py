@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 
 from gan_jax.data.dataset import Split
-from gan_jax.errors import DataUnavailable
+from gan_jax.system.errors import DataUnavailable
 
 _MAX_BYTES = 4 << 30
 _STEMS = {"train": "train", "test": "t10k"}

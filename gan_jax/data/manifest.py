@@ -8,10 +8,10 @@ import pathlib
 
 import numpy as np
 
-from gan_jax import cache
 from gan_jax.data.example import image_and_label
 from gan_jax.data.stored import Files, open_records, readable
-from gan_jax.errors import DataUnavailable
+from gan_jax.system import cache
+from gan_jax.system.errors import DataUnavailable
 
 _RECORDS_AT_ONCE, _LONG = 1024, 1 << 30
 

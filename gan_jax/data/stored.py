@@ -15,7 +15,7 @@ from PIL import Image
 
 from gan_jax.data.example import image_and_label
 from gan_jax.data.pixels import fit, to_picture
-from gan_jax.errors import DataUnavailable, UserError
+from gan_jax.system.errors import DataUnavailable, UserError
 
 _ROWS_AT_ONCE = 256
 

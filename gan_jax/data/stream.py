@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 
-from gan_jax.data.dataset import BatchOrder
+from gan_jax.data.batches import BatchOrder
 from gan_jax.data.stored import StoredImages
-from gan_jax.errors import UserError, WorkerLost
+from gan_jax.system.errors import UserError, WorkerLost
 
 _FOREVER = 2**31  # steps; no run has as many
 

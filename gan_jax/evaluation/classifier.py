@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax import compiler
+from gan_jax.devices import compiler
 from gan_jax.layers.conv import Conv
 
 

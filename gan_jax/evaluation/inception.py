@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import compiler
+from gan_jax.devices import compiler
 from gan_jax.evaluation.inception_resize import resize_bilinear
 
 NAME = "inception-2015-12-05-6726825d"

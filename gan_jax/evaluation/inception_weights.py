@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from flax import traverse_util
 
-from gan_jax.errors import DataUnavailable
 from gan_jax.evaluation.inception import template
+from gan_jax.system.errors import DataUnavailable
 
 # Of both weights-inception-2015-12-05-6726825d.pth (torch-fidelity) and pt_inception-2015-12-05-6726825d.pth
 # (pytorch-fid): the same 95 628 359 bytes.

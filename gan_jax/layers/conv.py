@@ -23,10 +23,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.devices.mesh import num_shares, spread
 from gan_jax.layers.patches import materialize, overlap_add, patches
 from gan_jax.layers.products import product
 from gan_jax.layers.weights import plain
-from gan_jax.mesh import num_shares, spread
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
 

@@ -10,8 +10,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.errors import UserError
 from gan_jax.layers.conditioning import LabelEmbedding
+from gan_jax.system.errors import UserError
 
 
 def _around_one(stddev: float):

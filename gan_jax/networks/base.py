@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.gan.types import Critique
 from gan_jax.layers.weights import plain
-from gan_jax.types import Critique
 
 
 class BaseGenerator(nn.Module):

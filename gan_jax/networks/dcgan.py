@@ -8,11 +8,11 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
+from gan_jax.gan.types import Critique
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.resampling import upsample
 from gan_jax.layers.weights import Dense
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
-from gan_jax.types import Critique
 
 
 def num_doublings(num_widths: int, upsampling: str) -> int:

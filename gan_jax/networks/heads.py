@@ -6,9 +6,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.gan.types import Critique
 from gan_jax.layers.conditioning import LabelEmbedding
 from gan_jax.layers.weights import Dense, plain
-from gan_jax.types import Critique
 
 
 class _Head(nn.Module):

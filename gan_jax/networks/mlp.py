@@ -5,9 +5,9 @@ import math
 import flax.linen as nn
 import jax
 
+from gan_jax.gan.types import Critique
 from gan_jax.layers.weights import Dense
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
-from gan_jax.types import Critique
 
 
 class Generator(BaseGenerator):

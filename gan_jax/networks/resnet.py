@@ -7,11 +7,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.gan.types import Critique
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.resampling import halve, upsample
 from gan_jax.layers.weights import Dense
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
-from gan_jax.types import Critique
 
 
 class Generator(BaseGenerator):

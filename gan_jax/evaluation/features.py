@@ -1,0 +1,84 @@
+"""What the scores are in: features of a classifier, trained once a data set and then cached; of Inception; pixels.
+
+An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
+"""
+
+import pathlib
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from flax import traverse_util
+
+from gan_jax.data.dataset import Dataset, Split
+from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
+from gan_jax.evaluation.inception import NAME, InceptionFeatures, probabilities
+from gan_jax.evaluation.inception_weights import SOURCE, load_variables
+from gan_jax.system import cache
+from gan_jax.system.errors import UserError
+from gan_jax.system.progress import Progress
+
+
+def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
+    """The classifier of the TRAIN split (as much as is in memory) and its name, from the cache or trained now."""
+    return cached_classifier(dataset.train.in_memory(), dataset.num_classes, data_dir)
+
+
+def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tuple[Classifier, str]:
+    """The classifier of these images and labels, from the cache or trained now, and the name of its features."""
+    recipe, (images, labels) = Recipe(), split
+    digest = recipe.digest(images, labels)
+    path = cache.folder(data_dir) / "classifiers" / f"{digest}.npz"
+    if path.is_file():
+        found = Classifier(_read(path, template(images.shape[1:], num_classes, recipe)), num_classes, recipe)
+    else:
+        found = fresh_classifier(split, num_classes, f"classifier {digest}")
+        cache.write(path, traverse_util.flatten_dict(found.variables, sep="/"))
+    return found, f"classifier-{digest}-{found.digest}"
+
+
+def fresh_classifier(split: Split, num_classes: int, what: str) -> Classifier:
+    """The same recipe on any images, not kept; `what` names it in the progress line."""
+    recipe = Recipe()
+    progress = Progress(recipe.num_steps, 0, what)
+    trained = train_classifier(*split, num_classes, recipe, progress.update)
+    progress.close()
+    return trained
+
+
+def _read(path: pathlib.Path, like: dict) -> dict:
+    arrays = cache.read(path, "cached classifier")
+    try:
+        variables = traverse_util.unflatten_dict(arrays, sep="/")
+        return jax.tree.map(lambda leaf, array: array.reshape(leaf.shape), like, variables)
+    except Exception as error:  # Names, structure or shapes of something else.
+        raise cache.damaged(path, "cached classifier", error) from error
+
+
+def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:
+    """The pixels themselves, in [0, 1]."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255.0, None
+
+
+def _digits(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+    return classifier(dataset, data_dir)
+
+
+def _pixels(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+    return pixels, "pixels"
+
+
+def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+    if not weights:
+        raise UserError(f"--features inception needs --inception_weights PATH, a file to be downloaded: {SOURCE}")
+    extract = InceptionFeatures(load_variables(weights))
+
+    def seen(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        features, logits = extract(images)
+        return features, probabilities(logits)
+
+    return seen, NAME
+
+
+# name -> (dataset, data_dir, path of Inception's weights) -> (extractor, the name that a result states)
+EXTRACTORS = {"digits": _digits, "inception": _inception, "pixels": _pixels}

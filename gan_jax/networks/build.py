@@ -1,0 +1,224 @@
+"""From a network's section of a config to a module: layers, norms, activations, noise, conditioning, heads."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+from ml_collections import ConfigDict
+
+from gan_jax.layers import finish, norms, weights
+from gan_jax.layers.activations import ACTIVATIONS
+from gan_jax.layers.conditioning import CONDITIONINGS
+from gan_jax.layers.initializers import INITIALIZERS
+from gan_jax.layers.minibatch import MINIBATCH
+from gan_jax.layers.noise import Dropout, GaussianNoise
+from gan_jax.layers.reference import WithReference
+from gan_jax.networks import NETWORKS, dcgan
+from gan_jax.networks.base import OUTPUTS, PIXELS
+from gan_jax.networks.heads import HEADS
+from gan_jax.system.config import choose
+from gan_jax.system.errors import UserError
+
+# Knobs that only some families have: passed on if they are set, and refused where the family lacks them.
+_FAMILY_KNOBS = {"layers_per_width": 0, "kernel_size": 0, "upsampling": "", "feature_layer": -1}
+
+
+def _with_own_fields(module: type, **settings: Any) -> Callable[[], nn.Module]:
+    """A factory of `module` with those of the settings that it has as fields."""
+    fields = {field.name for field in dataclasses.fields(module)}
+    return functools.partial(module, **{name: value for name, value in settings.items() if name in fields})
+
+
+def _check(section: ConfigDict, knob: str) -> None:
+    """Settings that no layer could use."""
+    if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
+        raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain a class; set another norm")
+    wrong = {
+        "widths": not section.widths or min(section.widths) < 1,
+        "dropout": not 0 <= section.dropout < 1,
+        "noise": section.noise < 0,
+        "noise_fade_updates": section.noise_fade_updates < 0,
+        "condition_smoothing": not 0 <= section.condition_smoothing <= 1,
+        "average_decay": not 0 <= section.average_decay < 1,
+        "norm_groups": section.norm_groups < 1,
+        "spectral_iterations": section.spectral_iterations < 1,
+        "spectral_bound": section.spectral_bound <= 0,
+        "embedding_features": section.embedding_features < 1,
+        "layers_per_width": section.layers_per_width < 0,
+    }
+    expected = {
+        "widths": "one whole number above 0 for each hidden layer, at least one",
+        "dropout": "must be at least 0 and less than 1",
+        "condition_smoothing": "must be from 0 to 1",
+        "average_decay": "must be at least 0 and less than 1",
+        "noise": "must be at least 0",
+        "noise_fade_updates": "must be at least 0",
+        "layers_per_width": "must be at least 0",
+        "spectral_bound": "must be more than 0",
+    }
+    for name in (name for name, bad in wrong.items() if bad):
+        raise UserError(f"{knob}.{name}={section[name]}: {expected.get(name, 'must be at least 1')}")
+
+
+def _norm_places(places: str, num_layers: int, knob: str) -> set[int]:
+    if places in finish.NORM_PLACES:
+        return set(finish.NORM_PLACES[places](num_layers))
+    try:
+        indices = {int(index) for index in places.split(",")}
+    except ValueError:
+        choose(finish.NORM_PLACES, places, knob)
+    if not indices <= set(range(num_layers)):
+        raise UserError(f"{knob}={places}: the hidden layers are 0 to {num_layers - 1}")
+    return indices
+
+
+def _norm(section: ConfigDict, knob: str, num_classes: int, reference_size: int) -> Callable[[], nn.Module]:
+    return _with_own_fields(
+        choose(norms.NORMS, section.norm, f"{knob}.norm"),
+        num_classes=num_classes,
+        reference_size=reference_size,
+        momentum=section.norm_momentum,
+        epsilon=section.norm_epsilon,
+        gain=section.norm_gain,
+        scale_stddev=section.norm_scale_stddev,
+        groups=section.norm_groups,
+    )
+
+
+def _finishes(section: ConfigDict, knob: str, num_layers: int, norm: Callable) -> tuple[Callable[[], nn.Module], ...]:
+    """What follows each hidden layer."""
+    places = _norm_places(section.norm_layers, num_layers, f"{knob}.norm_layers")
+    common = {
+        "norm_order": choose(finish.NORM_ORDERS, section.norm_order, f"{knob}.norm_order"),
+        "activation": choose(ACTIVATIONS, section.activation, f"{knob}.activation")(section.slope),
+        "dropout": functools.partial(Dropout, section.dropout, section.channel_dropout),
+        "noise": functools.partial(GaussianNoise, section.noise, section.noise_fade_updates),
+    }
+    return tuple(
+        functools.partial(finish.Finish, norm=norm if index in places else norms.Identity, **common)
+        for index in range(num_layers)
+    )
+
+
+def _weight(section: ConfigDict, name: str, knob: str) -> Callable:
+    """The reparametrisation called `name`."""
+    weight = choose(weights.WEIGHTS, name, knob)
+    if name == "spectral":
+        return functools.partial(weight, bound=section.spectral_bound, iterations=section.spectral_iterations)
+    return weight
+
+
+def _family(section: ConfigDict, player: int, knob: str) -> tuple[type, dict[str, Any]]:
+    """(network class, its own knobs that are set)."""
+    family = choose(NETWORKS, section.family, f"{knob}.family")[player]
+    unset = _FAMILY_KNOBS.items()
+    own = {name: section[name] for name, value in unset if name in section and section[name] != value}
+    if alien := sorted(set(own) - {field.name for field in dataclasses.fields(family)}):
+        raise UserError(f"{knob}.{alien[0]}={own[alien[0]]} does nothing for family {section.family}; leave it unset")
+    return family, own
+
+
+def _network(
+    section: ConfigDict, player: int, knob: str, num_classes: int, reference_size: int, dtype: str, fields
+) -> nn.Module:
+    """A network of either player; `fields` makes what only one of them has from (kernel_init, output_weight)."""
+    _check(section, knob)
+    family, own = _family(section, player, knob)
+    num_layers = family.num_hidden(len(section.widths), section.layers_per_width or 1)
+    if not -num_layers <= own.get("feature_layer", -1) < num_layers:
+        raise UserError(f"{knob}.feature_layer={own['feature_layer']}: the hidden layers are 0 to {num_layers - 1}")
+    kernel_init = choose(INITIALIZERS, section.kernel_init, f"{knob}.kernel_init")(section.kernel_init_stddev)
+    weight = _weight(section, section.weight, f"{knob}.weight")
+    output_weight = _weight(section, section.output_weight or section.weight, f"{knob}.output_weight")
+    network = family(
+        widths=tuple(section.widths),
+        finish=_finishes(section, knob, num_layers, _norm(section, knob, num_classes, reference_size)),
+        condition=functools.partial(
+            choose(CONDITIONINGS, section.conditioning, f"{knob}.conditioning"),
+            num_classes,
+            section.embedding_features,
+            section.condition_smoothing,
+            weight,
+        ),
+        kernel_init=kernel_init,
+        weight=choose(weights.DTYPES, dtype, "dtype")(weight),
+        **own,
+        **fields(kernel_init, output_weight),
+    )
+    return WithReference(network) if section.norm == "virtual_batch" else network
+
+
+def _check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:
+    """A convolutional generator starts from a whole number of pixels."""
+    if section.family == "mlp":
+        return
+    doublings, side = len(section.widths), image_shape[0]
+    if section.family == "dcgan":
+        choose(dcgan.UPSAMPLINGS, section.upsampling or "transposed", "generator.upsampling")
+        doublings = dcgan.num_doublings(doublings, section.upsampling)
+    if side % 2**doublings:
+        fitting = -(-side // 2**doublings) * 2**doublings
+        raise UserError(
+            f"generator.widths={section.widths} doubles the side {doublings} times, and {side} pixels cannot be halved "
+            f"as often; set other widths, or --config.data.image_size={fitting}"
+        )
+
+
+def build_generator(
+    section: ConfigDict, image_shape: tuple, num_classes: int, reference_size: int, dtype: str = "float32"
+) -> nn.Module:
+    """z [B, Z] and labels [B] -> images [B, *image_shape]; dtype: of the hidden layers' linear maps."""
+    choose(NETWORKS, section.family, "generator.family")
+    _check_sides(section, image_shape)
+    output = choose(OUTPUTS, section.output, "generator.output")
+
+    def fields(kernel_init, output_weight) -> dict[str, Any]:
+        return {"image_shape": tuple(image_shape), "output": output, "output_weight": output_weight}
+
+    return _network(section, 0, "generator", num_classes, reference_size, dtype, fields)
+
+
+def build_discriminator(
+    section: ConfigDict, num_classes: int, reference_size: int, dtype: str = "float32"
+) -> nn.Module:
+    """images [B, H, W, C] and labels [B] -> Critique; dtype: of the hidden layers' linear maps."""
+    head = choose(HEADS, section.head, "discriminator.head")
+    minibatch = choose(MINIBATCH, section.minibatch, "discriminator.minibatch")
+    for knob in ("minibatch_kernels", "minibatch_dimension"):
+        if section[knob] < 1:
+            raise UserError(f"discriminator.{knob}={section[knob]}: must be at least 1")
+    if section.input_noise < 0:
+        raise UserError(f"discriminator.input_noise={section.input_noise}: must be at least 0")
+
+    pixels = choose(PIXELS, section.pixels, "discriminator.pixels")
+
+    def fields(kernel_init, output_weight) -> dict[str, Callable]:
+        return {
+            "pixels": pixels,
+            "noise": functools.partial(GaussianNoise, section.input_noise, section.noise_fade_updates),
+            "minibatch": _with_own_fields(
+                minibatch,
+                kernels=section.minibatch_kernels,
+                dimension=section.minibatch_dimension,
+                reference_size=reference_size if section.norm == "virtual_batch" else 0,
+            ),
+            "head": functools.partial(head, num_classes, kernel_init, output_weight),
+        }
+
+    return _network(section, 1, "discriminator", num_classes, reference_size, dtype, fields)
+
+
+def ties(section: ConfigDict) -> list[str]:
+    """The discriminator's knobs that tie the images of a batch together."""
+    tied = {"norm": section.norm in norms.BATCH_NORMS, "minibatch": section.minibatch != "none"}
+    return [knob for knob, is_tied in tied.items() if is_tied]
+
+
+def one_look(section: ConfigDict) -> bool:
+    """Whether all images of a D update go through this discriminator in one call.
+
+    One matrix product is faster than three of a third of its rows; convolutions gain nothing on a CPU.
+    """
+    return section.family == "mlp" and not ties(section)

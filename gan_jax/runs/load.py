@@ -1,0 +1,89 @@
+"""A run as it lies in its workdir, ready to draw and to judge. What every command over a workdir starts from."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import build
+from gan_jax.devices import compiler
+from gan_jax.evaluation.generate import classify, draw
+from gan_jax.gan.step import in_use
+from gan_jax.gan.types import Gan, GanState
+from gan_jax.networks.build import build_discriminator
+from gan_jax.runs import initial_state, workdir
+from gan_jax.runs.best import KEPT, best_step
+from gan_jax.runs.checkpoint import Checkpoints
+from gan_jax.runs.records import read_metrics
+from gan_jax.system.errors import UserError
+
+CHECKPOINTS = ("newest", "best")
+
+
+class Trained(NamedTuple):
+    """A run as it lies in its workdir."""
+
+    folder: workdir.Workdir
+    config: ConfigDict
+    run: dict
+    gan: Gan
+    state: GanState
+    step: int
+
+    @property
+    def num_classes(self) -> int:
+        return self.run["data"]["num_classes"]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return tuple(self.run["data"]["image_shape"])
+
+    def discriminator(self) -> tuple[nn.Module, dict]:
+        """The discriminator as a module (images, labels, train) -> Critique, and its variables for inference."""
+        config = self.config
+        module = build_discriminator(config.discriminator, self.num_classes, config.init_batch_size, config.dtype)
+        return module, in_use(self.state.discriminator)
+
+    def draw(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:
+        """uint8 [N, H, W, C], one image for each label; from the averaged generator where one is kept, unless `raw`."""
+        return draw(compiler.jit(self.gan.sample), self._state(raw), labels, seed)
+
+    def class_log_probabilities(self, images: np.ndarray, *, raw: bool = False) -> np.ndarray:
+        """log p(class | image) of images uint8 [N, H, W, C]: float [N, K]; from the averaged discriminator alike."""
+        return classify(compiler.jit(self.gan.judge), self._state(raw), images, self.num_classes)
+
+    def _state(self, raw: bool) -> GanState:
+        return self.state.unaveraged() if raw else self.state
+
+
+def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkpoints, int]:
+    """Where the checkpoint of that name lies, and its step."""
+    newest = Checkpoints(folder.checkpoints, keep)
+    if not newest.steps():
+        raise UserError(f"--workdir={folder.path} has no checkpoint yet; train it first")
+    if checkpoint == "newest":
+        return newest, newest.steps()[-1]
+    best = Checkpoints(folder.best, KEPT)
+    step = best_step(read_metrics(folder.metrics), best.steps())
+    if step is None:
+        raise UserError(
+            f"--workdir={folder.path} has no best state: nothing was scored while it trained (config.eval.every_steps)"
+        )
+    return best, step
+
+
+def load(path: str, checkpoint: str = "newest") -> Trained:
+    """The run in a workdir, finished or not: its newest checkpoint, or the best by its validation score."""
+    folder = workdir.Workdir(path)
+    config, run = folder.config(), folder.run()
+    if config.num_seeds > 1:
+        raise UserError(f"--workdir={path} holds {config.num_seeds} seeds; give one: {path}/seed-{config.seed}")
+    if "data" not in run or not folder.checkpoints.is_dir():
+        raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
+    shape = tuple(run["data"]["image_shape"])
+    gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
+    checkpoints, step = _stored(folder, config.keep_checkpoints, checkpoint)
+    step, state = initial_state.restore(checkpoints, gan, config, shape, step)
+    checkpoints.close()
+    return Trained(folder, config, run, gan, state, step)

@@ -1,0 +1,69 @@
+"""Several seeds of one config: where each of them lies, and what their scores say together.
+
+With config.num_seeds = n > 1 a workdir holds seed-<s>/ for s = seed, ..., seed + n - 1. Each is the workdir of an
+ordinary run of that seed, and every command works on it.
+"""
+
+import json
+import math
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax.runs.workdir import Workdir
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import write_text
+
+_ENDED = ("completed", "collapsed", "diverged")
+
+
+def members(config: ConfigDict, folder: Workdir) -> list[tuple[ConfigDict, Workdir]]:
+    """The config and the workdir of each seed; of a single one, those given."""
+    if config.num_seeds < 1:
+        raise UserError(f"num_seeds={config.num_seeds}: must be at least 1")
+    if config.num_seeds == 1:
+        return [(config, folder)]
+    found = []
+    for seed in range(config.seed, config.seed + config.num_seeds):
+        own = ConfigDict(config.to_dict()).unlock()
+        own.seed, own.num_seeds = seed, 1
+        found.append((own.lock(), Workdir(str(folder.path / f"seed-{seed}"))))
+    return found
+
+
+def unfinished(found: list[tuple[ConfigDict, Workdir]]) -> list[tuple[ConfigDict, Workdir]]:
+    """Those that are still to be trained: one of many that has stopped early or failed is left as it is."""
+    if len(found) == 1:
+        return found
+    return [(config, folder) for config, folder in found if folder.run().get("status") not in _ENDED]
+
+
+def common_step(steps: list[list[int]]) -> int:
+    """The newest step of which every seed has a checkpoint, from the steps that each has; 0 without one.
+
+    A kill between two seeds' saves leaves some of them one checkpoint ahead; they go back to the one before.
+    """
+    return max(set.intersection(*map(set, steps)), default=0)
+
+
+def together(results: list[dict]) -> dict:
+    """Mean and standard deviation (n - 1 in the denominator) over seeds of every number in their evaluations.
+
+    Entries that are equal in all (data, split, ...) stay; `seeds` lists each seed's own scores.
+    """
+    first, summary = results[0], {"num_seeds": len(results)}
+    for name, value in first.items():
+        values = [result.get(name) for result in results]
+        if isinstance(value, float) and all(isinstance(v, float) and math.isfinite(v) for v in values):
+            summary[name] = float(np.mean(values))
+            summary[f"{name}_over_seeds"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        elif all(v == value for v in values):
+            summary[name] = value
+    return summary | {"seeds": results}
+
+
+def write_summary(folder: Workdir, file_name: str, results: list[dict]) -> dict:
+    """Writes what the seeds' evaluations say together, and returns it."""
+    summary = together(results)
+    write_text(folder.path / file_name, json.dumps(summary, indent=2, sort_keys=True) + "\n")
+    return summary

@@ -1,0 +1,103 @@
+"""Scores a run on held-out training images while it trains, keeps its best state, and says when to stop."""
+
+import time
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+from gan_jax.data.dataset import Dataset
+from gan_jax.evaluation import features
+from gan_jax.evaluation.generate import balanced_labels, classify, draw
+from gan_jax.evaluation.metrics.accuracy import accuracy
+from gan_jax.evaluation.metrics.frechet import frechet_distance
+from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
+from gan_jax.gan.types import GanState
+from gan_jax.runs.best import METRIC, SECONDS
+from gan_jax.runs.checkpoint import Checkpoints
+from gan_jax.system.errors import UserError
+
+
+class Validation:
+    """Validation scores of one run. None of them looks at the test split.
+
+    They are the Frechet distance, precision and recall of `eval.num_images` generated images against the validation
+    images, and of a conditional generator the accuracy, in the features of a classifier that has seen neither these nor
+    the test split; it is trained or read when the first score is due. A discriminator with classes also has its own
+    accuracy. `judge`: a compiled Gan.judge for that, else None. `rows` are the run's metrics so far: what a resumed run
+    knows of its scores stands there. `checkpoints`: where the best states are kept, two of them.
+    """
+
+    def __init__(
+        self,
+        section: ConfigDict,
+        dataset: Dataset,
+        sample: Callable,
+        conditional: bool,
+        judge: Callable | None,
+        rows: list[dict],
+        checkpoints: Checkpoints,
+        data_dir: str,
+    ):
+        for knob, least in (("patience", 0), ("num_images", 10)):
+            if section[knob] < least:
+                raise UserError(f"eval.{knob}={section[knob]}: must be at least {least}")
+        if dataset.validation is None or len(dataset.validation.labels) < 10:
+            raise UserError(
+                "eval.every_steps needs 10 or more held-out images: set --config.data.num_validation=500, or "
+                "--config.eval.every_steps=0 for no scores while training"
+            )
+        self._patience, self._sample, self._conditional = section.patience, sample, conditional
+        self._dataset, self._data_dir, self._extract = dataset, data_dir, None
+        self._judge = judge
+        self._labels = balanced_labels(section.num_images, dataset.num_classes)
+        self._checkpoints = checkpoints
+        self._scores = {row["step"]: row[METRIC] for row in rows if METRIC in row}
+        self.seconds = 0.0
+
+    def score(self, step: int, state: GanState) -> dict[str, float]:
+        """The row of a step's scores; the state is kept where it is the best so far."""
+        if self._extract is None:
+            self._extract, _ = features.classifier(self._dataset, self._data_dir)
+            self._real, _ = self._extract(self._dataset.validation.images)
+        began = time.monotonic()
+        generated, probabilities = self._extract(draw(self._sample, state, self._labels))
+        near = precision_recall_density_coverage(self._real, generated)
+        row = {
+            METRIC: frechet_distance(generated, self._real),
+            "validation_precision": near.precision,
+            "validation_recall": near.recall,
+        }
+        if self._conditional:
+            row["validation_conditional_accuracy"] = accuracy(probabilities.argmax(axis=1), self._labels)
+        if self._judge:
+            held_out, num_classes = self._dataset.validation, self._dataset.num_classes
+            classes = classify(self._judge, state, held_out.images, num_classes).argmax(axis=1)
+            row["validation_discriminator_accuracy"] = accuracy(classes, held_out.labels)
+        self._scores[step] = row[METRIC]
+        row[SECONDS] = time.monotonic() - began
+        self.seconds += row[SECONDS]
+        if self.best_step == step:
+            self._checkpoints.save(step, state)
+        return row
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a score yet."""
+        return bool(self._scores)
+
+    @property
+    def best_step(self) -> int:
+        return min(self._scores, key=self._scores.get)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last `patience` scores brought nothing better; never with a patience of 0."""
+        later = sum(step > self.best_step for step in self._scores) if self._scores else 0
+        return bool(self._patience) and later >= self._patience
+
+    def summary(self, seconds: float) -> str:
+        """One line: the best step, and the share of `seconds`, those of this process, that scoring took."""
+        return (
+            f"validation: Frechet distance best at step {self.best_step} ({self._scores[self.best_step]:.2f}); "
+            f"{len(self._scores)} scores, {self.seconds / seconds:.1%} of the time"
+        )

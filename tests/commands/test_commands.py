@@ -1,0 +1,94 @@
+"""The commands over a finished run, and what a mistake gets."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import evaluate, main, sample
+from gan_jax.runs import load
+from gan_jax.system import files
+from gan_jax.system.errors import DataUnavailable, UserError
+from tests.conftest import run
+
+# TensorFlow's own imports warn about things that are not ours.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_sampling(finished_run, tmp_path):
+    path, _ = finished_run
+    output = tmp_path / "samples.npz"
+    assert run(sample, "--workdir", path, "--num_images", 7, "--output", output) == 0
+    with np.load(output) as data:
+        assert data["images"].shape == (7, 9, 9, 1)
+        assert data["images"].dtype == np.uint8
+        assert data["labels"].tolist() == [0, 1, 2, 0, 1, 2, 0]
+        balanced = data["images"]
+    assert run(sample, "--workdir", path, "--num_images", 7, "--output", output) == 0
+    with np.load(output) as data:
+        assert np.array_equal(data["images"], balanced)
+    assert run(sample, "--workdir", path, "--labels", "2,1", "--num_images", 4, "--output", tmp_path / "g.png") == 0
+    assert Image.open(tmp_path / "g.png").size == (20, 20)
+
+
+def test_scores_of_a_run(finished_run, tmp_path, quick_classifier, capsys):
+    (path, _), cache = finished_run, tmp_path / "cache"
+    words = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
+    assert run(evaluate, *words) == 0
+    first = json.loads((path / "evaluation.json").read_text())
+    assert "conditional accuracy" in capsys.readouterr().out
+    assert first["num_generated"] == 30
+    assert first["features"].startswith("classifier-")
+    assert 0 <= first["conditional_accuracy"] <= 1
+    assert len(list((cache / "classifiers").iterdir())) == 1
+    # The cached classifier gives the same scores; a damaged one is named.
+    assert run(evaluate, *words) == 0
+    assert json.loads((path / "evaluation.json").read_text()) == first
+    (cached,) = (cache / "classifiers").iterdir()
+    cached.write_bytes(cached.read_bytes()[:100])
+    with pytest.raises(DataUnavailable, match=cached.name):
+        evaluate.evaluate(str(path), evaluate.Protocol(30), str(cache))
+
+
+def test_a_run_of_another_version_is_refused_by_name(finished_run):
+    path, _ = finished_run
+    saved = files.read_sealed(path / "config.json")
+    del saved["data"]["num_labels"]
+    files.write_sealed(path / "config.json", saved)
+    with pytest.raises(UserError, match="another version of this code: .*num_labels") as error:
+        load.load(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_mistakes_get_one_line_and_their_exit_code(words, finished_run, tmp_path, capfd):
+    trained, file, empty = finished_run[0], tmp_path / "file", tmp_path / "empty"
+    file.write_text("")
+    empty.mkdir()
+    base = ("--config", "configs/cgan.py", *words)
+    cases = [
+        (main, ("--config", "configs/nothing.py"), 2, "no config file"),
+        (main, (*base, "--config.batchsize=3"), 2, "did you mean batch_size"),
+        (main, (*base, "--config.batch_size=x"), 2, "a whole number"),
+        (main, (*base, "--config.batch_size=13"), 2, "more than the 12 training images"),
+        (main, (*base, "--workdir", file), 2, "is a file"),
+        (main, (*base, "--workdir", "runs/../elsewhere"), 2, "holds '..'"),
+        (main, (*base, "--workdir", "/proc/nowhere/run"), 2, "cannot be written"),
+        (main, (*base, "--workdir", tmp_path), 2, "is not empty and holds no run"),
+        (main, (*base, "--config.data.dir=/nowhere"), 4, "is not a folder"),
+        (sample, ("--workdir", empty), 2, "holds no run"),
+        (sample, ("--workdir", trained, "--labels", "3"), 2, "the classes are 0 to 2"),
+        (sample, ("--workdir", trained, "--labels", "a"), 2, "whole numbers"),
+        (sample, ("--workdir", trained, "--num_images", "0"), 2, "at least 1"),
+        (sample, ("--workdir", trained, "--output", "x.gif"), 2, "end the name in"),
+        (sample, ("--workdir", trained, "--output", file / "x.png"), 2, "cannot be written"),
+        (evaluate, ("--workdir", empty), 2, "holds no run"),
+        (evaluate, ("--workdir", trained, "--num_images", "1"), 2, "at least 2"),
+    ]
+    capfd.readouterr()
+    for module, command, code, message in cases:
+        assert run(module, *command) == code, command
+        said = [line for line in capfd.readouterr().err.splitlines() if line]
+        assert len(said) == 1, said
+        assert said[0].startswith("error: ")
+        assert message in said[0]

@@ -1,0 +1,196 @@
+"""The page that asks people which images are real: what it holds, what it refuses, and a session in a browser."""
+
+import base64
+import hashlib
+import html.parser
+import io
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import binomtest
+
+from gan_jax import build, turing
+from gan_jax.runs import load
+from gan_jax.system.errors import UserError
+from gan_jax.training import session
+from tests.conftest import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+PROVENANCE = {"workdir": "run", "step": 7, "data": "idx", "requested_data": "idx"}
+COUNTS = [(0, 1), (1, 2), (2, 6), (0, 12), (12, 12), (35, 60), (21, 60), (39, 60), (1000, 2001), (5300, 10000)]
+
+
+class Parsed(html.parser.HTMLParser):
+    """The text of every element by name, and all attributes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.texts, self.attributes, self.open = {}, [], []
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.attributes.append((tag, dict(attributes)))
+        if tag not in ("meta", "link", "input"):
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open:
+            self.texts[self.open[-1]][-1] += data
+
+    def find(self, tag, **wanted):
+        (found,) = [a for name, a in self.attributes if name == tag and wanted.items() <= a.items()]
+        return found
+
+
+def content_of(parsed):
+    """The page's data, the images as arrays and what each is."""
+    content = json.loads(parsed.texts["script"][0])
+    files = [base64.b64decode(uri.removeprefix("data:image/png;base64,")) for uri in content["images"]]
+    images = [np.asarray(Image.open(io.BytesIO(file))) for file in files]
+    return content, np.stack(images), json.loads(base64.b64decode(content["key"]))
+
+
+def noise_page(num_images, feedback=False, **provenance):
+    images = np.random.default_rng(0).integers(0, 256, (num_images, 8, 8, 3), np.uint8)
+    truths = ["real", "fake", "fake", "real"] * (num_images // 4)
+    return turing.render(images, truths, {**PROVENANCE, **provenance}, feedback), truths
+
+
+def test_page_of_a_run(finished_run, tmp_path):
+    (path, config), output = finished_run, tmp_path / "new" / "page.html"
+    words = ("--workdir", path, "--num_images", 6, "--output", output)
+    assert run(turing, *words) == 0
+    page = output.read_bytes()
+    parsed = Parsed(page.decode("ascii"))
+    content, images, truths = content_of(parsed)
+    assert truths.count("real") == truths.count("fake") == 3
+    assert images.shape == (6, 9, 9)
+    # The real ones are of the test split, one of each class.
+    test = session.load_data(config, "").test
+    real = images[[truth == "real" for truth in truths]]
+    labels = [test.labels[np.flatnonzero((test.images[..., 0] == image).all((1, 2)))].item() for image in real]
+    assert sorted(labels) == [0, 1, 2]
+    assert content["provenance"]["workdir"] == "run"
+    assert content["provenance"]["step"] == 7
+    assert str(tmp_path) not in page.decode()
+    # What can be read says nothing about which is which.
+    assert "fake" not in "".join(content["images"])
+    # The same words give the same page; another seed another.
+    assert run(turing, *words) == 0
+    assert output.read_bytes() == page
+    assert run(turing, *words, "--seed", 1, "--feedback") == 0
+    other = content_of(Parsed(output.read_text()))
+    assert other[0]["feedback"] is True
+    assert content["feedback"] is False
+    assert not np.array_equal(other[1], images)
+
+
+def test_classes_where_the_generator_is_conditional(config, monkeypatch):
+    dataset, asked = session.load_data(config, ""), []
+    run = load.Trained(None, config, {}, None, None, 7)
+    monkeypatch.setattr(load.Trained, "draw", lambda _, labels, seed: asked.append(labels) or dataset.test.images[:4])
+    images, truths = turing.choose_images(run, dataset, 8, 0)
+    assert images.shape == (8, 9, 9, 1)
+    assert sorted(truths) == ["fake"] * 4 + ["real"] * 4
+    real = [image for image, truth in zip(images, truths, strict=True) if truth == "real"]
+    classes = [dataset.test.labels[(dataset.test.images == image).all((1, 2, 3)).argmax()] for image in real]
+    assert sorted(classes) == sorted(asked[0])
+    assert np.bincount(asked[0], minlength=3).min() == 1
+    monkeypatch.setattr(build, "is_conditional", lambda _: False)
+    turing.choose_images(run, dataset, 8, 0)
+    assert asked[1].tolist() == [0, 1, 2, 0]
+    with pytest.raises(UserError, match="holds 6; ask for 12 at most"):
+        turing.choose_images(run, dataset, 14, 0)
+
+
+def test_page_allows_its_own_parts_only():
+    parsed = Parsed(noise_page(4)[0])
+    policy = parsed.find("meta", **{"http-equiv": "Content-Security-Policy"})["content"]
+    allowed = {words[0]: words[1:] for words in (part.split() for part in policy.split("; "))}
+    assert allowed["default-src"] == allowed["base-uri"] == allowed["form-action"] == ["'none'"]
+    assert allowed["img-src"] == ["data:"]
+
+    def digest(text):
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    data, *scripts = parsed.texts["script"]
+    assert json.loads(data)["provenance"] == PROVENANCE
+    assert allowed["script-src"] == [digest(text) for text in scripts]
+    assert allowed["style-src"] == [digest(text) for text in parsed.texts["style"]]
+    # No reference to anything outside, no attribute that runs or styles.
+    assert not re.search(r"https?:|url\(|@import|//[a-z]", "".join([*scripts, *parsed.texts["style"]]))
+    for tag, attributes in parsed.attributes:
+        assert tag not in ("iframe", "object", "embed", "base", "form")
+        assert not {name for name in attributes if name.startswith("on") or name in ("style", "src")}
+        assert attributes.get("href", "data:,") == "data:,"
+    assert parsed.find("html")["lang"] == "en"
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "</script><b>", '"><img src=x>', "@DATA@", "\u00e9\udc80"]
+)
+def test_names_are_harmless(name):
+    page, _ = noise_page(4, workdir=name, data="</script>", requested_data="<!--")
+    parsed, plain = Parsed(page), Parsed(noise_page(4)[0])
+    assert page.isascii()
+    assert [tag for tag, _ in parsed.attributes] == [tag for tag, _ in plain.attributes]
+    content = json.loads(parsed.texts["script"][0])
+    assert content["provenance"]["workdir"] == name
+    assert re.fullmatch(r"turing-[A-Za-z0-9_-]+\.json", content["download"])
+    assert len(parsed.texts["title"]) == 1
+    if name.isascii():
+        assert parsed.texts["title"][0] == f"Real or fake? {name}"
+
+
+def test_odd_numbers_and_mistakes(finished_run, tmp_path, capfd):
+    path, file, folder = finished_run[0], tmp_path / "file", tmp_path / "folder.html"
+    file.write_text("")
+    folder.mkdir()
+    assert run(turing, "--workdir", path, "--num_images", 5, "--output", tmp_path / "odd.html") == 0
+    assert "4 images instead of 5" in capfd.readouterr().out
+    assert len(content_of(Parsed((tmp_path / "odd.html").read_text()))[2]) == 4
+    cases = [
+        (("--output", tmp_path / "page.htm"), "end the name in .html"),
+        (("--output", folder), "is a folder"),
+        (("--output", file / "page.html"), "cannot be written"),
+        (("--num_images", "1"), "at least 2"),
+        (("--num_images", "-4"), "at least 2"),
+        (("--num_images", "60"), "ask for 12 at most"),
+        (("--seed", "-1"), "at least 0"),
+        (("--workdir", folder), "holds no run"),
+    ]
+    for words, message in cases:
+        command = ("--workdir", path, "--num_images", "4", "--output", tmp_path / "page.html", *words)
+        assert run(turing, *command) == 2, words
+        (said,) = [line for line in capfd.readouterr().err.splitlines() if line]
+        assert said.startswith("error: ")
+        assert message in said
+    assert not (tmp_path / "page.html").exists()
+
+
+def check_statistics(intervals, p_values):
+    for (right, total), interval, p_value in zip(COUNTS, intervals, p_values, strict=True):
+        expected = binomtest(right, total)
+        np.testing.assert_allclose(interval, expected.proportion_ci(method="wilson"), atol=1e-12)
+        np.testing.assert_allclose(p_value, expected.pvalue, rtol=1e-9)
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs a JavaScript engine: node")
+def test_statistics_equal_scipy():
+    script = (turing._PARTS / "statistics.js").read_text() + (
+        f"const counts = {json.dumps(COUNTS)};"
+        "console.log(JSON.stringify([wilsonInterval, binomialPValue].map(f => counts.map(c => f(...c)))));"
+    )
+    done = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True, timeout=60)
+    check_statistics(*json.loads(done.stdout))

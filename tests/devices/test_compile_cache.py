@@ -1,0 +1,64 @@
+"""The cache of compiled programs: private, by processor, and below the user's own settings."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from gan_jax.devices import compile_cache
+
+
+@pytest.fixture
+def unset():
+    """JAX as it starts: without a cache of compiled programs."""
+    before = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    jax.config.update("jax_compilation_cache_dir", before[0])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", before[1])
+
+
+def test_a_private_folder_of_this_processor(unset, tmp_path):
+    compile_cache.enable(tmp_path / "cache")
+    (folder,) = (tmp_path / "cache" / "compiled").iterdir()
+    assert jax.config.jax_compilation_cache_dir == str(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.name == compile_cache._processor()
+
+
+def test_a_folder_that_others_can_write_is_not_used(unset, tmp_path):
+    folder = tmp_path / "compiled" / compile_cache._processor()
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    compile_cache.enable(tmp_path)
+    assert not jax.config.jax_compilation_cache_dir
+
+
+def test_the_users_own_folder_stays(unset, tmp_path):
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
+    compile_cache.enable(tmp_path / "cache")
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
+
+
+def test_a_cache_that_cannot_be_made_is_done_without(unset, tmp_path):
+    (tmp_path / "file").write_text("")
+    compile_cache.enable(tmp_path / "file")
+    assert not jax.config.jax_compilation_cache_dir
+
+
+def test_a_second_process_reads_what_the_first_compiled(tmp_path):
+    code = (
+        "import pathlib, jax; from gan_jax import compile_cache; compile_cache._LEAST_SECONDS = 0.0; "
+        f"compile_cache.enable(pathlib.Path({str(tmp_path)!r})); events = []; "
+        "jax.monitoring.register_event_listener(lambda name, **_: events.append(name)); "
+        "print(jax.jit(lambda x: x @ x + 1)(jax.numpy.ones((3, 3)))[0, 0]); "
+        "print(sum('cache_hits' in name for name in events) > 0)"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    run = lambda: subprocess.run(  # noqa: E731
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    ).stdout.split()
+    assert run() == ["4.0", "False"]
+    assert run() == ["4.0", "True"]

@@ -1,0 +1,192 @@
+"""Where runs run: the choice of a backend, what runs get of a cluster, what happens on its nodes; all without Ray."""
+
+import os
+import sys
+import threading
+
+import pytest
+
+from experiments.ablations import __main__ as ablations
+from experiments.jobs import on_node, pool
+from experiments.jobs.cluster_shares import Share, share, usual_jobs
+from experiments.jobs.locks import acquire
+from experiments.semi_supervised import __main__ as semi_supervised
+from gan_jax.system.errors import DataUnavailable, UserError
+from tests.conftest import run
+
+
+@pytest.mark.parametrize("command", [ablations, semi_supervised])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--backend=ray"], "--backend=ray needs Ray: pip install -r requirements-ray.txt"),
+        (["--backend=rya"], "did you mean ray?"),
+        (["--address=local"], "--address=local is for --backend=ray"),
+        (["--jobs=0"], "--jobs=0: must be at least 1"),
+    ],
+)
+def test_mistakes_get_one_line(command, given, message, monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "experiments.jobs.ray_backend", raising=False)
+    assert run(command, "--workdir", tmp_path / "work", "--output", tmp_path / "out", *given) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("nodes", "jobs", "expected"),
+    [
+        ([(16, 0)], 1, Share(16, 0)),
+        ([(16, 0), (16, 0)], 2, Share(16, 0)),
+        ([(16, 0), (8, 0)], 2, Share(8, 0)),
+        ([(16, 0), (8, 0)], 3, Share(8, 0)),
+        ([(4, 0)], 9, Share(1, 0)),
+        ([(16, 2), (64, 0)], 2, Share(8, 1)),
+        ([(16, 2)], 3, Share(5, 0.5)),
+        ([(16, 1), (16, 3)], 4, Share(5, 1)),
+    ],
+)
+def test_runs_get_all_that_lets_them_run_at_once(nodes, jobs, expected):
+    assert share(nodes, jobs) == expected
+
+
+def test_one_run_a_node_or_a_gpu():
+    assert usual_jobs([(16, 0), (8, 0), (0, 0)]) == 2
+    assert usual_jobs([(16, 4), (8, 0)]) == 4
+    with pytest.raises(UserError, match="no cores to offer"):
+        share([(0, 0)], 1)
+
+
+class Fake:
+    """A backend whose runs end with the codes that it is given, each at its second look."""
+
+    jobs = 2
+
+    def __init__(self, codes):
+        self.codes, self.told = codes, []
+
+    def open(self, workdir, runs, lock):
+        self.told.append(("open", runs))
+
+    def start(self, name, folder, words):
+        backend = self
+
+        class Run(pool.Child):
+            looks = 0
+
+            def code(self):
+                self.looks += 1
+                return None if self.looks < 2 else backend.codes[name]
+
+            def working(self):
+                return name != "late"
+
+            def note(self, what):
+                backend.told.append((what, name))
+
+            def stop(self):
+                self.note("stop")
+
+            def wait(self):
+                self.note("wait")
+
+            def kill(self):
+                self.note("kill")
+
+            def close(self):
+                self.note("close")
+
+        self.told.append(("start", name, *words))
+        folder.mkdir()
+        (folder / "log.txt").write_text("error: no such data\n")
+        return Run(name, folder)
+
+
+def run_all(backend, tmp_path, names, stopping=lambda: False):
+    ended, looked = [], []
+    try:
+        pool.run_all(
+            "m",
+            {name: ["x"] for name in names},
+            tmp_path,
+            backend,
+            lambda children: looked.append([child.name for child in children]),
+            lambda child, code: ended.append((child.name, code)),
+            stopping,
+        )
+    finally:
+        assert "late" not in sum(looked, [])
+    return ended
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    monkeypatch.setattr(pool, "_LOOK_SECONDS", 0.01)
+
+
+def test_a_pool_keeps_a_backend_busy(fast, tmp_path):
+    backend = Fake({"a": 0, "late": 1, "c": 75})
+    assert run_all(backend, tmp_path, backend.codes) == [("a", 0), ("late", 1), ("c", 75)]
+    assert backend.told[:3] == [
+        ("open", 3),
+        *(("start", name, "m", str(tmp_path / name), "x") for name in ("a", "late")),
+    ]
+    assert [line for line in backend.told if line[0] == "close"] == [("close", name) for name in backend.codes]
+
+
+def test_a_pool_that_is_to_stop_tells_all_before_it_waits(fast, tmp_path):
+    backend, looks = Fake({"a": 0, "b": 0}), []
+    assert run_all(backend, tmp_path, backend.codes, lambda: looks.append(1) or len(looks) > 1) == []
+    assert backend.told[-4:] == [("stop", "a"), ("stop", "b"), ("wait", "a"), ("wait", "b")]
+
+
+def test_data_that_is_not_there_ends_all_runs(fast, tmp_path):
+    backend = Fake({"a": DataUnavailable.exit_code, "b": 0})
+    with pytest.raises(DataUnavailable, match="no such data"):
+        run_all(backend, tmp_path, backend.codes)
+    assert ("kill", "b") in backend.told
+
+
+def test_a_node_says_what_is_missing(tmp_path):
+    here, versions = os.getcwd(), {"numpy": __import__("numpy").__version__}
+    (tmp_path / "token").touch()
+    assert on_node.survey(here, str(tmp_path), "token", versions) == ""
+    assert "no checkout in" in on_node.survey(str(tmp_path), str(tmp_path), "token", versions)
+    assert "does not see --workdir" in on_node.survey(here, str(tmp_path), "other", versions)
+    assert "has numpy" in on_node.survey(here, str(tmp_path), "token", {"numpy": "0.1"})
+    assert "has no_such_package none" in on_node.survey(here, str(tmp_path), "token", {"no_such_package": "1"})
+
+
+def on_a_node(folder, words, stop=None):
+    """What Worker.run returns; in a thread of its own, which it pins."""
+    worker, returned = on_node.Worker(), []
+    (folder / "seed-0.json").touch()
+    work = lambda: returned.append(worker.run(os.getcwd(), str(folder), words, 1, str(folder), {"MARK": "7"}))  # noqa: E731
+    thread = threading.Thread(target=work)
+    thread.start()
+    if stop:
+        thread.join(1)
+        assert not returned
+        worker.stop()
+    thread.join(20)
+    (answer,) = returned
+    return answer
+
+
+def test_a_run_on_a_node(tmp_path):
+    print_all = "import os; print(len(os.sched_getaffinity(0)), os.environ['MARK'])"
+    code, records = on_a_node(tmp_path, ["timeit", "-n1", "-r1", print_all])
+    assert (code, records) == (0, [str(tmp_path / "seed-0.json")])
+    assert (tmp_path / "log.txt").read_text().startswith("1 7\n")
+
+
+def test_a_run_on_a_node_hears_that_it_should_stop(tmp_path):
+    code, _ = on_a_node(tmp_path, ["timeit", "-n1", "-r1", "import time; time.sleep(60)"], stop=True)
+    assert code == -15
+
+
+def test_a_run_waits_for_the_one_that_lost_its_worker(tmp_path):
+    with acquire(tmp_path / ".lock", lambda: True):
+        assert on_a_node(tmp_path, ["timeit", "-n1", "-r1", "1"], stop=True) == (on_node.STOPPED, [])
+    assert on_a_node(tmp_path, ["timeit", "-n1", "-r1", "1"])[0] == 0

@@ -1,0 +1,239 @@
+"""The report of the ablation studies: tables against hand numbers, wording, escaping, curves."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import report
+from experiments.reporting import comparisons, curves, html, markdown, measures, overview, results, statistics
+from experiments.reporting import study_section as sections
+from experiments.reporting.document import Cell, Paragraph, Table
+from tests.commands.test_turing import Parsed
+from tests.conftest import run
+from tests.experiments.canned_studies import ARMS, HOSTILE, canned, of_scores, parsed, seed_record
+
+
+def page_of(records, tmp_path, grids=True):
+    """(HTML, Markdown) that the command writes for result files."""
+    folder = tmp_path / "ablations"
+    (folder / "grids").mkdir(parents=True)
+    for record in records:
+        name = re.sub(r"[^\w@]", "_", f"{record['study']}@{record['base']}")
+        (folder / f"{name}.json").write_text(json.dumps(record))
+        for index, arm in enumerate(record["arms"].values() if grids else ()):
+            picture = np.random.RandomState(index).randint(0, 256, (88, 88), np.uint8)
+            Image.fromarray(picture).save(folder / "grids" / f"{arm['hash']}-seed0.png")
+    assert run(report, "--input", folder, "--output", folder) == 0
+    return (folder / "report.html").read_text(), (folder / "report.md").read_text()
+
+
+def row_of(table, title):
+    return next([c.text if isinstance(c, Cell) else c for c in row] for row in table.rows if row[0] == title)
+
+
+def test_tables_hold_hand_computed_numbers():
+    study = parsed()
+    # adam: mean 11, sd 1, interval 11 +- 4.302653 / sqrt(3); accuracy 0.99 - 0.011, sd 0.001.
+    assert row_of(sections.scores_table(study), "adam (baseline)") == [
+        *("adam (baseline)", "3 of 3", "11.00", "1.00", "8.52 to 13.48"),
+        *("97.9%", "0.1%", "97.7% to 98.1%"),
+    ]
+    assert row_of(sections.scores_table(study), "real training images")[:3] == ["real training images", "-", "6.25"]
+    row = row_of(sections.differences_table(study), "radam")
+    p_values = [found.paired.p_value for found in comparisons.against_baseline(study).values()]
+    p_holm = statistics.holm(p_values)[0]
+    assert row[:7] == ["radam", "-2.10", "-3.00 to -1.20", "3", "0.010", f"{p_holm:.3f}", "-3.29"]
+    assert len(p_values) == 4  # two arms, two scores: one family
+    assert row[7:9] == ["+0.2", "+0.1 to +0.3"]
+    row = row_of(sections.course_table(study), "sgd")
+    assert row == [*("sgd", "0 of 3", "0 of 3", "55.00", "54.00", "93.5%", "93.5%"), "500", "500 (3 of 3)", "100", "0"]
+
+
+def test_failed_seeds_missing_seeds_and_missing_arms():
+    records = dict(ARMS)
+    records["radam"] = [seed_record(8.0, 0.95), seed_record(0, 0, status="diverged"), None]
+    records["sgd"] = [
+        seed_record(90.0, 0.15),
+        seed_record(90.0, 0.95, recall=0.0),
+        seed_record(0, 0, status="collapsed"),
+    ]
+    records["never"] = []
+    study = parsed(arms=records)
+    assert row_of(sections.scores_table(study), "radam")[1:5] == ["1 of 3", "8.00", "-", "-"]
+    assert row_of(sections.differences_table(study), "radam")[:6] == ["radam", "-2.00", "-", "1", "-", "-"]
+    assert row_of(sections.differences_table(study), "never")[:4] == ["never", "-", "-", "0"]
+    assert row_of(sections.course_table(study), "radam")[1:3] == ["1 of 2 (1 diverged)", "0 of 1"]
+    assert row_of(sections.course_table(study), "sgd")[1:3] == ["1 of 3 (1 collapsed)", "2 of 2"]
+    assert "0 of 0" in row_of(sections.course_table(study), "never")
+    texts = " ".join(b.text for b in sections.section(study, *[results.pathlib.Path("none")] * 2) if hasattr(b, "text"))
+    assert "radam, seed 1: it diverged" in texts
+    assert "Not finished: up to 3 seeds" in texts
+    without = parsed(baseline="absent")
+    assert comparisons.against_baseline(without) == {}
+    assert "The baseline, absent, is missing." in str(sections.section(without, *[results.pathlib.Path("none")] * 2))
+
+
+def test_two_and_three_pairs_are_called_weak():
+    def said(study):
+        return " ".join(
+            b.text for b in sections.section(study, *[results.pathlib.Path("none")] * 2) if hasattr(b, "text")
+        )
+
+    assert "Weak: with 3 pairs, the fewest here, a t test has 2 degrees of freedom, its interval reaches 2.5" in said(
+        parsed()
+    )
+    two = of_scores(adam=[1.0, 2.0], sgd=[5.0, 7.0])
+    assert "with 2 pairs, the fewest here, a t test has 1 degree of freedom" in said(parsed(arms=two, seeds=2))
+    four = of_scores(adam=[1.0, 2.0, 3.0, 3.5], sgd=[5.0, 7.0, 6.0, 6.0])
+    assert "Weak" not in said(parsed(arms=four, seeds=4))
+    assert "no interval, no test" in said(parsed(arms=of_scores(adam=[1.0], sgd=[2.0]), seeds=1))
+
+
+def test_threshold_is_accuracy_or_the_baselines_halfway_distance():
+    study = parsed()
+    assert measures.threshold(study).curve == "validation_conditional_accuracy"
+    records = of_scores(adam=[10.0], sgd=[20.0])
+    for arm in records.values():
+        del arm[0]["curves"]["validation_conditional_accuracy"]
+    study = parsed(arms=records)
+    mark = measures.threshold(study)
+    assert (mark.curve, mark.bound) == ("validation_frechet_distance", pytest.approx(10 + 1000 / 500))
+    reached = {name: measures.values(study, name, measures.METRICS["steps_to_threshold"]) for name in records}
+    assert reached == {"adam": {0: 500.0}, "sgd": {0: math.inf}}
+    assert row_of(sections.course_table(study), "sgd")[-3] == "never (0 of 1)"
+
+
+def test_steps_of_a_run_that_never_reached_count_with_its_length():
+    records = {"adam": [seed_record(1, 0.9, reach=300), seed_record(1, 0.9, reach=9999)]}
+    records["sgd"] = [seed_record(1, 0.9, reach=9999)] * 2
+    pair = measures.paired_values(parsed(arms=records), "adam", "sgd", measures.METRICS["steps_to_threshold"])
+    assert pair == ({0: 300.0}, {0: 1000.0})
+
+
+def test_oscillation_is_the_spread_about_a_line():
+    record = seed_record(1, 0.9)
+    record["curves"]["d_loss"] = np.linspace(5, 1, 100).tolist()
+    study = parsed(arms={"adam": [record, seed_record(1, 0.9, wobble=0.3)]})
+    steady, wobbling = (measures.oscillation(study, study.arms["adam"].runs[seed]) for seed in (0, 1))
+    assert steady == pytest.approx(0, abs=1e-9)
+    assert wobbling == pytest.approx(0.3, rel=0.05)
+
+
+def test_the_summary_says_no_more_than_the_seeds_support():
+    study = parsed(arms=of_scores(adam=[10, 12, 11, 11.5, 10.5], radam=[8, 9.5, 9.2, 9, 8.4], sgd=[60, 50, 55, 57, 53]))
+    floor = comparisons.noise_floor(study)
+    assert floor == pytest.approx(np.std([10, 12, 11, 11.5, 10.5], ddof=1))
+    (table,) = [block for block in overview.summary([study]) if isinstance(block, Table)]
+    cells = [cell.text if isinstance(cell, Cell) else cell for cell in table.rows[0]]
+    assert cells[3].startswith("sgd +44.00 (")
+    assert cells[3].endswith("): beyond the noise, supported by 5 seeds")
+    assert cells[4].startswith("radam -2.18 (")
+    noisy = parsed(arms=of_scores(adam=[10.0, 12.0, 11.0], sgd=[9.0, 13.0, 12.5]))
+    assert "undecided at 3 seeds" in str(overview.summary([noisy]))
+    single = parsed(arms=of_scores(adam=[10.0], sgd=[90.0]), seeds=1)
+    assert "one seed in common: nothing can be said" in str(overview.summary([single]))
+    assert "best" not in str(overview.summary([study, noisy, single])).lower()
+
+
+def test_bases_that_disagree():
+    up, down = (
+        of_scores(adam=[10, 12, 11, 11.5], sgd=[60, 50, 55, 57]),
+        of_scores(adam=[60, 50, 55, 57], sgd=[1, 2, 1.5, 3]),
+    )
+    flat = of_scores(adam=[10, 12, 11, 11.5], sgd=[11, 11, 12, 10.5])
+    on = {name: parsed(base=name, arms=arms, seeds=4) for name, arms in (("tutorial", up), ("tuned", down))}
+    assert "opposite ways" in str(overview.where_bases_differ(list(on.values())))
+    assert "decided on tutorial only" in str(overview.where_bases_differ([on["tutorial"], parsed(arms=flat, seeds=4)]))
+    same = overview.where_bases_differ([on["tutorial"], parsed(arms=up, seeds=4)])
+    assert "1 differences are decided the same way" in str(same)
+    assert not any(isinstance(block, Table) for block in same)
+    assert "No study has been run on two bases" in str(overview.where_bases_differ([on["tutorial"]]))
+
+
+def test_the_page_is_one_file_that_loads_nothing(tmp_path):
+    page, text = page_of([canned(arms=ARMS), canned("labels", "tutorial", ARMS, preset="quick")], tmp_path)
+    found = Parsed(page)
+    policy = found.find("meta", **{"http-equiv": "Content-Security-Policy"})["content"]
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+    assert not re.search(r"https?:|//|@import|<script", re.sub(r"base64,[\w+/=]+", "", page))
+    assert all(a["src"].startswith("data:image/png;base64,") for tag, a in found.attributes if tag == "img")
+    assert sum(tag == "img" for tag, _ in found.attributes) == 6
+    ids = [a["id"] for _, a in found.attributes if "id" in a]
+    assert len(ids) == len(set(ids))
+    links = {a[key][1:] for _, a in found.attributes for key in ("href", "xlink:href") if a.get(key, "")[:1] == "#"}
+    assert links <= set(ids)
+    assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(ids)
+    assert sum(tag == "svg" and "viewbox" in a for tag, a in found.attributes) == 2 * (4 + 3)  # panels and swatches
+    assert page.count(sections.QUICK) == 2
+    for wanted in ("11.00", "-3.00 to -1.20", "Preset full, 1000 steps, 3 seeds", "frechet_distance_floor 6.25"):
+        assert wanted in page
+    assert "| radam | -2.10 | -3.00 to -1.20 | 3 | 0.010 |" in text
+    assert "(grids/0000-seed0.png)" in text
+
+
+def test_hostile_names_stay_names(tmp_path):
+    name = f'x"|@BODY@{HOSTILE}'
+    arms = {name: ARMS["adam"], f"{HOSTILE}&amp;": ARMS["sgd"]}
+    record = canned(HOSTILE, f"t'{HOSTILE}", arms, baseline=name)
+    record |= {
+        "question": HOSTILE,
+        "protocol": {HOSTILE: HOSTILE},
+        "provenance": {"commit": HOSTILE},
+        "preset": HOSTILE,
+    }
+    record["arms"][name]["hash"] = "../../etc/x"
+    record["arms"][name]["seeds"]["1"] = seed_record(0, 0, status="crashed") | {"reason": HOSTILE}
+    page, text = page_of([record], tmp_path, grids=False)
+    assert "<script" not in page + text
+    assert "alert(1)" in page
+    found = Parsed(page)
+    assert "script" not in found.texts
+    assert any(cell == f"{name} (baseline)" for cell in found.texts["th"])
+    assert not any(key.startswith("on") for _, attributes in found.attributes for key in attributes)
+    # A row is one line with as many cells in Markdown, whatever a name holds.
+    rows = [line for line in text.splitlines() if line.startswith("| x")]
+    assert rows
+    assert all(re.search(r"\\\|@BODY@", line) for line in rows)
+
+
+def test_curves_are_means_over_the_steps_that_all_seeds_have():
+    records = [seed_record(1, 0.9), seed_record(1, 0.9, wobble=0.3), seed_record(0, 0, status="diverged", steps=200)]
+    study = parsed(arms={"adam": records})
+    steps, mean, low, high = curves.band(study.arms["adam"], "g_loss")
+    assert len(steps) == 100
+    assert mean[:2] == pytest.approx([1.9, 1.5])
+    assert (low[0], high[0]) == pytest.approx((1.8, 2.0))
+    assert curves.band(study.arms["adam"], "absent") is None
+    records[0]["curves"]["g_loss"][3] = math.nan
+    long = results.parse(canned(arms={"adam": [seed_record(1, 0.9, steps=100_000)]}))
+    assert len(curves.band(long.arms["adam"], "d_loss")[0]) == curves.POINTS
+    assert curves.charts(parsed(arms={"adam": [seed_record(1, 0.9) | {"curves": {}}]})) is None
+
+
+def test_escaping():
+    assert html.escape("<a & \"b\" 'c' \u00e9>") == "&lt;a &amp; &quot;b&quot; &#x27;c&#x27; &#233;&gt;"
+    assert markdown.page([Paragraph("a | <b> [c](d) *e* `f`\n# g")]) == (
+        "a \\| &lt;b&gt; \\[c\\](d) \\*e\\* \\`f\\` # g\n"
+    )
+
+
+def test_a_commit_is_shortened_and_its_changes_are_told():
+    assert [markdown.commit("a" * 40), markdown.commit("a" * 40 + "+changes")] == ["a" * 12, "a" * 12 + "+changes"]
+    assert markdown.commit("unknown") == "unknown"
+
+
+def test_mistakes_are_one_line(tmp_path, capsys):
+    assert run(report, "--input", tmp_path / "none") == 2
+    assert run(report, "--input", tmp_path) == 2
+    assert "holds no <study>@<base>.json" in capsys.readouterr().err
+    (tmp_path / "broken@tuned.json").write_text('{"study": 1')
+    assert run(report, "--input", tmp_path) == 2
+    assert "broken@tuned.json cannot be read" in capsys.readouterr().err
+    (tmp_path / "broken@tuned.json").write_text(json.dumps(canned(arms=ARMS)))
+    (tmp_path / "file").write_text("")
+    assert run(report, "--input", tmp_path, "--output", tmp_path / "file" / "deeper") == 2
+    assert "cannot be written" in capsys.readouterr().err

@@ -1,0 +1,214 @@
+"""The search: how a space is written, trials in real processes, pruning, going on, the report, wrong words."""
+
+import importlib
+import json
+import sys
+
+import optuna
+import pytest
+
+from experiments.search import one_trial, report, space
+from gan_jax.system import config as configs
+from gan_jax.system.errors import Interrupted, UserError
+from tests.conftest import run
+
+search = importlib.import_module("experiments.search.__main__")
+
+# Stands in for gan_jax.main: scores that fall to |log10(rate) + 3| + 1, one a quarter of a second.
+TRAINING = """
+import json, math, pathlib, signal, sys, time
+words = dict(word.removeprefix("--config.").removeprefix("--").split("=", 1) for word in sys.argv[1:])
+folder = pathlib.Path(words["workdir"])
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "starts.txt").open("a").write("start\\n")
+def stop(*_):
+    sys.exit(75)
+signal.signal(signal.SIGTERM, stop)
+rate = float(words.get("g_optimizer.learning_rate", 0.1))
+if rate > 5:
+    print("error: no such rate", file=sys.stderr)
+    sys.exit(2 if rate < 50 else 1)
+path = folder / "metrics.jsonl"
+done = len(path.read_text().splitlines()) if path.exists() else 0
+for step in range(done + 1, 5):
+    time.sleep(0.05)
+    score = abs(math.log10(rate) + 3) + 1 + 1 / step
+    row = {"step": step, "validation_frechet_distance": score, "validation_conditional_accuracy": 1 / score}
+    with path.open("a") as file:
+        file.write(json.dumps(row) + "\\n")
+time.sleep(float(words.get("g_optimizer.b1", 0)) * 10)
+"""
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """A stand-in of a training, in processes of its own."""
+    script = tmp_path / "training.py"
+    script.write_text(TRAINING)
+    monkeypatch.setattr(one_trial, "COMMAND", (sys.executable, str(script)))
+    monkeypatch.setattr(one_trial, "_LOOK_SECONDS", 0.02)
+    return script
+
+
+def base():
+    return configs.load("configs/cgan.py:tuned")
+
+
+WORDS = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-5|1e-4|1e-3|1e-2"]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("g_optimizer.learning_rate=1e-4..1e-2:log", {"low": 1e-4, "high": 1e-2, "log": True, "whole": False}),
+        ("batch_size=32..128", {"low": 32, "high": 128, "log": False, "whole": True}),
+        ("g_optimizer.b1=0..0.9", {"low": 0, "high": 0.9}),
+        ("generator.activation=relu|prelu", {"choices": ("relu", "prelu")}),
+        ("generator.widths=64,64|128,128", {"choices": ("64,64", "128,128")}),
+    ],
+)
+def test_words_of_a_space(word, expected):
+    leaf = space.parse(word, base())
+    assert {name: getattr(leaf, name) for name in expected} == expected
+
+
+def test_keys_with_commas_share_a_value():
+    leaf = space.parse("d_optimizer.b1,g_optimizer.b1=0.0|0.5", base())
+    trial = optuna.trial.FixedTrial({leaf.name: "0.5"})
+    assert space.suggest(trial, [leaf]) == {"d_optimizer.b1": "0.5", "g_optimizer.b1": "0.5"}
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("g_optimizer.learning_rat=1..2", "did you mean g_optimizer.learning_rate"),
+        ("g_optimizer.learning_rate", "KEY=a|b|c"),
+        ("g_optimizer.learning_rate=2..1", "low < high"),
+        ("g_optimizer.learning_rate=0..1:log", "above 0"),
+        ("batch_size=1.5..3", "whole numbers"),
+        ("batch_size=8|many", "a whole number"),
+        ("generator.activation=relu|relu", "different values"),
+        ("generator.activation=relu", "two or more"),
+        ("generator.activation=1..2", "expected"),
+        ("g_optimizer.learning_rate=1e..2", "low..high"),
+    ],
+)
+def test_wrong_words_are_named(word, said):
+    with pytest.raises(UserError, match=said.replace("|", r"\|")):
+        space.parse(word, base())
+
+
+def test_a_search_finds_the_best_goes_on_and_reports(training, tmp_path, capsys):
+    words = [*WORDS, "--sampler", "grid", "--workdir", tmp_path / "w", "--pruner", "none"]
+    assert run(search, *words, "--trials", 2) == 0
+    assert run(search, *words, "--trials", 4) == 0
+    starts = [path.read_text().count("start") for path in (tmp_path / "w" / "trials").glob("*/starts.txt")]
+    # Four values and the config as it is; each trial trained once, the config as it is asked for by both commands.
+    assert sorted(starts) == [1, 1, 1, 1, 2]
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'w' / 'search.db'}")
+    assert study.best_trial.user_attrs["changes"] == {"g_optimizer.learning_rate": "1e-3"}
+    assert study.best_value == pytest.approx(1.25)
+    page = (tmp_path / "w" / "search.md").read_text()
+    assert "## Untuned" in page
+    assert "## Tuned" in page
+    assert "--config.g_optimizer.learning_rate=1e-3 --config.seed=1000" in page
+    assert (tmp_path / "w" / "search.png").stat().st_size > 5000
+    assert "best 1.25: g_optimizer.learning_rate=1e-3" in capsys.readouterr().out
+
+
+def test_a_trial_worse_than_the_median_is_stopped(training, tmp_path):
+    words = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-3|1.1e-3|1.2e-3|1.3e-3|1|2"]
+    assert run(search, *words, "--sampler=grid", "--trials", 6, "--seed", 3, "--workdir", tmp_path / "w") == 0
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'w' / 'search.db'}")
+    pruned = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.PRUNED]
+    assert study.best_value < 1.3
+    assert {trial.user_attrs["changes"]["g_optimizer.learning_rate"] for trial in pruned} <= {"1", "2"}
+
+
+@pytest.mark.parametrize(("rate", "end"), [("10.0", "refused"), ("100.0", "crashed")])
+def test_a_trial_that_fails_is_recorded_and_not_the_end(training, tmp_path, rate, end, capsys):
+    words = ["--config", "configs/cgan.py:tuned", f"g_optimizer.learning_rate=1e-3|{rate}"]
+    assert run(search, *words, "--sampler=grid", "--trials", 2, "--workdir", tmp_path / "w") == 0
+    assert end in (tmp_path / "w" / "search.md").read_text()
+    assert "error" not in capsys.readouterr().err
+
+
+def test_an_interrupted_trial_goes_on_with_the_same_values(training, tmp_path):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    leaf = space.parse("g_optimizer.learning_rate=1e-4..1e-2:log", base())
+    folder, calls = tmp_path / "trial", []
+
+    def stopping():
+        calls.append(True)
+        return len(calls) > 2
+
+    with pytest.raises(Interrupted):
+        one_trial.run(["--config.g_optimizer.b1=9"], base(), folder, lambda *_: True, stopping)
+    before = (folder / "metrics.jsonl").read_text() if (folder / "metrics.jsonl").exists() else ""
+    outcome = one_trial.run([], base(), folder, lambda *_: True, lambda: False)
+    assert (folder / "metrics.jsonl").read_text().startswith(before)
+    assert (outcome.end, list(outcome.scores)) == ("completed", [1, 2, 3, 4])
+
+    objects = iter([Interrupted("stopped"), 1.0])
+
+    class Search:
+        def objective(self, trial, leaves):
+            space.suggest(trial, leaves)
+            answer = next(objects)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    with pytest.raises(Interrupted):
+        search._optimize(Search(), study, [leaf], 1, None)
+    search._optimize(Search(), study, [leaf], 1, None)
+    first, second = study.trials
+    assert first.params == second.params
+
+
+def test_scores_of_several_seeds_are_their_mean(tmp_path):
+    config = base().unlock()
+    config.num_seeds = 2
+    for seed, score in ((0, 1.0), (1, 3.0)):
+        folder = tmp_path / "w" / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        rows = [{"step": step, "validation_frechet_distance": score} for step in range(1, 3 + seed)]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert one_trial.scores(config, tmp_path / "w") == {1: 2.0, 2: 2.0}
+
+
+def test_importance_names_the_leaf_that_matters():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    assert report.importances(study) == {}
+    study.optimize(lambda t: t.suggest_float("a", 0, 1) ** 2 + 0.01 * t.suggest_float("b", 0, 1), n_trials=30)
+    found = report.importances(study)
+    assert found["a"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--config", "configs/cgan.py:tuned"], "at least one leaf"),
+        ([*WORDS, "g_optimizer.learning_rate=1e-3|2e-3"], "given twice"),
+        ([*WORDS, "--sampler=best"], "--sampler='best' is unknown"),
+        ([*WORDS, "--pruner=hard"], "--pruner='hard' is unknown"),
+        ([*WORDS, "--trials=0"], "at least 1"),
+        ([*WORDS, "--config.eval.every_steps=0"], "needs validation scores"),
+        ([*WORDS, "--config.eval.at_end=true"], "test split"),
+        ([*WORDS, "--storage=nonsense"], "cannot be opened"),
+        (["--config", "configs/cgan.py:tuned", "batch_size=8..16", "--sampler=grid"], "needs lists"),
+    ],
+)
+def test_wrong_commands_get_one_line(words, said, tmp_path, capsys):
+    assert run(search, *words, "--workdir", tmp_path / "w") == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_workdir_of_another_search_is_refused(training, tmp_path, capsys):
+    assert run(search, *WORDS, "--trials", 1, "--workdir", tmp_path / "w") == 0
+    other = ["--config", "configs/cgan.py:tuned", "g_optimizer.b1=0.0|0.5"]
+    assert run(search, *other, "--trials", 1, "--workdir", tmp_path / "w") == 2
+    assert "holds a search of another space" in capsys.readouterr().err

@@ -1,0 +1,171 @@
+"""Several processes on one search: the total holds, a lost trial is tried again, nobody proposes another's point."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import types
+
+import optuna
+import pytest
+
+from experiments.jobs.locks import acquire
+from experiments.search import one_trial, samplers, storage, together
+from gan_jax.system import config as configs
+from gan_jax.system.errors import Interrupted, UserError
+from tests.experiments.test_search import TRAINING
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+    pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed to be used with Study.optimize"),
+]
+State = optuna.trial.TrialState
+RATES = "g_optimizer.learning_rate=1e-5..1e-1:log"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A maker of studies, each with its own view of one journal, as processes have them."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def make(sampler=None):
+        kept = storage.opened(f"journal:{tmp_path / 'search.log'}")
+        return optuna.create_study(study_name="search", storage=kept, sampler=sampler, load_if_exists=True)
+
+    return make
+
+
+def states(study):
+    return [trial.state for trial in study.get_trials(deepcopy=False)]
+
+
+def test_as_many_trials_end_as_were_asked_for(study, monkeypatch):
+    """Six at once for seven trials: without care each would begin one too many."""
+    monkeypatch.setattr(together, "_LOOK_SECONDS", 0.05)
+    studies, interrupts = [study() for _ in range(6)], types.SimpleNamespace(received=None)
+
+    def objective(trial):
+        time.sleep(0.02)
+        return trial.suggest_float("x", 0, 1)
+
+    threads = [threading.Thread(target=together.optimize, args=(own, objective, 7, interrupts)) for own in studies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert states(study()).count(State.COMPLETE) == 7
+    assert State.RUNNING not in states(study())
+
+
+def test_a_trial_beyond_the_total_goes_back_to_the_queue(study):
+    first, second = study(), study()
+    ended, running, late = first.ask(), first.ask(), second.ask()
+    first.tell(ended, 1.0)
+    assert not together._is_surplus(second, running.number, 2)
+    assert together._is_surplus(second, late.number, 2)
+    late.suggest_float("x", 0, 1)
+    together._put_back(second, late.number)
+    second.tell(late, state=State.FAIL)
+    first.tell(running, state=State.FAIL)
+    again = first.ask()
+    assert again.suggest_float("x", 0, 1) == late.params["x"]
+    assert not together._is_surplus(first, again.number, 2)
+
+
+def test_a_trial_whose_process_died_is_tried_again(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_GRACE_SECONDS", 50)
+    dead, other = study(), study()
+    lost, alive, unheard = dead.ask(), other.ask(), dead.ask()
+    lost.suggest_float("x", 0, 1)
+    for trial in (lost, alive):
+        dead._storage.record_heartbeat(trial._trial_id)
+    old = time.time() - 100
+    os.utime(tmp_path / "search.log.beats" / str(lost._trial_id), (old, old))
+    optuna.storages.fail_stale_trials(other)
+    assert states(other) == [State.FAIL, State.RUNNING, State.RUNNING, State.WAITING]
+    again = other.ask()
+    assert again.suggest_float("x", 0, 1) == lost.params["x"]
+    # A trial that was never spoken for is known since then.
+    os.utime(tmp_path / "search.log.beats" / str(unheard._trial_id), (old, old))
+    optuna.storages.fail_stale_trials(other)
+    assert states(other)[unheard.number] == State.FAIL
+
+
+def test_processes_of_one_seed_propose_different_points_and_restarts_the_same(study):
+    def proposals(*numbers):
+        sampler = samplers.ByNumber(lambda seed: optuna.samplers.RandomSampler(seed=seed), 3)
+        own, found = optuna.create_study(sampler=sampler), {}
+        for number in range(max(numbers) + 1):
+            trial = own.ask()
+            if number in numbers:
+                found[number] = trial.suggest_float("x", 0, 1)
+        return found
+
+    whole = proposals(0, 1, 2, 3)
+    assert len(set(whole.values())) == 4
+    assert proposals(1, 3) == {number: whole[number] for number in (1, 3)}
+
+
+def test_values_that_another_search_trains_are_waited_for(tmp_path):
+    config, folder = configs.load("configs/cgan.py:tuned"), tmp_path / "trials" / "a"
+    folder.parent.mkdir()
+    with acquire(folder.with_suffix(".lock"), lambda: True), pytest.raises(Interrupted, match="continues"):
+        one_trial.run([], config, folder, lambda *_: True, lambda: True)
+
+
+def test_a_journal_that_cannot_be_had_is_named(tmp_path):
+    with pytest.raises(UserError, match="storage=journal:.*cannot be opened"):
+        storage.opened(f"journal:{tmp_path / 'none' / 'search.log'}")
+
+
+PROCESS = """
+import importlib, sys
+from experiments.search import one_trial, storage, together
+one_trial.COMMAND, one_trial._LOOK_SECONDS = (sys.executable, sys.argv.pop(1)), 0.05
+storage._BEAT_SECONDS, storage._GRACE_SECONDS = 1, 6
+search = importlib.import_module("experiments.search.__main__")
+search.cli.execute(search.main)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", ["journal:{}/search.log", "sqlite:///{}/search.db"])
+def test_three_processes_one_killed(tmp_path, kept):
+    """Of nine trials, with a training of a second and a half: all end, none is left over, and the report is whole."""
+    script, address = tmp_path / "training.py", kept.format(tmp_path)
+    script.write_text(TRAINING)
+    words = [script, "--config", "configs/cgan.py:tuned", RATES, "--config.g_optimizer.b1=0.15", "--trials=9"]
+    words += ["--workdir", tmp_path / "w", f"--storage={address}", "--pruner=none", "--sampler=random"]
+    start = lambda: subprocess.Popen([sys.executable, "-c", PROCESS, *map(str, words)], stdout=subprocess.PIPE)  # noqa: E731
+    processes, until = [start() for _ in range(3)], time.monotonic() + 120
+    try:
+        while True:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+            if not (tmp_path / address.rpartition("/")[2]).exists():
+                continue
+            try:
+                study = optuna.load_study(study_name="search", storage=storage.opened(address))
+            except (KeyError, UserError):
+                continue
+            if states(study).count(State.RUNNING) == 3 and State.COMPLETE in states(study):
+                break
+        processes[0].kill()
+        printed = [process.communicate(timeout=120)[0].decode() for process in processes[1:]]
+        assert [process.returncode for process in processes[1:]] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+    assert states(study).count(State.COMPLETE) == 9
+    assert State.RUNNING not in states(study)
+    (lost,) = (trial for trial in study.trials if trial.state == State.FAIL and trial.params)
+    assert [t.params for t in study.trials].count(lost.params) == 2
+    values = [trial.params["g_optimizer.learning_rate"] for trial in study.trials if trial.state == State.COMPLETE]
+    assert len(set(values)) == 9
+    assert all("best " in text for text in printed)
+    page = (tmp_path / "w" / "search.md").read_text()
+    assert page.count("| completed |") == 9 + 1
+    assert "9 trials, 0 of them stopped early or failed" in page

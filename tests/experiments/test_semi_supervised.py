@@ -1,0 +1,228 @@
+"""experiments.semi_supervised on tiny images: the runs, their records, the page, and what goes wrong."""
+
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from experiments.semi_supervised import __main__ as command
+from experiments.semi_supervised import one_run, plan, recipes, report, results
+from gan_jax.data.dataset import Split
+from gan_jax.system import files
+from gan_jax.system.errors import UserError
+from gan_jax.training import session
+
+TINY = {
+    "num_epochs": 0,
+    "num_steps": 6,
+    "batch_size": 8,
+    "init_batch_size": 8,
+    "steps_per_call": 3,
+    "log_every_steps": 3,
+    "checkpoint_every_steps": 3,
+    "sample_every_steps": 3,
+    "eval.every_steps": 0,
+    "generator.widths": (8,),
+    "discriminator.widths": (8, 8),
+    "data.num_validation": 10,
+}
+
+
+@pytest.fixture
+def task(digits, tmp_path):
+    return plan.Task(
+        names=("quick",),
+        labels=(4,),
+        draws=2,
+        members=2,
+        epochs=0,
+        dtype="float32",
+        at_once=1,
+        shared={"data.name": "idx", "data.dir": str(digits)} | TINY,
+        workdir=tmp_path / "work",
+        output=tmp_path / "out",
+    )
+
+
+def run_group(task, folder):
+    one_run.work(task.workdir / folder, str(task.workdir / "data"))
+
+
+def test_a_group_is_trained_scored_and_not_done_again(task):
+    dataset = session.load_data(task.config("quick", 4), "")
+    waiting = plan.groups(task)
+    assert list(waiting.values()) == [[0], [1], [2], [3]]
+    assert plan.write_configs(task, waiting, 50) == dict.fromkeys(waiting, 6)
+    for folder in waiting:
+        run_group(task, folder)
+    assert plan.groups(task) == {}
+    (table,) = results.write(task, dataset)
+    assert [record["draw"] for record in table["seeds"]] == [0, 1, 0, 1]
+    cell = task.workdir / "quick/labels-4"
+    for record in table["seeds"]:
+        p = one_run.probabilities_of(cell, record["seed"])
+        np.testing.assert_allclose(p.sum(axis=1), 1, atol=2e-3)
+        assert record["test_errors"] == np.sum(p.argmax(axis=1) != dataset.test.labels)
+        assert sum(count for *_, count in record["confusions"]) == record["test_errors"], "there are two classes"
+        assert 0 <= record["validation_errors"] <= record["num_validation"] == 10
+        assert 0 <= record["train_errors"] <= record["num_train"] == 50
+    for draw in (0, 1):
+        mean = sum(one_run.probabilities_of(cell, seed) for seed in (draw, draw + 2))
+        assert table["ensembles"][str(draw)] == np.sum(mean.argmax(axis=1) != dataset.test.labels)
+    report.write(task.output)
+    page = (task.output / report.PAGE).read_text()
+    errors = [record["test_errors"] for record in table["seeds"]]
+    assert ", ".join(map(str, errors)) in page
+    assert f"{np.mean(errors):.1f} ± {np.std(errors, ddof=1):.1f}" in page
+    assert "| 4, 2 draws |" in page
+    assert f"{report.CURVES}.png" not in page, "nothing was scored while it trained"
+    assert "](samples/quick@labels-4.png)<br>quick, 4 labels |" in page
+    last = next((cell / "seed-000/run/samples").glob("step-000006.png"))
+    assert (task.output / "samples/quick@labels-4.png").read_bytes() == last.read_bytes()
+    worst = int(np.argmax(errors))
+    shown = one_run.mistakes_of(cell, worst)
+    assert (task.output / "mistakes/quick@labels-4.png").read_bytes() == shown.read_bytes()
+    assert "](mistakes/quick@labels-4.png)<br>quick, 4 labels |" in page
+
+
+def test_confusions_are_the_most_frequent_mistakes_first():
+    taken_for = np.array([1, 1, 0, 2, 0, 2, 2, 1])
+    labels = np.array([0, 0, 0, 2, 2, 1, 1, 0])
+    found = one_run.confusions(np.eye(3)[taken_for], labels, most=2)
+    assert found == [[0, 1, 3], [1, 2, 2]]
+    assert one_run.confusions(np.eye(3)[labels], labels) == []
+
+
+def test_mistakes_are_drawn_the_most_frequent_first(tmp_path):
+    labels = np.array([0, 1, 0, 0])
+    images = (np.arange(4, dtype=np.uint8) * 50)[:, None, None, None] * np.ones((1, 3, 3, 1), np.uint8)
+    split = Split(images, labels)
+    one_run.draw_mistakes(tmp_path / "some.png", np.eye(2)[[1, 0, 0, 1]], split)
+    picture = plt.imread(tmp_path / "some.png")
+    assert [round(float(picture[2, x].ravel()[0] * 255)) for x in (2, 7, 12)] == [0, 150, 50]
+    one_run.draw_mistakes(tmp_path / "none.png", np.eye(2)[labels], split)
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_another_arithmetic_is_another_cell(task):
+    half = task._replace(dtype="bfloat16", epochs=3)
+    assert half.config("quick", 4).dtype == "bfloat16"
+    assert half.folder("quick", 4) == "quick-3-epochs-bfloat16/labels-4"
+    assert task.folder("quick", 4) == "quick/labels-4"
+
+
+def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
+    dataset = session.load_data(task.config("quick", 4), "")
+
+    def labelled(seed):
+        config = task.config("quick", 4)
+        config.seed = seed
+        from gan_jax.semi_supervised import labels
+
+        return labels.training_data(config, dataset).labelled.images
+
+    np.testing.assert_array_equal(labelled(0), labelled(2))
+    assert not np.array_equal(labelled(0), labelled(1))
+
+
+def test_networks_of_a_draw_teach_each_other_in_one_run(task):
+    shared = task.shared | {"ramp_up_start": 2}
+    task = task._replace(names=("long_codistilled",), at_once=4, shared=shared)
+    plan.check(task)
+    (folder,) = waiting = plan.groups(task)
+    plan.write_configs(task, waiting, 50)
+    run_group(task, folder)
+    (table,) = results.write(task, session.load_data(task.config(*task.cells[0]), ""))
+    assert [record["draw"] for record in table["seeds"]] == [0, 1, 0, 1]
+    assert list(table["ensembles"]) == ["0", "1"]
+
+
+def test_seeds_at_once_leave_the_same_records(task):
+    together = task._replace(at_once=2, members=1)
+    waiting = plan.groups(together)
+    assert waiting == {"quick/labels-4/seeds-000-001": [0, 1]}
+    plan.write_configs(together, waiting, 50)
+    (folder,) = waiting
+    run_group(together, folder)
+    assert plan.groups(together) == {}
+    alone = task._replace(members=1, workdir=task.workdir.parent / "alone")
+    plan.write_configs(alone, plan.groups(alone), 50)
+    run_group(alone, "quick/labels-4/seed-001")
+    records = [one_run.record_of(t.workdir / "quick/labels-4", 1) for t in (together, alone)]
+    for record in records:
+        del record["seconds"], record["provenance"]
+    assert records[0] == records[1]
+
+
+def test_groups_are_consecutive_seeds_without_a_record(task):
+    cell = task.workdir / "quick/labels-4"
+    cell.mkdir(parents=True)
+    files.write_sealed(cell / "seed-001.json", {"draw": 1})
+    assert list(plan.groups(task._replace(at_once=3)).values()) == [[0], [2, 3]]
+
+
+def test_a_group_goes_on_after_a_kill_between_two_records(task):
+    """Network 2 has left no record: its group is scored again, and nothing trains."""
+    task = task._replace(names=("long_codistilled",), at_once=4)
+    (folder,) = waiting = plan.groups(task)
+    plan.write_configs(task, waiting, 50)
+    run_group(task, folder)
+    cell = task.workdir / "long_codistilled/labels-4"
+    before = one_run.record_of(cell, 2)
+    (cell / "seed-002.json").unlink()
+    assert plan.groups(task._replace(at_once=1)) == {folder: [0, 1, 2, 3]}
+    run_group(task, folder)
+    assert one_run.record_of(cell, 2) == before, "its seconds among it"
+    with pytest.raises(UserError, match="without those that are missing; choose another --workdir"):
+        plan.groups(task._replace(members=3))
+    with pytest.raises(UserError, match="seed 1 a network of draw 0, and in .* of draw 1; choose another --workdir"):
+        plan.groups(task._replace(draws=1, members=2))
+
+
+def test_what_has_begun_goes_on_and_the_rest_is_grouped_anew(task):
+    first = task._replace(at_once=2, members=1)
+    plan.write_configs(first, plan.groups(first), 50)
+    assert list(plan.groups(task._replace(at_once=4)).values()) == [[0, 1], [2, 3]]
+    another = task.shared | {"batch_size": 4}
+    assert list(plan.groups(task._replace(at_once=4, shared=another)).values()) == [[0, 1, 2, 3]]
+
+
+def test_every_recipe_is_a_config_that_builds():
+    from gan_jax import build
+
+    for name in recipes.RECIPES:
+        config = recipes.config(name, 100, 10, 0, {})
+        build.build(config, (32, 32, 3) if config.data.image_size else (28, 28, 1), 10, 100)
+        assert config.data.num_validation == recipes.NUM_VALIDATION
+        assert config.data.fallback == "", "never other digits than those that were asked for"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--recipes=qick"], "quick"),
+        (["--labels=ten"], "--labels=ten: whole numbers with commas, or all"),
+        (["--seeds=0"], "--seeds=0: must be at least 1"),
+        (["--score_every=-1"], "--score_every=-1: must be at least 0"),
+        (["--jobs=0"], "--jobs=0: must be at least 1"),
+        (["--dtype=bf16"], "--dtype.*bfloat16"),
+        (["--recipes=long_codistilled", "--seeds=3"], "teach each other, in one run; set --members=2 --at_once=6"),
+    ],
+)
+def test_wrong_words(monkeypatch, words, message):
+    monkeypatch.setattr(sys, "argv", ["semi_supervised", *words])
+    with pytest.raises(UserError, match=message) as error:
+        command.main()
+    assert "\n" not in str(error.value)
+
+
+def test_the_command_ends_with_a_line_where_there_is_no_data(tmp_path):
+    words = ["--idx", str(tmp_path / "none"), "--workdir", str(tmp_path / "w"), "--output", str(tmp_path / "o")]
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.semi_supervised", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")

@@ -1,0 +1,249 @@
+"""Losses and their gradients against hand numbers, PyTorch's, and what is known of each game."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.losses.adversarial import OBJECTIVES, binary_cross_entropy
+from gan_jax.losses.targets import constant
+
+LOGITS = np.array([-30.0, -3.0, -0.5, 0.0, 0.5, 3.0, 12.0, 30.0], np.float32)
+# torch 2.13, float32: x.requires_grad_(); p = sigmoid(x); BCELoss(reduction="none")(p, t); backward of the sum.
+TORCH_BCE = {
+    1.0: (
+        [30.0, 3.0485873, 0.97407699, 0.69314718, 0.47407696, 0.048587345, 6.198902e-06, 0.0],
+        [-0.093576238, -0.95257413, -0.62245929, -0.5, -0.37754065, -0.047425866, -6.1988826e-06, 0.0],
+    ),
+    0.0: (
+        [9.3576236e-14, 0.048587352, 0.47407699, 0.69314718, 0.97407705, 3.0485876, 11.991141, 100.0],
+        [8.7565123e-15, 0.047425874, 0.37754065, 0.5, 0.62245935, 0.95257407, 0.99999374, 0.0],
+    ),
+}
+
+REAL = np.array([2.0, -0.5, 0.0, 4.0], np.float32)
+FAKE = np.array([-3.0, 0.5, 1.0, -0.25], np.float32)
+SMOOTH = {"real": 0.9, "fake": 0.1, "generator": 0.95}
+
+
+def torch_losses(torch):
+    """Each objective as a PyTorch user writes it: (D's loss, G's loss) of logits r, k [B] and targets t."""
+    f = torch.nn.functional
+    bce = f.binary_cross_entropy_with_logits
+
+    def elementwise(loss):
+        return lambda r, k, t: loss(r, t["real"]) + loss(k, t["fake"]), lambda r, k, t: loss(k, t["generator"])
+
+    def two(x, t):
+        return torch.nn.CrossEntropyLoss()(torch.stack([x, 0 * x], 1), torch.stack([t, 1 - t], 1))
+
+    def hinge(r, k, t):
+        return f.relu(1 - r).mean() + f.relu(1 + k).mean()
+
+    def relativistic(r, k, real, fake):
+        return bce(r - k.mean(), real) + bce(k - r.mean(), fake)
+
+    return {
+        "bce": elementwise(lambda x, t: torch.nn.BCELoss()(torch.sigmoid(x), t)),
+        "bce_logits": elementwise(bce),
+        "saturating": (elementwise(bce)[0], lambda r, k, t: -bce(k, 1 - t["generator"])),
+        "cross_entropy": elementwise(lambda x, t: torch.nn.CrossEntropyLoss()(x[:, None], t[:, None])),
+        "cross_entropy_two_logits": elementwise(two),
+        "lsgan": elementwise(lambda x, t: 0.5 * f.mse_loss(x, t)),
+        "hinge": (hinge, lambda r, k, t: -k.mean()),
+        "wasserstein": (lambda r, k, t: k.mean() - r.mean(), lambda r, k, t: -k.mean()),
+        "relativistic_average": (
+            lambda r, k, t: relativistic(r, k, t["real"], t["fake"]),
+            lambda r, k, t: relativistic(r, k, 1 - t["generator"], t["generator"]),
+        ),
+    }
+
+
+# What torch_losses gave under torch 2.13.0 (CPU, float32) at REAL, FAKE, SMOOTH, as test_losses_are_todays_torchs
+# computes it: (value, gradient by REAL, gradient by FAKE) of D, then of G.
+NOTHING = (0.0, [0.0] * 4, [0.0] * 4)
+CROSS_ENTROPY = (
+    (1.362292, [-0.004800737, -0.1306148, -0.09999999, 0.02050345], [-0.01314353, 0.1306148, 0.1577646, 0.08445588]),
+    (1.143591, [0.0] * 4, [-0.2256435, -0.08188516, -0.05473535, -0.1280441]),
+)
+TORCH = {
+    "cross_entropy": (NOTHING, NOTHING),
+    "bce": CROSS_ENTROPY,
+    "bce_logits": CROSS_ENTROPY,
+    "cross_entropy_two_logits": CROSS_ENTROPY,
+    "relativistic_average": (
+        (0.9580921, [-0.02499538, -0.133811, -0.1029902, -0.00782783], [0.01560799, 0.08605382, 0.1143334, 0.0536292]),
+        (4.039342, [0.4000046, 0.291189, 0.3220098, 0.4171722], [-0.409392, -0.3389462, -0.3106666, -0.3713708]),
+    ),
+}
+
+
+def targets(num_images, real=1.0, fake=0.0, generator=1.0):
+    return constant(jax.random.key(0), num_images, real=real, fake=fake, generator=generator)
+
+
+def outcome(loss, real, fake, of):
+    """(value, gradient by the real logits, gradient by the fake logits)."""
+    value, gradients = jax.jit(jax.value_and_grad(loss, (0, 1)))(jnp.asarray(real), jnp.asarray(fake), of)
+    return value, *gradients
+
+
+def assert_same(ours, expected, **tolerance):
+    for mine, theirs in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, **tolerance)
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_bce_on_probabilities_is_torchs(target):
+    def loss(logits):
+        return binary_cross_entropy(jax.nn.sigmoid(logits), jnp.full_like(logits, target))
+
+    values, slopes = TORCH_BCE[target]
+    np.testing.assert_allclose(loss(LOGITS), values, rtol=1e-3, atol=2e-7)
+    np.testing.assert_allclose(jax.grad(lambda x: loss(x).sum())(LOGITS), slopes, rtol=2e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_losses_and_gradients_are_torchs(name):
+    for loss, expected in zip(OBJECTIVES[name][:2], TORCH[name], strict=True):
+        assert_same(outcome(loss, REAL, FAKE, targets(4, **SMOOTH)), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_losses_are_todays_torchs(name):
+    """The same for every objective, on other logits, where PyTorch is installed."""
+    torch = pytest.importorskip("torch")
+    real, fake = np.random.default_rng(0).normal(0.0, 3.0, (2, 64)).astype(np.float32)
+    of = {knob: torch.full((64,), value) for knob, value in SMOOTH.items()}
+    for loss, torch_loss in zip(OBJECTIVES[name][:2], torch_losses(torch)[name], strict=True):
+        r, k = (torch.tensor(x, requires_grad=True) for x in (real, fake))
+        value = torch_loss(r, k, of)
+        value.backward()
+        gradients = [np.zeros(64) if x.grad is None else x.grad.numpy() for x in (r, k)]
+        assert_same(outcome(loss, real, fake, targets(64, **SMOOTH)), (value.item(), *gradients), rtol=1e-4, atol=1e-6)
+
+
+def test_one_class_softmax_cannot_learn():
+    """Whatever the logits and targets, loss and gradient are 0, so every update leaves the networks as they were."""
+    objective = OBJECTIVES["cross_entropy"]
+    for scale, of in ((0.01, targets(4)), (1.0, targets(4, **SMOOTH)), (100.0, targets(4, 0.0, 1.0, 0.0))):
+        for loss in objective[:2]:
+            assert_same(outcome(loss, scale * REAL, scale * FAKE, of), NOTHING, atol=0.0)
+    np.testing.assert_array_equal(objective.output(LOGITS), 1.0)
+    assert not objective.zero_means_won
+
+
+@pytest.mark.parametrize("player", [0, 1])
+def test_two_class_softmax_is_binary_cross_entropy(player):
+    softmax, sigmoid = OBJECTIVES["cross_entropy_two_logits"], OBJECTIVES["bce_logits"]
+    of = targets(8, **SMOOTH)
+    expected = outcome(sigmoid[player], LOGITS, LOGITS[::-1], of)
+    assert_same(outcome(softmax[player], LOGITS, LOGITS[::-1], of), expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(softmax.output(LOGITS), sigmoid.output(LOGITS))
+
+
+def generators_slope(name, fakes, **of):
+    return outcome(OBJECTIVES[name].generator, fakes, fakes, targets(len(fakes), **of))[2]
+
+
+def test_bce_vanishes_where_bce_logits_does_not():
+    """A generator whose fakes are rejected with certainty: D(G(z)) = 0 in float32."""
+    rejected = jnp.full((4,), -120.0)
+    np.testing.assert_array_equal(generators_slope("bce", rejected), 0.0)
+    np.testing.assert_allclose(generators_slope("bce_logits", rejected), -0.25)
+
+
+def test_the_minimax_generator_saturates():
+    """By a logit the slopes are -D and -(1 - D): at D(G(z)) = 1e-4 one is 1e4 times the other."""
+    rejected = jnp.log(jnp.array([1e-4 / (1 - 1e-4)]))
+    np.testing.assert_allclose(generators_slope("saturating", rejected), -1e-4, rtol=1e-4)
+    np.testing.assert_allclose(generators_slope("bce_logits", rejected), -(1 - 1e-4), rtol=1e-4)
+    # Smoothing is D's alone: a fake target of 0.1 would otherwise turn the slope round where D(G(z)) < 0.1.
+    np.testing.assert_allclose(generators_slope("saturating", rejected, fake=0.1), -1e-4, rtol=1e-4)
+
+
+def test_the_minimax_generator_plays_against_the_discriminator():
+    """Zero sum in the fakes (arXiv 1406.2661, eq. 1), and finite where log(1 - D) in probabilities is not."""
+    minimax = OBJECTIVES["saturating"]
+    d, g = (outcome(loss, REAL, FAKE, targets(4)) for loss in minimax[:2])
+    np.testing.assert_allclose(d[2], -g[2], rtol=1e-6)
+    np.testing.assert_allclose(g[0], np.mean(np.log(1 - 1 / (1 + np.exp(-np.float64(FAKE))))), rtol=1e-6)
+    accepted = jnp.full((1,), 200.0)
+    assert minimax.generator(accepted, accepted, targets(1)) == pytest.approx(-200.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "d_loss", "g_loss"),
+    [
+        ("bce", 2 * np.log(2), np.log(2)),
+        ("bce_logits", 2 * np.log(2), np.log(2)),
+        ("saturating", 2 * np.log(2), -np.log(2)),
+        ("cross_entropy_two_logits", 2 * np.log(2), np.log(2)),
+        ("relativistic_average", 2 * np.log(2), 2 * np.log(2)),
+        ("hinge", 2.0, 0.0),
+        ("wasserstein", 0.0, 0.0),
+    ],
+)
+def test_when_real_and_fake_cannot_be_told_apart(name, d_loss, g_loss):
+    """Logits of 0 everywhere, D's best answer to a perfect G (arXiv 1406.2661, section 4): D has nothing to gain."""
+    equal, objective = jnp.zeros((5,)), OBJECTIVES[name]
+    value, by_real, by_fake = outcome(objective.discriminator, equal, equal, targets(5))
+    assert value == pytest.approx(d_loss)
+    assert objective.generator(equal, equal, targets(5)) == pytest.approx(g_loss)
+    # The same images are real and fake, so D moves along the sum of both gradients.
+    np.testing.assert_allclose(by_real + by_fake, 0.0, atol=1e-7)
+    assert objective.output(equal)[0] == (
+        0.5 if "entropy" in name or name in ("bce", "bce_logits", "saturating") else 0
+    )
+
+
+def test_a_loss_near_zero_means_won_where_the_objective_says_so():
+    """Near 0 where D separates perfectly, and not where it cannot tell."""
+    won, equal = np.full((4,), 40.0, np.float32), np.zeros((4,), np.float32)
+    for name, objective in OBJECTIVES.items():
+        real, fake = (equal + 1.0, equal) if name == "lsgan" else (won, -won)
+        separated = objective.discriminator(real, fake, targets(4))
+        confused = objective.discriminator(equal, equal, targets(4))
+        assert objective.zero_means_won == bool(abs(separated) < 1e-5 and confused > 0.4), name
+
+
+def test_least_squares_by_hand():
+    real, fake = jnp.array([1.0, 3.0]), jnp.array([0.0, -2.0])
+    objective = OBJECTIVES["lsgan"]
+    assert objective.discriminator(real, fake, targets(2)) == pytest.approx(0.25 * 4 + 0.25 * 4)
+    assert objective.generator(real, fake, targets(2)) == pytest.approx(0.25 * (1 + 9))
+    # a = 1, b = 0, c = 0: the inverted game.
+    assert objective.discriminator(real, fake, targets(2, 0.0, 1.0, 0.0)) == pytest.approx(0.25 * 10 + 0.25 * 10)
+    np.testing.assert_array_equal(objective.output(real), real)
+
+
+def test_hinge_by_hand():
+    """Zero gradient beyond the margins: real logits above 1, fake ones below -1."""
+    real, fake = jnp.array([2.0, 0.5, -1.0, 1.5]), jnp.array([-2.0, 0.0, 3.0, -0.5])
+    objective = OBJECTIVES["hinge"]
+    d = outcome(objective.discriminator, real, fake, None)
+    assert_same(d, ((0 + 0.5 + 2 + 0) / 4 + (0 + 1 + 4 + 0.5) / 4, [0, -0.25, -0.25, 0], [0, 0.25, 0.25, 0.25]))
+    assert_same(outcome(objective.generator, real, fake, None), (-0.125, [0] * 4, [-0.25] * 4))
+
+
+def test_wasserstein_by_hand():
+    real, fake, objective = jnp.array([2.0, 4.0]), jnp.array([-1.0, 2.0]), OBJECTIVES["wasserstein"]
+    assert_same(outcome(objective.discriminator, real, fake, None), (0.5 - 3.0, [-0.5] * 2, [0.5] * 2))
+    assert_same(outcome(objective.generator, real, fake, None), (-0.5, [0] * 2, [-0.5] * 2))
+
+
+def test_relativistic_average_looks_at_differences_and_trades_places():
+    """A shift of all logits changes nothing, and the plain game of G is that of D with the two kinds exchanged."""
+    objective, plain = OBJECTIVES["relativistic_average"], targets(4)
+    d, g = (outcome(loss, REAL, FAKE, plain) for loss in objective[:2])
+    assert_same(outcome(objective.discriminator, REAL + 7.0, FAKE + 7.0, plain), d, rtol=1e-5)
+    exchanged = outcome(objective.discriminator, FAKE, REAL, plain)
+    assert_same(g, (exchanged[0], exchanged[2], exchanged[1]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, objective in OBJECTIVES.items() if objective.uses_targets])
+def test_a_column_of_logits_is_refused(name):
+    """[B, 1] against [B] would broadcast to [B, B] in silence."""
+    for loss in OBJECTIVES[name][:2]:
+        with pytest.raises(ValueError, match="rank"):
+            loss(jnp.zeros((4, 1)), jnp.zeros((4, 1)), targets(4))

@@ -1,0 +1,224 @@
+"""Whole runs on a tiny data set: rows, pictures, resuming, and what goes wrong."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from unittest import mock
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import evaluate
+from gan_jax.runs import checkpoint, load, workdir
+from gan_jax.runs.provenance import provenance
+from gan_jax.runs.records import Records, read_metrics
+from gan_jax.system import config as configs
+from gan_jax.system import files
+from gan_jax.system.errors import DataUnavailable, Interrupted, InUse, TrainingFailed, UserError
+from gan_jax.training import loop, session
+from tests.conftest import IDX_NAMES, arrays, rows
+
+# TensorFlow's own imports warn about things that are not ours.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_a_run_leaves_what_it_says(config, tmp_path):
+    path = tmp_path / "run"
+    grid = session.train(config, str(path))
+    assert [row["step"] for row in rows(path)] == list(range(1, 8))
+    assert {"d_loss", "g_loss", "d_real", "d_fake", "d_grad_norm", "g_learning_rate"} <= set(rows(path)[0])
+    assert grid == path / "samples" / "step-000007.png"
+    assert Image.open(grid).size == (108, 108)
+    assert sorted(p.name for p in (path / "samples").iterdir()) == ["step-000004.png", "step-000007.png"]
+    assert Image.open(path / "losses.png").size[0] > 500
+    assert list(path.glob("events.out.tfevents.*"))
+    info = json.loads((path / "run.json").read_text())
+    assert info["status"] == "completed"
+    assert info["data"]["used"] == "idx"
+    assert len(info["data"]["fingerprint"]) == 64
+    assert configs.differences(workdir.Workdir(str(path)).config(), config) == []
+    assert sorted(int(p.name) for p in (path / "checkpoints").iterdir()) == [6, 7]
+
+
+@pytest.mark.parametrize("stop_after", [1, 4])
+def test_resume_equals_the_uninterrupted_run(finished_run, tmp_path, monkeypatch, stop_after):
+    """A run that dies between two calls, having written rows past its last checkpoint, ends up the same."""
+    (whole, config), broken = finished_run, tmp_path / "broken"
+    advance = loop.Training.advance
+
+    def dies(self):
+        if self.step >= stop_after:
+            raise KeyboardInterrupt
+        return advance(self)
+
+    monkeypatch.setattr(loop.Training, "advance", dies)
+    with pytest.raises(KeyboardInterrupt):
+        session.train(config, str(broken))
+    monkeypatch.setattr(loop.Training, "advance", advance)
+    with (broken / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 99, "d_lo')
+    session.train(config, str(broken))
+    assert rows(whole) == rows(broken)
+    (step, ours), (other_step, others) = arrays(whole), arrays(broken)
+    assert step == other_step == 7
+    assert all(np.array_equal(a, b) for a, b in zip(ours, others, strict=True))
+
+
+def test_steps_per_call_changes_nothing(finished_run, tmp_path):
+    two, config = finished_run
+    configs.override(config, {"steps_per_call": 5})
+    session.train(config, str(tmp_path / "five"))
+    assert rows(two) == rows(tmp_path / "five")
+
+
+def test_a_finished_run_is_left_as_it_is(finished_run):
+    path, config = finished_run
+    before = rows(path)
+    session.train(config, str(path))
+    assert rows(path) == before
+
+
+def test_signal_saves_and_says_how_to_go_on(config, tmp_path):
+    path = tmp_path / "run"
+    configs.override(config, {"num_steps": 100_000, "checkpoint_every_steps": 0, "sample_every_steps": 0})
+    threading.Timer(8, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    with pytest.raises(Interrupted, match="SIGTERM: saved at step") as error:
+        session.train(config, str(path))
+    assert error.value.exit_code == 75
+    info = json.loads((path / "run.json").read_text())
+    assert info["status"] == "interrupted"
+    assert load.load(str(path)).step == info["step"] > 0
+    assert len(rows(path)) == info["step"]
+
+
+def test_divergence_is_named_and_keeps_the_last_good_checkpoint(config, tmp_path):
+    path = tmp_path / "run"
+    changes = {"num_steps": 300, "g_optimizer.name": "sgd", "g_optimizer.learning_rate": 1e30}
+    configs.override(config, changes | {"d_optimizer.name": "sgd", "d_optimizer.learning_rate": 1e30})
+    configs.override(config, {"objective": "lsgan"})
+    with pytest.raises(TrainingFailed, match="not finite at step") as error:
+        session.train(config, str(path))
+    assert error.value.exit_code == 3
+    assert json.loads((path / "run.json").read_text())["status"] == "diverged"
+
+
+def test_another_config_is_refused_with_the_differences(config, tmp_path):
+    path = str(tmp_path / "run")
+    session.train(config, path)
+    configs.override(config, {"batch_size": 5, "objective": "lsgan"})
+    with pytest.raises(UserError, match="batch_size: 4 -> 5; objective: bce -> lsgan"):
+        session.train(config, path)
+
+
+@pytest.mark.parametrize("key", ["num_seeds", "targets", "generator"])
+def test_a_run_of_other_code_is_refused_in_one_line(finished_run, tmp_path, key):
+    path, _ = finished_run
+    recorded = files.read_sealed(path / "config.json")
+    del recorded[key]
+    files.write_sealed(path / "config.json", recorded)
+    with pytest.raises(UserError, match=f"another version of this code: .*'{key}'"):
+        evaluate.evaluate_seeds(str(path), evaluate.Protocol(10), str(tmp_path))
+
+
+def test_a_second_process_on_a_workdir_is_refused_and_changes_nothing(config, tmp_path):
+    place = workdir.Workdir(str(tmp_path / "run"))
+    place.start(config)
+    with place.locked():
+        before = sorted(str(path) for path in place.path.rglob("*"))
+        with pytest.raises(InUse, match="another process trains there"):
+            session.train(config, str(place.path))
+        assert sorted(str(path) for path in place.path.rglob("*")) == before
+    assert session.train(config, str(place.path)).is_file()
+
+
+def test_other_data_is_refused(config, idx_folder, tmp_path):
+    path = str(tmp_path / "run")
+    session.train(config, path)
+    labels = idx_folder / IDX_NAMES["train_labels"]
+    labels.write_bytes(labels.read_bytes()[:-1] + b"\0")
+    for command in (
+        lambda: session.train(config, path),
+        lambda: evaluate.evaluate(path, evaluate.Protocol(10), str(tmp_path)),
+    ):
+        with pytest.raises(DataUnavailable, match="holds other images"):
+            command()
+
+
+@pytest.mark.parametrize("how", ["cut", "flipped", "deleted"])
+def test_a_damaged_checkpoint_is_refused_whichever_file_it_is(finished_run, how):
+    path, _ = finished_run
+    folder = path / "checkpoints" / "7"
+    for file in [file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"]:
+        data = file.read_bytes()
+        if how == "deleted":
+            file.unlink()
+        elif data:
+            file.write_bytes(data[:-1] if how == "cut" else bytes([data[0] ^ 1]) + data[1:])
+        if how == "deleted" or data:
+            with pytest.raises(
+                UserError, match="checkpoints/7 is damaged .*; delete that folder to continue from step 6"
+            ):
+                load.load(str(path))
+        file.write_bytes(data)
+    assert load.load(str(path)).step == 7
+    shutil.rmtree(folder)
+    assert load.load(str(path)).step == 6
+
+
+def test_a_killed_save_does_not_count_and_is_removed_by_the_next_training(tmp_path):
+    state = {"w": np.arange(3.0)}
+    checkpoints = checkpoint.Checkpoints(tmp_path, 2)
+    for step in (1, 2, 3):
+        checkpoints.save(step, state)
+    assert checkpoints.steps() == [2, 3]
+    (tmp_path / "5.orbax-checkpoint-tmp-12").mkdir()
+    (tmp_path / "3" / "manifest.json").unlink()
+    assert checkpoints.steps() == [2]
+    assert len(list(tmp_path.iterdir())) == 3, "reading removes nothing"
+    checkpoints.remove_leftovers()
+    assert [p.name for p in tmp_path.iterdir()] == ["2"]
+    restored = checkpoints.restore(2, {"w": jax.ShapeDtypeStruct((3,), np.float32)})
+    np.testing.assert_array_equal(restored["w"], state["w"])
+    with pytest.raises(UserError, match="does not fit this code and config"):
+        checkpoints.restore(2, {"v": jax.ShapeDtypeStruct((3,), np.float32)})
+
+
+def test_records_are_kept_once_and_survive_without_tensorflow(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "clu", None)
+    path = tmp_path / "metrics.jsonl"
+    records = Records(tmp_path, path, 0)
+    assert "no TensorBoard records" in caplog.text
+    for step in (1, 2, 3):
+        records.scalars(step, {"d_loss": 0.5})
+    records.close()
+    again = Records(tmp_path, path, 2)
+    again.scalars(3, {"d_loss": 0.25})
+    again.close()
+    assert [row["step"] for row in read_metrics(path)] == [1, 2, 3]
+    assert read_metrics(path)[-1]["d_loss"] == 0.25
+
+
+def test_tensorboard_finds_scalars_images_and_hparams(finished_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    path, _ = finished_run
+    events = EventAccumulator(str(path), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = events.Tags()["tensors"]
+    assert {"d_loss", "g_loss", "d_real", "steps_per_second", "samples"} <= set(tags)
+    assert any("hparams" in tag for tag in tags)
+    assert [event.step for event in events.Tensors("d_loss")] == [row["step"] for row in rows(path)]
+    assert [event.step for event in events.Tensors("samples")] == [4, 7]
+
+
+def test_code_without_its_history_is_told_its_commit_by_the_environment(monkeypatch):
+    monkeypatch.setenv("GAN_JAX_COMMIT", "c" * 40)
+    assert provenance()["commit"] == "c" * 40
+    monkeypatch.delenv("GAN_JAX_COMMIT")
+    monkeypatch.setattr(workdir.subprocess, "run", mock.Mock(side_effect=FileNotFoundError))
+    assert provenance()["commit"] == "unknown"

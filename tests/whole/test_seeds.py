@@ -1,0 +1,115 @@
+"""Several seeds of one config: each equals the run of that seed alone, in turn and together."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gan_jax import evaluate, main, sample
+from gan_jax.runs import seeds
+from gan_jax.runs.load import load
+from gan_jax.system import config as configs
+from gan_jax.system.errors import TrainingFailed, UserError
+from gan_jax.training import loop, programs, session
+from tests.conftest import arrays, rows, run, train_killed_between_saves
+
+# TensorFlow's own imports warn about things that are not ours.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def many(config):
+    configs.override(config, {"num_seeds": 2, "seed": 3})
+    return config
+
+
+def alone(config, seed, path):
+    configs.override(config, {"num_seeds": 1, "seed": seed})
+    session.train(config, str(path))
+
+
+def test_in_turn_each_seed_is_the_single_run_and_a_run_of_its_own(many, tmp_path):
+    session.train(many, str(tmp_path / "many"))
+    for seed in (3, 4):
+        alone(many, seed, tmp_path / f"alone-{seed}")
+        ours = tmp_path / "many" / f"seed-{seed}"
+        assert rows(ours) == rows(tmp_path / f"alone-{seed}")
+        (step, a), (other, b) = arrays(ours), arrays(tmp_path / f"alone-{seed}")
+        assert step == other == 7
+        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+        assert json.loads((ours / "run.json").read_text())["status"] == "completed"
+    assert json.loads((tmp_path / "many" / "run.json").read_text())["status"] == "completed"
+
+
+@pytest.mark.parametrize("labels", [pytest.param(0, marks=pytest.mark.slow), 6])
+def test_together_equals_the_single_run_to_rounding(many, tmp_path, monkeypatch, labels):
+    """Also where each seed draws labelled images of its own."""
+    changes = {"num_steps": 20, "g_optimizer.name": "momentum", "d_optimizer.name": "momentum"}
+    if labels:
+        changes |= {"data.num_labels": labels, "discriminator.conditioning": "none", "discriminator.head": "class"}
+        changes |= {"d_loss.classification": 1.0}
+    configs.override(many, changes)
+    monkeypatch.setattr(loop, "choose_engine", lambda n: programs.Together if n > 1 else programs.InTurn)
+    session.train(many, str(tmp_path / "many"))
+    alone(many, 4, tmp_path / "alone")
+    for ours, theirs in zip(rows(tmp_path / "many" / "seed-4"), rows(tmp_path / "alone"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
+    for ours, theirs in zip(arrays(tmp_path / "many" / "seed-4")[1], arrays(tmp_path / "alone")[1], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(many, tmp_path, monkeypatch):
+    """Killed when one seed has saved step 6 and the other has not: both go on from step 3."""
+    session.train(many, str(tmp_path / "whole"))
+    train_killed_between_saves(many, tmp_path / "broken", monkeypatch)
+    for seed in ("seed-3", "seed-4"):
+        assert rows(tmp_path / "whole" / seed) == rows(tmp_path / "broken" / seed)
+
+
+def test_a_failed_seed_leaves_the_others_alone(many, tmp_path, monkeypatch, capsys):
+    """Seed 4 fails at step 5: seed 3 goes on, the next command leaves both as they are; one seed alone is an error."""
+    check = loop.Run._check
+
+    def fails(self, step, values):
+        if self.config.seed == 4 and step == 5:
+            self.failure = TrainingFailed("seed 4 is unlucky")
+        check(self, step, values)
+
+    monkeypatch.setattr(loop.Run, "_check", fails)
+    path = tmp_path / "many"
+    session.train(many, str(path))
+    assert "seed 4: seed 4 is unlucky" in capsys.readouterr().out
+    states = lambda: {s: json.loads((path / s / "run.json").read_text())["status"] for s in ("seed-3", "seed-4")}  # noqa: E731
+    assert states() == {"seed-3": "completed", "seed-4": "diverged"}
+    assert rows(path / "seed-4")[-1]["step"] == 5
+    assert rows(path / "seed-3")[-1]["step"] == 7
+    session.train(many, str(path))
+    assert states() == {"seed-3": "completed", "seed-4": "diverged"}
+    with pytest.raises(TrainingFailed, match="unlucky"):
+        alone(many, 4, tmp_path / "alone")
+
+
+def test_scores_of_many_seeds(many, words, idx_folder, tmp_path, quick_classifier, capsys):
+    path, cache = tmp_path / "many", tmp_path / "cache"
+    words = [*words, "--config.num_seeds=2", "--config.eval.at_end=true", "--config.eval.at_end_num_images=12"]
+    assert run(main, "--config", "configs/cgan.py", "--workdir", path, "--data_dir", cache, *words) == 0
+    printed = capsys.readouterr().out
+    assert "2 seeds" in printed
+    summary = json.loads((path / "evaluation.json").read_text())
+    each = [json.loads((path / f"seed-{s}" / "evaluation.json").read_text()) for s in (0, 1)]
+    values = [result["frechet_distance"] for result in each]
+    assert summary["frechet_distance"] == pytest.approx(np.mean(values))
+    assert summary["frechet_distance_over_seeds"] == pytest.approx(np.std(values, ddof=1))
+    assert [result["frechet_distance"] for result in summary["seeds"]] == values
+    assert run(evaluate, "--workdir", path, "--num_images", 12, "--data_dir", cache) == 0
+    assert run(sample, "--workdir", path) == 2
+    assert "seed-0" in capsys.readouterr().err
+
+
+def test_names_of_seeds(many, tmp_path):
+    configs.override(many, {"num_seeds": 0})
+    with pytest.raises(UserError, match="num_seeds=0: must be at least 1"):
+        session.train(many, str(tmp_path))
+    assert seeds.common_step([[3, 6], [3]]) == 3
+    assert seeds.common_step([[3], [6]]) == seeds.common_step([[], [3]]) == 0
+    assert load  # the runs of single seeds load like any other: see the first test
