@@ -29,12 +29,12 @@ def shape_of(config):
 def shapes_of_a_step(config, shape=(28, 28, 1)):
     """One init and one step, in shapes only."""
     gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
-    state = jax.eval_shape(lambda: initial_state.init_state(gan, config, shape))
+    state = initial_state.abstract_state(gan, config.init_batch_size, shape)
     sizes = (config.d_steps, config.batch_size)
     batches = Batch(jax.ShapeDtypeStruct((*sizes, *shape), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.int32))
     if config.d_loss.codistillation:
         classes = 10 + (config.discriminator.head == "auxiliary_fake")
-        batches = batches._replace(taught=jax.ShapeDtypeStruct((*sizes, classes), jnp.float32))
+        batches = batches._replace(extras={"teacher_probs": jax.ShapeDtypeStruct((*sizes, classes), jnp.float32)})
     after, metrics = jax.eval_shape(gan.step, state, batches, jax.random.key(0))
     assert jax.tree.structure(after) == jax.tree.structure(state)
     images = jax.eval_shape(gan.sample, state, jax.random.key(0), jax.ShapeDtypeStruct((7,), jnp.int32))

@@ -18,7 +18,7 @@ from gan_jax.runs.dataset import without_place
 from gan_jax.runs.load import Trained, load
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
-from gan_jax.semi_supervised.labels import label_draw
+from gan_jax.semi_supervised.labels import label_subset
 from gan_jax.system import config as configs
 from gan_jax.system.errors import TrainingFailed
 from gan_jax.system.files import read_sealed, whole, write_sealed
@@ -95,7 +95,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     return {
         "status": run["status"],
         "seed": config.seed,
-        "draw": label_draw(config),
+        "draw": label_subset(config.seed, config.data.label_draws),
         "num_labels": config.data.num_labels,
         "epochs": trained.step / per_epoch,
         "seconds": run["seconds"],
@@ -123,16 +123,16 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
     except TrainingFailed as failed:  # Its last checkpoint is scored as it is, and the record says so.
         failure = failed
     dataset, gan = session.load_data(config, data_dir), None
-    for own, place in seeds.members(config, group):
-        if failure and not place.checkpoints.is_dir():
+    for workdir in seeds.seed_workdirs(config, group):
+        if failure and not workdir.checkpoints.is_dir():
             raise failure
-        trained = load(str(place.path))
+        trained = load(str(workdir.path))
         # The functions of the first one, so that its compiled programs serve all.
         gan = gan or trained.gan
         record = _record(trained._replace(gan=gan), folder.parent, dataset)
-        if grid := place.last_grid():
-            shutil.copyfile(grid, grid_of(folder.parent, own.seed))
-        write_sealed(_left(folder.parent, own.seed, ".json"), record)
+        if grid := workdir.last_grid():
+            shutil.copyfile(grid, grid_of(folder.parent, trained.config.seed))
+        write_sealed(_left(folder.parent, trained.config.seed, ".json"), record)
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from experiments.semi_supervised import recipes
 from experiments.semi_supervised.__main__ import OUTPUT, whole_numbers
 from gan_jax import cli
 from gan_jax.runs.provenance import provenance
-from gan_jax.semi_supervised.labels import label_graph, training_data
-from gan_jax.semi_supervised.propagation import NUM_NEIGHBOURS
+from gan_jax.semi_supervised.labels import few_labels
+from gan_jax.semi_supervised.propagation import NUM_NEIGHBOURS, neighbour_graph
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import write_text
 from gan_jax.training import session
@@ -44,11 +44,8 @@ def _parse() -> argparse.Namespace:
 
 def shares(config, dataset, graph, draws: int) -> list[float]:
     """Share of the training images whose label, as training sees it, is wrong, for each draw."""
-    found = []
-    for draw in range(draws):
-        config.seed = draw
-        found.append(float(np.mean(training_data(config, dataset, graph).labels != dataset.train.labels)))
-    return found
+    true, number = dataset.train.labels, config.data.num_labels
+    return [float(np.mean(few_labels(dataset, number, draw, graph).labels != true)) for draw in range(draws)]
 
 
 def main() -> None:
@@ -58,7 +55,7 @@ def main() -> None:
         (number, recipes.config("quick_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
     ]
     dataset = session.load_data(tasks[0][1], arguments.data_dir)
-    graph, rows = label_graph(tasks[0][1], dataset, arguments.data_dir), []
+    graph, rows = neighbour_graph(dataset.train.images, arguments.data_dir), []
     for number, config in tasks:
         found = shares(config, dataset, graph, arguments.draws)
         spread = f" ± {statistics.stdev(found):.1%}" if len(found) > 1 else ""

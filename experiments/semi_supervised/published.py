@@ -19,7 +19,7 @@ from gan_jax import cli
 from gan_jax.data.dataset import Dataset
 from gan_jax.runs.dataset import describe, without_place
 from gan_jax.runs.provenance import provenance
-from gan_jax.semi_supervised.labels import training_data
+from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system.errors import Interrupted, UserError
 from gan_jax.system.files import read_sealed, whole, write_sealed, write_text
 from gan_jax.system.interrupts import Interrupts
@@ -72,7 +72,7 @@ def _program(dataset: Dataset, config):
     from experiments.semi_supervised.published_program import Program
 
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost several times the time
-    data = training_data(config, dataset)
+    (data,) = training_batches(config, dataset, [config.seed])
     images, _ = _tensors(data.images, data.labels)
     return Program(images, *_tensors(data.labelled.images, data.labelled.labels), config.seed)
 

@@ -64,7 +64,7 @@ class Subject:
     def draw_z(self, num_images: int, stream: int = 0) -> np.ndarray:
         """z float32 [N, Z] from the run's prior; another `stream` is an independent draw."""
         key = jax.random.fold_in(jax.random.key(self.seed), stream)
-        return np.array(self.trained.gan.latent(key, num_images))
+        return np.array(self.trained.gan.prior(key, num_images))
 
     def weights(self, labels: np.ndarray) -> np.ndarray:
         """One-hot rows float32 [N, K] of labels int [N]."""

@@ -157,7 +157,7 @@ def _put(array: jax.Array | np.ndarray, sharding: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
 
-def place(text: str, batch_size: int, num_seeds: int) -> OneDevice | ManyDevices:
+def make_placement(text: str, batch_size: int, num_seeds: int) -> OneDevice | ManyDevices:
     """Where a run's arrays lie, by config.mesh."""
     if not text and jax.process_count() > 1:
         raise UserError(f"{jax.process_count()} processes need a mesh to share: set --config.mesh=data:-1")

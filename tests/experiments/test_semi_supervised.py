@@ -121,7 +121,7 @@ def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
         config.seed = seed
         from gan_jax.semi_supervised import labels
 
-        return labels.training_data(config, dataset).labelled.images
+        return labels.training_batches(config, dataset, [config.seed])[0].labelled.images
 
     np.testing.assert_array_equal(labelled(0), labelled(2))
     assert not np.array_equal(labelled(0), labelled(1))
