@@ -152,6 +152,7 @@ def main() -> None:
     if arguments.recipes == "list":
         for name, recipe in recipes.RECIPES.items():
             print(f"{name:<20} {recipe.title} ({recipe.spec})")
+        print(f"On record, to look up in {recipes.RECORDS}: {', '.join(recipes.records())}")
         return
     task = _task(arguments)
     with backends.opened(arguments) as backend, Interrupts() as interrupts:

@@ -55,7 +55,7 @@ def main() -> None:
     arguments = _parse()
     shared = recipes.source(arguments.idx)
     tasks = [
-        (number, recipes.config("quick_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
+        (number, recipes.config("short_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
     ]
     dataset = session.load_data(tasks[0][1], arguments.data_dir)
     graph, rows = label_graph(tasks[0][1], dataset, arguments.data_dir), []
