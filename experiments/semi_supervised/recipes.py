@@ -95,11 +95,6 @@ def _spec(name: str, num_labels: int) -> str:
     return configs.choose(RECIPES, name, "--recipes").spec
 
 
-def source(idx: str) -> dict:
-    """Overrides for images from a folder of IDX files; "": from where the recipe has them."""
-    return {"data.name": "idx", "data.dir": idx} if idx else {}
-
-
 def config(name: str, num_labels: int, draws: int, epochs: int, shared: dict) -> ConfigDict:
     """A recipe with so many labels (0: all); epochs: in the place of the recipe's own, unless 0."""
     found = configs.load(_spec(name, num_labels))
