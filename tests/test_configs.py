@@ -13,10 +13,11 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 
 FILES = sorted(str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem not in ("default", "study"))
+RECIPES = sorted(map(str, pathlib.Path("configs/semi_supervised").glob("[!_]*.py")))
 
 
 def specs():
-    """Every config file with each of its variants."""
+    """Every system's config file with each of its variants."""
     return [f"{path}:{v}".rstrip(":") for path in FILES for v in configs.variants(path) or [""]]
 
 
@@ -42,14 +43,14 @@ def shapes_of_a_step(config, shape=(28, 28, 1)):
     return state, metrics
 
 
-@pytest.mark.parametrize("spec", specs())
+@pytest.mark.parametrize("spec", specs() + RECIPES)
 def test_every_config_steps(spec):
     config = configs.load(spec)
     shapes_of_a_step(config, shape_of(config))
 
 
 def test_no_two_configs_are_the_same():
-    resolved = [configs.to_json(configs.load(spec)) for spec in specs()]
+    resolved = [configs.to_json(configs.load(spec)) for spec in specs() + RECIPES]
     assert len(resolved) >= 15
     assert len(set(resolved)) == len(resolved)
 

@@ -5,12 +5,13 @@ grid of samples in seed-<s>.png, test images that it takes for another class in 
 probabilities that its discriminator gives the test images in seed-<s>.npz, for ensembles. The runner starts this.
 """
 
-import argparse
 import pathlib
 import shutil
 
 import numpy as np
 
+from experiments.jobs import records
+from experiments.jobs.one_run import parser, train
 from gan_jax import cli
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.runs import pictures, seeds
@@ -19,14 +20,11 @@ from gan_jax.runs.load import Trained, load
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
 from gan_jax.semi_supervised.labels import label_subset
-from gan_jax.system import config as configs
-from gan_jax.system.errors import TrainingFailed
-from gan_jax.system.files import read_sealed, whole, write_sealed
+from gan_jax.system.files import whole, write_sealed
 from gan_jax.training import session
 
 _ACCURACY = "validation_discriminator_accuracy"
 _MOST_SHOWN, _COLUMNS = 100, 20  # images in a picture of mistakes
-_PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data", "num_steps", "step")
 
 
 def _left(cell: pathlib.Path, seed: int, suffix: str) -> pathlib.Path:
@@ -36,8 +34,7 @@ def _left(cell: pathlib.Path, seed: int, suffix: str) -> pathlib.Path:
 
 def record_of(cell: pathlib.Path, seed: int) -> dict | None:
     """What a seed left, None while it has left nothing."""
-    path = _left(cell, seed, ".json")
-    return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
+    return records.read(_left(cell, seed, ".json"))
 
 
 def grid_of(cell: pathlib.Path, seed: int) -> pathlib.Path:
@@ -109,19 +106,15 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
         "num_train": len(train_split.labels),
         "curve": [[row["step"] / per_epoch, 1 - row[_ACCURACY]] for row in rows if _ACCURACY in row],
         "frechet_distance": [row["validation_frechet_distance"] for row in rows if _ACCURACY in row][-1:],
-        "provenance": {name: run[name] for name in _PROVENANCE if name in run} | {"data": without_place(run["data"])},
+        "provenance": records.provenance(run, "num_steps", "step") | {"data": without_place(run["data"])},
     }
 
 
 def work(folder: pathlib.Path, data_dir: str) -> None:
     """Trains the group, or continues it, and scores each of its seeds."""
-    config = configs.from_json((folder / "config.json").read_text())
+    config = records.read_config(folder)
     group = Workdir(str(folder / "run"))
-    failure = None
-    try:
-        session.train(config, str(group.path), data_dir)
-    except TrainingFailed as failed:  # Its last checkpoint is scored as it is, and the record says so.
-        failure = failed
+    failure = train(config, group, data_dir)
     dataset, gan = session.load_data(config, data_dir), None
     for workdir in seeds.seed_workdirs(config, group):
         if failure and not workdir.checkpoints.is_dir():
@@ -136,10 +129,7 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m experiments.semi_supervised.one_run", description=__doc__)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--data_dir", default="")
-    arguments = parser.parse_args()
+    arguments = parser("semi_supervised", __doc__).parse_args()
     work(arguments.folder, arguments.data_dir)
 
 
