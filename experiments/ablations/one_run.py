@@ -18,10 +18,10 @@ from experiments.jobs import records
 from experiments.jobs.locks import acquire
 from experiments.jobs.one_run import parser, train
 from gan_jax import cli
-from gan_jax.evaluate import Protocol, evaluate
 from gan_jax.evaluation import features
 from gan_jax.runs.load import load
 from gan_jax.runs.records import read_metrics
+from gan_jax.runs.score import Protocol, evaluate
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import DataUnavailable, Interrupted
 from gan_jax.system.files import write_sealed
