@@ -5,7 +5,7 @@ from collections.abc import Callable
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax.devices.mesh import spread
+from gan_jax.devices.mesh import with_sharding
 from gan_jax.gan import optimizers, priors
 from gan_jax.gan.augmentation import make_augmentation
 from gan_jax.gan.schedules import make_schedule
@@ -101,7 +101,7 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         generator=build_generator(config.generator, image_shape, num_classes, config.init_batch_size, config.dtype),
         discriminator=build_discriminator(config.discriminator, num_classes, config.init_batch_size, config.dtype),
         # An unconditional generator sees nothing of the real batch that would say how its own is cut.
-        prior=lambda key, size: spread(draw(key, size)),
+        prior=lambda key, size: with_sharding(draw(key, size)),
         targets=targets.make_targets(**config.targets),
         d_loss=d_loss,
         g_loss=g_loss,

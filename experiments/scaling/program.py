@@ -64,7 +64,7 @@ def _lower(config, num_devices: int) -> tuple:
     data = Batch(array((10_000, *shape), np.uint8, whole), array((10_000,), np.int32, whole))
     rows = array((config.steps_per_call, config.d_steps, config.batch_size), np.int32, cut)
     call = compile_steps(gan, config.steps_per_call, placement=place)
-    return call.lower(state, data, Indices(rows, None), 1, place.whole(jax.random.key(0))), state
+    return call.lower(state, data, Indices(rows, None), 1, place.replicate(jax.random.key(0))), state
 
 
 def describe(spec: str, share: int, num_devices: int) -> dict:

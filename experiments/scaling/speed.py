@@ -27,9 +27,9 @@ def measure(spec: str, counts: tuple[int, ...]) -> list[dict]:
     indices, runs = BatchIndices(batch_plan(config), config.seed, data)(0, _STEPS), {}
     for count in counts:
         place = mesh.ManyDevices(mesh.make_mesh(f"data:{count}", jax.devices()[:count], config.batch_size, 1))
-        state = place.whole(init_state(gan, config.seed, init_examples(data, config.seed, config.init_batch_size)))
-        call, rows = compile_steps(gan, _STEPS, placement=place), place.by_example(indices, seeds=False)
-        runs[count] = [call, state, place.whole(data), rows, place.whole(jax.random.key(0))]
+        state = place.replicate(init_state(gan, config.seed, init_examples(data, config.seed, config.init_batch_size)))
+        call, rows = compile_steps(gan, _STEPS, placement=place), place.shard_batch(indices, seeds=False)
+        runs[count] = [call, state, place.replicate(data), rows, place.replicate(jax.random.key(0))]
     seconds = {count: [] for count in counts}
     for _ in range(_ROUNDS + 1):
         for count, run in runs.items():

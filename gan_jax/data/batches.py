@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax.data.dataset import to_float
-from gan_jax.devices.mesh import spread
+from gan_jax.devices.mesh import with_sharding
 from gan_jax.gan.types import Batch
 from gan_jax.system.config import choose
 
@@ -105,12 +105,12 @@ def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
     """The batches of one step, as floats. step: its position in the call."""
 
     def take(source: Batch, rows: jax.Array) -> Batch:
-        return Batch(spread(to_float(source.images[rows]), 1), spread(source.labels[rows], 1))
+        return Batch(with_sharding(to_float(source.images[rows]), 1), with_sharding(source.labels[rows], 1))
 
     labelled = take(data.labelled, indices.labelled[step]) if data.labelled else None
     of_g = None if indices.of_g is None else take(data, indices.of_g[step])
     batches = take(data, step if indices.images is None else indices.images[step])
-    extras = {name: spread(array[step], 1) for name, array in indices.extras.items()}
+    extras = {name: with_sharding(array[step], 1) for name, array in indices.extras.items()}
     return batches._replace(labelled=labelled, of_g=of_g, extras=extras)
 
 

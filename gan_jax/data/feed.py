@@ -35,10 +35,10 @@ class Resident:
     def __init__(self, plan: BatchPlan, seed: int, data: Batch, images: jax.Array, placement: OneDevice | ManyDevices):
         """images: those of `data`, on the devices already."""
         self._indices, self._placement = BatchIndices(plan, seed, data), placement
-        self._data = placement.whole(data._replace(images=None))._replace(images=images)
+        self._data = placement.replicate(data._replace(images=None))._replace(images=images)
 
     def __call__(self, step: int, count: int) -> tuple[Batch, Indices]:
-        return self._data, self._placement.by_example(self._indices(step, count), seeds=False)
+        return self._data, self._placement.shard_batch(self._indices(step, count), seeds=False)
 
     def close(self) -> None:
         pass
@@ -53,7 +53,7 @@ class Streamed:
 
     def __init__(self, plan: BatchPlan, seed: int, data: Batch, placement: OneDevice | ManyDevices):
         self._indices, self._labels, self._placement = BatchIndices(plan, seed, data), data.labels, placement
-        self._labelled = placement.whole(data.labelled)
+        self._labelled = placement.replicate(data.labelled)
         self._steps = plan.steps_per_call
         self._stream = stream.Stream(
             data.images,
@@ -76,8 +76,8 @@ class Streamed:
         for index, batch in enumerate(read):
             images[index] = batch
         labels = self._labels[indices.images[:, :, self._stream.share]]
-        batches = self._placement.parts(Batch(images, labels))._replace(labelled=self._labelled)
-        return batches, self._placement.by_example(indices._replace(images=None), seeds=False)
+        batches = self._placement.shard_local(Batch(images, labels))._replace(labelled=self._labelled)
+        return batches, self._placement.shard_batch(indices._replace(images=None), seeds=False)
 
     def close(self) -> None:
         self._stream.close()
@@ -105,5 +105,5 @@ def make_feeds(
         return []
     if is_streamed(data[0]):
         return [Streamed(plan, seed, own, placement) for seed, own in zip(seeds, data, strict=True)]
-    images = placement.whole(data[0].images)
+    images = placement.replicate(data[0].images)
     return [Resident(plan, seed, own, images, placement) for seed, own in zip(seeds, data, strict=True)]

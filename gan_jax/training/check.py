@@ -27,7 +27,7 @@ def check(config: ConfigDict, dataset: Dataset, total: int) -> None:
     make_guard(config)
     if dataset.is_streamed:
         check_stream(batch_plan(config), jax.process_count())
-    check_placement(config.mesh, placement.num_seed_shares, dataset.is_streamed)
+    check_placement(config.mesh, placement.num_seed_shards, dataset.is_streamed)
     check_step(config, build(config, dataset.image_shape, dataset.num_classes, total), dataset.image_shape)
 
 

@@ -55,11 +55,11 @@ def compile_steps(
         counted = functools.partial(call, count)
         if seeds_axes is not None:
             counted = _for_seeds(counted, seeds_axes, placement.seed_axis)
-        with placement.inside():
+        with placement.use_mesh():
             return counted(state, data, indices, key)
 
     # An accelerator stops at every step of a loop of unknown length to tell the host whether another one follows: there
     # a shorter call, before a score or at a run's end, is a program of its own. On a CPU it is the same one.
     static = () if jax.default_backend() == "cpu" else (3,)
-    shardings = placement.outputs(seeds_axes is not None)
+    shardings = placement.out_shardings(seeds_axes is not None)
     return compiler.jit(program, donate_argnums=0, static_argnums=static, out_shardings=shardings)

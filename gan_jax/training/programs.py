@@ -60,8 +60,8 @@ class SequentialSeeds:
     ):
         self._feeds = make_feeds(plan, seeds, data, placement)
         self._call = compile_steps(gan, plan.steps_per_call, placement=placement)
-        self._states = [placement.whole(state) for state in states]
-        self._keys = placement.whole([keys(seed).step for seed in seeds])
+        self._states = [placement.replicate(state) for state in states]
+        self._keys = placement.replicate([keys(seed).step for seed in seeds])
         self._add_extras = teaching.sequential() if teaching else None
         self._placement = placement
 
@@ -71,13 +71,13 @@ class SequentialSeeds:
             inputs = self._add_extras(call.end, self._states, list(inputs), live)
         for i, data, indices in inputs:
             self._states[i], metrics[i] = self._call(self._states[i], data, indices, call.count, self._keys[i])
-        return self._placement.here(metrics)
+        return self._placement.local_copy(metrics)
 
     def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
         return jax.device_get(metrics)
 
     def state(self, i: int) -> GanState:
-        return self._placement.here(self._states[i])
+        return self._placement.local_copy(self._states[i])
 
     def batches(self, i: int, step: int) -> Batch:
         """What a seed reads in one step."""
@@ -111,28 +111,28 @@ class VmappedSeeds:
         teaching: Teachers | None = None,
     ):
         # If some seeds ended in an earlier process, copies of the last one fill up the devices' shares.
-        missing = -len(seeds) % placement.num_seed_shares
+        missing = -len(seeds) % placement.num_seed_shards
         seeds, data, states = ([*each, *[each[-1]] * missing] for each in (seeds, data, states))
         # The images are the same for every seed; which of them have a label, and which label, depends on the seed.
-        own, images = None if data[0].labelled is None else 0, placement.whole(data[0].images)
+        own, images = None if data[0].labelled is None else 0, placement.replicate(data[0].images)
         others = [batch._replace(images=None) for batch in data]
-        others = placement.whole(others[0]) if own is None else placement.by_seed(_stack(others))
+        others = placement.replicate(others[0]) if own is None else placement.shard_seeds(_stack(others))
         self._data = others._replace(images=images)
         axes = Batch(None, own, None if own is None else Batch(0, 0))
         self._call = compile_steps(gan, plan.steps_per_call, axes, placement)
         self._add_extras = teaching.vmapped(axes) if teaching else None
         self._indices = [BatchIndices(plan, seed, batch) for seed, batch in zip(seeds, data, strict=True)]
-        self._states = placement.by_seed(_stack_on_device(list(states)))
-        self._keys = placement.by_seed(_stack_on_device([keys(seed).step for seed in seeds]))
+        self._states = placement.shard_seeds(_stack_on_device(list(states)))
+        self._keys = placement.shard_seeds(_stack_on_device([keys(seed).step for seed in seeds]))
         self._placement = placement
 
     def advance(self, call: Call, live: Sequence[int]) -> Any:
         indices = _stack([indices(call.first_step, call.count) for indices in self._indices])
-        indices = self._placement.by_example(indices, seeds=True)
+        indices = self._placement.shard_batch(indices, seeds=True)
         if self._add_extras:
             indices = self._add_extras(call.end, self._states, self._data, indices, live)
         self._states, metrics = self._call(self._states, self._data, indices, call.count, self._keys)
-        return list(live), self._placement.here(metrics)
+        return list(live), self._placement.local_copy(metrics)
 
     def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
         """One transfer an array for all seeds."""
@@ -141,7 +141,7 @@ class VmappedSeeds:
         return {i: {name: values[i] for name, values in metrics.items()} for i in live}
 
     def state(self, i: int) -> GanState:
-        return self._placement.of_seed(self._states, i)
+        return self._placement.seed_copy(self._states, i)
 
     def close(self) -> None:
         pass
@@ -158,23 +158,23 @@ def _stack_on_device(trees: list) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def check_placement(mesh: str, num_seed_shares: int, streamed: bool) -> None:
+def check_placement(mesh: str, num_seed_shards: int, streamed: bool) -> None:
     """UserError if seeds with devices of their own would have to share images in files."""
-    if streamed and num_seed_shares > 1:
+    if streamed and num_seed_shards > 1:
         raise UserError(
             f"mesh='{mesh}': seeds on devices of their own share images in memory, and these are read "
             "from files; set --config.mesh=data:-1, or --config.data.stream=never"
         )
 
 
-def choose_program(num_seeds: int, num_seed_shares: int, streamed: bool) -> type:
+def choose_program(num_seeds: int, num_seed_shards: int, streamed: bool) -> type:
     """Sequential on a CPU: 8 seeds of the CGAN took as long in one program there, of its tuned form 1.6 times as long.
 
     Also for images in files: seeds that read other images each have nothing to share.
     """
     if streamed:
         return SequentialSeeds
-    if num_seed_shares > 1:
+    if num_seed_shards > 1:
         return VmappedSeeds
     return SequentialSeeds if num_seeds == 1 or jax.default_backend() == "cpu" else VmappedSeeds
 
@@ -184,5 +184,5 @@ def make_program(
 ) -> Program:
     """The program of these seeds, with the data and the state of each."""
     placement = make_placement(config.mesh, config.batch_size, config.num_seeds)
-    kind = choose_program(len(seeds), placement.num_seed_shares, any(map(is_streamed, data)))
+    kind = choose_program(len(seeds), placement.num_seed_shards, any(map(is_streamed, data)))
     return kind(gan, batch_plan(config), seeds, data, states, placement, teachers(config, gan, seeds))

@@ -118,10 +118,10 @@ def convolutions():
             return jax.value_and_grad(lambda x, w: (convolve(x, w, 2) ** 2).sum(), (0, 1))(x, w)
 
         def placed(x, w):
-            with where.inside():
-                return gradients(ours, mesh.spread(x), w)
+            with where.use_mesh():
+                return gradients(ours, mesh.with_sharding(x), w)
 
-        run = jax.jit(placed).lower(where.whole(x), where.whole(w)).compile()
+        run = jax.jit(placed).lower(where.replicate(x), where.replicate(w)).compile()
         pairs = zip(*map(jax.tree.leaves, (run(x, w), gradients(native, x, w))), strict=True)
         gap = max(float(np.abs(a / b - 1).max()) for a, b in pairs)
         found[name] = {"gap": gap, "program": run.as_text()}
