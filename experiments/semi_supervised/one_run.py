@@ -20,7 +20,7 @@ from gan_jax.runs.load import Trained, load
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
 from gan_jax.semi_supervised.labels import label_subset
-from gan_jax.system.files import whole, write_sealed
+from gan_jax.system.files import atomic_write, write_sealed
 from gan_jax.training import session
 
 _ACCURACY = "validation_discriminator_accuracy"
@@ -83,7 +83,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     """Scores a seed, once, after its training; the test images and the training images' true labels decide nothing."""
     run, config, rows = trained.run, trained.config, read_metrics(trained.folder.metrics)
     test_errors, probabilities = _errors(trained, dataset.test)
-    with whole(_left(cell, config.seed, ".npz")) as partial:
+    with atomic_write(_left(cell, config.seed, ".npz")) as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
     draw_mistakes(mistakes_of(cell, config.seed), probabilities, dataset.test)
     validation_errors, _ = _errors(trained, dataset.validation)

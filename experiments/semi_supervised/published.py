@@ -23,7 +23,7 @@ from gan_jax.runs.dataset import describe, without_place
 from gan_jax.runs.provenance import provenance
 from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system.errors import Interrupted, UserError
-from gan_jax.system.files import whole, write_sealed, write_text
+from gan_jax.system.files import atomic_write, write_sealed, write_text
 from gan_jax.system.interrupts import Interrupts
 from gan_jax.system.progress import Progress
 from gan_jax.training import session
@@ -98,7 +98,7 @@ def _draw(dataset: Dataset, config, epochs: int, saved: pathlib.Path, interrupts
         seconds += time.monotonic() - began
         means = [statistics.fmean(values) for values in zip(*losses, strict=True)]
         rows.append([*means, program.errors(*held)])
-        with whole(saved) as partial:
+        with atomic_write(saved) as partial:
             torch.save({"program": program.state_dict(), "rows": rows, "seconds": seconds}, partial)
     progress.close()
     about = provenance()

@@ -20,7 +20,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from gan_jax.system.errors import DataUnavailable, HostLost, UserError
-from gan_jax.system.files import abandon
+from gan_jax.system.files import remove_unfinished
 
 # A process that has been silent for so long is taken for dead.
 _HEARTBEAT_SECONDS = 30
@@ -31,7 +31,7 @@ _CONNECTION = re.compile(r"gloo|nccl|coordination service|heartbeat|connection (
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int)
 def _answer_abort(number: int) -> None:
-    abandon()
+    remove_unfinished()
     print(f"error: {_LOST}", file=sys.stderr, flush=True)
     os._exit(HostLost.exit_code)
 
