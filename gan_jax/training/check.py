@@ -6,7 +6,7 @@ from ml_collections import ConfigDict
 from gan_jax.build import build
 from gan_jax.data.batches import abstract_batches, batch_plan
 from gan_jax.data.dataset import Dataset
-from gan_jax.data.feed import check_stream
+from gan_jax.data.prefetch import check_stream
 from gan_jax.devices.mesh import make_placement
 from gan_jax.gan.step import Gan
 from gan_jax.runs.initial_state import abstract_state

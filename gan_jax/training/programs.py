@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax.data.batches import BatchIndices, BatchPlan, batch_plan, gather
-from gan_jax.data.feed import is_streamed, make_feeds
+from gan_jax.data.prefetch import is_streamed, make_inputs
 from gan_jax.devices.mesh import ONE_DEVICE, ManyDevices, OneDevice, make_placement
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch, GanState
@@ -58,7 +58,7 @@ class SequentialSeeds:
         placement: OneDevice | ManyDevices = ONE_DEVICE,
         teaching: Teachers | None = None,
     ):
-        self._feeds = make_feeds(plan, seeds, data, placement)
+        self._inputs = make_inputs(plan, seeds, data, placement)
         self._call = compile_steps(gan, plan.steps_per_call, placement=placement)
         self._states = [placement.replicate(state) for state in states]
         self._keys = placement.replicate([keys(seed).step for seed in seeds])
@@ -66,7 +66,7 @@ class SequentialSeeds:
         self._placement = placement
 
     def advance(self, call: Call, live: Sequence[int]) -> Any:
-        metrics, inputs = {}, ((i, *self._feeds[i](call.first_step, call.count)) for i in live)
+        metrics, inputs = {}, ((i, *self._inputs[i](call.first_step, call.count)) for i in live)
         if self._add_extras:
             inputs = self._add_extras(call.end, self._states, list(inputs), live)
         for i, data, indices in inputs:
@@ -81,15 +81,15 @@ class SequentialSeeds:
 
     def batches(self, i: int, step: int) -> Batch:
         """What a seed reads in one step."""
-        return gather(*self._feeds[i](step, 1), 0)
+        return gather(*self._inputs[i](step, 1), 0)
 
     @property
     def waited(self) -> float:
-        return sum(feed.waited for feed in self._feeds)
+        return sum(inputs.waited for inputs in self._inputs)
 
     def close(self) -> None:
-        for feed in self._feeds:
-            feed.close()
+        for inputs in self._inputs:
+            inputs.close()
 
 
 class VmappedSeeds:

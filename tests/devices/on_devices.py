@@ -62,7 +62,7 @@ def train_on(kind, config, number, gan, dataset, where):
 
 def communication(runs):
     """(collectives by kind, floating-point operations of one device) in the compiled program of a run in turn."""
-    data, indices = runs._feeds[0](0, STEPS)
+    data, indices = runs._inputs[0](0, STEPS)
     compiled = runs._call.lower(runs._states[0], data, indices, STEPS, runs._keys[0]).compile()
     text = compiled.as_text()
     kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")

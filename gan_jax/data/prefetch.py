@@ -1,4 +1,4 @@
-"""What a call of several steps reads: indices of images on the device, or batches that are read from files."""
+"""The inputs of a call of several steps: indices of images on the device, or batches prefetched from files."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,7 +14,7 @@ from gan_jax.gan.types import Batch
 from gan_jax.system.errors import UserError
 
 
-class Feed(Protocol):
+class Inputs(Protocol):
     """(first step, number of steps) -> (data, indices) of a call, as training.compiled_steps takes them.
 
     waited: seconds that calls have waited for images.
@@ -97,9 +97,9 @@ def is_streamed(data: Batch) -> bool:
     return isinstance(data.images, StoredImages)
 
 
-def make_feeds(
+def make_inputs(
     plan: BatchPlan, seeds: Sequence[int], data: Sequence[Batch], placement: OneDevice | ManyDevices
-) -> list[Feed]:
+) -> list[Inputs]:
     """One for each seed; images in memory go to a device once, whatever the number of seeds."""
     if not data:
         return []
