@@ -116,7 +116,7 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
     group = Workdir(str(folder / "run"))
     failure = train(config, group, data_dir)
     dataset, gan = session.load_data(config, data_dir), None
-    for workdir in seeds.seed_workdirs(config, group):
+    for workdir in seeds.seed_workdirs(seeds.seeds_of(config), group):
         if failure and not workdir.checkpoints.is_dir():
             raise failure
         trained = load(str(workdir.path))

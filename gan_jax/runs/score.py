@@ -155,7 +155,11 @@ def _completed(path: str) -> list[str]:
     config = folder.config()
     if config.num_seeds == 1:
         return [path]
-    places = [place for place in seeds.seed_workdirs(config, folder) if place.run().get("status") == "completed"]
+    places = [
+        place
+        for place in seeds.seed_workdirs(seeds.seeds_of(config), folder)
+        if place.run().get("status") == "completed"
+    ]
     if not places:
         raise UserError(f"--workdir={path} has no seed that has completed; run the training command again")
     return [str(place.path) for place in places]

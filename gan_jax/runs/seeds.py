@@ -6,6 +6,7 @@ ordinary run of that seed, and every command works on it.
 
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -31,11 +32,11 @@ def seed_config(config: ConfigDict, seed: int) -> ConfigDict:
     return single.lock()
 
 
-def seed_workdirs(config: ConfigDict, workdir: Workdir) -> list[Workdir]:
+def seed_workdirs(seeds: Sequence[int], workdir: Workdir) -> list[Workdir]:
     """The workdir of each seed; of a single one, `workdir` itself."""
-    if config.num_seeds == 1:
+    if len(seeds) == 1:
         return [workdir]
-    return [Workdir(str(workdir.path / f"seed-{seed}")) for seed in seeds_of(config)]
+    return [Workdir(str(workdir.path / f"seed-{seed}")) for seed in seeds]
 
 
 def has_ended(workdir: Workdir) -> bool:

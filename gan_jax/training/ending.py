@@ -4,9 +4,7 @@ import contextlib
 import pathlib
 from collections.abc import Sequence
 
-from ml_collections import ConfigDict
-
-from gan_jax.data.batches import batch_plan
+from gan_jax.data.batches import BatchPlan
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch
 from gan_jax.runs.initial_state import keys
@@ -29,17 +27,17 @@ def report(runs: SeedRuns, waited: float) -> None:
             print(f"stopped early at step {status.step}: validation was best at step {validation.best_step}")
 
 
-def explain_divergence(config: ConfigDict, gan: Gan, data: Sequence[Batch], runs: SeedRuns) -> None:
-    """With guard.debug: adds to the failure of every seed that has diverged where its first bad number came from."""
+def explain_divergence(gan: Gan, plan: BatchPlan, data: Sequence[Batch], runs: SeedRuns) -> None:
+    """Adds to the failure of every seed that has diverged where its first bad number came from (guard.debug)."""
     for i, recorder in enumerate(runs.recorders):
-        if config.guard.debug and recorder.failed_step and recorder.failure.status == "diverged":
-            found = _first_bad_number(config, gan, data[i], runs, i)
-            recorder.failure = type(recorder.failure)(f"{recorder.failure}. {found}")
+        if recorder.failed_step and recorder.failure.status == "diverged":
+            origin = _first_bad_number(gan, plan, data[i], runs, i)
+            recorder.failure = type(recorder.failure)(f"{recorder.failure}. {origin}")
 
 
-def _first_bad_number(config: ConfigDict, gan: Gan, data: Batch, runs: SeedRuns, i: int) -> str:
+def _first_bad_number(gan: Gan, plan: BatchPlan, data: Batch, runs: SeedRuns, i: int) -> str:
     """Takes the steps from the last checkpoint on once more."""
-    recorder, seed, plan = runs.recorders[i], runs.statuses[i].seed, batch_plan(config)
+    recorder, seed = runs.recorders[i], runs.statuses[i].seed
     step = max(recorder.checkpoints.steps(), default=0)
     program = SequentialSeeds(gan, plan, [seed], [data], [runs.state_at(step, i, data)])
     with contextlib.closing(program):

@@ -29,7 +29,7 @@ def open_runs(
     with hosts.lost_processes_named(), contextlib.ExitStack() as stack:
         hosts.check_same(configs.to_json(config) + about["data"]["fingerprint"])
         workdirs = _open_workdirs(config, path, about["data"], stack) if hosts.leads() else []
-        statuses = _left_to_train(config, workdirs, total)
+        statuses = [SeedStatus(seed, total) for seed in _left_to_train(seeds_of(config), workdirs)]
         sample, judge = compiler.jit(gan.sample), compiler.jit(gan.judge)
         recorders = [
             Recorder(config, status, workdirs[status.seed - config.seed], dataset, sample, judge, about, data_dir)
@@ -54,19 +54,18 @@ def _open_workdirs(config: ConfigDict, path: str, data: dict, stack: contextlib.
         check_data(folder.path, before["data"], data)
     folder.start(config)
     stack.enter_context(folder.locked())
-    workdirs = seed_workdirs(config, folder)
-    if config.num_seeds > 1:
-        for seed, workdir in zip(seeds_of(config), workdirs, strict=True):
-            workdir.start(seed_config(config, seed))
+    seeds = seeds_of(config)
+    workdirs = seed_workdirs(seeds, folder)
+    for seed, workdir in zip(seeds, workdirs, strict=True) if len(seeds) > 1 else ():
+        workdir.start(seed_config(config, seed))
     return workdirs
 
 
-def _left_to_train(config: ConfigDict, workdirs: list[Workdir], total: int) -> list[SeedStatus]:
+def _left_to_train(seeds: list[int], workdirs: list[Workdir]) -> list[int]:
     """The seeds that have not ended; a single one always, for its last records may be missing."""
-    seeds = seeds_of(config)
-    ended = [config.num_seeds > 1 and has_ended(workdir) for workdir in workdirs] or [False] * len(seeds)
+    ended = [len(seeds) > 1 and has_ended(workdir) for workdir in workdirs] or [False] * len(seeds)
     ended = hosts.from_leader(np.array(ended, np.int32))
-    return [SeedStatus(seed, total) for seed, has_ended in zip(seeds, ended, strict=True) if not has_ended]
+    return [seed for seed, seed_has_ended in zip(seeds, ended, strict=True) if not seed_has_ended]
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import pathlib
 from ml_collections import ConfigDict
 
 from gan_jax.build import build, num_steps
+from gan_jax.data.batches import batch_plan
 from gan_jax.runs.dataset import load_data
 from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system.interrupts import Interrupts
@@ -40,5 +41,6 @@ def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path | N
                     runs.score_and_save(call, program)
             runs.finish(program)
         report(runs, program.waited)
-        explain_divergence(config, gan, data, runs)
+        if config.guard.debug:
+            explain_divergence(gan, batch_plan(config), data, runs)
     return outcome(runs)
