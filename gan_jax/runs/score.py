@@ -155,14 +155,11 @@ def _completed(path: str) -> list[str]:
     config = folder.config()
     if config.num_seeds == 1:
         return [path]
-    places = [
-        place
-        for place in seeds.seed_workdirs(seeds.seeds_of(config), folder)
-        if place.run().get("status") == "completed"
-    ]
-    if not places:
+    every = seeds.seed_workdirs(seeds.seeds_of(config), folder)
+    completed = [str(each.path) for each in every if each.run().get("status") == "completed"]
+    if not completed:
         raise UserError(f"--workdir={path} has no seed that has completed; run the training command again")
-    return [str(place.path) for place in places]
+    return completed
 
 
 def _summary(path: str, protocol: Protocol, results: list[dict]) -> dict:
