@@ -17,7 +17,7 @@ With 20 labels D finds no classes by itself; labels lent by near images show it 
 (experiments/results/semi_supervised/README.md):
 
     python -m gan_jax.main --config configs/improved_mnist.py:short --config.data.num_labels=20 \
-        --config.g_optimizer.b2=0.99 --config.d_loss.propagated_label=1 --config.propagated_label_steps=3000
+        --config.g_optimizer.b2=0.99 --config.d_loss.propagated_label=1 --config.terms.propagated_label.decay_steps=3000
 
 The paper: 93 +- 6.5 errors of 10,000 test images with 100 labels, over 10 draws of them, after 300 epochs. Its code
 keeps the learning rate throughout; here, as in its code for CIFAR-10, it falls over the last third.

@@ -53,33 +53,42 @@ _BASES = {
     "svhn": Recipe("the convolutional recipe for SVHN", "configs/improved_svhn.py", {}),
 }
 _COMPLEMENT = {"g_loss.pull_away": 0.1, "g_loss.low_density": 0.1, "d_loss.entropy": 0.1}
-_RAMP = {"ramp_up_steps": 10_000}  # of the 11,800 steps of quick
+_RAMP = {"ramp_up.num_steps": 10_000}  # of the 11,800 steps of quick
 # Virtual adversarial training of radius 2, and of 0.6: 1 and 0.3 of pixels in [0, 1]. Published for 100 labels: the
 # latter (github.com/takerum/vat). Probes that bfloat16 can see.
-_WIDE = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_radius": 2.0, "virtual_adversarial_probe": 1.0}
-_NARROW = {"d_loss.virtual_adversarial": 1.0, "virtual_adversarial_radius": 0.6, "virtual_adversarial_probe": 0.6}
+_WIDE = {
+    "d_loss.virtual_adversarial": 1.0,
+    "terms.virtual_adversarial.radius": 2.0,
+    "terms.virtual_adversarial.probe": 1.0,
+}
+_NARROW = {
+    "d_loss.virtual_adversarial": 1.0,
+    "terms.virtual_adversarial.radius": 0.6,
+    "terms.virtual_adversarial.probe": 0.6,
+}
+_WIDE_EMA = _WIDE | {"terms.virtual_adversarial.target": "ema"}
 # G's second moment lasts 1 / (1 - b2) updates, 100 instead of 1,000.
 _BRIEF = {"g_optimizer.b2": 0.99}
 # The classes that the averaged D is sure of are labels.
-_SURE = {"d_loss.pseudo_label": 1.0, "class_target": "average"}
+_SURE = {"d_loss.pseudo_label": 1.0, "terms.pseudo_label.target": "ema"}
 # Labels that near images lend each other, over the first 3,000 steps (5 epochs), and G's shorter second moment.
-_PROPAGATED = _BRIEF | {"d_loss.propagated_label": 1.0, "propagated_label_steps": 3000}
+_PROPAGATED = _BRIEF | {"d_loss.propagated_label": 1.0, "terms.propagated_label.decay_steps": 3000}
 # D's classes change in a straight line between two images, by the averaged D, from soon after those labels on.
 _INTERPOLATION = {
     "d_loss.interpolation": 1.0,
-    "class_target": "average",
-    "ramp_up_start": 6000,
-    "ramp_up_steps": 1000,
+    "terms.interpolation.target": "ema",
+    "ramp_up.start": 6000,
+    "ramp_up.num_steps": 1000,
 }
 # A draw's networks learn the mean of their classes, from where each knows most of them.
-_CODISTILLED = {"d_loss.codistillation": 0.3, "ramp_up_start": 12_000}
+_CODISTILLED = {"d_loss.codistillation": 0.3, "ramp_up.start": 12_000}
 # Of the 59,000 steps of short, from where D knows most classes, and from where its rates begin to fall.
-_THIRD = {"ramp_up_start": 20_000, "ramp_up_steps": 10_000}
-_HALF = {"ramp_up_start": 29_500, "ramp_up_steps": 10_000}
+_THIRD = {"ramp_up.start": 20_000, "ramp_up.num_steps": 10_000}
+_HALF = {"ramp_up.start": 29_500, "ramp_up.num_steps": 10_000}
 # Of the 177,000 steps of improved, the 118,000 of long and the 70,800 of medium, from where their rates begin to fall.
-_LATE = {"ramp_up_start": 118_000, "ramp_up_steps": 20_000}
-_LONG_LATE = {"ramp_up_start": 94_400, "ramp_up_steps": 4_000}
-_MEDIUM_LATE = {"ramp_up_start": 47_200, "ramp_up_steps": 8_000}
+_LATE = {"ramp_up.start": 118_000, "ramp_up.num_steps": 20_000}
+_LONG_LATE = {"ramp_up.start": 94_400, "ramp_up.num_steps": 4_000}
+_MEDIUM_LATE = {"ramp_up.start": 47_200, "ramp_up.num_steps": 8_000}
 # G's update compares its images with other real ones than D's has just learned from.
 _OWN = {"g_batch": "own"}
 _FULL_RATE = {"d_optimizer.schedule": "constant", "g_optimizer.schedule": "constant"}
@@ -125,7 +134,7 @@ _CHANGES = {
         ),
         "long_sure_virtual": (
             "the averaged D's sure classes as labels and virtual adversarial training of radius 2 over the last fifth",
-            _SURE | _WIDE | _LONG_LATE,
+            _SURE | _WIDE_EMA | _LONG_LATE,
         ),
     },
     "medium": {
@@ -154,11 +163,11 @@ _CHANGES = {
         "short_sure_virtual": (
             "a second moment in G that lasts 100 updates, and the averaged D's sure classes as labels and virtual "
             "adversarial training of radius 2 from step 29,500 of the 59,000 on",
-            _BRIEF | _SURE | _WIDE | _HALF,
+            _BRIEF | _SURE | _WIDE_EMA | _HALF,
         ),
         "short_early_virtual_adversarial": (
             "virtual adversarial training of radius 2 in D, growing over the first 20,000 of the 59,000 steps",
-            _WIDE | {"ramp_up_steps": 20_000},
+            _WIDE | {"ramp_up.num_steps": 20_000},
         ),
         "short_wide_virtual_adversarial": (
             "virtual adversarial training of radius 2 in D from step 20,000 of the 59,000 on",
@@ -170,7 +179,7 @@ _CHANGES = {
         ),
         "short_wide_virtual_held": (
             "virtual adversarial training of radius 2 in D, held to the averaged D, from step 29,500 of the 59,000 on",
-            _WIDE | {"class_target": "average"} | _HALF,
+            _WIDE_EMA | _HALF,
         ),
         "short_virtual_adversarial": (
             "virtual adversarial training of radius 0.6 in D from step 20,000 of the 59,000 on",

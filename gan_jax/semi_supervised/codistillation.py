@@ -4,7 +4,7 @@ Before a call of several steps every image that a network will read in it goes t
 networks with the same labelled images, as they are now and without noise; the mean of their class probabilities is what
 the network is taught in that call. So the teachers are at most `steps_per_call` steps old, and what is taught depends
 on the networks' states at the beginning of the call alone: a resumed run is taught what the uninterrupted one was.
-Until `ramp_up_start` the term is 0, and nothing is computed for it.
+Until `ramp_up.start` the term is 0, and nothing is computed for it.
 """
 
 import functools
@@ -54,7 +54,7 @@ class Lessons:
 
     def __init__(self, gan: Gan, configs: Sequence[ConfigDict], axes: Batch | None = None):
         """axes: those of the data of several seeds in one program, as in steps.compile_steps."""
-        self._peers, self._start = _peers(configs), configs[0].ramp_up_start
+        self._peers, self._start = _peers(configs), configs[0].ramp_up.start
         lesson = _lesson(gan)
         self._lesson = compiler.jit(
             self._for_seeds(jax.vmap(lesson, in_axes=(None, 0, 0, axes, 0))) if axes else lesson

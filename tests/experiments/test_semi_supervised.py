@@ -128,7 +128,7 @@ def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
 
 
 def test_networks_of_a_draw_teach_each_other_in_one_run(task):
-    shared = task.shared | {"ramp_up_start": 2}
+    shared = task.shared | {"ramp_up.start": 2}
     task = task._replace(names=("long_codistilled",), at_once=4, shared=shared)
     plan.check(task)
     (folder,) = waiting = plan.groups(task)

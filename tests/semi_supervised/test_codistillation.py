@@ -74,7 +74,7 @@ def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair,
 
 
 def test_nothing_is_taught_until_the_term_comes_in(pair):
-    configs.override(pair, {"ramp_up_start": 2, "steps_per_call": 2})
+    configs.override(pair, {"ramp_up.start": 2, "steps_per_call": 2})
     own = members(pair, 2)
     gan, data, begun, _ = started(programs.InTurn, own)
     lessons = codistillation.Lessons(gan, own)
@@ -85,7 +85,7 @@ def test_nothing_is_taught_until_the_term_comes_in(pair):
 
 
 def test_together_equals_in_turn_to_rounding(pair):
-    changes = {"g_optimizer.name": "momentum", "d_optimizer.name": "momentum", "steps_per_call": 3, "ramp_up_start": 3}
+    changes = {"g_optimizer.name": "momentum", "d_optimizer.name": "momentum", "steps_per_call": 3, "ramp_up.start": 3}
     configs.override(pair, changes)
     own, found = members(pair, 3), []
     for kind in (programs.InTurn, programs.Together):

@@ -127,7 +127,7 @@ def test_semi_supervised_training_learns_the_classes_and_resumes(few, idx_folder
 @pytest.mark.parametrize("start", [0, 5])
 def test_a_late_term_of_many_seeds_is_not_computed_before_it_comes_in(few, start):
     """A branch stays a branch under vmap; one over steps that could differ would be both of them, and a choice."""
-    changes = {"d_loss.entropy": 1.0, "d_loss.classification": 1.0, "ramp_up_start": start, "ramp_up_steps": 5}
+    changes = {"d_loss.entropy": 1.0, "d_loss.classification": 1.0, "ramp_up.start": start, "ramp_up.num_steps": 5}
     configs.override(few, changes | {"discriminator.head": "class", "discriminator.conditioning": "none"})
     data = dataset()
     gan = build.build(few, data.image_shape, data.num_classes, 20)
