@@ -124,5 +124,5 @@ def test_shares_are_of_wrong_labels(config, monkeypatch):
     labels = np.arange(12) % 2
     split = Split(np.zeros((12, 2, 2, 1), np.uint8), labels)
     seen = lambda own, dataset, graph: Batch(split.images, np.where(np.arange(12) <= own.seed, 9, labels))  # noqa: E731
-    monkeypatch.setattr(labels, "training_data", seen)
+    monkeypatch.setattr(propagated, "training_data", seen)
     assert propagated.shares(config, Dataset("a", "b", "a", split, split), None, 3) == [1 / 12, 2 / 12, 3 / 12]
