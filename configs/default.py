@@ -19,7 +19,7 @@ def _network() -> ConfigDict:
             # torch_uniform, normal, glorot_uniform, lecun_normal, he_normal, orthogonal
             "kernel_init": "torch_uniform",
             "kernel_init_stddev": 0.02,  # of `normal`
-            "activation": "leaky_relu",  # leaky_relu, prelu (per channel), prelu_shared, or any of flax.linen by name
+            "activation": "leaky_relu",  # leaky_relu, prelu (per channel), prelu_shared, elementwise ones of jax.nn
             "slope": 0.2,  # for negative inputs: of leaky_relu; where prelu starts
             # none, batch, layer, instance, group, virtual_batch, conditional_batch, conditional_instance
             "norm": "none",
