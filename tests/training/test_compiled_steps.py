@@ -6,7 +6,7 @@ import pytest
 
 from gan_jax import build
 from gan_jax.data.batches import Order, gather
-from gan_jax.data.dataset import Dataset, Split, to_float
+from gan_jax.data.dataset import Dataset, Source, Split, to_float
 from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.labels import label_graph, training_data
 from gan_jax.system import config as configs
@@ -25,7 +25,7 @@ def dataset(size=3000):
     images = np.zeros((size, 4, 4, 1), np.uint8)
     images[:, 0, 0, 0], images[:, 0, 1, 0], images[:, 1, 0, 0] = np.arange(size) % 256, np.arange(size) // 256, labels
     split = Split(images, labels)
-    return Dataset("a", "b", "a", split, split)
+    return Dataset("a", Source("b"), "a", split, split)
 
 
 @pytest.fixture
