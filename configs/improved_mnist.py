@@ -13,11 +13,10 @@ averaged for the test. Three details of the published code matter most:
     python -m gan_jax.main --config configs/improved_mnist.py
     python -m experiments.semi_supervised --labels 20,50,100,200 --seeds 10
 
-With 20 labels D finds no classes by itself; labels lent by near images show it where to begin
-(experiments/results/semi_supervised/README.md):
+With 20 labels D finds no classes by itself; labels that are propagated to near images show it where to begin
+(experiments/results/semi_supervised/README.md). Such recipes are in configs/semi_supervised:
 
-    python -m gan_jax.main --config configs/improved_mnist.py:short --config.data.num_labels=20 \
-        --config.g_optimizer.b2=0.99 --config.d_loss.propagated_label=1 --config.terms.propagated_label.decay_steps=3000
+    python -m gan_jax.main --config configs/semi_supervised/short_propagated.py --config.data.num_labels=20
 
 The paper: 93 +- 6.5 errors of 10,000 test images with 100 labels, over 10 draws of them, after 300 epochs. Its code
 keeps the learning rate throughout; here, as in its code for CIFAR-10, it falls over the last third.

@@ -5,6 +5,10 @@ softmax's output, enter the cross-entropy. The tutorial uses every label, so tha
 `data.num_labels` of the training images have one, balanced over the classes, and the others' labels are never seen.
 
     python -m gan_jax.main --config configs/sgan.py --config.data.num_labels=100
+    python -m experiments.semi_supervised --recipes sgan --labels 100,1000,all --seeds 1 --dtype bfloat16
+
+Errors of D as a classifier on the 10,000 test images of MNIST, bfloat16: 2,623 with 100 labels, 530 with 1,000 and 164
+with all. 16 to 28 minutes on a CPU core.
 """
 
 from ml_collections import ConfigDict

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+from experiments.jobs.arguments import idx_source
 from experiments.reporting import markdown
 from gan_jax import cli
 from gan_jax.runs.workdir import Workdir
@@ -59,7 +60,7 @@ def command(name: str, workdir: pathlib.Path, idx: str, data_dir: str) -> list[s
     """The command line of one run."""
     spec, changes = SYSTEMS[name]
     changes = {"num_epochs": 0, "data.fallback": "mnist_5k", **changes} if "num_steps" in changes else changes
-    changes = changes | ({"data.name": "idx", "data.dir": idx} if idx else {})
+    changes = changes | idx_source(idx)
     words = [sys.executable, "-m", "gan_jax.main", "--config", spec, "--workdir", str(workdir)]
     words += ["--data_dir", data_dir] if data_dir else []
     return words + [f"--config.{key}={value}" for key, value in changes.items()]

@@ -1,92 +1,14 @@
-"""Looks into a trained run: pictures and numbers in W/analysis/.
+"""Analyses a trained run: pictures and numbers in W/analysis/.
 
 python -m gan_jax.analyze --workdir W [--only interpolation,spectrum] [--num_images 2000] [--seed 0]
 """
 
 import argparse
-import json
-import pathlib
-import sys
 
-from gan_jax import build, cli
-from gan_jax.analysis.arithmetic import arithmetic
-from gan_jax.analysis.filters import filters
-from gan_jax.analysis.latent import class_interpolation, interpolation, truncation
-from gan_jax.analysis.map import feature_map
-from gan_jax.analysis.neighbours import neighbours
-from gan_jax.analysis.representation import representation
-from gan_jax.analysis.spectrum import spectrum
-from gan_jax.analysis.subject import NotApplicable, Subject
-from gan_jax.evaluation.features import EXTRACTORS
-from gan_jax.runs.dataset import scoring_data
-from gan_jax.runs.load import load
-from gan_jax.runs.provenance import provenance
-from gan_jax.system import files
+from gan_jax import cli
+from gan_jax.analysis.analyses import ANALYSES, LEAST_IMAGES, analyze, load_subject
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
-
-_LEAST = 50  # generated images: below, the groups that are compared hold one or two each
-
-# name -> (subject, folder) -> numbers; also the order in which they run.
-ANALYSES = {
-    "interpolation": interpolation,
-    "class_interpolation": class_interpolation,
-    "arithmetic": arithmetic,
-    "truncation": truncation,
-    "neighbours": neighbours,
-    "spectrum": spectrum,
-    "map": feature_map,
-    "representation": representation,
-    "filters": filters,
-}
-
-
-def load_subject(path: str, num_images: int, seed: int, data_dir: str = "") -> Subject:
-    """The newest checkpoint of a run with the data that it was trained on and the classifier of that data."""
-    trained = load(path)
-    dataset = scoring_data(path, trained.config, trained.run, data_dir)
-    extract, name = EXTRACTORS["digits"](dataset, data_dir, "")
-    return Subject(trained, dataset, extract, name, seed, num_images, build.is_conditional(trained.config))
-
-
-def _provenance(subject: Subject) -> dict:
-    return {
-        "step": subject.trained.step,
-        "data": subject.dataset.name,
-        "requested_data": subject.dataset.requested,
-        "data_fingerprint": subject.trained.run["data"]["fingerprint"],
-        "features": subject.features_name,
-        "generator": "averaged" if subject.trained.config.generator.average_decay else "last",
-        "conditional": subject.conditional,
-        "seed": subject.seed,
-        "num_images": subject.num_images,
-        **provenance(),
-    }
-
-
-def _line(name: str, numbers: dict, folder: pathlib.Path) -> str:
-    """What an analysis found in two numbers, and where its pictures are."""
-    scalars = [(key, value) for key, value in numbers.items() if isinstance(value, int | float)][:2]
-    found = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in scalars)
-    return f"{name}: {found}; {' '.join(map(str, sorted(folder.glob(f'{name}*.png'))))}"
-
-
-def analyze(subject: Subject, names: list[str]) -> None:
-    """Runs the named analyses, each of which leaves <name>.png and <name>.json in the run's folder analysis/."""
-    folder = subject.trained.folder.path / "analysis"
-    with files.writing(str(folder)):
-        folder.mkdir(exist_ok=True)
-    about = _provenance(subject)
-    for index, name in enumerate(names):
-        print(f"analysis {index + 1}/{len(names)}: {name}", file=sys.stderr, flush=True)
-        try:
-            numbers = ANALYSES[name](subject, folder)
-        except NotApplicable as reason:
-            print(f"{name}: skipped, {reason}", flush=True)
-            continue
-        text = json.dumps({**about, **numbers}, indent=2, sort_keys=True, allow_nan=False) + "\n"
-        files.write_text(folder / f"{name}.json", text)
-        print(_line(name, numbers, folder), flush=True)
 
 
 def main() -> None:
@@ -100,8 +22,8 @@ def main() -> None:
     names = list(dict.fromkeys(name.strip() for name in arguments.only.split(","))) if arguments.only else [*ANALYSES]
     for name in names:
         choose(ANALYSES, name, "--only")
-    if arguments.num_images < _LEAST:
-        raise UserError(f"--num_images={arguments.num_images}: must be at least {_LEAST}")
+    if arguments.num_images < LEAST_IMAGES:
+        raise UserError(f"--num_images={arguments.num_images}: must be at least {LEAST_IMAGES}")
     if arguments.seed < 0:
         raise UserError(f"--seed={arguments.seed}: must be at least 0")
     analyze(load_subject(arguments.workdir, arguments.num_images, arguments.seed, arguments.data_dir), names)

@@ -5,12 +5,11 @@ from collections.abc import Callable
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax.devices.mesh import spread
+from gan_jax.devices.mesh import with_sharding
 from gan_jax.gan import optimizers, priors
 from gan_jax.gan.augmentation import make_augmentation
 from gan_jax.gan.schedules import make_schedule
-from gan_jax.gan.step import make_gan
-from gan_jax.gan.types import Gan
+from gan_jax.gan.step import Gan
 from gan_jax.layers import norms
 from gan_jax.losses import targets
 from gan_jax.losses.build import build_losses, weighted_terms
@@ -46,7 +45,7 @@ def is_conditional(config: ConfigDict) -> bool:
     return config.generator.conditioning != "none" or config.generator.norm in norms.CONDITIONAL_NORMS
 
 
-def schedules(config: ConfigDict, total_steps: int) -> dict[str, Callable[[int], float]]:
+def learning_rates(config: ConfigDict, total_steps: int) -> dict[str, Callable[[int], float]]:
     """The learning rate of each player as a function of its own number of updates."""
     return {
         prefix: make_schedule(
@@ -96,13 +95,13 @@ def _augmentations(section: ConfigDict, consistency: bool) -> dict[str, Callable
 def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: int, total_steps: int) -> Gan:
     """The GAN that a config describes, for images [H, W, C] of `num_classes` classes."""
     d_loss, g_loss = build_losses(config)
-    rates = schedules(config, total_steps)
+    rates = learning_rates(config, total_steps)
     draw = priors.make_prior(**config.prior)
-    return make_gan(
+    return Gan(
         generator=build_generator(config.generator, image_shape, num_classes, config.init_batch_size, config.dtype),
         discriminator=build_discriminator(config.discriminator, num_classes, config.init_batch_size, config.dtype),
         # An unconditional generator sees nothing of the real batch that would say how its own is cut.
-        prior=lambda key, size: spread(draw(key, size)),
+        prior=lambda key, size: with_sharding(draw(key, size)),
         targets=targets.make_targets(**config.targets),
         d_loss=d_loss,
         g_loss=g_loss,

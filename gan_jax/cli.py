@@ -14,7 +14,7 @@ from gan_jax.devices import compile_cache
 from gan_jax.system import cache
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DiskFull, Interrupted, UserError
-from gan_jax.system.files import abandon, cannot_be_reached, disk_is_full
+from gan_jax.system.files import cannot_be_reached, disk_is_full, remove_unfinished
 
 
 def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
@@ -36,7 +36,7 @@ def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
 
 def _leave(message: str, code: int) -> None:
     """Ends the process at once, with one line: no library has another word on the way out."""
-    abandon()
+    remove_unfinished()
     sys.stdout.flush()
     sys.stderr.flush()
     # In one piece: a thread of a library may be writing too.

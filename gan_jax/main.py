@@ -22,7 +22,7 @@ def main() -> None:
     _join(arguments)
 
     # Imported here, so that --help and mistakes answer at once.
-    from gan_jax import evaluate
+    from gan_jax.runs.score import final_table
     from gan_jax.training import session
 
     path = arguments.workdir or workdir.default_path(arguments.config)
@@ -30,7 +30,7 @@ def main() -> None:
     if grid is None:  # Another process leads, and says the rest.
         return
     if config.eval.at_end:
-        print(evaluate.final_table(path, config.eval.at_end_num_images, arguments.data_dir))
+        print(final_table(path, config.eval.at_end_num_images, arguments.data_dir))
     print(f"results     {path} (samples {grid})")
     print(f"TensorBoard python -m tensorboard.main --logdir {path}")
 

@@ -14,7 +14,7 @@ from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.runs import pictures
 from gan_jax.runs.load import load
 from gan_jax.system.errors import UserError
-from gan_jax.system.files import whole, writing
+from gan_jax.system.files import atomic_write, writing
 
 
 def _labels(text: str, num_images: int, num_classes: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray, columns: 
         if path.suffix == ".png":
             pictures.write_png(path, pictures.grid(images, columns))
         else:
-            with whole(path) as partial:
+            with atomic_write(path) as partial:
                 np.savez(partial, images=images, labels=labels)
 
 

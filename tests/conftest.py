@@ -19,7 +19,7 @@ from gan_jax.evaluation.classifier import Recipe
 from gan_jax.runs.load import load
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
-from gan_jax.training import loop, session
+from gan_jax.training import recorder, session
 
 # Many tests run the same small program: within one session it is compiled once, for all of pytest's workers.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -124,14 +124,14 @@ def quick_classifier(monkeypatch):
 
 def train_killed_between_saves(config, path, monkeypatch):
     """Trains seeds 3 and 4, killed when 3 has saved step 6 and 4 has not, and then by the same command to the end."""
-    save = loop.Run.save
+    save = recorder.Recorder.save
 
     def dies(self, state):
-        if self.step == 6 and self.config.seed == 4:
+        if self.status.step == 6 and self.status.seed == 4:
             raise KeyboardInterrupt
         save(self, state)
 
-    monkeypatch.setattr(loop.Run, "save", dies)
+    monkeypatch.setattr(recorder.Recorder, "save", dies)
     with pytest.raises(KeyboardInterrupt):
         session.train(config, str(path))
     monkeypatch.undo()

@@ -13,10 +13,11 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 
 FILES = sorted(str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem not in ("default", "study"))
+RECIPES = sorted(map(str, pathlib.Path("configs/semi_supervised").glob("[!_]*.py")))
 
 
 def specs():
-    """Every config file with each of its variants."""
+    """Every system's config file with each of its variants."""
     return [f"{path}:{v}".rstrip(":") for path in FILES for v in configs.variants(path) or [""]]
 
 
@@ -29,12 +30,12 @@ def shape_of(config):
 def shapes_of_a_step(config, shape=(28, 28, 1)):
     """One init and one step, in shapes only."""
     gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
-    state = jax.eval_shape(lambda: initial_state.init_state(gan, config, shape))
+    state = initial_state.abstract_state(gan, config.init_batch_size, shape)
     sizes = (config.d_steps, config.batch_size)
     batches = Batch(jax.ShapeDtypeStruct((*sizes, *shape), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.int32))
     if config.d_loss.codistillation:
         classes = 10 + (config.discriminator.head == "auxiliary_fake")
-        batches = batches._replace(taught=jax.ShapeDtypeStruct((*sizes, classes), jnp.float32))
+        batches = batches._replace(extras={"teacher_probs": jax.ShapeDtypeStruct((*sizes, classes), jnp.float32)})
     after, metrics = jax.eval_shape(gan.step, state, batches, jax.random.key(0))
     assert jax.tree.structure(after) == jax.tree.structure(state)
     images = jax.eval_shape(gan.sample, state, jax.random.key(0), jax.ShapeDtypeStruct((7,), jnp.int32))
@@ -42,14 +43,14 @@ def shapes_of_a_step(config, shape=(28, 28, 1)):
     return state, metrics
 
 
-@pytest.mark.parametrize("spec", specs())
+@pytest.mark.parametrize("spec", specs() + RECIPES)
 def test_every_config_steps(spec):
     config = configs.load(spec)
     shapes_of_a_step(config, shape_of(config))
 
 
 def test_no_two_configs_are_the_same():
-    resolved = [configs.to_json(configs.load(spec)) for spec in specs()]
+    resolved = [configs.to_json(configs.load(spec)) for spec in specs() + RECIPES]
     assert len(resolved) >= 15
     assert len(set(resolved)) == len(resolved)
 

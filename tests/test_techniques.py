@@ -14,7 +14,7 @@ from gan_jax.losses.build import TERMS, weighted_terms
 from gan_jax.networks import heads
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
-from gan_jax.training.recorder import guard_of
+from gan_jax.training.guard import make_guard
 from tests.test_configs import shape_of, shapes_of_a_step, specs
 
 ADAPTIVE = ("adam", "adamw", "adamax", "radam", "nadam", "lion")
@@ -60,7 +60,7 @@ PLAIN = {"real": 1.0, "fake": 0.0, "generator": 1.0, "soft": 0.0, "flip_rate": 0
 def check_pair(words, spec):
     """True where the pair works, False where it is refused as it should be."""
     config = cli.parse_config(spec, [f"--config.{word}" for word in words])
-    guard_of(config)
+    make_guard(config)
     if expected_refusal(config):
         with pytest.raises(UserError) as error:
             shapes_of_a_step(config, shape_of(config))

@@ -34,7 +34,7 @@ HOMES = {
     "orbax": {"runs/checkpoint.py"},
     "clu": {"runs/records.py"},
     "tensorflow": set(),
-    "tensorflow_datasets": {"data/tfds.py"},
+    "tensorflow_datasets": {"data/tfds_source.py"},
     "grain": {"data/stored.py", "data/stream.py"},
 }
 PACKAGE = pathlib.Path("gan_jax")

@@ -11,14 +11,14 @@ from collections import Counter
 from experiments.ablations import one_run, plan, results
 from experiments.ablations.presets import PRESETS
 from experiments.ablations.progress import Progress
-from experiments.jobs import backends
+from experiments.jobs import backends, records
+from experiments.jobs.arguments import add_folders, check_at_least, data_dir_words, idx_source
 from experiments.jobs.clock import written
 from experiments.jobs.pool import Backend, Child, run_all
 from gan_jax import cli
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
-from gan_jax.system.errors import Interrupted, UserError
-from gan_jax.system.files import write_text
+from gan_jax.system.errors import Interrupted
 from gan_jax.system.interrupts import Interrupts
 
 OUTPUT = "experiments/results/ablations"
@@ -33,10 +33,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, help="so many: 0, 1, ... (default: the preset's)")
     parser.add_argument("--steps", type=int, help="generator updates of the bases (default: the preset's)")
     backends.add_arguments(parser)
-    parser.add_argument("--workdir", default="runs/ablations")
-    parser.add_argument("--output", default="", help=f"folder of the results (default {OUTPUT})")
-    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    add_folders(parser, OUTPUT, "runs/ablations")
+    parser.set_defaults(output="")  # The usual folder, unless quick results would replace the full preset's there.
     parser.add_argument(
         "--keep_checkpoints", action="store_true", help="about 0.15 GB a seed; else its scores are kept"
     )
@@ -46,9 +44,7 @@ def _parse() -> argparse.Namespace:
     for name in ("seeds", "steps"):
         if getattr(arguments, name) is None:
             setattr(arguments, name, getattr(preset, name))
-    for name in ("seeds", "steps"):
-        if getattr(arguments, name) < 1:
-            raise UserError(f"--{name}={getattr(arguments, name)}: must be at least 1")
+    check_at_least(1, seeds=arguments.seeds, steps=arguments.steps)
     for name in ("studies", "bases"):
         given = getattr(arguments, name)
         setattr(arguments, name, tuple(given.split(",")) if given else ())
@@ -60,7 +56,7 @@ def _parse() -> argparse.Namespace:
 def _shared(arguments: argparse.Namespace) -> dict:
     """Overrides of every run."""
     preset = PRESETS[arguments.preset]
-    data = {"data.name": "idx", "data.dir": arguments.idx} if arguments.idx else preset.data
+    data = idx_source(arguments.idx) or preset.data
     return data | {"eval.num_images": preset.validation_images, "eval.at_end_num_images": preset.num_images}
 
 
@@ -86,17 +82,15 @@ def _list(arguments: argparse.Namespace) -> None:
 def _prepare(campaign: results.Campaign, runs: dict[str, plan.Arm], left: dict[str, list[int]]) -> None:
     """The folders of what is to be trained; the records of crashes that are tried again go."""
     for name, seeds in left.items():
-        folder = campaign.workdir / name
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "config.json", configs.to_json(runs[name].config))
+        records.write_config(campaign.workdir / name, runs[name].config)
         for seed in seeds:
-            (folder / f"seed-{seed}.json").unlink(missing_ok=True)
+            one_run.record_path(campaign.workdir / name, seed).unlink(missing_ok=True)
 
 
 def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Backend, interrupts: Interrupts) -> None:
     """Trains what is missing; the files of results are up to date after every run."""
     runs, left = plan.distinct(campaign.arms), results.missing(campaign)
-    extra = [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
+    extra = data_dir_words(arguments.data_dir)
     extra += ["--keep_checkpoints"] if arguments.keep_checkpoints else []
     words = {name: ["--seeds", ",".join(map(str, seeds)), *extra] for name, seeds in left.items()}
     if done := set(runs) - set(left):

@@ -3,7 +3,6 @@
 FOLDER holds config.json; each seed trains in seed-<s>/ and leaves its record in seed-<s>.json. The runner starts this.
 """
 
-import argparse
 import math
 import pathlib
 import select
@@ -15,16 +14,17 @@ from collections.abc import Callable
 import numpy as np
 from ml_collections import ConfigDict
 
+from experiments.jobs import records
 from experiments.jobs.locks import acquire
+from experiments.jobs.one_run import parser, train
 from gan_jax import cli
-from gan_jax.evaluate import Protocol, evaluate
 from gan_jax.evaluation import features
 from gan_jax.runs.load import load
 from gan_jax.runs.records import read_metrics
+from gan_jax.runs.score import Protocol, evaluate
 from gan_jax.runs.workdir import Workdir
-from gan_jax.system import config as configs
-from gan_jax.system.errors import DataUnavailable, Interrupted, TrainingFailed
-from gan_jax.system.files import read_sealed, write_sealed
+from gan_jax.system.errors import DataUnavailable, Interrupted
+from gan_jax.system.files import write_sealed
 from gan_jax.training import session
 
 ENDED = ("completed", "collapsed", "diverged")
@@ -32,7 +32,6 @@ _POINTS = 100
 _CURVES = ("d_loss", "g_loss", "d_grad_norm", "g_grad_norm")
 _VALIDATION = ("validation_frechet_distance", "validation_conditional_accuracy")
 _PROTOCOL = ("split", "features", "norm_mode", "seed", "num_real", "num_floor", "data", "requested_data")
-_PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data")
 
 
 def _finite(value):
@@ -78,11 +77,7 @@ def _train(config: ConfigDict, place: Workdir, data_dir: str) -> str:
     before = place.run().get("status")
     if before in ENDED and place.checkpoints.is_dir():
         return "" if before == "completed" else f"training {before} in an earlier process; log.txt says how"
-    try:
-        session.train(config, str(place.path), data_dir)
-    except TrainingFailed as failure:
-        return str(failure)
-    return ""
+    return str(train(config, place, data_dir) or "")
 
 
 def _evaluated(place: Workdir, num_images: int, data_dir: str) -> dict:
@@ -110,7 +105,7 @@ def crashed(reason: str, place: Workdir) -> dict:
         "best": {},
         "curves": curves(read_metrics(place.metrics)),
         "protocol": {},
-        "provenance": {name: run[name] for name in _PROVENANCE if name in run},
+        "provenance": records.provenance(run),
     }
 
 
@@ -136,23 +131,27 @@ def _record(config: ConfigDict, place: Workdir, data_dir: str, stop: Callable[[]
         "steps_per_second": statistics.median(rates) if rates else None,
         **scores,
         "curves": curves(rows),
-        "provenance": {name: run[name] for name in _PROVENANCE},
+        "provenance": records.provenance(run),
     }
 
 
+def record_path(folder: pathlib.Path, seed: int) -> pathlib.Path:
+    """Where a seed leaves its record."""
+    return folder / f"seed-{seed}.json"
+
+
 def write(folder: pathlib.Path, seed: int, record: dict) -> None:
-    write_sealed(folder / f"seed-{seed}.json", _finite(record))
+    write_sealed(record_path(folder, seed), _finite(record))
 
 
 def read(folder: pathlib.Path, seed: int) -> dict | None:
     """The record of a seed, None while there is none."""
-    path = folder / f"seed-{seed}.json"
-    return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
+    return records.read(record_path(folder, seed))
 
 
 def work(folder: pathlib.Path, seeds: list[int], data_dir: str, keep: bool, stop: Callable[[], None]) -> None:
     """Trains and scores the seeds in turn. stop: raises Interrupted where the runner wants an end."""
-    shared = configs.from_json((folder / "config.json").read_text())
+    shared = records.read_config(folder)
     for seed in seeds:
         stop()
         if (read(folder, seed) or {}).get("status") in ENDED:
@@ -175,13 +174,11 @@ def _stop_when_told() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m experiments.ablations.one_run", description=__doc__)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--seeds", required=True)
-    parser.add_argument("--data_dir", default="")
-    parser.add_argument("--keep_checkpoints", action="store_true")
-    arguments = parser.parse_args()
-    config = configs.from_json((arguments.folder / "config.json").read_text())
+    words = parser("ablations", __doc__)
+    words.add_argument("--seeds", required=True)
+    words.add_argument("--keep_checkpoints", action="store_true")
+    arguments = words.parse_args()
+    config = records.read_config(arguments.folder)
     with acquire(arguments.folder.parent / ".classifier.lock", stopping=lambda: False):
         # Trained by the first process that comes here, and read by the others.
         features.classifier(session.load_data(config, arguments.data_dir), arguments.data_dir)

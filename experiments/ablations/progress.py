@@ -3,9 +3,22 @@
 import time
 
 from experiments.ablations import one_run
-from experiments.ablations.plan import Arm
-from experiments.jobs.clock import Clock, model, written
+from experiments.ablations.plan import SCORES, Arm
+from experiments.jobs.clock import Clock, written
 from experiments.jobs.pool import Child
+
+# Seconds of a base's generator update, and of what else there is to a seed, on two cores with nothing else to do.
+_STEP = {"tutorial": 0.035, "tuned": 0.012, "cdcgan": 0.070}
+_START, _COMPILE = 9.0, 3.0  # a process and its first compilation; what every seed compiles
+_SCORE = 3e-4  # an image of a validation score
+_EVALUATION, _EVALUATED = 4.0, 7e-4  # scoring one state at the end, and for each image of it
+
+
+def model(arm: Arm, steps: int, seeds: int) -> float:
+    """Seconds of one seed of an arm, of the `seeds` in its process; steps: those of the base, at equal images."""
+    images = arm.config.eval
+    scoring = SCORES * images.num_images * _SCORE + 2 * (_EVALUATION + images.at_end_num_images * _EVALUATED)
+    return _START / seeds + _COMPILE + steps * _STEP.get(arm.base, max(_STEP.values())) + scoring
 
 
 class Progress:
@@ -40,7 +53,7 @@ class Progress:
     def _note(self, child: Child, at_work: int) -> None:
         """Takes the records that are new since the child began, in the order of the seeds."""
         remaining = self._left[child.name]
-        while remaining and child.has_written(remaining[0]):
+        while remaining and one_run.record_path(child.folder, remaining[0]).is_file():
             seed, now = remaining.pop(0), time.monotonic()
             self.clock.ended(child.name, seed, (now - self._since.get(child.name, child.began)) / at_work)
             self._since[child.name] = now

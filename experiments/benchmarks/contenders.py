@@ -11,7 +11,7 @@ from experiments.benchmarks import works
 from experiments.benchmarks.processes import Contender
 from gan_jax import build
 from gan_jax.data.batches import Indices
-from gan_jax.runs import initial_state
+from gan_jax.runs.initial_state import init_state
 from gan_jax.training.compiled_steps import compile_steps
 
 OURS = "gan_jax"
@@ -36,7 +36,7 @@ def jax_turn(name: str, device: str) -> Callable[[], None]:
     shape = real.images.shape[1:]
     gan = build.build(config, shape, works.NUM_CLASSES, 1000)
     call = compile_steps(gan, num_steps)
-    state = [initial_state.init_state(gan, config, shape, works.as_floats(real))]
+    state = [init_state(gan, config.seed, works.as_floats(real))]
     rows = np.tile(np.arange(config.batch_size, dtype=np.int32), (num_steps, 1, 1))
     data, indices = jax.device_put(real), Indices(rows, rows if real.labelled else None)
     key = jax.random.key(1)

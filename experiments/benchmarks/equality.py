@@ -11,7 +11,7 @@ from experiments.benchmarks import works
 from experiments.benchmarks.torch_layers import take_weights
 from experiments.benchmarks.torch_step import Form, Trainer
 from gan_jax import build
-from gan_jax.runs import initial_state
+from gan_jax.runs.initial_state import init_state
 
 _TOLERANCE = 1e-4  # relative, of a loss after a whole forward pass (and for G after D's first update) in float32
 _TRAINED_STEPS = 10
@@ -24,7 +24,7 @@ def _jax_losses(config, real: works.Batch, z: np.ndarray):
     # Accelerators round the factors of a product by default.
     with fixed, jax.default_matmul_precision("highest"):
         gan = build.build(config, shape, works.NUM_CLASSES, 1000)
-        first = state = initial_state.init_state(gan, config, shape, real)
+        first = state = init_state(gan, config.seed, real)
         step, batches, losses = jax.jit(gan.step), jax.tree.map(lambda leaf: leaf[None], real), []
         for _ in range(1 + _TRAINED_STEPS):
             state, metrics = step(state, batches, jax.random.key(1))

@@ -7,7 +7,7 @@ import numpy as np
 from experiments.benchmarks import works
 from gan_jax import build
 from gan_jax.gan.types import Batch
-from gan_jax.runs import initial_state
+from gan_jax.runs.initial_state import abstract_state
 
 WORK = "cdcgan"
 BATCHES = (32, 128, 512, 1024)
@@ -21,7 +21,7 @@ def _planned(batch_size: int) -> dict[str, int]:
     batch = Batch(
         jax.ShapeDtypeStruct((1, batch_size, *shape), jnp.float32), jax.ShapeDtypeStruct((1, batch_size), jnp.int32)
     )
-    state = jax.eval_shape(lambda: initial_state.init_state(gan, config, shape))
+    state = abstract_state(gan, config.init_batch_size, shape)
     plan = jax.jit(gan.step).lower(state, batch, jax.random.key(0)).compile().memory_analysis()
     parts = {part: getattr(plan, f"{part}_size_in_bytes") for part in ("temp", "argument", "output")}
     return parts | {"total": sum(parts.values())}

@@ -6,6 +6,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+from experiments.jobs.arguments import check_at_least
 from experiments.jobs.pool import Backend, Processes
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """UserError for what no backend can do. Nodes share the workdir: without --data_dir the data lies there."""
     choose(["local", "ray"], arguments.backend, "--backend")
-    if arguments.jobs is not None and arguments.jobs < 1:
-        raise UserError(f"--jobs={arguments.jobs}: must be at least 1")
+    if arguments.jobs is not None:
+        check_at_least(1, jobs=arguments.jobs)
     if arguments.address is not None and arguments.backend != "ray":
         raise UserError(f"--address={arguments.address} is for --backend=ray; add that, or leave it out")
     if arguments.backend == "ray" and not arguments.data_dir:

@@ -1,28 +1,13 @@
-"""How long the runs will take: a rough model at first, then corrected by what seeds of the same base took."""
+"""How long the runs will take: by a rough model at first, then corrected by the time that others like them took."""
 
 from collections import defaultdict
-
-from experiments.ablations.plan import SCORES, Arm
-
-# Seconds of a base's generator update, and of what else there is to a seed, on two cores with nothing else to do.
-_STEP = {"tutorial": 0.035, "tuned": 0.012, "cdcgan": 0.070}
-_START, _COMPILE = 9.0, 3.0  # a process and its first compilation; what every seed compiles
-_SCORE = 3e-4  # an image of a validation score
-_EVALUATION, _EVALUATED = 4.0, 7e-4  # scoring one state at the end, and for each image of it
-
-
-def model(arm: Arm, steps: int, seeds: int) -> float:
-    """Seconds of one seed of an arm, of the `seeds` in its process; steps: those of the base, at equal images."""
-    images = arm.config.eval
-    scoring = SCORES * images.num_images * _SCORE + 2 * (_EVALUATION + images.at_end_num_images * _EVALUATED)
-    return _START / seeds + _COMPILE + steps * _STEP.get(arm.base, max(_STEP.values())) + scoring
 
 
 class Clock:
     """The seconds that are left of planned seeds."""
 
     def __init__(self, planned: dict[tuple[str, int], tuple[str, float]]):
-        """planned: (hash, seed) -> (base, the model's seconds)."""
+        """planned: (folder, seed) -> (the base that its correction is for, a model's seconds)."""
         self._planned = dict(planned)
         self._measured, self._modelled = defaultdict(float), defaultdict(float)
 

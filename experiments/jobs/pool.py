@@ -24,14 +24,10 @@ def last_line(log: pathlib.Path) -> str:
 
 
 class Child(abc.ABC):
-    """A run at work, which leaves FOLDER/seed-<s>.json for each seed, and what it said in FOLDER/log.txt."""
+    """A run at work, which leaves what it said in FOLDER/log.txt."""
 
     def __init__(self, name: str, folder: pathlib.Path):
         self.name, self.folder, self.began = name, folder, time.monotonic()
-
-    def has_written(self, seed: int) -> bool:
-        """Whether a seed has its record."""
-        return (self.folder / f"seed-{seed}.json").is_file()
 
     def last_line(self) -> str:
         return last_line(self.folder / "log.txt")

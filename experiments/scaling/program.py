@@ -18,7 +18,7 @@ from gan_jax.data.batches import Indices
 from gan_jax.devices import mesh
 from gan_jax.gan.types import Batch
 from gan_jax.networks.build import one_look
-from gan_jax.runs import initial_state
+from gan_jax.runs.initial_state import abstract_state
 from gan_jax.system import config as configs
 from gan_jax.training.compiled_steps import compile_steps
 
@@ -59,12 +59,12 @@ def _lower(config, num_devices: int) -> tuple:
     def array(shape, kind, sharding):
         return jax.ShapeDtypeStruct(shape, kind, sharding=sharding)
 
-    state = jax.eval_shape(lambda: initial_state.init_state(gan, config, shape))
+    state = abstract_state(gan, config.init_batch_size, shape)
     state = jax.tree.map(lambda leaf: array(leaf.shape, leaf.dtype, whole), state)
     data = Batch(array((10_000, *shape), np.uint8, whole), array((10_000,), np.int32, whole))
     rows = array((config.steps_per_call, config.d_steps, config.batch_size), np.int32, cut)
-    call = compile_steps(gan, config.steps_per_call, place=place)
-    return call.lower(state, data, Indices(rows, None), 1, place.whole(jax.random.key(0))), state
+    call = compile_steps(gan, config.steps_per_call, placement=place)
+    return call.lower(state, data, Indices(rows, None), 1, place.replicate(jax.random.key(0))), state
 
 
 def describe(spec: str, share: int, num_devices: int) -> dict:

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from gan_jax import build
-from gan_jax.data.batches import Order
+from gan_jax.data.batches import BatchIndices, batch_plan
 from gan_jax.devices import mesh
 from gan_jax.gan.types import Batch
-from gan_jax.runs import initial_state
+from gan_jax.runs.initial_state import init_examples, init_state
 from gan_jax.system import config as configs
 from gan_jax.training.compiled_steps import compile_steps
 
@@ -24,12 +24,12 @@ def measure(spec: str, counts: tuple[int, ...]) -> list[dict]:
     gan = build.build(config, shape, 10, 1000)
     rng = np.random.default_rng(0)
     data = Batch(rng.integers(0, 256, (1000, *shape), np.uint8), (np.arange(1000) % 10).astype(np.int32))
-    indices, runs = Order(config, data)(0, _STEPS), {}
+    indices, runs = BatchIndices(batch_plan(config), config.seed, data)(0, _STEPS), {}
     for count in counts:
         place = mesh.ManyDevices(mesh.make_mesh(f"data:{count}", jax.devices()[:count], config.batch_size, 1))
-        state = place.whole(initial_state.init_state(gan, config, shape, initial_state.examples(config, data)))
-        call, rows = compile_steps(gan, _STEPS, place=place), place.by_example(indices, seeds=False)
-        runs[count] = [call, state, place.whole(data), rows, place.whole(jax.random.key(0))]
+        state = place.replicate(init_state(gan, config.seed, init_examples(data, config.seed, config.init_batch_size)))
+        call, rows = compile_steps(gan, _STEPS, placement=place), place.shard_batch(indices, seeds=False)
+        runs[count] = [call, state, place.replicate(data), rows, place.replicate(jax.random.key(0))]
     seconds = {count: [] for count in counts}
     for _ in range(_ROUNDS + 1):
         for count, run in runs.items():

@@ -19,6 +19,7 @@ import warnings
 import optuna
 from ml_collections import ConfigDict
 
+from experiments.jobs.arguments import check_at_least, data_dir_words
 from experiments.search import one_trial, report, space, storage, together
 from experiments.search.samplers import PRUNERS, SAMPLERS, ByNumber
 from gan_jax import cli
@@ -63,8 +64,7 @@ def _base(arguments: argparse.Namespace, overrides: list[str]) -> ConfigDict:
         raise UserError("a search needs validation scores: set --config.eval.every_steps=200, or another number")
     if "eval.at_end" in (word.removeprefix("--config.").partition("=")[0] for word in overrides):
         raise UserError("--config.eval.at_end would score trials on the test split; leave it out")
-    if arguments.trials < 1:
-        raise UserError(f"--trials={arguments.trials}: must be at least 1")
+    check_at_least(1, trials=arguments.trials)
     return config
 
 
@@ -97,7 +97,7 @@ class _Search:
     def __init__(self, arguments: argparse.Namespace, config: ConfigDict, overrides: list[str], interrupts: Interrupts):
         self._config, self._interrupts = config, interrupts
         self._words = [f"--config={arguments.config}", *overrides, "--config.eval.at_end=false"]
-        self._words += [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
+        self._words += data_dir_words(arguments.data_dir)
         self._trials = pathlib.Path(arguments.workdir) / "trials"
 
     def run(self, changes: dict[str, str], hears=lambda step, score: True) -> one_trial.Outcome:

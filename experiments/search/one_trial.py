@@ -38,8 +38,8 @@ class Outcome(NamedTuple):
 def scores(config: ConfigDict, folder: pathlib.Path, name: str = METRIC) -> dict[int, float]:
     """step -> a validation score, the mean over the seeds, of the steps at which every seed has one."""
     every = []
-    for _, place in seeds.members(config, Workdir(str(folder))):
-        every.append({row["step"]: row[name] for row in read_metrics(place.metrics) if name in row})
+    for workdir in seeds.seed_workdirs(seeds.seeds_of(config), Workdir(str(folder))):
+        every.append({row["step"]: row[name] for row in read_metrics(workdir.metrics) if name in row})
     common = sorted(set.intersection(*map(set, every)))
     return {step: statistics.fmean(own[step] for own in every) for step in common}
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from experiments.reporting.markdown import commit, escape
 from experiments.search.one_trial import Outcome
 from gan_jax.runs.provenance import provenance
-from gan_jax.system.files import whole, write_text
+from gan_jax.system.files import atomic_write, write_text
 
 matplotlib.use("Agg")  # No window is needed, nor there on most machines that train.
 import matplotlib.pyplot as plt
@@ -95,7 +95,7 @@ def _chart(path: pathlib.Path, trials: list[FrozenTrial], untuned: float | None,
     left.legend()
     right.barh(list(shares)[::-1], list(shares.values())[::-1])
     right.set(xlabel="importance" if shares else "importance: too few trials")
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, dpi=110)
     plt.close(figure)
 

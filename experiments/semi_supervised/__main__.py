@@ -8,6 +8,7 @@ import pathlib
 import time
 
 from experiments.jobs import backends
+from experiments.jobs.arguments import add_folders, check_at_least, data_dir_words, idx_source
 from experiments.jobs.clock import written
 from experiments.jobs.pool import Backend, Child, run_all
 from experiments.semi_supervised import one_run, plan, recipes, report, results
@@ -47,10 +48,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16: of products, config.dtype")
     backends.add_arguments(parser)
     parser.add_argument("--at_once", type=int, default=1, help="seeds trained in one program: 10 pays on a GPU")
-    parser.add_argument("--workdir", default="runs/semi_supervised")
-    parser.add_argument("--output", default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
-    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    add_folders(parser, OUTPUT, "runs/semi_supervised")
     arguments = parser.parse_args()
     backends.check(arguments)
     return arguments
@@ -58,10 +56,9 @@ def _parse() -> argparse.Namespace:
 
 def _shared(arguments: argparse.Namespace) -> dict:
     """What every recipe is changed by: where the images are, and how often training stops to be looked at."""
-    if arguments.score_every < 0:
-        raise UserError(f"--score_every={arguments.score_every}: must be at least 0")
+    check_at_least(0, score_every=arguments.score_every)
     often = dict.fromkeys(_LOOKS, arguments.score_every) if arguments.score_every else {}
-    return recipes.source(arguments.idx) | often
+    return idx_source(arguments.idx) | often
 
 
 def _task(arguments: argparse.Namespace) -> plan.Task:
@@ -135,9 +132,8 @@ def _run(task: plan.Task, arguments: argparse.Namespace, backend: Backend, inter
             print(f"{child.name} failed: {child.last_line()}", flush=True)
         _write(task, dataset)
 
-    extra = [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
     stopping = lambda: bool(interrupts.received)  # noqa: E731
-    words = dict.fromkeys(waiting, extra)
+    words = dict.fromkeys(waiting, data_dir_words(arguments.data_dir))
     run_all(one_run.__name__, words, task.workdir, backend, progress.look, ended, stopping)
     _write(task, dataset)
 
@@ -152,6 +148,7 @@ def main() -> None:
     if arguments.recipes == "list":
         for name, recipe in recipes.RECIPES.items():
             print(f"{name:<20} {recipe.title} ({recipe.spec})")
+        print(f"On record, to look up in {recipes.RECORDS}: {', '.join(recipes.records())}")
         return
     task = _task(arguments)
     with backends.opened(arguments) as backend, Interrupts() as interrupts:

@@ -5,12 +5,13 @@ grid of samples in seed-<s>.png, test images that it takes for another class in 
 probabilities that its discriminator gives the test images in seed-<s>.npz, for ensembles. The runner starts this.
 """
 
-import argparse
 import pathlib
 import shutil
 
 import numpy as np
 
+from experiments.jobs import records
+from experiments.jobs.one_run import parser, train
 from gan_jax import cli
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.runs import pictures, seeds
@@ -18,15 +19,12 @@ from gan_jax.runs.dataset import without_place
 from gan_jax.runs.load import Trained, load
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
-from gan_jax.semi_supervised.labels import label_draw
-from gan_jax.system import config as configs
-from gan_jax.system.errors import TrainingFailed
-from gan_jax.system.files import read_sealed, whole, write_sealed
+from gan_jax.semi_supervised.labels import label_subset
+from gan_jax.system.files import atomic_write, write_sealed
 from gan_jax.training import session
 
 _ACCURACY = "validation_discriminator_accuracy"
 _MOST_SHOWN, _COLUMNS = 100, 20  # images in a picture of mistakes
-_PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data", "num_steps", "step")
 
 
 def _left(cell: pathlib.Path, seed: int, suffix: str) -> pathlib.Path:
@@ -36,8 +34,7 @@ def _left(cell: pathlib.Path, seed: int, suffix: str) -> pathlib.Path:
 
 def record_of(cell: pathlib.Path, seed: int) -> dict | None:
     """What a seed left, None while it has left nothing."""
-    path = _left(cell, seed, ".json")
-    return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
+    return records.read(_left(cell, seed, ".json"))
 
 
 def grid_of(cell: pathlib.Path, seed: int) -> pathlib.Path:
@@ -86,7 +83,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     """Scores a seed, once, after its training; the test images and the training images' true labels decide nothing."""
     run, config, rows = trained.run, trained.config, read_metrics(trained.folder.metrics)
     test_errors, probabilities = _errors(trained, dataset.test)
-    with whole(_left(cell, config.seed, ".npz")) as partial:
+    with atomic_write(_left(cell, config.seed, ".npz")) as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
     draw_mistakes(mistakes_of(cell, config.seed), probabilities, dataset.test)
     validation_errors, _ = _errors(trained, dataset.validation)
@@ -95,7 +92,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     return {
         "status": run["status"],
         "seed": config.seed,
-        "draw": label_draw(config),
+        "draw": label_subset(config.seed, config.data.label_draws),
         "num_labels": config.data.num_labels,
         "epochs": trained.step / per_epoch,
         "seconds": run["seconds"],
@@ -109,37 +106,30 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
         "num_train": len(train_split.labels),
         "curve": [[row["step"] / per_epoch, 1 - row[_ACCURACY]] for row in rows if _ACCURACY in row],
         "frechet_distance": [row["validation_frechet_distance"] for row in rows if _ACCURACY in row][-1:],
-        "provenance": {name: run[name] for name in _PROVENANCE if name in run} | {"data": without_place(run["data"])},
+        "provenance": records.provenance(run, "num_steps", "step") | {"data": without_place(run["data"])},
     }
 
 
 def work(folder: pathlib.Path, data_dir: str) -> None:
     """Trains the group, or continues it, and scores each of its seeds."""
-    config = configs.from_json((folder / "config.json").read_text())
+    config = records.read_config(folder)
     group = Workdir(str(folder / "run"))
-    failure = None
-    try:
-        session.train(config, str(group.path), data_dir)
-    except TrainingFailed as failed:  # Its last checkpoint is scored as it is, and the record says so.
-        failure = failed
+    failure = train(config, group, data_dir)
     dataset, gan = session.load_data(config, data_dir), None
-    for own, place in seeds.members(config, group):
-        if failure and not place.checkpoints.is_dir():
+    for workdir in seeds.seed_workdirs(seeds.seeds_of(config), group):
+        if failure and not workdir.checkpoints.is_dir():
             raise failure
-        trained = load(str(place.path))
+        trained = load(str(workdir.path))
         # The functions of the first one, so that its compiled programs serve all.
         gan = gan or trained.gan
         record = _record(trained._replace(gan=gan), folder.parent, dataset)
-        if grid := place.last_grid():
-            shutil.copyfile(grid, grid_of(folder.parent, own.seed))
-        write_sealed(_left(folder.parent, own.seed, ".json"), record)
+        if grid := workdir.last_grid():
+            shutil.copyfile(grid, grid_of(folder.parent, trained.config.seed))
+        write_sealed(_left(folder.parent, trained.config.seed, ".json"), record)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m experiments.semi_supervised.one_run", description=__doc__)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--data_dir", default="")
-    arguments = parser.parse_args()
+    arguments = parser("semi_supervised", __doc__).parse_args()
     work(arguments.folder, arguments.data_dir)
 
 

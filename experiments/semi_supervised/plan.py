@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
+from experiments.jobs import records
+from experiments.jobs.arguments import check_at_least
 from experiments.semi_supervised import one_run, recipes
 from gan_jax import build
 from gan_jax.layers.weights import DTYPES
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
-from gan_jax.system.files import write_text
 
 
 class Task(NamedTuple):
@@ -52,10 +53,7 @@ class Task(NamedTuple):
 
 def check(task: Task) -> None:
     """UserError for what cannot be run."""
-    for knob in ("draws", "members", "at_once"):
-        if getattr(task, knob) < 1:
-            name = "seeds" if knob == "draws" else knob
-            raise UserError(f"--{name}={getattr(task, knob)}: must be at least 1")
+    check_at_least(1, seeds=task.draws, members=task.members, at_once=task.at_once)
     if task.epochs < 0 or min(task.labels) < 0:
         raise UserError("--epochs and --labels: must be at least 0")
     configs.choose(DTYPES, task.dtype, "--dtype")
@@ -136,8 +134,7 @@ def write_configs(task: Task, waiting: dict[str, list[int]], num_images: int) ->
         for folder, group in waiting.items():
             if folder.startswith(f"{task.folder(name, num_labels)}/"):
                 config = _config(task, name, num_labels, group)
-                (task.workdir / folder).mkdir(parents=True, exist_ok=True)
-                write_text(task.workdir / folder / "config.json", configs.to_json(config))
+                records.write_config(task.workdir / folder, config)
                 steps[folder] = build.num_steps(config, num_images)
     return steps
 

@@ -10,13 +10,14 @@ import statistics
 
 import numpy as np
 
+from experiments.jobs.arguments import add_folders, check_at_least, idx_source
 from experiments.reporting import markdown
 from experiments.semi_supervised import recipes
 from experiments.semi_supervised.__main__ import OUTPUT, whole_numbers
 from gan_jax import cli
 from gan_jax.runs.provenance import provenance
-from gan_jax.semi_supervised.labels import label_graph, training_data
-from gan_jax.semi_supervised.propagation import NUM_NEIGHBOURS
+from gan_jax.semi_supervised.labels import few_labels
+from gan_jax.semi_supervised.propagation import NUM_NEIGHBOURS, neighbour_graph
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import write_text
 from gan_jax.training import session
@@ -30,35 +31,29 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--labels", default="20,50,100,200", help="numbers of labelled images with commas")
     parser.add_argument("--draws", type=int, default=10, help="draws of the labelled images (default 10)")
-    parser.add_argument("--output", default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
-    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    add_folders(parser, OUTPUT)
     arguments = parser.parse_args()
     arguments.numbers = whole_numbers(arguments.labels)
     if min(arguments.numbers) < 1:
         raise UserError(f"--labels={arguments.labels}: labels are propagated from few: --labels 20,100")
-    if arguments.draws < 1:
-        raise UserError(f"--draws={arguments.draws}: must be at least 1")
+    check_at_least(1, draws=arguments.draws)
     return arguments
 
 
 def shares(config, dataset, graph, draws: int) -> list[float]:
     """Share of the training images whose label, as training sees it, is wrong, for each draw."""
-    found = []
-    for draw in range(draws):
-        config.seed = draw
-        found.append(float(np.mean(training_data(config, dataset, graph).labels != dataset.train.labels)))
-    return found
+    true, number = dataset.train.labels, config.data.num_labels
+    return [float(np.mean(few_labels(dataset, number, draw, graph).labels != true)) for draw in range(draws)]
 
 
 def main() -> None:
     arguments = _parse()
-    shared = recipes.source(arguments.idx)
+    shared = idx_source(arguments.idx)
     tasks = [
-        (number, recipes.config("quick_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
+        (number, recipes.config("short_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
     ]
     dataset = session.load_data(tasks[0][1], arguments.data_dir)
-    graph, rows = label_graph(tasks[0][1], dataset, arguments.data_dir), []
+    graph, rows = neighbour_graph(dataset.train.images, arguments.data_dir), []
     for number, config in tasks:
         found = shares(config, dataset, graph, arguments.draws)
         spread = f" ± {statistics.stdev(found):.1%}" if len(found) > 1 else ""

@@ -12,6 +12,8 @@ import re
 import statistics
 import time
 
+from experiments.jobs import records
+from experiments.jobs.arguments import add_folders, check_at_least, idx_source
 from experiments.reporting import markdown
 from experiments.semi_supervised import recipes
 from experiments.semi_supervised.__main__ import OUTPUT, whole_numbers
@@ -19,9 +21,9 @@ from gan_jax import cli
 from gan_jax.data.dataset import Dataset
 from gan_jax.runs.dataset import describe, without_place
 from gan_jax.runs.provenance import provenance
-from gan_jax.semi_supervised.labels import training_data
+from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system.errors import Interrupted, UserError
-from gan_jax.system.files import read_sealed, whole, write_sealed, write_text
+from gan_jax.system.files import atomic_write, write_sealed, write_text
 from gan_jax.system.interrupts import Interrupts
 from gan_jax.system.progress import Progress
 from gan_jax.training import session
@@ -37,15 +39,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--labels", default="20", help="numbers of labelled images with commas (default 20)")
     parser.add_argument("--draws", default="0,1,2", help="draws of the labelled images with commas (default 0,1,2)")
     parser.add_argument("--epochs", type=int, default=20, help="(default 20; published: 300)")
-    parser.add_argument("--workdir", default="runs/semi_supervised_published")
-    parser.add_argument("--output", default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
-    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    add_folders(parser, OUTPUT, "runs/semi_supervised_published")
     arguments = parser.parse_args()
     if min(whole_numbers(arguments.labels)) < 1:
         raise UserError(f"--labels={arguments.labels}: the published program learns from few labels: --labels 20,100")
-    if arguments.epochs < 1:
-        raise UserError(f"--epochs={arguments.epochs}: must be at least 1")
+    check_at_least(1, epochs=arguments.epochs)
     if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", arguments.draws, re.ASCII):
         raise UserError(f"--draws={arguments.draws}: whole numbers with commas: --draws 0,1,2")
     arguments.draws = [int(word) for word in arguments.draws.split(",")]
@@ -72,7 +70,7 @@ def _program(dataset: Dataset, config):
     from experiments.semi_supervised.published_program import Program
 
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost several times the time
-    data = training_data(config, dataset)
+    (data,) = training_batches(config, dataset, [config.seed])
     images, _ = _tensors(data.images, data.labels)
     return Program(images, *_tensors(data.labelled.images, data.labelled.labels), config.seed)
 
@@ -100,7 +98,7 @@ def _draw(dataset: Dataset, config, epochs: int, saved: pathlib.Path, interrupts
         seconds += time.monotonic() - began
         means = [statistics.fmean(values) for values in zip(*losses, strict=True)]
         rows.append([*means, program.errors(*held)])
-        with whole(saved) as partial:
+        with atomic_write(saved) as partial:
             torch.save({"program": program.state_dict(), "rows": rows, "seconds": seconds}, partial)
     progress.close()
     about = provenance()
@@ -122,13 +120,12 @@ def _draw(dataset: Dataset, config, epochs: int, saved: pathlib.Path, interrupts
 def _write_page(output: pathlib.Path) -> None:
     """published.md, from every draw in the folder."""
     paths = output.joinpath(_FOLDER).glob("*.json")
-    records = sorted(
-        (read_sealed(path, "delete it, and the same command makes it again") for path in paths),
-        key=lambda record: (record["num_labels"], record["epochs"], record["draw"]),
+    found = sorted(
+        map(records.read, paths), key=lambda record: (record["num_labels"], record["epochs"], record["draw"])
     )
-    shown = [epoch for epoch in _SHOWN if epoch <= max(record["epochs"] for record in records)]
+    shown = [epoch for epoch in _SHOWN if epoch <= max(record["epochs"] for record in found)]
     lines = []
-    for record in records:
+    for record in found:
         held = [100 * row[-1] / record["num_validation"] for row in record["rows"]]
         matching = [row[2] for row in record["rows"]]
         lines.append(
@@ -137,8 +134,8 @@ def _write_page(output: pathlib.Path) -> None:
             + [f"{max(matching):.3g}", f"{matching[-1]:.3g}", round(record["seconds"] / 60)]
         )
     head = ["labels", "draw", "epochs", "errors", *(f"held out, epoch {epoch}" for epoch in shown)]
-    first = records[0]
-    commits = ", ".join(sorted({markdown.commit(record["provenance"]["commit"]) for record in records}))
+    first = found[0]
+    commits = ", ".join(sorted({markdown.commit(record["provenance"]["commit"]) for record in found}))
     note = (
         f"The program of arXiv 1606.03498, written again in PyTorch, on the draws of the labels that gan_jax's recipes "
         f"have (draw s is that of seed s). Errors of {first['num_test']} test images of "
@@ -155,7 +152,7 @@ def main() -> None:
     arguments = _parse()
     _torch_version()
     output, workdir = pathlib.Path(arguments.output), pathlib.Path(arguments.workdir)
-    shared = recipes.source(arguments.idx)
+    shared = idx_source(arguments.idx)
     with Interrupts() as interrupts:
         for number in whole_numbers(arguments.labels):
             for draw in arguments.draws:

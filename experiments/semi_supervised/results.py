@@ -46,11 +46,12 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
         records = {seed: record for seed, record in every.items() if record}
         if not records:
             continue
+        spec, changes = recipes.changes_of(recipes.RECIPES[name])
         table = {
             "recipe": name,
             "title": recipes.RECIPES[name].title,
-            "config": recipes.RECIPES[name].spec,
-            "changes": recipes.RECIPES[name].changes,
+            "config": spec,
+            "changes": changes,
             "dtype": task.dtype,
             "num_labels": num_labels,
             "draws": task.draws,

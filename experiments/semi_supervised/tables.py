@@ -1,7 +1,7 @@
 """The tables of the semi-supervised results: recipes beside the published errors, and one change at a time."""
 
 from experiments.reporting import markdown
-from experiments.semi_supervised.recipes import RECIPES
+from experiments.semi_supervised import recipes
 from experiments.semi_supervised.results import counted, spread
 
 # Errors of 10,000 test images, mean and standard deviation over so many draws of the labels: arXiv 1606.03498, table 1.
@@ -31,8 +31,8 @@ def label(table: dict) -> str:
 
 
 def base_of(table: dict) -> str:
-    """The recipe that a table's recipe changes; "" where it stands for itself, or is no longer one."""
-    return RECIPES[table["recipe"]].base if table["recipe"] in RECIPES else ""
+    """The recipe that a table's recipe changes; "" where it stands for itself, or is no longer known."""
+    return recipes.base_of(table["recipe"])
 
 
 def is_beside_published(table: dict) -> bool:

@@ -75,11 +75,10 @@ def untrained(subject: Subject) -> dict:
     these features by less than half a point (MNIST, DCGAN).
     """
     trained = subject.trained
-    real = initial_state.examples(trained.config, subject.dataset.train)
+    seed, size = trained.config.seed, trained.config.init_batch_size
+    examples = initial_state.init_examples(subject.dataset.train, seed, size)
     # Compiled as one, so that the generator's part is dropped.
-    start = jax.jit(
-        lambda: initial_state.init_state(trained.gan, trained.config, trained.image_shape, real).discriminator
-    )
+    start = jax.jit(lambda: initial_state.init_state(trained.gan, seed, examples).discriminator)
     return in_use(start())
 
 

@@ -18,7 +18,7 @@ from gan_jax.devices import compiler
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.runs.load import Trained
 from gan_jax.runs.pictures import grid
-from gan_jax.system.files import whole
+from gan_jax.system.files import atomic_write
 
 _BATCH_SIZE = 500
 
@@ -64,7 +64,7 @@ class Subject:
     def draw_z(self, num_images: int, stream: int = 0) -> np.ndarray:
         """z float32 [N, Z] from the run's prior; another `stream` is an independent draw."""
         key = jax.random.fold_in(jax.random.key(self.seed), stream)
-        return np.array(self.trained.gan.latent(key, num_images))
+        return np.array(self.trained.gan.prior(key, num_images))
 
     def weights(self, labels: np.ndarray) -> np.ndarray:
         """One-hot rows float32 [N, K] of labels int [N]."""
@@ -139,5 +139,5 @@ def show(axes: Any, images: np.ndarray, columns: int, title: str = "") -> None:
 
 def save(drawn: Any, path: pathlib.Path) -> None:
     """The figure as a PNG, which appears whole or not at all."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         drawn.savefig(partial, format="png", dpi=120)

@@ -1,6 +1,7 @@
-"""Which images each training step reads, and the batches made of them."""
+"""Which images each training step reads, as a function of (seed, step), and the batches made of them."""
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -8,8 +9,28 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax.data.dataset import to_float
-from gan_jax.devices.mesh import spread
+from gan_jax.devices.mesh import with_sharding
 from gan_jax.gan.types import Batch
+from gan_jax.system.config import choose
+
+# The real images that G's update sees: those of D's last update, or others.
+G_BATCHES = ("last", "own")
+
+
+class BatchPlan(NamedTuple):
+    """How many images a step reads, and how many steps are in a call. `g_batch`: see G_BATCHES."""
+
+    batch_size: int
+    d_steps: int
+    steps_per_call: int
+    g_batch: str = "last"
+    stream_workers: int = 0
+
+
+def batch_plan(config: ConfigDict) -> BatchPlan:
+    """The plan of a config; UserError for an unknown `g_batch`."""
+    g_batch = choose(G_BATCHES, config.g_batch, "g_batch")
+    return BatchPlan(config.batch_size, config.d_steps, config.steps_per_call, g_batch, config.data.stream_workers)
 
 
 class BatchOrder:
@@ -42,51 +63,64 @@ class BatchOrder:
 
 
 class Indices(NamedTuple):
-    """What each step reads: images by their numbers, int32 [steps, d_steps, B], of all and of the labelled (or None).
+    """What each step of a call reads: numbers of images, int32 [steps, d_steps, B].
 
-    images: None where the data are the call's own batches [steps, d_steps, B, ...], one step after the other.
-    of_g: of all again, [steps, 1, B], where G's update has real images of its own.
-    taught: class probabilities [steps, d_steps, B, K] that D learns of them, where networks teach each other.
+    images: of the training images; None if the data are the call's own batches [steps, d_steps, B, ...].
+    labelled: of the images with a known label; None if every label is known.
+    of_g: of the training images for G's update, [steps, 1, B]; None if G's update uses the last batch of D.
+    extras: more arrays [steps, d_steps, B, ...] for the losses, by name (see `Batch.extras`).
     """
 
     images: np.ndarray | None
     labelled: np.ndarray | None
     of_g: np.ndarray | None = None
-    taught: jax.Array | None = None
+    extras: Mapping[str, jax.Array] = {}
 
 
-class Order:
-    """The indices of any steps of a run: a pure function of (seed, step)."""
+class BatchIndices:
+    """The indices of any steps of one seed: a pure function of (seed, step)."""
 
-    def __init__(self, config: ConfigDict, data: Batch):
-        seed, size, d_steps = config.seed, config.batch_size, config.d_steps
+    def __init__(self, plan: BatchPlan, seed: int, data: Batch):
+        size, d_steps = plan.batch_size, plan.d_steps
         self._orders = {"images": BatchOrder(seed, len(data.labels), d_steps, size)}
         if data.labelled:
             self._orders["labelled"] = BatchOrder(seed, len(data.labelled.labels), d_steps, size, stream=1)
-        if config.g_batch == "own":
+        if plan.g_batch == "own":
             self._orders["of_g"] = BatchOrder(seed, len(data.labels), 1, size, stream=2)
-        self._steps = config.steps_per_call
+        self._steps = plan.steps_per_call
 
     def __call__(self, first_step: int, num_steps: int) -> Indices:
-        """Indices of the steps from `first_step` on, filled up to the length of a call."""
+        """Indices of the steps from `first_step` on, padded with 0 to the length of a call."""
 
-        def fill(order: BatchOrder) -> np.ndarray:
+        def padded(order: BatchOrder) -> np.ndarray:
             known = order(first_step, num_steps)
             indices = np.zeros((self._steps, *known.shape[1:]), np.int32)
             indices[:num_steps] = known
             return indices
 
-        return Indices(**{"labelled": None} | {name: fill(order) for name, order in self._orders.items()})
+        return Indices(**{"labelled": None} | {name: padded(order) for name, order in self._orders.items()})
 
 
 def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
-    """The batches of one step, as floats."""
+    """The batches of one step, as floats. step: its position in the call."""
 
     def take(source: Batch, rows: jax.Array) -> Batch:
-        return Batch(spread(to_float(source.images[rows]), 1), spread(source.labels[rows], 1))
+        return Batch(with_sharding(to_float(source.images[rows]), 1), with_sharding(source.labels[rows], 1))
 
     labelled = take(data.labelled, indices.labelled[step]) if data.labelled else None
     of_g = None if indices.of_g is None else take(data, indices.of_g[step])
     batches = take(data, step if indices.images is None else indices.images[step])
-    taught = None if indices.taught is None else spread(indices.taught[step], 1)
-    return batches._replace(labelled=labelled, of_g=of_g, taught=taught)
+    extras = {name: with_sharding(array[step], 1) for name, array in indices.extras.items()}
+    return batches._replace(labelled=labelled, of_g=of_g, extras=extras)
+
+
+def abstract_batches(plan: BatchPlan, image_shape: tuple[int, ...], labelled: bool) -> Batch:
+    """The shapes of what `gather` gives a step, without extras."""
+
+    def batches(count: int) -> Batch:
+        size = (count, plan.batch_size)
+        return Batch(jax.ShapeDtypeStruct((*size, *image_shape), np.float32), jax.ShapeDtypeStruct(size, np.int32))
+
+    own = batches(1) if plan.g_batch == "own" else None
+    every = batches(plan.d_steps)
+    return every._replace(labelled=batches(plan.d_steps) if labelled else None, of_g=own)

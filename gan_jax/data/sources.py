@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data import idx, tfds
+from gan_jax.data import idx, tfds_source
 from gan_jax.data.dataset import Dataset, Source, Split, convert
 from gan_jax.data.manifest import labels_and_digest
 from gan_jax.data.stored import Files, StoredImages, target_shape
@@ -82,20 +82,20 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tupl
     prepared = data_dir / "prepared" / f"{name.replace('/', '-')}.npz"
     if prepared.is_file() and held.stream != "always":
         return Source("prepared copy"), _read_prepared(prepared)
-    if tfds_folder := tfds.prepared_folder(name, data_dir):
+    if tfds_folder := tfds_source.prepared_folder(name, data_dir):
         most = math.inf if held.stream == "never" else held.most_bytes
-        splits = tfds.read(name, tfds_folder, download=False, most_bytes=most)
+        splits = tfds_source.read(name, tfds_folder, download=False, most_bytes=most)
         return Source("TFDS copy", str(tfds_folder)), splits
     if name == "mnist" and folder:
         return Source("IDX files", folder), _idx(folder)
-    known = tfds.names()
+    known = tfds_source.names()
     if known and name.split("/")[0] not in known:
         near = difflib.get_close_matches(name.split("/")[0], [*known, "mnist_5k", "idx"], 3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; see the TFDS catalogue, or mnist_5k, or idx"
         raise UserError(f"no data set is named '{name}'{hint}")
-    if not tfds.can_download(name):
+    if not tfds_source.can_download(name):
         raise DataUnavailable(f"'{name}' is not on this machine and cannot be downloaded from here")
-    splits = tfds.read(name, data_dir / "tfds", download=True)
+    splits = tfds_source.read(name, data_dir / "tfds", download=True)
     if isinstance(splits[0], Files) and held.stream != "always" and splits[0].is_square:
         splits = _open(splits, 0, 0, data_dir, held)
     if isinstance(splits[0], Split) and isinstance(splits[0].images, np.ndarray):

@@ -46,6 +46,14 @@ def _start_worker(index: int, count: int) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
+def check(workers: int, batch_size: int, process_count: int) -> None:
+    """UserError for what no stream can do."""
+    if workers < 0:
+        raise UserError(f"data.stream_workers={workers}: must be at least 0")
+    if batch_size % process_count:
+        raise UserError(f"batch_size={batch_size} does not divide into {process_count} equal parts, one a process")
+
+
 class Stream:
     """uint8 [d_steps, B / hosts, H, W, C] of any steps, in order; those that follow the last ones are read ahead.
 
@@ -66,10 +74,7 @@ class Stream:
         process_index: int = 0,
         process_count: int = 1,
     ):
-        if workers < 0:
-            raise UserError(f"data.stream_workers={workers}: must be at least 0")
-        if batch_size % process_count:
-            raise UserError(f"batch_size={batch_size} does not divide into {process_count} equal parts, one a process")
+        check(workers, batch_size, process_count)
         part = batch_size // process_count
         self.share = slice(process_index * part, (process_index + 1) * part)
         self._steps = _Steps(images, order, self.share)

@@ -5,12 +5,14 @@ and decides when a run ends; the others take their share of every step, and hear
 a disk that all of them see, and what is written is written once. Where there is one process, it leads.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -18,7 +20,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from gan_jax.system.errors import DataUnavailable, HostLost, UserError
-from gan_jax.system.files import abandon
+from gan_jax.system.files import remove_unfinished
 
 # A process that has been silent for so long is taken for dead.
 _HEARTBEAT_SECONDS = 30
@@ -29,7 +31,7 @@ _CONNECTION = re.compile(r"gloo|nccl|coordination service|heartbeat|connection (
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int)
 def _answer_abort(number: int) -> None:
-    abandon()
+    remove_unfinished()
     print(f"error: {_LOST}", file=sys.stderr, flush=True)
     os._exit(HostLost.exit_code)
 
@@ -70,22 +72,35 @@ def from_leader(tree: Any) -> Any:
     return multihost_utils.broadcast_one_to_all(tree) if many() else tree
 
 
-def from_all(row: np.ndarray) -> np.ndarray:
-    """What each process gives, [processes, ...], in every process."""
-    return multihost_utils.process_allgather(row) if many() else row[None]
+def agree(signal_number: int, flags: np.ndarray) -> tuple[int, np.ndarray]:
+    """(the largest signal number of all processes, process 0's flags), the same in every process.
+
+    What all of them do next depends on nothing else. Of one process: what it was given.
+    """
+    if not many():
+        return signal_number, flags
+    rows = multihost_utils.process_allgather(np.array([signal_number, *flags], np.int32))
+    return int(rows[:, 0].max()), rows[0, 1:] > 0
 
 
 def check_same(text: str) -> None:
-    """DataUnavailable where the processes were given different data or configs, which `text` describes."""
-    digests = from_all(np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8))
-    for index, digest in enumerate(digests):
-        if not np.array_equal(digest, digests[0]):
+    """DataUnavailable if the processes were given different data or configs, which `text` describes."""
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    digests = multihost_utils.process_allgather(digest) if many() else digest[None]
+    for index, other in enumerate(digests):
+        if not np.array_equal(other, digests[0]):
             raise DataUnavailable(f"process {index} was given other data or another config than process 0")
 
 
-def lost(error: Exception) -> HostLost | None:
-    """What to raise in the place of an error that says that another process is gone; None where it says nothing so."""
-    return HostLost(_LOST) if many() and _CONNECTION.search(str(error)) else None
+@contextlib.contextmanager
+def lost_processes_named() -> Iterator[None]:
+    """HostLost instead of an error of the libraries beneath that says that another process is gone."""
+    try:
+        yield
+    except Exception as error:
+        if many() and _CONNECTION.search(str(error)):
+            raise HostLost(_LOST) from error
+        raise
 
 
 def _one_line(error: Exception) -> str:

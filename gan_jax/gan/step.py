@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_jax.gan.types import Batch, Critique, Gan, GanState, Player, Targets, View
+from gan_jax.gan.types import Batch, Critique, GanState, Player, Targets, View
 
 
 def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: jax.Array) -> tuple[Any, Any]:
@@ -103,8 +103,26 @@ def _in_one(critic: Callable, batches: list[Batch], key: jax.Array) -> tuple[lis
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class _Game:
-    """The parts of a GAN, and the functions made of them."""
+class Gan:
+    """A GAN as pure functions of its state, made of its parts.
+
+    init(key, batch) -> GanState                        batch: real examples, for starts that depend on data
+    step(state, batches, key) -> (GanState, metrics)    batches: Batch with leaves [d_steps, B, ...]; of_g: [1, B, ...]
+    generate(state, key, z, labels) -> images [B, H, W, C] in [-1, 1]
+                                                        labels: int [B], or float [B, K] for a point between classes
+    sample(state, key, labels) -> images                generate, of z from the prior
+    judge(state, images, labels) -> Critique            in inference mode, nothing drawn
+
+    generator: (z, labels, train) -> images; discriminator: (images, labels, train) -> Critique.
+    prior: (key, B) -> z [B, Z]; targets: (key, B) -> Targets.
+    d_loss, g_loss: View -> (scalar to minimise, metrics by name).
+    d_average_decay, g_average_decay: of the moving averages, 0 for none.
+    d_remembers, g_remembers: whether the mean of all past parameters is kept.
+    augment_real (real images, as data), augment (what D sees, real and fake), distort (what D should not notice, for
+    the term `consistency`): (key, images) -> images.
+    one_look: whether all images of a D update go through D in one call.
+    Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws the same numbers.
+    """
 
     generator: nn.Module
     discriminator: nn.Module
@@ -236,18 +254,3 @@ class _Game:
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
         metrics["g_grad_norm"] = optax.tree.norm(gradients)
         return _update(player, gradients, stats, self.g_optimizer, self.g_average_decay, state.step), metrics
-
-
-def make_gan(**parts: Any) -> Gan:
-    """The functions of a GAN from its parts.
-
-    generator(z, labels, train) -> images; discriminator(images, labels, train) -> Critique; prior(key, B) -> z [B, Z];
-    targets(key, B) -> Targets; d_loss, g_loss: View -> (scalar to minimise, metrics by name); d_optimizer, g_optimizer;
-    d_average_decay, g_average_decay: of the moving averages, 0 for none; d_remembers, g_remembers: whether the mean of
-    all past parameters is kept; one_look: whether all images of a D update go through D in one call; (key, images) ->
-    images: augment_real (real images, as data), augment (what D sees, real and fake), distort (what D should not
-    notice, for the term `consistency`).
-    Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws what the other one drew.
-    """
-    game = _Game(**parts)
-    return Gan(game.init, game.step, game.prior, game.generate, game.sample, game.judge)

@@ -1,6 +1,6 @@
 """The few types that every room shares. Arrays and callables only; nothing here computes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
 
 import jax
@@ -11,15 +11,15 @@ class Batch(NamedTuple):
 
     labelled: in semi-supervised training, the examples whose labels may be learned from; the labels beside `images`
     are then what near images with a label say, for the term `propagated_label`, or drawn at random and say nothing.
-    of_g: what G's update compares its images with, where that is not what D's last update has seen.
-    taught: float [B, K], the classes that the run's networks together give `images`, for the term `codistillation`.
+    of_g: the real images of G's update, if they are not those of D's last update.
+    extras: more arrays [B, ...], one row an image, by the name under which a loss term reads them.
     """
 
     images: jax.Array
     labels: jax.Array
     labelled: Optional["Batch"] = None
     of_g: Optional["Batch"] = None
-    taught: jax.Array | None = None
+    extras: Mapping[str, jax.Array] = {}
 
 
 class Critique(NamedTuple):
@@ -92,23 +92,3 @@ class GanState(NamedTuple):
         """Without the moving averages: inference is then with the players' own parameters and statistics."""
         generator, discriminator = (player._replace(average={}) for player in (self.generator, self.discriminator))
         return self._replace(generator=generator, discriminator=discriminator)
-
-
-class Gan(NamedTuple):
-    """A GAN as pure functions.
-
-    init(key, batch) -> GanState                        batch: real examples, for starts that depend on data
-    step(state, batches, key) -> (GanState, metrics)    batches: Batch with leaves [d_steps, B, ...]; of_g: [1, B, ...]
-    latent(key, B) -> z [B, Z]                          from the prior
-    generate(state, key, z, labels) -> images [B, H, W, C] in [-1, 1]
-                                                        labels: int [B], or float [B, K] for a point between classes
-    sample(state, key, labels) -> images                generate, of z from the prior
-    judge(state, images, labels) -> Critique            in inference mode, nothing drawn
-    """
-
-    init: Callable
-    step: Callable
-    latent: Callable
-    generate: Callable
-    sample: Callable
-    judge: Callable

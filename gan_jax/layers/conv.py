@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_jax.devices.mesh import num_shares, spread
+from gan_jax.devices.mesh import num_data_shards, with_sharding
 from gan_jax.layers.patches import materialize, overlap_add, patches
 from gan_jax.layers.products import product
 from gan_jax.layers.weights import plain
@@ -196,10 +196,10 @@ def _by_share(convolve: Callable, x: jax.Array, w: jax.Array) -> jax.Array:
     Chunks of the whole batch would each lie on one device. Without the mesh's partition written out, every chunk's part
     of the weight gradient would be added up between the devices, not their sum alone.
     """
-    shares = num_shares()
+    shares = num_data_shards()
     if shares == 1 or len(x) % shares:
         return convolve(x, w)
-    y = jax.vmap(convolve, in_axes=(0, None))(spread(_split(x, shares)), w)
+    y = jax.vmap(convolve, in_axes=(0, None))(with_sharding(_split(x, shares)), w)
     return y.reshape(len(x), *y.shape[2:])
 
 

@@ -155,7 +155,7 @@ def codistillation(view: View) -> jax.Array:
     noise (codistillation.py; arXiv 1804.03235, section 2, with the network itself in the mean). A discriminator term.
     """
     log_p = jax.nn.log_softmax(view.real.class_logits)
-    return jnp.mean(optax.losses.kl_divergence(log_p, view.batch.taught))
+    return jnp.mean(optax.losses.kl_divergence(log_p, view.batch.extras["teacher_probs"]))
 
 
 def _needs_ema(name: str) -> Callable[[ConfigDict], str]:

@@ -1,39 +1,56 @@
 """Where a run's state comes from: its keys, the untrained state, a checkpoint."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from gan_jax.data.dataset import to_float
-from gan_jax.gan.types import Batch, Gan, GanState
+from gan_jax.gan.step import Gan
+from gan_jax.gan.types import Batch, GanState
 from gan_jax.runs.checkpoint import Checkpoints
 
 
-def keys(seed: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """(init, step, sample) keys of a run."""
-    return tuple(jax.random.split(jax.random.key(seed), 3))
+class Keys(NamedTuple):
+    """The three random keys of a run: of the initial state, of every step, of the sample grids."""
+
+    init: jax.Array
+    step: jax.Array
+    sample: jax.Array
 
 
-def init_state(gan: Gan, config: ConfigDict, image_shape: tuple[int, ...], real: Batch | None = None) -> GanState:
-    """The untrained state. `real`: what it depends on where a start depends on data; without, only its shapes hold."""
-    size = config.init_batch_size
-    if real is None:
-        real = Batch(jnp.zeros((size, *image_shape)), jnp.zeros((size,), jnp.int32))
-    return jax.jit(gan.init)(keys(config.seed)[0], real)
+def keys(seed: int) -> Keys:
+    return Keys(*jax.random.split(jax.random.key(seed), 3))
 
 
-def examples(config: ConfigDict, data: Batch) -> Batch:
-    """Training images that starts depend on: the same for the same seed."""
-    chosen = np.random.default_rng([config.seed, 0, 2]).integers(0, len(data.labels), config.init_batch_size)
+def init_examples(data: Batch, seed: int, size: int) -> Batch:
+    """`size` training images, for initial states that depend on data; the same for the same seed."""
+    chosen = np.random.default_rng([seed, 0, 2]).integers(0, len(data.labels), size)
     return Batch(to_float(data.images[chosen]), data.labels[chosen])
 
 
-def restore(
-    checkpoints: Checkpoints, gan: Gan, config: ConfigDict, image_shape: tuple[int, ...], step: int | None = None
-) -> tuple[int, GanState | None]:
-    """(step, state) of the checkpoint of `step`, by default the newest, or (0, None) where there is none."""
+def blank_examples(size: int, image_shape: tuple[int, ...]) -> Batch:
+    """The same shapes, all zeros."""
+    return Batch(jnp.zeros((size, *image_shape)), jnp.zeros((size,), jnp.int32))
+
+
+def init_state(gan: Gan, seed: int, examples: Batch) -> GanState:
+    """The untrained state of a seed."""
+    return jax.jit(gan.init)(keys(seed).init, examples)
+
+
+def abstract_state(gan: Gan, size: int, image_shape: tuple[int, ...]) -> GanState:
+    """The shapes and types of a state. size: images that starts depend on (config.init_batch_size)."""
+    return jax.eval_shape(lambda: init_state(gan, 0, blank_examples(size, image_shape)))
+
+
+def restore(checkpoints: Checkpoints, like: GanState, step: int | None = None) -> tuple[int, GanState | None]:
+    """(step, state) of the checkpoint of `step`, by default the newest; (0, None) if there is none.
+
+    like: from `abstract_state`.
+    """
     if not checkpoints.steps():
         return 0, None
     step = checkpoints.steps()[-1] if step is None else step
-    return step, checkpoints.restore(step, jax.eval_shape(lambda: init_state(gan, config, image_shape)))
+    return step, checkpoints.restore(step, like)

@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.devices import compiler
 from gan_jax.evaluation.generate import classify, draw
-from gan_jax.gan.step import in_use
-from gan_jax.gan.types import Gan, GanState
+from gan_jax.gan.step import Gan, in_use
+from gan_jax.gan.types import GanState
 from gan_jax.networks.build import build_discriminator
 from gan_jax.runs import initial_state, workdir
 from gan_jax.runs.best import KEPT, best_step
@@ -84,6 +84,7 @@ def load(path: str, checkpoint: str = "newest") -> Trained:
     shape = tuple(run["data"]["image_shape"])
     gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
     checkpoints, step = _stored(folder, config.keep_checkpoints, checkpoint)
-    step, state = initial_state.restore(checkpoints, gan, config, shape, step)
+    like = initial_state.abstract_state(gan, config.init_batch_size, shape)
+    step, state = initial_state.restore(checkpoints, like, step)
     checkpoints.close()
     return Trained(folder, config, run, gan, state, step)

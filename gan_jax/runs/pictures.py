@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from gan_jax.system.files import whole
+from gan_jax.system.files import atomic_write
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
@@ -22,7 +22,7 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
 
 def write_png(path: pathlib.Path, picture: np.ndarray) -> None:
     """uint8 [H, W, C], C 1 or 3. The file appears whole or not at all."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(partial, format="PNG")
 
 
@@ -47,6 +47,6 @@ def write_loss_curves(path: pathlib.Path, rows: list[dict]) -> None:
         axes.legend()
     losses.set_ylabel("loss")
     outputs.set_ylabel("mean D(x)")
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, dpi=100)
     plt.close(figure)

@@ -6,6 +6,7 @@ ordinary run of that seed, and every command works on it.
 
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -17,25 +18,30 @@ from gan_jax.system.files import write_text
 _ENDED = ("completed", "collapsed", "diverged")
 
 
-def members(config: ConfigDict, folder: Workdir) -> list[tuple[ConfigDict, Workdir]]:
-    """The config and the workdir of each seed; of a single one, those given."""
+def seeds_of(config: ConfigDict) -> list[int]:
+    """The seeds that a config trains."""
     if config.num_seeds < 1:
         raise UserError(f"num_seeds={config.num_seeds}: must be at least 1")
-    if config.num_seeds == 1:
-        return [(config, folder)]
-    found = []
-    for seed in range(config.seed, config.seed + config.num_seeds):
-        own = ConfigDict(config.to_dict()).unlock()
-        own.seed, own.num_seeds = seed, 1
-        found.append((own.lock(), Workdir(str(folder.path / f"seed-{seed}"))))
-    return found
+    return list(range(config.seed, config.seed + config.num_seeds))
 
 
-def unfinished(found: list[tuple[ConfigDict, Workdir]]) -> list[tuple[ConfigDict, Workdir]]:
-    """Those that are still to be trained: one of many that has stopped early or failed is left as it is."""
-    if len(found) == 1:
-        return found
-    return [(config, folder) for config, folder in found if folder.run().get("status") not in _ENDED]
+def seed_config(config: ConfigDict, seed: int) -> ConfigDict:
+    """The config of the run of one of the seeds."""
+    single = ConfigDict(config.to_dict()).unlock()
+    single.seed, single.num_seeds = seed, 1
+    return single.lock()
+
+
+def seed_workdirs(seeds: Sequence[int], workdir: Workdir) -> list[Workdir]:
+    """The workdir of each seed; of a single one, `workdir` itself."""
+    if len(seeds) == 1:
+        return [workdir]
+    return [Workdir(str(workdir.path / f"seed-{seed}")) for seed in seeds]
+
+
+def has_ended(workdir: Workdir) -> bool:
+    """Whether a seed is done: it has completed, stopped early or failed."""
+    return workdir.run().get("status") in _ENDED
 
 
 def common_step(steps: list[list[int]]) -> int:

@@ -1,4 +1,6 @@
-"""Which training images show their label, and what the others show in its place."""
+"""Which training images show their label, and what the others show instead."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -11,7 +13,7 @@ from gan_jax.system.errors import UserError
 
 
 def check_labels(config: ConfigDict, dataset: Dataset) -> None:
-    """UserError where the data cannot have the labels that the config asks for."""
+    """UserError if the data cannot have the labels that the config asks for."""
     number, most = config.data.num_labels, len(dataset.train.labels)
     if number and not dataset.num_classes <= number <= most:
         raise UserError(f"data.num_labels={number}: from {dataset.num_classes}, one a class, to {most}, or 0")
@@ -21,38 +23,34 @@ def check_labels(config: ConfigDict, dataset: Dataset) -> None:
         raise UserError("d_loss.propagated_label compares all images in memory: set --config.data.stream=never")
 
 
-def label_graph(config: ConfigDict, dataset: Dataset, data_dir: str = "") -> csr_array | None:
-    """What labels are propagated over, the same for every seed; None where the config does not ask for it.
-
-    data_dir: the cache folder that keeps it, "" for the user's.
-    """
-    if not config.d_loss.propagated_label:
-        return None
-    return propagation.neighbour_graph(dataset.train.images, data_dir)
-
-
-def label_draw(config: ConfigDict) -> int:
-    """Which draw of the labelled images a seed has."""
-    draws = config.data.label_draws
-    return config.seed % draws if draws else config.seed
+def training_batches(config: ConfigDict, dataset: Dataset, seeds: Sequence[int], data_dir: str = "") -> list[Batch]:
+    """The training split as each seed sees it. data_dir: the cache folder of the neighbour graph, "" for the user's."""
+    number, num_subsets = config.data.num_labels, config.data.label_draws
+    if not number:
+        return [Batch(*dataset.train)] * len(seeds)
+    graph = None
+    if config.d_loss.propagated_label and seeds:
+        graph = propagation.neighbour_graph(dataset.train.images, data_dir)
+    return [few_labels(dataset, number, label_subset(seed, num_subsets), graph) for seed in seeds]
 
 
-def training_data(config: ConfigDict, dataset: Dataset, graph: csr_array | None = None) -> Batch:
-    """The training split as uint8 images and labels, with `data.num_labels` of them set apart as labelled.
+def label_subset(seed: int, num_subsets: int) -> int:
+    """Which subset of labelled images a seed has: its own, or one of `num_subsets` that seeds share."""
+    return seed % num_subsets if num_subsets else seed
 
-    The labels of the others are then replaced: by those propagated over `graph`, and where there is none or no
-    labelled image can be reached by random ones. Nothing downstream can learn from the true ones.
+
+def few_labels(dataset: Dataset, number: int, subset: int, graph: csr_array | None = None) -> Batch:
+    """The training split as uint8 images and labels, with `number` of them apart as `labelled`.
+
+    The labels of all images are then replaced by those propagated over `graph`. An image that no labelled one reaches,
+    and every image without a graph, gets a random label: nothing downstream can learn from the true ones.
     """
     images, labels = dataset.train
-    number = config.data.num_labels
-    check_labels(config, dataset)
-    if not number:
-        return Batch(images, labels)
-    rng = np.random.default_rng([label_draw(config), number])
+    rng = np.random.default_rng([subset, number])
     chosen = balanced(labels, number, rng)
     known = Batch(images[chosen], labels[chosen])
     others = rng.integers(0, dataset.num_classes, len(labels)).astype(np.int32)
     if graph is not None:
-        found = propagation.propagate(graph, chosen, known.labels, dataset.num_classes)
-        others = np.where(found < 0, others, found)
+        propagated = propagation.propagate(graph, chosen, known.labels, dataset.num_classes)
+        others = np.where(propagated < 0, others, propagated)
     return Batch(images, others, known)

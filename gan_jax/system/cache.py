@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gan_jax.system.errors import DataUnavailable
-from gan_jax.system.files import whole
+from gan_jax.system.files import atomic_write
 
 
 def folder(data_dir: str = "") -> pathlib.Path:
@@ -36,5 +36,5 @@ def damaged(path: pathlib.Path, what: str, error: Exception) -> DataUnavailable:
 def write(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
     """The whole file or nothing, in a folder that only its user reads."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         np.savez(partial, **arrays)

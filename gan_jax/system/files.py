@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, JSON that notices damage, and what a full disk looks like."""
+"""Atomic writes, JSON with a checksum, and the errors of a full disk or a refused path."""
 
 import contextlib
 import errno
@@ -22,10 +22,10 @@ _unfinished: set[pathlib.Path] = set()
 
 
 @contextlib.contextmanager
-def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A path beside `path` to write to; what lies there takes its place at the end, and goes where an error ends it.
+def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Atomic write: yields a temporary path, renames it to `path` on success, deletes it on error.
 
-    It has the suffix of `path`, and a name that no other process chooses.
+    The temporary path has the suffix of `path`, and a name that no other process chooses.
     """
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     _unfinished.add(partial)
@@ -37,15 +37,15 @@ def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
         _unfinished.discard(partial)
 
 
-def abandon() -> None:
-    """Removes what is being written: before a process ends without a word."""
+def remove_unfinished() -> None:
+    """Deletes the temporary paths of all writes under way, before a process ends at once."""
     for partial in list(_unfinished):
         partial.unlink(missing_ok=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a whole file or nothing."""
-    with whole(path) as partial:
+    """Writes a text file atomically."""
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from gan_jax.data.batches import gather
 from gan_jax.devices import compiler
 from gan_jax.devices.mesh import ONE_DEVICE, ManyDevices, OneDevice
-from gan_jax.gan.types import Batch, Gan, GanState
+from gan_jax.gan.step import Gan
+from gan_jax.gan.types import Batch, GanState
 
 
 def _for_seeds(call: Callable, data_axes: Batch, axis_name: str | None) -> Callable:
@@ -29,7 +30,7 @@ def _for_seeds(call: Callable, data_axes: Batch, axis_name: str | None) -> Calla
 
 
 def compile_steps(
-    gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None, place: OneDevice | ManyDevices = ONE_DEVICE
+    gan: Gan, steps_per_call: int, seeds_axes: Batch | None = None, placement: OneDevice | ManyDevices = ONE_DEVICE
 ) -> Callable:
     """jit of (state, data, indices, count, key) -> (state, metrics): `count` steps in one call.
 
@@ -37,7 +38,7 @@ def compile_steps(
     `steps_per_call` steps.
     metrics are arrays [steps_per_call] of which the first `count` entries hold. seeds_axes: for several seeds at once,
     where state, indices, key and metrics have a leading axis for them, and `data` where this says 0; all are at the
-    same step. place: where the arrays lie.
+    same step. placement: where the arrays lie.
     """
 
     def call(count, state, data, indices, key):
@@ -53,12 +54,12 @@ def compile_steps(
     def program(state, data, indices, count, key):
         counted = functools.partial(call, count)
         if seeds_axes is not None:
-            counted = _for_seeds(counted, seeds_axes, place.seed_axis)
-        with place.inside():
+            counted = _for_seeds(counted, seeds_axes, placement.seed_axis)
+        with placement.use_mesh():
             return counted(state, data, indices, key)
 
     # An accelerator stops at every step of a loop of unknown length to tell the host whether another one follows: there
     # a shorter call, before a score or at a run's end, is a program of its own. On a CPU it is the same one.
     static = () if jax.default_backend() == "cpu" else (3,)
-    shardings = place.outputs(seeds_axes is not None)
+    shardings = placement.out_shardings(seeds_axes is not None)
     return compiler.jit(program, donate_argnums=0, static_argnums=static, out_shardings=shardings)

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.training.calls import Call
+
 _PACKAGE = pathlib.Path(__file__).parents[1]
 # Primitive -> the parameter that holds its program, for those that only call it.
 _CALLS = {
@@ -171,16 +173,16 @@ def first_not_finite(function: Callable, *arguments: Any) -> str | None:
     return _describe(min(origins, key=lambda value: value.made_by.number)) if origins else None
 
 
-def repeat(step: Callable, engine: Any, key: jax.Array, steps: range, steps_per_call: int) -> str:
-    """Says what `first_not_finite` finds in the last two of `steps`, which a single seed's engine takes again.
+def repeat(step: Callable, program: Any, key: jax.Array, steps: range, steps_per_call: int) -> str:
+    """Says what `first_not_finite` finds in the last two of `steps`, which a single seed's program takes again.
 
     A loss that is not finite tells of its own step, or of the update at the end of the one before.
     """
     near = max(steps.stop - 2, steps.start)
     for now in range(steps.start, near, steps_per_call):
-        engine.advance(now, min(steps_per_call, near - now), [0])
+        program.advance(Call(now, min(steps_per_call, near - now)), [0])
     for now in range(near, steps.stop):
-        if found := first_not_finite(step, engine.state(0), engine.batches(0, now), key):
+        if found := first_not_finite(step, program.state(0), program.batches(0, now), key):
             return f"In step {now + 1} {found}"
-        engine.advance(now, 1, [0])
+        program.advance(Call(now, 1), [0])
     return "Repeated, every number was finite: the machine's rounding decides here"

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 import numpy as np
+from ml_collections import ConfigDict
 
+from gan_jax.losses.adversarial import OBJECTIVES
+from gan_jax.system.config import choose
 from gan_jax.system.errors import Collapsed, TrainingFailed, UserError
 
 
@@ -46,3 +49,11 @@ class Guard:
                     f"training collapsed: {what} for {self._steps} steps and more, up to step {step}; weaken the "
                     f"winner (lower its learning rate, add dropout or a penalty), or --config.guard.{name}=0 to go on"
                 )
+
+
+def make_guard(config: ConfigDict) -> Guard:
+    """What watches a run of this config; guard.debug is for what comes after it."""
+    bounds = {name: value for name, value in config.guard.items() if name != "debug"}
+    # If D plays no game its loss is a classifier's, and near zero when it has learned.
+    plays = config.d_loss.adversarial != 0
+    return Guard(**bounds, zero_means_won=plays and choose(OBJECTIVES, config.objective, "objective").zero_means_won)

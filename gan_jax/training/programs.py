@@ -1,23 +1,150 @@
-"""Several independent seeds through the same compiled steps: in turn, or together in one program.
+"""The compiled program of a run: independent seeds through the same steps, one after the other or in one program.
 
-Both give each seed what it gets when it is trained alone, to rounding; on one device or on many. Where networks teach
-each other (codistillation.py), none is trained alone, and both give them the same.
+Both give each seed what it gets if it trains alone, to rounding; on one device or on many. If networks teach each other
+(semi_supervised/codistillation.py), none trains alone, and both give them the same.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax.data.batches import Order, gather
-from gan_jax.data.feed import make_feeds
-from gan_jax.devices.mesh import ONE_DEVICE, ManyDevices, OneDevice
-from gan_jax.gan.types import Batch, Gan, GanState
-from gan_jax.semi_supervised.codistillation import Lessons
+from gan_jax.data.batches import BatchIndices, BatchPlan, batch_plan, gather
+from gan_jax.data.prefetch import is_streamed, make_inputs
+from gan_jax.devices.mesh import ONE_DEVICE, ManyDevices, OneDevice, make_placement
+from gan_jax.gan.step import Gan
+from gan_jax.gan.types import Batch, GanState
+from gan_jax.runs.initial_state import keys
+from gan_jax.semi_supervised.codistillation import Teachers, teachers
+from gan_jax.system.errors import UserError
+from gan_jax.training.calls import Call
 from gan_jax.training.compiled_steps import compile_steps
+
+
+class Program(Protocol):
+    """Trains the seeds of a run. Seeds are named by their position.
+
+    waited: seconds that calls have waited for images.
+    """
+
+    waited: float
+
+    def advance(self, call: Call, live: Sequence[int]) -> Any:
+        """Dispatches a call for the seeds in `live`; returns their metrics, which may not be computed yet."""
+
+    def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
+        """What `advance` returned, once it is computed: position -> arrays [steps_per_call]."""
+
+    def state(self, i: int) -> GanState:
+        """The state of a seed, on one device."""
+
+    def close(self) -> None:
+        """Ends the threads and processes that read images."""
+
+
+class SequentialSeeds:
+    """One seed after the other through the program of a single one."""
+
+    def __init__(
+        self,
+        gan: Gan,
+        plan: BatchPlan,
+        seeds: Sequence[int],
+        data: Sequence[Batch],
+        states: Sequence[GanState],
+        placement: OneDevice | ManyDevices = ONE_DEVICE,
+        teaching: Teachers | None = None,
+    ):
+        self._inputs = make_inputs(plan, seeds, data, placement)
+        self._call = compile_steps(gan, plan.steps_per_call, placement=placement)
+        self._states = [placement.replicate(state) for state in states]
+        self._keys = placement.replicate([keys(seed).step for seed in seeds])
+        self._add_extras = teaching.sequential() if teaching else None
+        self._placement = placement
+
+    def advance(self, call: Call, live: Sequence[int]) -> Any:
+        metrics, inputs = {}, ((i, *self._inputs[i](call.first_step, call.count)) for i in live)
+        if self._add_extras:
+            inputs = self._add_extras(call.end, self._states, list(inputs), live)
+        for i, data, indices in inputs:
+            self._states[i], metrics[i] = self._call(self._states[i], data, indices, call.count, self._keys[i])
+        return self._placement.local_copy(metrics)
+
+    def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
+        return jax.device_get(metrics)
+
+    def state(self, i: int) -> GanState:
+        return self._placement.local_copy(self._states[i])
+
+    def batches(self, i: int, step: int) -> Batch:
+        """What a seed reads in one step."""
+        return gather(*self._inputs[i](step, 1), 0)
+
+    @property
+    def waited(self) -> float:
+        return sum(inputs.waited for inputs in self._inputs)
+
+    def close(self) -> None:
+        for inputs in self._inputs:
+            inputs.close()
+
+
+class VmappedSeeds:
+    """All seeds in one program, by vmap over the states: leaves [seeds, ...].
+
+    Seeds that have ended train on, and nobody reads their metrics. Images are in memory, and on the device once.
+    """
+
+    waited = 0.0
+
+    def __init__(
+        self,
+        gan: Gan,
+        plan: BatchPlan,
+        seeds: Sequence[int],
+        data: Sequence[Batch],
+        states: Sequence[GanState],
+        placement: OneDevice | ManyDevices = ONE_DEVICE,
+        teaching: Teachers | None = None,
+    ):
+        # If some seeds ended in an earlier process, copies of the last one fill up the devices' shares.
+        missing = -len(seeds) % placement.num_seed_shards
+        seeds, data, states = ([*each, *[each[-1]] * missing] for each in (seeds, data, states))
+        # The images are the same for every seed; which of them have a label, and which label, depends on the seed.
+        own, images = None if data[0].labelled is None else 0, placement.replicate(data[0].images)
+        others = [batch._replace(images=None) for batch in data]
+        others = placement.replicate(others[0]) if own is None else placement.shard_seeds(_stack(others))
+        self._data = others._replace(images=images)
+        axes = Batch(None, own, None if own is None else Batch(0, 0))
+        self._call = compile_steps(gan, plan.steps_per_call, axes, placement)
+        self._add_extras = teaching.vmapped(axes) if teaching else None
+        self._indices = [BatchIndices(plan, seed, batch) for seed, batch in zip(seeds, data, strict=True)]
+        self._states = placement.shard_seeds(_stack_on_device(list(states)))
+        self._keys = placement.shard_seeds(_stack_on_device([keys(seed).step for seed in seeds]))
+        self._placement = placement
+
+    def advance(self, call: Call, live: Sequence[int]) -> Any:
+        indices = _stack([indices(call.first_step, call.count) for indices in self._indices])
+        indices = self._placement.shard_batch(indices, seeds=True)
+        if self._add_extras:
+            indices = self._add_extras(call.end, self._states, self._data, indices, live)
+        self._states, metrics = self._call(self._states, self._data, indices, call.count, self._keys)
+        return list(live), self._placement.local_copy(metrics)
+
+    def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
+        """One transfer an array for all seeds."""
+        live, metrics = metrics
+        metrics = jax.device_get(metrics)
+        return {i: {name: values[i] for name, values in metrics.items()} for i in live}
+
+    def state(self, i: int) -> GanState:
+        return self._placement.seed_copy(self._states, i)
+
+    def close(self) -> None:
+        pass
 
 
 def _stack(trees: Sequence[Any]) -> Any:
@@ -31,110 +158,31 @@ def _stack_on_device(trees: list) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-class InTurn:
-    """One seed after the other through the program of a single one."""
-
-    def __init__(
-        self,
-        gan: Gan,
-        configs: Sequence[ConfigDict],
-        data: Sequence[Batch],
-        states: Sequence[GanState],
-        keys: Sequence[jax.Array],
-        place: OneDevice | ManyDevices = ONE_DEVICE,
-    ):
-        self._feeds = make_feeds(configs, data, place)
-        self._call = compile_steps(gan, configs[0].steps_per_call, place=place)
-        self._states, self._keys = [place.whole(state) for state in states], place.whole(list(keys))
-        self._lessons = Lessons(gan, configs) if configs[0].d_loss.codistillation else None
-        self._place = place
-
-    def advance(self, step: int, count: int, live: Sequence[int]) -> Any:
-        """`count` steps from `step` on of the seeds in `live` (by position) -> their metrics, still on the device."""
-        metrics, calls = {}, ((i, *self._feeds[i](step, count)) for i in live)
-        if self._lessons:
-            calls = self._lessons.in_turn(step + count, self._states, list(calls), live)
-        for i, data, indices in calls:
-            self._states[i], metrics[i] = self._call(self._states[i], data, indices, count, self._keys[i])
-        return self._place.here(metrics)
-
-    def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
-        """What `advance` returned, once it has been computed: position of a seed -> arrays of a call each."""
-        return jax.device_get(metrics)
-
-    def state(self, i: int) -> GanState:
-        """The state of a seed, on one device."""
-        return self._place.here(self._states[i])
-
-    def batches(self, i: int, step: int) -> Batch:
-        """What a seed reads in one step, as its program gets it."""
-        return gather(*self._feeds[i](step, 1), 0)
-
-    @property
-    def waited(self) -> float:
-        """Seconds that calls have waited for images."""
-        return sum(feed.waited for feed in self._feeds)
-
-    def close(self) -> None:
-        """Ends what reads images."""
-        for feed in self._feeds:
-            feed.close()
+def check_placement(mesh: str, num_seed_shards: int, streamed: bool) -> None:
+    """UserError if seeds with devices of their own would have to share images in files."""
+    if streamed and num_seed_shards > 1:
+        raise UserError(
+            f"mesh='{mesh}': seeds on devices of their own share images in memory, and these are read "
+            "from files; set --config.mesh=data:-1, or --config.data.stream=never"
+        )
 
 
-class Together:
-    """All seeds in one program, by vmap over the states: leaves [seeds, ...]. Seeds that have ended run on unseen.
+def choose_program(num_seeds: int, num_seed_shards: int, streamed: bool) -> type:
+    """Sequential on a CPU: 8 seeds of the CGAN took as long in one program there, of its tuned form 1.6 times as long.
 
-    Images are in memory, and on the device once.
+    Also for images in files: seeds that read other images each have nothing to share.
     """
-
-    waited = 0.0
-
-    def __init__(
-        self,
-        gan: Gan,
-        configs: Sequence[ConfigDict],
-        data: Sequence[Batch],
-        states: Sequence[GanState],
-        keys: Sequence[jax.Array],
-        place: OneDevice | ManyDevices = ONE_DEVICE,
-    ):
-        # Where some seeds ended in an earlier process, copies of the last one even the devices' shares out.
-        rest = -len(configs) % place.num_seed_shares
-        configs, data, states, keys = ([*them, *[them[-1]] * rest] for them in (configs, data, states, keys))
-        # The images are the same for every seed; which of them have a label, and which, is drawn by seed.
-        own, images = None if data[0].labelled is None else 0, place.whole(data[0].images)
-        others = [batch._replace(images=None) for batch in data]
-        others = place.whole(others[0]) if own is None else place.by_seed(_stack(others))
-        self._data = others._replace(images=images)
-        axes = Batch(None, own, None if own is None else Batch(0, 0))
-        self._call = compile_steps(gan, configs[0].steps_per_call, axes, place)
-        self._lessons = Lessons(gan, configs, axes) if configs[0].d_loss.codistillation else None
-        self._orders = [Order(config, batch) for config, batch in zip(configs, data, strict=True)]
-        self._states, self._keys = (place.by_seed(_stack_on_device(list(them))) for them in (states, keys))
-        self._place = place
-
-    def advance(self, step: int, count: int, live: Sequence[int]) -> Any:
-        """The same as InTurn's."""
-        indices = self._place.by_example(_stack([order(step, count) for order in self._orders]), seeds=True)
-        if self._lessons:
-            indices = self._lessons.together(step + count, self._states, self._data, indices, live)
-        self._states, metrics = self._call(self._states, self._data, indices, count, self._keys)
-        return list(live), self._place.here(metrics)
-
-    def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
-        """The same as InTurn's, in one transfer an array for all seeds."""
-        live, metrics = metrics
-        metrics = jax.device_get(metrics)
-        return {i: {name: values[i] for name, values in metrics.items()} for i in live}
-
-    def state(self, i: int) -> GanState:
-        """The same as InTurn's."""
-        return self._place.of_seed(self._states, i)
-
-    def close(self) -> None:
-        pass
+    if streamed:
+        return SequentialSeeds
+    if num_seed_shards > 1:
+        return VmappedSeeds
+    return SequentialSeeds if num_seeds == 1 or jax.default_backend() == "cpu" else VmappedSeeds
 
 
-def choose_engine(num_seeds: int) -> type:
-    """On a CPU seeds go in turn: 8 seeds of the CGAN took as long together, and of its tuned form 1.6 times as long."""
-    return InTurn if num_seeds == 1 or jax.default_backend() == "cpu" else Together
+def make_program(
+    config: ConfigDict, gan: Gan, seeds: Sequence[int], data: Sequence[Batch], states: Sequence[GanState]
+) -> Program:
+    """The program of these seeds, with the data and the state of each."""
+    placement = make_placement(config.mesh, config.batch_size, config.num_seeds)
+    kind = choose_program(len(seeds), placement.num_seed_shards, any(map(is_streamed, data)))
+    return kind(gan, batch_plan(config), seeds, data, states, placement, teachers(config, gan, seeds))

@@ -17,6 +17,20 @@ from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.system.errors import UserError
 
 
+def check_validation(section: ConfigDict, dataset: Dataset) -> None:
+    """UserError if config.eval asks for scores that these data cannot give."""
+    if not section.every_steps:
+        return
+    for knob, least in (("patience", 0), ("num_images", 10)):
+        if section[knob] < least:
+            raise UserError(f"eval.{knob}={section[knob]}: must be at least {least}")
+    if dataset.validation is None or len(dataset.validation.labels) < 10:
+        raise UserError(
+            "eval.every_steps needs 10 or more held-out images: set --config.data.num_validation=500, or "
+            "--config.eval.every_steps=0 for no scores while training"
+        )
+
+
 class Validation:
     """Validation scores of one run. None of them looks at the test split.
 
@@ -38,14 +52,6 @@ class Validation:
         checkpoints: Checkpoints,
         data_dir: str,
     ):
-        for knob, least in (("patience", 0), ("num_images", 10)):
-            if section[knob] < least:
-                raise UserError(f"eval.{knob}={section[knob]}: must be at least {least}")
-        if dataset.validation is None or len(dataset.validation.labels) < 10:
-            raise UserError(
-                "eval.every_steps needs 10 or more held-out images: set --config.data.num_validation=500, or "
-                "--config.eval.every_steps=0 for no scores while training"
-            )
         self._patience, self._sample, self._conditional = section.patience, sample, conditional
         self._dataset, self._data_dir, self._extract = dataset, data_dir, None
         self._judge = judge

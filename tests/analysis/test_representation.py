@@ -24,7 +24,9 @@ def start(config):
     """A subject of a run before its first step."""
     dataset = load_data(config, "")
     gan = build.build(config, dataset.image_shape, dataset.num_classes, 1)
-    state = initial_state.init_state(gan, config, dataset.image_shape, initial_state.examples(config, dataset.train))
+    state = initial_state.init_state(
+        gan, config.seed, initial_state.init_examples(dataset.train, config.seed, config.init_batch_size)
+    )
     trained = Trained(None, config, {"data": describe(dataset)}, gan, state, 0)
     return Subject(trained, dataset, None, "", 0, 50, build.is_conditional(config))
 

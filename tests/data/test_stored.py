@@ -7,7 +7,7 @@ import pytest
 
 from experiments.benchmarks import stream_set
 from experiments.benchmarks.stream_set import NAME
-from gan_jax.data import sources
+from gan_jax.data import sources, tfds_source
 from gan_jax.data.dataset import Source, hold_out
 from gan_jax.data.example import image_and_label
 from gan_jax.data.stored import StoredImages
@@ -117,8 +117,8 @@ def test_a_downloaded_set_is_prepared_to_be_streamed(tmp_path, monkeypatch):
 
     builder = stream_set.builder({"train": 6, "test": 2}, 24)
     monkeypatch.setattr(tfds, "builder", lambda name, data_dir: builder(data_dir=data_dir))
-    monkeypatch.setattr(tfds, "names", lambda: [stream_set.NAME])
-    monkeypatch.setattr(tfds, "can_download", lambda name: True)
+    monkeypatch.setattr(tfds_source, "names", lambda: [stream_set.NAME])
+    monkeypatch.setattr(tfds_source, "can_download", lambda name: True)
     held = sources.load(stream_set.NAME, data_dir=str(tmp_path / "held"))
     streamed = sources.load(stream_set.NAME, data_dir=str(tmp_path / "streamed"), stream="always")
     assert held.source == streamed.source == Source("TFDS download")

@@ -153,14 +153,14 @@ def test_a_run_whose_worker_is_killed_continues(streamed, tmp_path, monkeypatch)
     """From the last checkpoint, and comes to the same end."""
     config, data_dir = streamed
     configs.override(config, {"data.stream_workers": 1, "checkpoint_every_steps": 4})
-    advance, path = programs.InTurn.advance, tmp_path / "run"
+    advance, path = programs.SequentialSeeds.advance, tmp_path / "run"
 
-    def kill_at_4(self, step, *rest):
-        if step == 4:
+    def kill_at_4(self, call, live):
+        if call.first_step == 4:
             kill_a_worker()
-        return advance(self, step, *rest)
+        return advance(self, call, live)
 
-    monkeypatch.setattr(programs.InTurn, "advance", kill_at_4)
+    monkeypatch.setattr(programs.SequentialSeeds, "advance", kill_at_4)
     with pytest.raises(WorkerLost):
         session.train(config, str(path), data_dir)
     monkeypatch.undo()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan_jax.data import sources
+from gan_jax.data import sources, tfds_source
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -35,7 +35,7 @@ def test_a_prepared_copy_is_found_and_read(tmp_path):
 
     folder = tmp_path / "tfds"
     Mnist(data_dir=folder).download_and_prepare()
-    assert tfds.prepared_folder("mnist", tmp_path) == folder
+    assert tfds_source.prepared_folder("mnist", tmp_path) == folder
     data = sources.load("mnist", data_dir=str(tmp_path))
     assert data.source.kind == "TFDS copy"
     assert data.train.images.shape == (20, 28, 28, 1)

@@ -14,13 +14,15 @@ import numpy as np
 
 from experiments.benchmarks.stream_set import NAME
 from gan_jax import build
+from gan_jax.data.batches import batch_plan
 from gan_jax.data.sources import load
 from gan_jax.devices import mesh
 from gan_jax.layers import conv
 from gan_jax.runs import initial_state
-from gan_jax.semi_supervised.labels import training_data
+from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system import config as configs
 from gan_jax.training import programs
+from gan_jax.training.calls import Call
 from tests import conftest  # noqa: F401  Strict arithmetic, and nothing compiled twice.
 from tests.whole.test_combinations import digits, resolve
 
@@ -44,22 +46,23 @@ def place(text, config, num_seeds=1):
     return mesh.ManyDevices(mesh.make_mesh(text, jax.devices()[:count], config.batch_size, num_seeds))
 
 
-def train_on(kind, own, gan, dataset, where):
-    """The metrics of STEPS steps of the seeds that the configs name, and the engine."""
-    data = [training_data(config, dataset) for config in own]
+def train_on(kind, config, number, gan, dataset, where):
+    """The metrics of STEPS steps of seeds 0 to number - 1, and their program."""
+    seeds = range(number)
+    data = training_batches(config, dataset, seeds)
     started = [
-        initial_state.init_state(gan, c, dataset.image_shape, initial_state.examples(c, d))
-        for c, d in zip(own, data, strict=True)
+        initial_state.init_state(gan, seed, initial_state.init_examples(own, seed, config.init_batch_size))
+        for seed, own in zip(seeds, data, strict=True)
     ]
-    runs = kind(gan, own, data, started, [initial_state.keys(config.seed)[1] for config in own], where)
-    metrics = runs.read(runs.advance(0, STEPS, range(len(own))))
-    found = [{name: values.tolist() for name, values in metrics[i].items()} for i in range(len(own))]
-    return found, runs
+    program = kind(gan, batch_plan(config), seeds, data, started, where)
+    metrics = program.read(program.advance(Call(0, STEPS), seeds))
+    found = [{name: values.tolist() for name, values in metrics[i].items()} for i in seeds]
+    return found, program
 
 
 def communication(runs):
     """(collectives by kind, floating-point operations of one device) in the compiled program of a run in turn."""
-    data, indices = runs._feeds[0](0, STEPS)
+    data, indices = runs._inputs[0](0, STEPS)
     compiled = runs._call.lower(runs._states[0], data, indices, STEPS, runs._keys[0]).compile()
     text = compiled.as_text()
     kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
@@ -71,7 +74,7 @@ def data_parallel(spec, counts):
     result = {"system": spec}
     for count in counts:
         where = place(f"data:{count}", config) if count else mesh.ONE_DEVICE
-        (metrics,), runs = train_on(programs.InTurn, [config], gan, dataset, where)
+        (metrics,), runs = train_on(programs.SequentialSeeds, config, 1, gan, dataset, where)
         collectives, flops = communication(runs)
         result[str(count)] = {"metrics": metrics, "collectives": collectives, "flops": flops}
     return result
@@ -84,7 +87,7 @@ def streamed(data_dir):
     for stream, where in (("never", mesh.ONE_DEVICE), ("always", place("data:8", config))):
         dataset = load(NAME, data_dir=data_dir, stream=stream, image_size=28, channels=1)
         gan = build.build(config, dataset.image_shape, dataset.num_classes, STEPS)
-        (found[stream],), runs = train_on(programs.InTurn, [config], gan, dataset, where)
+        (found[stream],), runs = train_on(programs.SequentialSeeds, config, 1, gan, dataset, where)
         runs.close()
     return found
 
@@ -92,17 +95,13 @@ def streamed(data_dir):
 def seeds(spec):
     """Four seeds on 4 x 2 devices, and each of them alone on one."""
     config, gan, dataset = plan(spec)
-    own = []
-    for seed in range(4):
-        own.append(config.copy_and_resolve_references().unlock())
-        own[-1].seed = seed
-    together, runs = train_on(programs.Together, own, gan, dataset, place("seed:4,data:2", config, 4))
-    alone = [train_on(programs.InTurn, [each], gan, dataset, mesh.ONE_DEVICE)[0] for each in own]
+    together, runs = train_on(programs.VmappedSeeds, config, 4, gan, dataset, place("seed:4,data:2", config, 4))
+    alone, _ = train_on(programs.SequentialSeeds, config, 4, gan, dataset, mesh.ONE_DEVICE)
     # Each device holds one seed.
     assert {leaf.sharding.shard_shape(leaf.shape)[0] for leaf in jax.tree.leaves(runs._states)} == {1}
     # A seed that ended in an earlier process leaves three, and devices to spare.
-    three, _ = train_on(programs.Together, own[:3], gan, dataset, place("seed:4,data:2", config, 4))
-    return {"system": spec, "together": together, "three": three, "alone": [metrics for (metrics,) in alone]}
+    three, _ = train_on(programs.VmappedSeeds, config, 3, gan, dataset, place("seed:4,data:2", config, 4))
+    return {"system": spec, "together": together, "three": three, "alone": alone}
 
 
 def convolutions():
@@ -119,10 +118,10 @@ def convolutions():
             return jax.value_and_grad(lambda x, w: (convolve(x, w, 2) ** 2).sum(), (0, 1))(x, w)
 
         def placed(x, w):
-            with where.inside():
-                return gradients(ours, mesh.spread(x), w)
+            with where.use_mesh():
+                return gradients(ours, mesh.with_sharding(x), w)
 
-        run = jax.jit(placed).lower(where.whole(x), where.whole(w)).compile()
+        run = jax.jit(placed).lower(where.replicate(x), where.replicate(w)).compile()
         pairs = zip(*map(jax.tree.leaves, (run(x, w), gradients(native, x, w))), strict=True)
         gap = max(float(np.abs(a / b - 1).max()) for a, b in pairs)
         found[name] = {"gap": gap, "program": run.as_text()}

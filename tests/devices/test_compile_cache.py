@@ -50,7 +50,7 @@ def test_a_cache_that_cannot_be_made_is_done_without(unset, tmp_path):
 
 def test_a_second_process_reads_what_the_first_compiled(tmp_path):
     code = (
-        "import pathlib, jax; from gan_jax import compile_cache; compile_cache._LEAST_SECONDS = 0.0; "
+        "import pathlib, jax; from gan_jax.devices import compile_cache; compile_cache._LEAST_SECONDS = 0.0; "
         f"compile_cache.enable(pathlib.Path({str(tmp_path)!r})); events = []; "
         "jax.monitoring.register_event_listener(lambda name, **_: events.append(name)); "
         "print(jax.jit(lambda x: x @ x + 1)(jax.numpy.ones((3, 3)))[0, 0]); "

@@ -21,7 +21,7 @@ from gan_jax.evaluation import classifier
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Collapsed, DataUnavailable, UserError
-from gan_jax.training import loop
+from gan_jax.training import recorder
 from tests.conftest import run, write_idx
 
 # TensorFlow's own imports warn about things that are not ours.
@@ -139,19 +139,19 @@ def test_quick_results_do_not_replace_those_of_the_full_preset(tmp_path):
 
 def test_what_a_run_leaves(places, quick_classifier, monkeypatch, capsys):
     """Seed 0 completes, seed 1 collapses in training, seed 2 crashes where it is scored; seeds pair by their order."""
-    check, evaluate = loop.Run._check, one_run.evaluate
+    check, evaluate = recorder.Recorder._watch, one_run.evaluate
 
     def collapses(self, step, values):
         check(self, step, values)
-        if self.config.seed == 1 and step == 13:
-            self.failure = Collapsed("seed 1 is unlucky")
+        if self.status.seed == 1 and step == 13:
+            self._fail(Collapsed("seed 1 is unlucky"), step)
 
     def crashes(path, protocol, data_dir):
         if "seed-2" in path:
             raise MemoryError("no room\nat all")
         return evaluate(path, protocol, data_dir)
 
-    monkeypatch.setattr(loop.Run, "_check", collapses)
+    monkeypatch.setattr(recorder.Recorder, "_watch", collapses)
     monkeypatch.setattr(one_run, "evaluate", crashes)
     arm = arms(places)["plain"]
     folder = places.work / arm.hash

@@ -74,7 +74,7 @@ def test_its_steps_are_those_of_the_recipe(torch, program, monkeypatch):
     z = rng.uniform(size=(BATCH, 100)).astype(np.float32)
     with mock.patch("gan_jax.gan.priors.make_prior", return_value=lambda key, size: jnp.asarray(z)):
         gan = build.build(config, (SIDE, SIDE, 1), CLASSES, 1000)
-        state = initial_state.init_state(gan, config, (SIDE, SIDE, 1), real)
+        state = initial_state.init_state(gan, config.seed, real)
         monkeypatch.setattr(program, "_NOISE", (0.0,) * (len(WIDTHS) + 1))
         classes = torch.from_numpy(real.labelled.labels).long()
         theirs = program.Program(_unit(torch, real), _unit(torch, real.labelled), classes, 0, WIDTHS, G_WIDTH, BATCH)

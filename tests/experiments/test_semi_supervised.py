@@ -1,5 +1,6 @@
 """experiments.semi_supervised on tiny images: the runs, their records, the page, and what goes wrong."""
 
+import json
 import subprocess
 import sys
 
@@ -121,7 +122,7 @@ def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
         config.seed = seed
         from gan_jax.semi_supervised import labels
 
-        return labels.training_data(config, dataset).labelled.images
+        return labels.training_batches(config, dataset, [config.seed])[0].labelled.images
 
     np.testing.assert_array_equal(labelled(0), labelled(2))
     assert not np.array_equal(labelled(0), labelled(1))
@@ -187,6 +188,33 @@ def test_what_has_begun_goes_on_and_the_rest_is_grouped_anew(task):
     assert list(plan.groups(task._replace(at_once=4)).values()) == [[0, 1], [2, 3]]
     another = task.shared | {"batch_size": 4}
     assert list(plan.groups(task._replace(at_once=4, shared=another)).values()) == [[0, 1, 2, 3]]
+
+
+def test_recipes_on_record_say_how_to_train_them_and_what_they_changed():
+    """Every result on the pages has its recipe; a record's leaves are still leaves of its config, and build."""
+    from gan_jax import build
+    from gan_jax.system import config as configs
+
+    known = recipes.records()
+    assert not known.keys() & recipes.RECIPES.keys()
+    for record in known.values():
+        assert record["title"].startswith(f"{record['base']} with ")
+        assert recipes.RECIPES[record["base"]].title
+        config = configs.load(record["config"])
+        configs.override(config, record["changes"] | {"data.num_labels": 100})
+        build.build(config, (28, 28, 1), 10, 100)
+    cells = recipes.RECORDS.parent.glob("*@labels-*.json")
+    assert {json.loads(path.read_text())["recipe"] for path in cells} <= known.keys() | recipes.RECIPES.keys()
+    with pytest.raises(UserError, match="--recipes=entropy is on record .*:quick .*num_labels=20 .*d_loss.entropy=0.1"):
+        recipes.config("entropy", 20, 10, 0, {})
+
+
+def test_a_recipe_states_its_changes_to_its_base():
+    spec, changes = recipes.changes_of(recipes.RECIPES["long_propagated"])
+    assert spec == "configs/improved_mnist.py:long"
+    decay = {"terms.propagated_label.decay_steps": 3000}
+    assert changes == {"d_loss.propagated_label": 1.0, "g_optimizer.b2": 0.99} | decay
+    assert recipes.changes_of(recipes.RECIPES["long"]) == (spec, {})
 
 
 def test_every_recipe_is_a_config_that_builds():

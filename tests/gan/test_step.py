@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax import build
-from gan_jax.gan.step import make_gan
+from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch
 from gan_jax.runs import initial_state
 from gan_jax.system import config as configs
@@ -29,7 +29,7 @@ def make(**changes):
     config = configs.load("configs/default.py")
     configs.override(config, SMALL | {key.replace("__", "."): value for key, value in changes.items()})
     gan = build.build(config, SHAPE, CLASSES, 5)
-    return gan, initial_state.init_state(gan, config, SHAPE)
+    return gan, initial_state.init_state(gan, config.seed, initial_state.blank_examples(config.init_batch_size, SHAPE))
 
 
 def batches(d_steps=1, seed=0):
@@ -235,8 +235,8 @@ def test_labelled_images_alone_are_classified():
 @pytest.mark.parametrize("weight", [pytest.param("none", marks=pytest.mark.slow), "spectral"])
 def test_one_look_at_all_images_equals_a_look_at_each_batch(weight, monkeypatch):
     """Nothing is drawn inside this discriminator, so that the two can be compared."""
-    apart = functools.partial(make_gan, one_look=False)
-    monkeypatch.setattr(build, "make_gan", lambda **parts: apart(**{k: v for k, v in parts.items() if k != "one_look"}))
+    apart = functools.partial(Gan, one_look=False)
+    monkeypatch.setattr(build, "Gan", lambda **parts: apart(**{k: v for k, v in parts.items() if k != "one_look"}))
     looks, batch = [], batches()
     batch = batch._replace(labelled=Batch(batch.images[:, ::-1], batch.labels[:, ::-1]))
     changes = {"discriminator__head": "class", "d_loss__classification": 1.0, "discriminator__weight": weight}
@@ -255,7 +255,7 @@ def test_one_look_at_all_images_equals_a_look_at_each_batch(weight, monkeypatch)
 )
 def test_one_look_is_for_mlps_that_look_at_each_image_alone(changes, expected, monkeypatch):
     seen = []
-    monkeypatch.setattr(build, "make_gan", lambda **parts: seen.append(parts["one_look"]) or make_gan(**parts))
+    monkeypatch.setattr(build, "Gan", lambda **parts: seen.append(parts["one_look"]) or Gan(**parts))
     make(**{f"discriminator__{knob}": value for knob, value in changes.items()})
     assert seen[0] is expected
 

@@ -119,7 +119,7 @@ def test_the_step_advances_layers_states_once_an_update():
     images = np.random.default_rng(2).normal(size=(8, 2, 2, 1)).astype(np.float32)
     labels = np.array([0, 1, 2, 2, 0, 3, 1, 0], np.int32)
     examples = Batch(jnp.asarray(images[:3]), jnp.asarray(labels[:3]))
-    state, step = initial_state.init_state(gan, config, (2, 2, 1), examples), jax.jit(gan.step)
+    state, step = initial_state.init_state(gan, config.seed, examples), jax.jit(gan.step)
     batches = Batch(jnp.asarray(images[None, 3:]), jnp.asarray(labels[None, 3:]))
     for update in (1, 2):
         before = state.discriminator

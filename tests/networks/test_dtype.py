@@ -94,7 +94,7 @@ def distance(dtype, num_steps):
     widths = {"generator.widths": (64, 128), "discriminator.widths": (128, 64)}
     config, gan = made("configs/cgan.py:tuned", dtype, widths, (8, 8, 1), 64)
     real = digits()
-    state = initial_state.init_state(gan, config, (8, 8, 1))
+    state = initial_state.init_state(gan, config.seed, initial_state.blank_examples(config.init_batch_size, (8, 8, 1)))
     call = compile_steps(gan, 100)
     for first in range(0, num_steps, 100):
         rows = np.random.default_rng(first).integers(len(real.labels), size=(100, 1, 64), dtype=np.int32)

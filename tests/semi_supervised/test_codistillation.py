@@ -6,14 +6,15 @@ import pytest
 import scipy
 
 from gan_jax import build
-from gan_jax.data.batches import Order, gather
+from gan_jax.data.batches import BatchIndices, batch_plan, gather
 from gan_jax.data.dataset import to_float
 from gan_jax.runs import initial_state
 from gan_jax.semi_supervised import codistillation
-from gan_jax.semi_supervised.labels import training_data
+from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import programs, session
+from gan_jax.training.calls import Call
 from tests.conftest import arrays, rows, train_killed_between_saves
 from tests.training.test_compiled_steps import dataset
 
@@ -30,20 +31,16 @@ def pair(config):
     return config
 
 
-def members(config, number):
-    found = [config.copy_and_resolve_references() for _ in range(number)]
-    for seed, own in enumerate(found):
-        configs.override(own, {"seed": seed, "num_seeds": 1})
-    return found
+def indices_of(config, seed, data, first_step):
+    return BatchIndices(batch_plan(config), seed, data)(first_step, 2)
 
 
-def started(kind, configs_of_seeds):
-    data = dataset(30)
-    gan = build.build(configs_of_seeds[0], data.image_shape, data.num_classes, 20)
-    own = [training_data(each, data) for each in configs_of_seeds]
-    begun = [initial_state.init_state(gan, each, data.image_shape) for each in configs_of_seeds]
-    keys = [initial_state.keys(each.seed)[1] for each in configs_of_seeds]
-    return gan, own, begun, kind(gan, configs_of_seeds, own, begun, keys)
+def started(config, number):
+    """(GAN, data and untrained state of each seed) of seeds 0 to number - 1."""
+    data, seeds = dataset(30), range(number)
+    gan = build.build(config, data.image_shape, data.num_classes, 20)
+    examples = initial_state.blank_examples(config.init_batch_size, data.image_shape)
+    return gan, training_batches(config, data, seeds), [initial_state.init_state(gan, seed, examples) for seed in seeds]
 
 
 def probabilities(gan, state, images):
@@ -57,42 +54,42 @@ def probabilities(gan, state, images):
 def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair, live):
     """Four networks of two draws of the labels: 0 and 2 teach each other, 1 and 3 do."""
     configs.override(pair, {"data.num_labels": 6, "data.label_draws": 2})
-    own = members(pair, 4)
-    gan, data, begun, _ = started(programs.InTurn, own)
+    gan, data, begun = started(pair, 4)
     # One that has diverged says NaN.
     begun = [state if i in live else jax.tree.map(lambda leaf: leaf * np.nan, state) for i, state in enumerate(begun)]
-    calls = [(i, data[i], Order(own[i], data[i])(0, 2)) for i in live]
-    taught = codistillation.Lessons(gan, own).in_turn(2, begun, calls, live)
+    calls = [(i, data[i], indices_of(pair, i, data[i], 0)) for i in live]
+    taught = codistillation.teachers(pair, gan, range(4)).sequential()(2, begun, calls, live)
     for (i, batch, indices), (_, _, lesson) in zip(calls, taught, strict=True):
         read = batch.images[indices.images[1, 0]]
         peers = [j for j in (i, (i + 2) % 4) if j in live]
         expected = np.mean([probabilities(gan, begun[j], read) for j in peers], axis=0)
-        np.testing.assert_allclose(lesson.taught[1, 0], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(lesson.extras["teacher_probs"][1, 0], expected, rtol=1e-4, atol=1e-6)
         np.testing.assert_array_equal(lesson.images, indices.images)
         of_step = gather(batch, lesson, 1)
-        np.testing.assert_array_equal(of_step.taught, lesson.taught[1])
+        np.testing.assert_array_equal(of_step.extras["teacher_probs"], lesson.extras["teacher_probs"][1])
 
 
 def test_nothing_is_taught_until_the_term_comes_in(pair):
     configs.override(pair, {"ramp_up.start": 2, "steps_per_call": 2})
-    own = members(pair, 2)
-    gan, data, begun, _ = started(programs.InTurn, own)
-    lessons = codistillation.Lessons(gan, own)
+    gan, data, begun = started(pair, 2)
+    add_probs = codistillation.teachers(pair, gan, range(2)).sequential()
     for end, sums in ((2, 0.0), (3, 1.0)):
-        calls = [(i, data[i], Order(own[i], data[i])(end - 2, 2)) for i in (0, 1)]
-        for _, _, indices in lessons.in_turn(end, begun, calls, [0, 1]):
-            np.testing.assert_allclose(indices.taught.sum(axis=-1), sums, rtol=1e-5)
+        calls = [(i, data[i], indices_of(pair, i, data[i], end - 2)) for i in (0, 1)]
+        for _, _, indices in add_probs(end, begun, calls, [0, 1]):
+            np.testing.assert_allclose(indices.extras["teacher_probs"].sum(axis=-1), sums, rtol=1e-5)
 
 
 def test_together_equals_in_turn_to_rounding(pair):
     changes = {"g_optimizer.name": "momentum", "d_optimizer.name": "momentum", "steps_per_call": 3, "ramp_up.start": 3}
     configs.override(pair, changes)
-    own, found = members(pair, 3), []
-    for kind in (programs.InTurn, programs.Together):
-        *_, run = started(kind, own)
+    found = []
+    for kind in (programs.SequentialSeeds, programs.VmappedSeeds):
+        gan, data, begun = started(pair, 3)
+        teachers = codistillation.teachers(pair, gan, range(3))
+        run = kind(gan, batch_plan(pair), range(3), data, begun, teaching=teachers)
         for step in (0, 3):
-            run.read(run.advance(step, 3, [0, 1, 2]))
-        run.read(run.advance(6, 2, [0, 2]))
+            run.read(run.advance(Call(step, 3), [0, 1, 2]))
+        run.read(run.advance(Call(6, 2), [0, 2]))
         found.append([run.state(i) for i in (0, 2)])
     for ours, theirs in zip(*map(jax.tree.leaves, found), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)

@@ -123,6 +123,6 @@ def test_the_command_counts_wrong_labels_for_each_draw(digits, tmp_path, monkeyp
 def test_shares_are_of_wrong_labels(config, monkeypatch):
     labels = np.arange(12) % 2
     split = Split(np.zeros((12, 2, 2, 1), np.uint8), labels)
-    seen = lambda own, dataset, graph: Batch(split.images, np.where(np.arange(12) <= own.seed, 9, labels))  # noqa: E731
-    monkeypatch.setattr(propagated, "training_data", seen)
+    seen = lambda dataset, number, draw, graph: Batch(split.images, np.where(np.arange(12) <= draw, 9, labels))  # noqa: E731
+    monkeypatch.setattr(propagated, "few_labels", seen)
     assert propagated.shares(config, Dataset("a", Source("b"), "a", split, split), None, 3) == [1 / 12, 2 / 12, 3 / 12]

@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 from gan_jax import build
-from gan_jax.data.batches import Order, gather
+from gan_jax.data.batches import BatchIndices, batch_plan, gather
 from gan_jax.data.dataset import Dataset, Source, Split, to_float
 from gan_jax.runs import initial_state
-from gan_jax.semi_supervised.labels import label_graph, training_data
+from gan_jax.semi_supervised.labels import check_labels, training_batches
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
-from gan_jax.training.programs import Together
+from gan_jax.training.calls import Call
+from gan_jax.training.programs import VmappedSeeds
 from tests.conftest import rows
 
 # TensorFlow's own imports warn about things that are not ours.
@@ -26,6 +27,14 @@ def dataset(size=3000):
     images[:, 0, 0, 0], images[:, 0, 1, 0], images[:, 1, 0, 0] = np.arange(size) % 256, np.arange(size) // 256, labels
     split = Split(images, labels)
     return Dataset("a", Source("b"), "a", split, split)
+
+
+def training_data(config, dataset, data_dir=""):
+    return training_batches(config, dataset, [config.seed], data_dir)[0]
+
+
+def order_of(config, data):
+    return BatchIndices(batch_plan(config), config.seed, data)
 
 
 @pytest.fixture
@@ -61,7 +70,7 @@ def test_seeds_so_far_apart_share_a_draw_of_labels(few):
         assert np.array_equal(first, training_data(few, dataset()).labelled.images) == same
     configs.override(few, {"data.label_draws": -1})
     with pytest.raises(UserError, match="data.label_draws=-1"):
-        training_data(few, dataset())
+        check_labels(few, dataset())
 
 
 def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp_path):
@@ -73,8 +82,7 @@ def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp
     )
     plain = training_data(few, data)
     configs.override(few, {"d_loss.propagated_label": 1.0})
-    graph = label_graph(few, data, str(tmp_path))
-    spread = training_data(few, data, graph)
+    spread = training_data(few, data, str(tmp_path))
     np.testing.assert_array_equal(spread.labels, data.train.labels)
     assert np.mean(plain.labels == data.train.labels) < 0.5
     np.testing.assert_array_equal(spread.labelled.images, plain.labelled.images)
@@ -84,12 +92,12 @@ def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp
 def test_impossible_numbers_of_labels_are_refused(few, number):
     configs.override(few, {"data.num_labels": number})
     with pytest.raises(UserError, match="from 3, one a class, to 3000"):
-        training_data(few, dataset())
+        check_labels(few, dataset())
 
 
 def test_both_orders_are_functions_of_seed_and_step(few):
     data = training_data(few, dataset())
-    order = Order(few, data)
+    order = order_of(few, data)
     together, (first, second) = order(4, 2), (order(4, 1), order(5, 1))
     for name in ("images", "labelled"):
         whole = getattr(together, name)
@@ -101,10 +109,10 @@ def test_both_orders_are_functions_of_seed_and_step(few):
 
 def test_gs_own_images_come_in_an_order_of_their_own(few):
     data = training_data(few, dataset())
-    without = Order(few, data)(3, 2)
+    without = order_of(few, data)(3, 2)
     assert without.of_g is None
     configs.override(few, {"g_batch": "own", "d_steps": 2})
-    order = Order(few, data)
+    order = order_of(few, data)
     indices = order(3, 2)
     assert indices.of_g.shape == (few.steps_per_call, 1, few.batch_size)
     np.testing.assert_array_equal(indices.of_g[1], order(4, 1).of_g[0])
@@ -132,15 +140,17 @@ def test_a_late_term_of_many_seeds_is_not_computed_before_it_comes_in(few, start
     data = dataset()
     gan = build.build(few, data.image_shape, data.num_classes, 20)
     own = [training_data(few, data)] * 2
-    started = [initial_state.init_state(gan, few, data.image_shape)] * 2
-    engine = Together(gan, [few] * 2, own, started, [initial_state.keys(seed)[1] for seed in (0, 1)])
-    indices = Order(few, own[0])(0, 1)
+    started = [
+        initial_state.init_state(gan, 0, initial_state.blank_examples(few.init_batch_size, data.image_shape))
+    ] * 2
+    both = VmappedSeeds(gan, batch_plan(few), [0, 1], own, started)
+    indices = order_of(few, own[0])(0, 1)
     indices = jax.tree.map(lambda rows: np.stack([rows] * 2), indices)
-    program = str(engine._call.trace(engine._states, engine._data, indices, 1, engine._keys).jaxpr)
+    program = str(both._call.trace(both._states, both._data, indices, 1, both._keys).jaxpr)
     assert (" cond[" in program) == bool(start)
-    assert engine.state(1).step == 0
-    engine.advance(0, 1, [0, 1])
-    assert engine.state(1).step == 1
+    assert both.state(1).step == 0
+    both.advance(Call(0, 1), [0, 1])
+    assert both.state(1).step == 1
 
 
 def test_a_start_depends_on_real_images_where_a_part_says_so(config, tmp_path):

@@ -7,8 +7,8 @@ import pytest
 
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Collapsed, TrainingFailed, UserError
-from gan_jax.training import recorder, session
-from gan_jax.training.guard import Guard
+from gan_jax.training import session
+from gan_jax.training.guard import Guard, make_guard
 from tests.conftest import rows
 
 FINE = {"d_loss": 1.0, "g_loss": 1.0, "g_spread": 0.5}
@@ -70,7 +70,7 @@ def test_a_classifier_that_has_learned_is_no_winner(weight):
     config = configs.load("configs/improved_mnist.py")
     configs.override(config, {"d_loss.adversarial": weight, "guard.steps": 1})
     with contextlib.nullcontext() if weight == 0 else pytest.raises(Collapsed):
-        recorder.guard_of(config).check(0, FINE | {"d_loss": 1e-5})
+        make_guard(config).check(0, FINE | {"d_loss": 1e-5})
 
 
 @pytest.mark.parametrize("changes", [{"steps": 0}, {"d_loss": -1.0}, {"spread": -1.0}])

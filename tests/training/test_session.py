@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from unittest import mock
@@ -20,7 +21,7 @@ from gan_jax.runs.records import Records, read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system import files
 from gan_jax.system.errors import DataUnavailable, Interrupted, InUse, TrainingFailed, UserError
-from gan_jax.training import loop, session
+from gan_jax.training import programs, session
 from tests.conftest import IDX_NAMES, arrays, rows
 
 # TensorFlow's own imports warn about things that are not ours.
@@ -49,17 +50,17 @@ def test_a_run_leaves_what_it_says(config, tmp_path):
 def test_resume_equals_the_uninterrupted_run(finished_run, tmp_path, monkeypatch, stop_after):
     """A run that dies between two calls, having written rows past its last checkpoint, ends up the same."""
     (whole, config), broken = finished_run, tmp_path / "broken"
-    advance = loop.Training.advance
+    advance = programs.SequentialSeeds.advance
 
-    def dies(self):
-        if self.step >= stop_after:
+    def dies(self, call, live):
+        if call.first_step >= stop_after:
             raise KeyboardInterrupt
-        return advance(self)
+        return advance(self, call, live)
 
-    monkeypatch.setattr(loop.Training, "advance", dies)
+    monkeypatch.setattr(programs.SequentialSeeds, "advance", dies)
     with pytest.raises(KeyboardInterrupt):
         session.train(config, str(broken))
-    monkeypatch.setattr(loop.Training, "advance", advance)
+    monkeypatch.setattr(programs.SequentialSeeds, "advance", advance)
     with (broken / "metrics.jsonl").open("a") as file:
         file.write('{"step": 99, "d_lo')
     session.train(config, str(broken))
@@ -220,5 +221,5 @@ def test_code_without_its_history_is_told_its_commit_by_the_environment(monkeypa
     monkeypatch.setenv("GAN_JAX_COMMIT", "c" * 40)
     assert provenance()["commit"] == "c" * 40
     monkeypatch.delenv("GAN_JAX_COMMIT")
-    monkeypatch.setattr(workdir.subprocess, "run", mock.Mock(side_effect=FileNotFoundError))
+    monkeypatch.setattr(subprocess, "run", mock.Mock(side_effect=FileNotFoundError))
     assert provenance()["commit"] == "unknown"

@@ -115,17 +115,17 @@ def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
 def test_a_run_killed_after_a_score_comes_to_the_same_end(scored_config, tmp_path, monkeypatch, quick_classifier):
     whole, broken, cache = tmp_path / "whole", tmp_path / "broken", str(tmp_path / "cache")
     session.train(scored_config, str(whole), cache)
-    save = recorder.Run.save
+    save = recorder.Recorder.save
 
     def dies(self, state):
-        if self.step == 4:
+        if self.status.step == 4:
             raise KeyboardInterrupt  # between the best state's save and the checkpoint
         save(self, state)
 
-    monkeypatch.setattr(recorder.Run, "save", dies)
+    monkeypatch.setattr(recorder.Recorder, "save", dies)
     with pytest.raises(KeyboardInterrupt):
         session.train(scored_config, str(broken), cache)
-    monkeypatch.setattr(recorder.Run, "save", save)
+    monkeypatch.setattr(recorder.Recorder, "save", save)
     session.train(scored_config, str(broken), cache)
     assert rows(broken) == rows(whole)
     assert load(str(broken), "best").step == load(str(whole), "best").step

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from gan_jax import build, cli
-from gan_jax.data.batches import Order
+from gan_jax.data.batches import BatchIndices, batch_plan
 from gan_jax.data.sources import load
 from gan_jax.runs import initial_state
-from gan_jax.semi_supervised.labels import training_data
+from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system.errors import UserError
 from gan_jax.training.compiled_steps import compile_steps
 from tests.test_configs import specs
@@ -58,12 +58,14 @@ def draw(index):
 
 def check(config):
     dataset = digits()
-    data = training_data(config, dataset)
+    (data,) = training_batches(config, dataset, [config.seed])
     gan = build.build(config, dataset.image_shape, dataset.num_classes, config.num_steps)
-    state = initial_state.init_state(gan, config, dataset.image_shape, initial_state.examples(config, data))
+    state = initial_state.init_state(
+        gan, config.seed, initial_state.init_examples(data, config.seed, config.init_batch_size)
+    )
     before = jax.tree.map(np.asarray, state.generator.params)
     call = compile_steps(gan, config.num_steps)
-    order = Order(config, data)
+    order = BatchIndices(batch_plan(config), config.seed, data)
     state, metrics = call(state, jax.device_put(data), order(0, config.num_steps), config.num_steps, jax.random.key(0))
     assert int(state.step) == config.num_steps
     for name, values in metrics.items():

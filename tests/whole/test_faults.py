@@ -17,14 +17,13 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import build
 from gan_jax.runs import initial_state
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.runs.load import load
 from gan_jax.runs.records import Records, read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
-from gan_jax.training import compiled_steps, session
+from gan_jax.training import programs, session
 from gan_jax.training.compiled_steps import compile_steps
 from tests.conftest import IDX_NAMES, arrays, rows
 from tests.whole.test_kill import SAVING
@@ -170,8 +169,8 @@ def programs_once(short_run, monkeypatch):
     path, config = short_run
     trained = load(str(path))
     call = compile_steps(trained.gan, config.steps_per_call)
-    monkeypatch.setattr(build, "build", lambda *_: trained.gan)
-    monkeypatch.setattr(compiled_steps, "compile_steps", lambda *_, **__: call)
+    monkeypatch.setattr(session, "build", lambda *_: trained.gan)
+    monkeypatch.setattr(programs, "compile_steps", lambda *_, **__: call)
     monkeypatch.setattr(initial_state, "init_state", lambda *_: trained.state)
     return trained.state
 

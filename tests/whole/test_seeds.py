@@ -10,7 +10,7 @@ from gan_jax.runs import seeds
 from gan_jax.runs.load import load
 from gan_jax.system import config as configs
 from gan_jax.system.errors import TrainingFailed, UserError
-from gan_jax.training import loop, programs, session
+from gan_jax.training import programs, recorder, session
 from tests.conftest import arrays, rows, run, train_killed_between_saves
 
 # TensorFlow's own imports warn about things that are not ours.
@@ -49,7 +49,9 @@ def test_together_equals_the_single_run_to_rounding(many, tmp_path, monkeypatch,
         changes |= {"data.num_labels": labels, "discriminator.conditioning": "none", "discriminator.head": "class"}
         changes |= {"d_loss.classification": 1.0}
     configs.override(many, changes)
-    monkeypatch.setattr(loop, "choose_engine", lambda n: programs.Together if n > 1 else programs.InTurn)
+    monkeypatch.setattr(
+        programs, "choose_program", lambda n, *_: programs.VmappedSeeds if n > 1 else programs.SequentialSeeds
+    )
     session.train(many, str(tmp_path / "many"))
     alone(many, 4, tmp_path / "alone")
     for ours, theirs in zip(rows(tmp_path / "many" / "seed-4"), rows(tmp_path / "alone"), strict=True):
@@ -68,14 +70,14 @@ def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(many, tmp_path
 
 def test_a_failed_seed_leaves_the_others_alone(many, tmp_path, monkeypatch, capsys):
     """Seed 4 fails at step 5: seed 3 goes on, the next command leaves both as they are; one seed alone is an error."""
-    check = loop.Run._check
+    check = recorder.Recorder._watch
 
     def fails(self, step, values):
-        if self.config.seed == 4 and step == 5:
-            self.failure = TrainingFailed("seed 4 is unlucky")
+        if self.status.seed == 4 and step == 5:
+            self._fail(TrainingFailed("seed 4 is unlucky"), step)
         check(self, step, values)
 
-    monkeypatch.setattr(loop.Run, "_check", fails)
+    monkeypatch.setattr(recorder.Recorder, "_watch", fails)
     path = tmp_path / "many"
     session.train(many, str(path))
     assert "seed 4: seed 4 is unlucky" in capsys.readouterr().out

@@ -1,0 +1,31 @@
+"""What is read and written beside a run: its config, by the runner, and a sealed record of each seed, by the seed."""
+
+import pathlib
+
+from ml_collections import ConfigDict
+
+from gan_jax.system import config as configs
+from gan_jax.system.files import read_sealed, write_text
+
+_PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data")
+
+
+def write_config(folder: pathlib.Path, config: ConfigDict) -> None:
+    """The config that a run's process reads; makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "config.json", configs.to_json(config))
+
+
+def read_config(folder: pathlib.Path) -> ConfigDict:
+    """The config that the runner wrote."""
+    return configs.from_json((folder / "config.json").read_text())
+
+
+def read(path: pathlib.Path) -> dict | None:
+    """A record, None while there is none; UserError if it was changed since it was written."""
+    return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
+
+
+def provenance(run: dict, *more: str) -> dict:
+    """What made a record, of the run's own run.json: code, versions, device and data, and `more`, as far as known."""
+    return {name: run[name] for name in (*_PROVENANCE, *more) if name in run}

@@ -1,0 +1,117 @@
+"""A page that asks a person which images are real: the images it shows, where they are from, and its HTML."""
+
+import base64
+import hashlib
+import html
+import io
+import json
+import pathlib
+import re
+
+import numpy as np
+from PIL import Image
+
+from gan_jax import build
+from gan_jax.data.dataset import Dataset, balanced
+from gan_jax.evaluation.generate import balanced_labels
+from gan_jax.runs.load import Trained
+from gan_jax.runs.provenance import provenance
+from gan_jax.system.errors import UserError
+
+_PARTS = pathlib.Path(__file__).parent / "turing_page"
+
+
+def choose_images(trained: Trained, dataset: Dataset, num_images: int, seed: int) -> tuple[np.ndarray, list[str]]:
+    """uint8 [N, H, W, C], in random order, and "real" or "fake" for each: as many test images as generated ones.
+
+    Where the generator sees labels, both halves have the same classes, equally many of each as far as it goes.
+    Otherwise the test images are drawn at random, since nothing balances the classes of what is generated.
+    """
+    half, (images, labels) = num_images // 2, dataset.test
+    if half > len(labels):
+        raise UserError(
+            f"--num_images={num_images}: half of them are test images, and the test split holds {len(labels)}; "
+            f"ask for {2 * len(labels)} at most"
+        )
+    rng = np.random.default_rng(seed)
+    if build.is_conditional(trained.config):
+        chosen = balanced(labels, half, rng)
+        asked = labels[chosen]
+    else:
+        chosen = rng.permutation(len(labels))[:half]
+        asked = balanced_labels(half, dataset.num_classes)
+    both = np.concatenate([images[chosen], trained.draw(asked, seed)])
+    order = rng.permutation(num_images)
+    return both[order], ["real" if index < half else "fake" for index in order]
+
+
+def describe(trained: Trained, dataset: Dataset, seed: int) -> dict:
+    """Where the images are from: for the page and for every file of answers. Names only, no paths of this machine."""
+    return {
+        "workdir": trained.folder.path.resolve().name,
+        "step": trained.step,
+        "config_sha256": hashlib.sha256((trained.folder.path / "config.json").read_bytes()).hexdigest(),
+        "generator": "averaged" if trained.config.generator.average_decay else "last",
+        "data": dataset.name,
+        "requested_data": dataset.requested,
+        "data_fingerprint": trained.run["data"]["fingerprint"],
+        "split": "test",
+        "seed": seed,
+        "training_commit": trained.run.get("commit", "unknown"),
+        "commit": provenance()["commit"],
+    }
+
+
+def _png(image: np.ndarray) -> str:
+    """uint8 [H, W, C] -> a data URI."""
+    file = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _escape(text: str) -> str:
+    """Text in HTML, as ASCII: a name can neither end an element nor be misread in another encoding."""
+    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def render(images: np.ndarray, truths: list[str], provenance: dict, feedback: bool) -> str:
+    """One HTML page that needs no server and no network, and may run its own scripts and style only."""
+    style, *scripts = [
+        "\n" + (_PARTS / name).read_text(encoding="ascii") for name in ("style.css", "statistics.js", "session.js")
+    ]
+    policy = [
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src {_hash(style)}",
+        f"script-src {' '.join(map(_hash, scripts))}",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    name, data = provenance["workdir"], provenance["data"]
+    if data != provenance["requested_data"]:
+        data += f", which stands in for {provenance['requested_data']}"
+    content = {
+        "images": [_png(image) for image in images],
+        "key": base64.b64encode(json.dumps(truths).encode()).decode(),
+        "feedback": feedback,
+        "provenance": provenance,
+        "download": re.sub(r"[^A-Za-z0-9_-]+", "-", f"turing-{name}-step-{provenance['step']}") + ".json",
+    }
+    values = {
+        "POLICY": "; ".join(policy),
+        "NAME": _escape(name),
+        "TOTAL": str(len(images)),
+        "ABOUT": _escape(f"Run {name}, step {provenance['step']}; real images: test split of {data}."),
+        # Inside a script element only "<" can be the start of anything.
+        "DATA": json.dumps(content).replace("<", "\\u003c"),
+        "STYLE": style,
+        "STATISTICS": scripts[0],
+        "SESSION": scripts[1],
+    }
+    # In one pass, so that a name such as "@DATA@" stays a name.
+    page = (_PARTS / "page.html").read_text(encoding="ascii")
+    return re.sub(r"@([A-Z]+)@", lambda match: values[match[1]], page)

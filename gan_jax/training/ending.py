@@ -1,0 +1,69 @@
+"""After the last training step: what is printed, where a divergence came from, and how the command ends."""
+
+import contextlib
+import pathlib
+from collections.abc import Sequence
+
+from gan_jax.data.batches import BatchPlan
+from gan_jax.gan.step import Gan
+from gan_jax.gan.types import Batch
+from gan_jax.runs.initial_state import keys
+from gan_jax.system.errors import Interrupted, TrainingFailed
+from gan_jax.training import diagnosis
+from gan_jax.training.programs import SequentialSeeds
+from gan_jax.training.seed_runs import SeedRuns
+
+
+def report(runs: SeedRuns, waited: float) -> None:
+    """Prints how scores went, and how long the steps waited for images."""
+    if waited and runs.recorders:
+        print(f"data: {waited:.1f} s of {runs.seconds:.1f} s were spent waiting for images")
+    for recorder in runs.recorders:
+        validation, status = recorder.validation, recorder.status
+        if validation and validation.any:
+            name = f"seed {status.seed}: " if len(runs.seeds) > 1 else ""
+            print(name + validation.summary(runs.seconds))
+        if status.stopped_early and status.step < status.total:
+            print(f"stopped early at step {status.step}: validation was best at step {validation.best_step}")
+
+
+def explain_divergence(gan: Gan, plan: BatchPlan, data: Sequence[Batch], runs: SeedRuns) -> None:
+    """Adds to the failure of every seed that has diverged where its first bad number came from (guard.debug)."""
+    for i, recorder in enumerate(runs.recorders):
+        if recorder.failed_step and recorder.failure.status == "diverged":
+            origin = _first_bad_number(gan, plan, data[i], runs, i)
+            recorder.failure = type(recorder.failure)(f"{recorder.failure}. {origin}")
+
+
+def _first_bad_number(gan: Gan, plan: BatchPlan, data: Batch, runs: SeedRuns, i: int) -> str:
+    """Takes the steps from the last checkpoint on once more."""
+    recorder, seed = runs.recorders[i], runs.statuses[i].seed
+    step = max(recorder.checkpoints.steps(), default=0)
+    program = SequentialSeeds(gan, plan, [seed], [data], [runs.state_at(step, i, data)])
+    with contextlib.closing(program):
+        steps = range(step, recorder.failed_step)
+        return diagnosis.repeat(gan.step, program, keys(seed).step, steps, plan.steps_per_call)
+
+
+def outcome(runs: SeedRuns) -> pathlib.Path | None:
+    """The last grid of the first seed that has completed; None on processes that do not lead.
+
+    Interrupted if a signal ended training. TrainingFailed if the only seed has failed, or all of them have.
+    """
+    if runs.stopped_by and runs.live:
+        step = max(runs.statuses[i].step for i in runs.live)
+        where = f"{runs.stopped_by}: {'' if runs.workdirs else 'process 0 '}saved at step {step} of {runs.total}"
+        if not runs.workdirs:
+            raise Interrupted(where)
+        raise Interrupted(f"{where}; run the same command with --workdir={runs.path} to continue")
+    if not runs.workdirs:
+        if runs.num_seeds == 1 and runs.statuses[0].failed:
+            raise TrainingFailed("training has failed; process 0 says how")
+        return None
+    failed = [recorder for recorder in runs.recorders if recorder.failure]
+    completed = [workdir for workdir in runs.workdirs if workdir.run()["status"] == "completed"]
+    if not completed:
+        raise failed[0].failure if failed else TrainingFailed(f"every seed in {runs.path} failed")
+    for recorder in failed:
+        print(f"seed {recorder.status.seed}: {recorder.failure}")
+    return completed[0].last_grid()

@@ -1,0 +1,56 @@
+"""What the runners share: arguments, configs on their way to a run's process, and the records that come back."""
+
+import argparse
+import pathlib
+import re
+
+import pytest
+
+from experiments.jobs import records
+from experiments.jobs.arguments import add_folders, check_at_least, data_dir_words, idx_source
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import write_sealed
+
+
+def test_folders_are_arguments_and_words_again():
+    parser = argparse.ArgumentParser()
+    add_folders(parser, "results", "runs/x")
+    usual = parser.parse_args([])
+    assert vars(usual) == {"workdir": "runs/x", "output": "results", "idx": "", "data_dir": ""}
+    assert idx_source(usual.idx) == {}
+    assert data_dir_words(usual.data_dir) == []
+    given = parser.parse_args(["--idx=a", "--data_dir=b"])
+    assert idx_source(given.idx) == {"data.name": "idx", "data.dir": "a"}
+    assert data_dir_words(given.data_dir) == ["--data_dir=b"]
+    check_at_least(0, first=0, second=3)
+    with pytest.raises(UserError, match="^--second=0: must be at least 1$"):
+        check_at_least(1, first=1, second=0)
+
+
+def test_a_process_reads_the_config_that_was_written(tmp_path):
+    config = configs.load("configs/cgan.py")
+    records.write_config(tmp_path / "deep" / "run", config)
+    assert configs.differences(config, records.read_config(tmp_path / "deep" / "run")) == []
+
+
+def test_a_record_is_none_or_whole(tmp_path):
+    path = tmp_path / "seed-0.json"
+    assert records.read(path) is None
+    write_sealed(path, {"status": "completed"})
+    assert records.read(path) == {"status": "completed"}
+    path.write_text(path.read_text().replace("completed", "collapsed"))
+    with pytest.raises(UserError, match="seed-0.json was damaged .*; delete it, and the same command makes it again"):
+        records.read(path)
+
+
+def test_provenance_is_what_is_known():
+    run = {"commit": "a", "data": {"used": "idx"}, "status": "completed", "step": 3}
+    assert records.provenance(run) == {"commit": "a", "data": {"used": "idx"}}
+    assert records.provenance(run, "step") == {"commit": "a", "data": {"used": "idx"}, "step": 3}
+
+
+def test_what_runners_share_knows_no_runner():
+    files = list(pathlib.Path("experiments/jobs").glob("*.py"))
+    rooms = {room for path in files for room in re.findall(r"from experiments\.?(\w*)", path.read_text())}
+    assert rooms == {"jobs"}
