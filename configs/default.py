@@ -19,7 +19,7 @@ def _network() -> ConfigDict:
             # torch_uniform, normal, glorot_uniform, lecun_normal, he_normal, orthogonal
             "kernel_init": "torch_uniform",
             "kernel_init_stddev": 0.02,  # of `normal`
-            "activation": "leaky_relu",  # leaky_relu, prelu (per channel), prelu_shared, or any of flax.linen by name
+            "activation": "leaky_relu",  # leaky_relu, prelu (per channel), prelu_shared, elementwise ones of jax.nn
             "slope": 0.2,  # for negative inputs: of leaky_relu; where prelu starts
             # none, batch, layer, instance, group, virtual_batch, conditional_batch, conditional_instance
             "norm": "none",
@@ -187,6 +187,44 @@ def _g_loss() -> ConfigDict:
     )
 
 
+def _terms() -> ConfigDict:
+    """Settings of single terms. One that is set while its term has no weight is refused."""
+    # target: the classes that D's of an image are compared with: own (a second look), ema (the averaged D's)
+    return ConfigDict(
+        {
+            "interpolation": {"target": "own"},
+            "noise_consistency": {"target": "own"},
+            "propagated_label": {
+                "decay_steps": 0,  # training steps over which the term falls linearly to 0; 0: it stays
+                "power": 0.0,  # 0: cross-entropy; to 1, the absolute error: the less, the surer D is of another class
+            },
+            "pseudo_label": {
+                "threshold": 0.95,  # the probability of a class from which on it counts as a label
+                "target": "own",
+            },
+            "virtual_adversarial": {
+                # L2 norms of pixels in [-1, 1]: of the change, and of the one that finds its direction
+                "radius": 0.6,  # 0.3 of pixels in [0, 1], as published for MNIST with 100 labels
+                "probe": 0.01,  # bfloat16 needs 0.5 or more
+                "target": "own",
+            },
+        }
+    )
+
+
+def _ramp_up() -> ConfigDict:
+    """When D's terms of images without a label come in, of which D is wrong at first.
+
+    These are the terms with `ramps=True` in gan_jax/losses/semi_supervised.py.
+    """
+    return ConfigDict(
+        {
+            "start": 0,  # training step before which they are 0
+            "num_steps": 0,  # training steps from there over which they ramp up to their weights; 0: at once
+        }
+    )
+
+
 def _augmentation() -> ConfigDict:
     """What is done to images. Names with commas, an image's own draw each."""
     return ConfigDict(
@@ -268,22 +306,8 @@ def get_config() -> ConfigDict:
     config.discriminator = _discriminator()
     config.d_loss = _d_loss()
     config.g_loss = _g_loss()
-    # When D's class_balance, codistillation, entropy, interpolation, noise_consistency, pseudo_label and
-    # virtual_adversarial come in: not before this training step, and then growing to their weights over so many; 0:
-    # whole at once
-    config.ramp_up_start = 0
-    config.ramp_up_steps = 0
-    # Training steps over which d_loss.propagated_label falls to 0 in a straight line; 0: it stays
-    config.propagated_label_steps = 0
-    # 0: its cross-entropy; to 1, the absolute error: the less, the surer D is of another class
-    config.propagated_label_power = 0.0
-    # What interpolation, noise_consistency, pseudo_label and virtual_adversarial hold D's classes of an image to: own,
-    # average (the averaged D's)
-    config.class_target = "own"
-    config.pseudo_label_threshold = 0.95  # the probability of a class from which on it counts in `pseudo_label`
-    # L2 norms in `virtual_adversarial`, of pixels in [-1, 1]: of the change, and of the one that finds its direction
-    config.virtual_adversarial_radius = 0.6  # 0.3 of pixels in [0, 1], as published for MNIST with 100 labels
-    config.virtual_adversarial_probe = 0.01  # bfloat16 needs 0.5 or more
+    config.terms = _terms()
+    config.ramp_up = _ramp_up()
     config.d_optimizer = _optimizer()
     config.g_optimizer = _optimizer()
     config.augmentation = _augmentation()

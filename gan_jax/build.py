@@ -12,7 +12,7 @@ from gan_jax.gan.schedules import make_schedule
 from gan_jax.gan.step import Gan
 from gan_jax.layers import norms
 from gan_jax.losses import targets
-from gan_jax.losses.build import build_losses
+from gan_jax.losses.build import build_losses, weighted_terms
 from gan_jax.networks.build import build_discriminator, build_generator, one_look
 from gan_jax.system.config import RULE_KEYWORDS, leaves
 from gan_jax.system.errors import UserError
@@ -109,8 +109,8 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         g_optimizer=_optimizer(config.g_optimizer, rates["g"], "g_optimizer"),
         d_average_decay=config.discriminator.average_decay,
         g_average_decay=config.generator.average_decay,
-        d_remembers=bool(config.d_loss.historical_averaging),
-        g_remembers=bool(config.g_loss.historical_averaging),
+        d_remembers=any(term.needs_history for term in weighted_terms(config.d_loss)),
+        g_remembers=any(term.needs_history for term in weighted_terms(config.g_loss)),
         one_look=one_look(config.discriminator),
         **_augmentations(config.augmentation, bool(config.d_loss.consistency)),
     )

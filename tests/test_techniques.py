@@ -9,7 +9,8 @@ import pytest
 from gan_jax import cli
 from gan_jax.gan import augmentation, optimizers, priors, schedules
 from gan_jax.layers import activations, conditioning, minibatch, norms, weights
-from gan_jax.losses import adversarial, penalties, semi_supervised
+from gan_jax.losses import adversarial
+from gan_jax.losses.build import TERMS, weighted_terms
 from gan_jax.networks import heads
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
@@ -35,17 +36,17 @@ ROWS = table()
 def expected_refusal(config):
     """Whether the pair makes no sense, as default.py and the messages say; every other pair must work."""
     d, weight = config.discriminator, dict(config.d_loss)
+    terms = [*weighted_terms(config.d_loss), *weighted_terms(config.g_loss)]
     tied = d.norm in ("batch", "conditional_batch") or d.minibatch != "none"
     few_labels = config.data.num_labels and (
         d.conditioning != "none" or d.head == "projection" or d.norm.startswith("conditional")
     )
     players = (config.d_optimizer, config.g_optimizer)
     return (
-        (tied and any(weight[t] for t in ("gradient_penalty", "dragan", "r1", "r2", "virtual_adversarial")))
-        or (any(weight[t] for t in semi_supervised.TERMS) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
-        or (config.g_loss.classification_fake and d.head not in ("class", "auxiliary", "auxiliary_fake"))
+        (tied and any(term.per_example for term in terms))
+        or (any(term.needs_classes for term in terms) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
         or (weight["classification_as_fake"] and d.head != "auxiliary_fake")
-        or (config.objective in ("hinge", "wasserstein") and dict(config.targets) != PLAIN)
+        or (not adversarial.OBJECTIVES[config.objective].uses_targets and dict(config.targets) != PLAIN)
         or (d.family == "resnet" and d.layers_per_width)
         or few_labels
         or (config.data.num_labels and not weight["classification"])
@@ -104,12 +105,13 @@ def test_every_technique_has_a_row():
     for key, names in TABLES.items():
         for name in names:
             assert any(re.search(rf"(^|\.){key}={name}$", word) for word in words), f"no row for {key}={name}"
-    for term in penalties.TERMS | semi_supervised.TERMS:
+    for term in TERMS:
         assert any(re.match(rf"[dg]_loss\.{term}=", word) for word in words), f"no row for the term {term}"
     text = pathlib.Path("docs/techniques.md").read_text()
     for name in (*augmentation.DATA, *augmentation.DIFFERENTIABLE):
         assert re.search(rf"augmentation\.\w+=[\w,]*\b{name}\b", text), f"no row for the augmentation {name}"
-    assert set(activations.ACTIVATIONS) >= {"relu", "leaky_relu", "prelu", "elu", "silu", "gelu"}
+    for name in activations.WITH_SLOPE:
+        assert any(word.endswith(f".activation={name}") for word in words), f"no row for the activation {name}"
 
 
 EVERYTHING = [

@@ -23,5 +23,5 @@ def get_config() -> ConfigDict:
     """The difference from `light`."""
     config = improved_mnist.get_config("light")
     config.d_loss.codistillation = 0.3
-    config.ramp_up_start = 12_000
+    config.ramp_up.start = 12_000
     return config

@@ -22,11 +22,12 @@ def get_config() -> ConfigDict:
     """The difference from `long`."""
     config = improved_mnist.get_config("long")
     config.d_loss.pseudo_label = 1.0
+    config.terms.pseudo_label.target = "ema"
     config.d_loss.virtual_adversarial = 1.0
-    config.virtual_adversarial_radius = 2.0
-    config.virtual_adversarial_probe = 1.0
-    config.class_target = "average"
+    config.terms.virtual_adversarial.radius = 2.0
+    config.terms.virtual_adversarial.probe = 1.0
+    config.terms.virtual_adversarial.target = "ema"
     # Of 118,000 steps: from the one at which the rates begin to fall.
-    config.ramp_up_start = 94_400
-    config.ramp_up_steps = 4_000
+    config.ramp_up.start = 94_400
+    config.ramp_up.num_steps = 4_000
     return config

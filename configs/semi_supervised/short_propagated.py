@@ -20,5 +20,5 @@ def get_config() -> ConfigDict:
     """The difference from `short_brief_moment`."""
     config = short_brief_moment.get_config()
     config.d_loss.propagated_label = 1.0
-    config.propagated_label_steps = 3000
+    config.terms.propagated_label.decay_steps = 3000
     return config

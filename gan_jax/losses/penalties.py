@@ -1,4 +1,4 @@
-"""Extra terms of either player's loss, each a function View -> scalar; those over classes are in class_terms.py."""
+"""Terms of either player's loss, each a function View -> scalar; those over classes are in semi_supervised.py."""
 
 import math
 
@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.gan.types import View
+from gan_jax.losses.term import Term
 
 
 def feature_matching(view: View) -> jax.Array:
@@ -112,16 +113,13 @@ def low_density(view: View, *, quantile: float = 0.1) -> jax.Array:
 
 
 TERMS = {
-    "consistency": consistency,
-    "dragan": dragan,
-    "feature_matching": feature_matching,
-    "gradient_penalty": gradient_penalty,
-    "historical_averaging": historical_averaging,
-    "low_density": low_density,
-    "pull_away": pull_away,
-    "r1": r1,
-    "r2": r2,
+    "consistency": Term(consistency),
+    "dragan": Term(dragan, per_example=True),
+    "feature_matching": Term(feature_matching),
+    "gradient_penalty": Term(gradient_penalty, per_example=True),
+    "historical_averaging": Term(historical_averaging, needs_history=True),
+    "low_density": Term(low_density),
+    "pull_away": Term(pull_away),
+    "r1": Term(r1, per_example=True),
+    "r2": Term(r2, per_example=True),
 }
-
-# Terms that differentiate what D says of one image with respect to that image.
-PER_EXAMPLE_TERMS = ("dragan", "gradient_penalty", "r1", "r2", "virtual_adversarial")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.gan.types import View
-from gan_jax.losses.semi_supervised import RAMPED_TERMS
+from gan_jax.losses.term import Knob, Term
 
 
 class RampUp(NamedTuple):
@@ -33,23 +33,22 @@ class RampUp(NamedTuple):
 
 
 AT_ONCE = RampUp()
+KNOBS = {name: Knob(0, "0 or more", lambda steps: steps >= 0) for name in RampUp._fields}
 
 
-def weighted_sum(
-    prefix: str, parts: dict[str, tuple[float, Callable[[View], jax.Array]]], ramp_up: RampUp = AT_ONCE
-) -> Callable:
+def weighted_sum(prefix: str, parts: dict[str, tuple[float, Term]], ramp_up: RampUp = AT_ONCE) -> Callable:
     """View -> (sum of weight * term, {"<prefix>_loss": the sum, "<prefix>_<name>": each term, unweighted}).
 
-    A term of weight 0 is not computed. A sum of one part is reported as the loss alone. RAMPED_TERMS come in as
-    `ramp_up` says.
+    A term of weight 0 is not computed. A sum of one part is reported as the loss alone. Terms that ramp come in as
+    `ramp_up` says; the functions of the terms take the view alone.
     """
     active = {name: part for name, part in parts.items() if part[0] != 0}
 
     def loss(view: View) -> tuple[jax.Array, dict[str, jax.Array]]:
         values, total = {}, jnp.zeros(())
         for name, (weight, term) in active.items():
-            entry = ramp_up if name in RAMPED_TERMS else AT_ONCE
-            values[name] = entry.value(term, view)
+            entry = ramp_up if term.ramps else AT_ONCE
+            values[name] = entry.value(term.value, view)
             total += weight * entry.share(view.step) * values[name]
         named = {f"{prefix}_{name}": value for name, value in values.items()} if len(values) > 1 else {}
         return total, {f"{prefix}_loss": total, **named}

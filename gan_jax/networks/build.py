@@ -9,7 +9,7 @@ import flax.linen as nn
 from ml_collections import ConfigDict
 
 from gan_jax.layers import finish, norms, weights
-from gan_jax.layers.activations import ACTIVATIONS
+from gan_jax.layers.activations import make_activation
 from gan_jax.layers.conditioning import CONDITIONINGS
 from gan_jax.layers.initializers import INITIALIZERS
 from gan_jax.layers.minibatch import MINIBATCH
@@ -92,7 +92,7 @@ def _finishes(section: ConfigDict, knob: str, num_layers: int, norm: Callable) -
     places = _norm_places(section.norm_layers, num_layers, f"{knob}.norm_layers")
     common = {
         "norm_order": choose(finish.NORM_ORDERS, section.norm_order, f"{knob}.norm_order"),
-        "activation": choose(ACTIVATIONS, section.activation, f"{knob}.activation")(section.slope),
+        "activation": make_activation(section.activation, section.slope, f"{knob}.activation"),
         "dropout": functools.partial(Dropout, section.dropout, section.channel_dropout),
         "noise": functools.partial(GaussianNoise, section.noise, section.noise_fade_updates),
     }

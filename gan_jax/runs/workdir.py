@@ -52,7 +52,9 @@ class Workdir:
         On other devices it is the same run.
         """
         if self._config.exists():
-            changes = configs.differences(self.config(), config)
+            recorded = self.config()
+            configs.require_same_keys(recorded, config)
+            changes = configs.differences(recorded, config)
             if changes := [line for line in changes if not line.startswith(_NOT_THE_RUN)]:
                 raise UserError(
                     f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "

@@ -56,7 +56,7 @@ def teachers(config: ConfigDict, gan: Gan, seeds: Sequence[int]) -> "Teachers | 
     """What adds the teachers' probabilities to the inputs of a call; None if the config has no such term."""
     if not config.d_loss.codistillation or not seeds:
         return None
-    return Teachers(gan, _peers(config, seeds), config.ramp_up_start)
+    return Teachers(gan, _peers(config, seeds), config.ramp_up.start)
 
 
 def abstract_extras(config: ConfigDict, gan: Gan, state: GanState, batches: Batch) -> dict[str, jax.ShapeDtypeStruct]:

@@ -18,20 +18,21 @@ def choose(table: Mapping[str, Any] | Iterable[str], name: str, knob: str) -> An
     """table[name], or a UserError that names the knob and the nearest right names. A plain list returns the name."""
     if name in table:
         return table[name] if isinstance(table, Mapping) else name
-    raise UserError(f"{knob}='{name}' is unknown; {_near(name, table)}")
+    raise UserError(f"{knob}='{name}' is unknown; {near(name, table)}")
 
 
-def _near(name: str, choices: Iterable[str]) -> str:
+def near(name: str, choices: Iterable[str]) -> str:
+    """ "did you mean ...?", or all choices if none is similar; for the end of a message."""
     choices = [choice for choice in choices if choice]
-    near = difflib.get_close_matches(name, choices, 3)
-    return f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(sorted(choices))}"
+    similar = difflib.get_close_matches(name, choices, 3)
+    return f"did you mean {' or '.join(similar)}?" if similar else f"choose one of: {', '.join(sorted(choices))}"
 
 
 def _module(name: str) -> ModuleType:
     path = pathlib.Path(name)
     if not path.is_file():
         found = [str(candidate) for candidate in sorted(pathlib.Path("configs").rglob("[!_]*.py"))]
-        raise UserError(f"no config file '{name}'; {_near(name, found) if found else 'run from the repository root'}")
+        raise UserError(f"no config file '{name}'; {near(name, found) if found else 'run from the repository root'}")
     try:
         spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
         module = importlib.util.module_from_spec(spec)
@@ -61,7 +62,7 @@ def load(spec: str) -> ConfigDict:
     if not variant and choices and "" not in choices:
         raise UserError(f"{name} holds several configs; write {name}:ONE, with one of: {', '.join(choices)}")
     if variant and variant not in choices:
-        raise UserError(f"{name} has no variant '{variant}'; {_near(variant, choices)}")
+        raise UserError(f"{name} has no variant '{variant}'; {near(variant, choices)}")
     return module.get_config(*([variant] if variant else [])).lock()
 
 
@@ -156,6 +157,21 @@ def to_json(config: ConfigDict) -> str:
     return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
 
 
+def require_same_keys(recorded: ConfigDict, now: ConfigDict) -> None:
+    """UserError if the version of this code that recorded a run had other keys than this one."""
+    before, after = leaves(recorded), leaves(now)
+    for keys, has in ((after.keys() - before.keys(), "no"), (before.keys() - after.keys(), "a")):
+        if keys:
+            raise _other_version(f"{has} key '{min(keys)}'")
+
+
+def _other_version(has: str) -> UserError:
+    return UserError(
+        f"this run was made by another version of this code: its config.json has {has}; use that version (its run.json "
+        "names the commit), or train again in another workdir"
+    )
+
+
 class RecordedConfig(ConfigDict):
     """A config as a run has recorded it: a key that it lacks is one that the code did not have then."""
 
@@ -165,10 +181,7 @@ class RecordedConfig(ConfigDict):
         except KeyError:
             if key.startswith("_"):  # Python's own questions, about copying, say.
                 raise
-            raise UserError(
-                f"this run was made by another version of this code: its config.json has no key '{key}'; use that "
-                "version (its run.json names the commit), or train again"
-            ) from None
+            raise _other_version(f"no key '{key}'") from None
 
 
 def from_json(text: str) -> ConfigDict:

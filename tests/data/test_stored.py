@@ -8,7 +8,7 @@ import pytest
 from experiments.benchmarks import stream_set
 from experiments.benchmarks.stream_set import NAME
 from gan_jax.data import sources, tfds_source
-from gan_jax.data.dataset import hold_out
+from gan_jax.data.dataset import Source, hold_out
 from gan_jax.data.example import image_and_label
 from gan_jax.data.stored import StoredImages
 from gan_jax.system.errors import DataUnavailable, UserError
@@ -121,10 +121,10 @@ def test_a_downloaded_set_is_prepared_to_be_streamed(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_source, "can_download", lambda name: True)
     held = sources.load(stream_set.NAME, data_dir=str(tmp_path / "held"))
     streamed = sources.load(stream_set.NAME, data_dir=str(tmp_path / "streamed"), stream="always")
-    assert held.source == streamed.source == "TFDS download"
+    assert held.source == streamed.source == Source("TFDS download")
     np.testing.assert_array_equal(held.train.images, streamed.train.images[:])
     again = sources.load(stream_set.NAME, data_dir=str(tmp_path / "held"))
-    assert again.source == "prepared copy"
+    assert again.source == Source("prepared copy")
     np.testing.assert_array_equal(again.train.images, held.train.images)
 
 

@@ -37,7 +37,7 @@ def test_a_prepared_copy_is_found_and_read(tmp_path):
     Mnist(data_dir=folder).download_and_prepare()
     assert tfds_source.prepared_folder("mnist", tmp_path) == folder
     data = sources.load("mnist", data_dir=str(tmp_path))
-    assert data.source.startswith("TFDS copy")
+    assert data.source.kind == "TFDS copy"
     assert data.train.images.shape == (20, 28, 28, 1)
     found = {image.tobytes(): label for image, label in zip(*data.train, strict=True)}
     assert found == {image.tobytes(): i % 10 for i, image in enumerate(splits["train"])}

@@ -129,7 +129,7 @@ def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
 
 
 def test_networks_of_a_draw_teach_each_other_in_one_run(task):
-    shared = task.shared | {"ramp_up_start": 2}
+    shared = task.shared | {"ramp_up.start": 2}
     task = task._replace(names=("long_codistilled",), at_once=4, shared=shared)
     plan.check(task)
     (folder,) = waiting = plan.groups(task)
@@ -212,7 +212,8 @@ def test_recipes_on_record_say_how_to_train_them_and_what_they_changed():
 def test_a_recipe_states_its_changes_to_its_base():
     spec, changes = recipes.changes_of(recipes.RECIPES["long_propagated"])
     assert spec == "configs/improved_mnist.py:long"
-    assert changes == {"d_loss.propagated_label": 1.0, "g_optimizer.b2": 0.99, "propagated_label_steps": 3000}
+    decay = {"terms.propagated_label.decay_steps": 3000}
+    assert changes == {"d_loss.propagated_label": 1.0, "g_optimizer.b2": 0.99} | decay
     assert recipes.changes_of(recipes.RECIPES["long"]) == (spec, {})
 
 

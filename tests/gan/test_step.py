@@ -177,7 +177,7 @@ def test_the_averaged_target_is_what_judge_says():
         discriminator__head="class",
         discriminator__average_decay=0.9,
         d_loss__noise_consistency=1.0,
-        class_target="average",
+        terms__noise_consistency__target="ema",
     )
     moved = jax.tree.map(lambda leaf: leaf + 0.3, state.discriminator.average)
     state = state._replace(discriminator=state.discriminator._replace(average=moved))

@@ -33,12 +33,12 @@ def test_classification_by_hand():
     assert semi_supervised.classification_as_fake(v) == pytest.approx(-log_p[:, 2].mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("num_steps", "step", "share"), [(0, 70, 1.0), (10, 0, 1.0), (10, 4, 0.6), (10, 11, 0.0)])
-def test_propagated_labels_count_less_and_less(num_steps, step, share):
+@pytest.mark.parametrize(("decay_steps", "step", "share"), [(0, 70, 1.0), (10, 0, 1.0), (10, 4, 0.6), (10, 11, 0.0)])
+def test_propagated_labels_count_less_and_less(decay_steps, step, share):
     v = view()
     whole = semi_supervised.classification(v)  # without labelled images set apart, of the labels beside the images
     few = v._replace(batch=v.batch._replace(labelled=Batch(v.batch.images[:2], v.batch.labels[:2])), step=step)
-    value = semi_supervised.propagated_label(few, num_steps=num_steps)
+    value = semi_supervised.propagated_label(few, decay_steps=decay_steps, power=0.0)
     assert value == pytest.approx(share * float(whole), rel=1e-5)
 
 
@@ -47,12 +47,12 @@ def test_propagated_labels_by_the_generalized_cross_entropy(power):
     """By its formula; its slope is the cross-entropy's times p^q: it lets go of labels that D is sure are wrong."""
     v = view()
     p = scipy.special.softmax(np.asarray(v.real.class_logits, np.float64), axis=1)[np.arange(6), v.batch.labels]
-    value = semi_supervised.propagated_label(v, power=power)
+    value = semi_supervised.propagated_label(v, decay_steps=0, power=power)
     assert value == pytest.approx(((1 - p**power) / power).mean(), rel=1e-5)
 
     def slopes(power):
         loss = lambda logits: semi_supervised.propagated_label(  # noqa: E731
-            v._replace(real=v.real._replace(class_logits=logits)), power=power
+            v._replace(real=v.real._replace(class_logits=logits)), decay_steps=0, power=power
         )
         return np.asarray(jax.grad(loss)(v.real.class_logits))
 
@@ -90,12 +90,12 @@ def test_class_balance_by_scipy():
 
 def test_noise_consistency_compares_two_looks():
     v = view()
-    assert semi_supervised.noise_consistency(v) == 0, "a critic without noise agrees with itself"
+    assert semi_supervised.noise_consistency(v, target="own") == 0, "a critic without noise agrees with itself"
     noisy = v._replace(critic=lambda images, labels: linear_critic(images + 1, labels))
     a, b = (
         scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (v.real, noisy.critic(*v[0][:2]))
     )
-    assert semi_supervised.noise_consistency(noisy) == pytest.approx(((a - b) ** 2).mean(), rel=1e-4)
+    assert semi_supervised.noise_consistency(noisy, target="own") == pytest.approx(((a - b) ** 2).mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_classes_are_held_to_the_averaged_discriminator(term):
     expected = (
         ((p - q) ** 2).mean() if term is semi_supervised.noise_consistency else scipy.stats.entropy(p, q, axis=1).mean()
     )
-    assert term(v, target="average") == pytest.approx(expected, rel=1e-2)
+    assert term(v, target="ema") == pytest.approx(expected, rel=1e-2)
     assert term(v, target="own") == pytest.approx(0, abs=1e-5)
 
 
@@ -130,12 +130,14 @@ def test_pseudo_labels_by_hand():
     sure = q.max(axis=1) >= 0.9
     assert 0 < sure.sum() < 6
     taken = -np.log(p[np.arange(6), q.argmax(axis=1)])
-    assert semi_supervised.pseudo_label(v, threshold=0.9, target="average") == pytest.approx(
+    assert semi_supervised.pseudo_label(v, threshold=0.9, target="ema") == pytest.approx(
         taken[sure].sum() / 6, rel=1e-4
     )
-    assert semi_supervised.pseudo_label(v, threshold=1e-6, target="average") == pytest.approx(taken.mean(), rel=1e-4)
+    assert semi_supervised.pseudo_label(v, threshold=1e-6, target="ema") == pytest.approx(taken.mean(), rel=1e-4)
     # Its own second look, which without noise is the first one.
-    assert semi_supervised.pseudo_label(v, threshold=1e-6) == pytest.approx(-np.log(p.max(axis=1)).mean(), rel=1e-4)
+    assert semi_supervised.pseudo_label(v, threshold=1e-6, target="own") == pytest.approx(
+        -np.log(p.max(axis=1)).mean(), rel=1e-4
+    )
 
 
 def test_pseudo_labels_are_constants():
@@ -143,7 +145,9 @@ def test_pseudo_labels_are_constants():
 
     def loss(scale):
         return semi_supervised.pseudo_label(
-            view()._replace(critic=lambda images, labels: linear_critic(images * scale, labels)), threshold=0.5
+            view()._replace(critic=lambda images, labels: linear_critic(images * scale, labels)),
+            threshold=0.5,
+            target="own",
         )
 
     assert loss(3.0) > 0
@@ -160,14 +164,14 @@ def test_interpolation_by_hand():
     others, l = np.array([5, 0, 1, 2, 3, 4]), share[:, :, 0, 0]  # noqa: E741
     p = softmax(linear_critic(jnp.asarray(share * images + (1 - share) * images[others]), v.batch.labels))
     expected = scipy.stats.entropy(l * q + (1 - l) * q[others], p, axis=1).mean()
-    assert semi_supervised.interpolation(v, target="average") == pytest.approx(expected, rel=1e-4)
+    assert semi_supervised.interpolation(v, target="ema") == pytest.approx(expected, rel=1e-4)
 
     def straight(images, labels):
         p = 1 / 3 + images.reshape(6, -1)[:, :2] / 30
         logits = jnp.log(jnp.concatenate([p, 1 - p.sum(axis=1, keepdims=True)], axis=1))
         return linear_critic(images, labels)._replace(class_logits=logits)
 
-    assert semi_supervised.interpolation(view()._replace(critic=straight)) == pytest.approx(0, abs=1e-6)
+    assert semi_supervised.interpolation(view()._replace(critic=straight), target="own") == pytest.approx(0, abs=1e-6)
 
 
 def test_mixed_classes_are_constants():
@@ -178,7 +182,7 @@ def test_mixed_classes_are_constants():
         v = view()
         return semi_supervised.interpolation(
             v._replace(averaged=look, critic=lambda images, labels: linear_critic(images * shown, labels)),
-            target="average",
+            target="ema",
         )
 
     assert jax.grad(loss)(3.0, 1.0) == 0
@@ -202,7 +206,7 @@ def test_virtual_adversarial_finds_the_worst_direction():
         p, q = (scipy.special.softmax(x @ weights, axis=1) for x in (real, real + change))
         return scipy.stats.entropy(p, q, axis=1)
 
-    value = float(semi_supervised.virtual_adversarial(v, radius=0.3, probe=0.01))
+    value = float(semi_supervised.virtual_adversarial(v, radius=0.3, probe=0.01, target="own"))
     # The sign of the direction is the random start's.
     low, high = (f(divergence(step), divergence(-step)).mean() for f in (np.minimum, np.maximum))
     assert low * (1 - 1e-3) <= value <= high * (1 + 1e-3)
@@ -214,7 +218,7 @@ def test_virtual_adversarial_finds_the_worst_direction():
 def test_virtual_adversarial_holds_the_clean_answer_fixed():
     def loss(scale):
         critic = lambda images, labels: two_class_critic(images * scale, labels)  # noqa: E731
-        return semi_supervised.virtual_adversarial(view()._replace(critic=critic), radius=0.3, probe=0.01)
+        return semi_supervised.virtual_adversarial(view()._replace(critic=critic), radius=0.3, probe=0.01, target="own")
 
     clean = two_class_critic(view().batch.images, None).class_logits
 

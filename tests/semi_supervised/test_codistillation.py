@@ -70,7 +70,7 @@ def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair,
 
 
 def test_nothing_is_taught_until_the_term_comes_in(pair):
-    configs.override(pair, {"ramp_up_start": 2, "steps_per_call": 2})
+    configs.override(pair, {"ramp_up.start": 2, "steps_per_call": 2})
     gan, data, begun = started(pair, 2)
     add_probs = codistillation.teachers(pair, gan, range(2)).sequential()
     for end, sums in ((2, 0.0), (3, 1.0)):
@@ -80,7 +80,7 @@ def test_nothing_is_taught_until_the_term_comes_in(pair):
 
 
 def test_together_equals_in_turn_to_rounding(pair):
-    changes = {"g_optimizer.name": "momentum", "d_optimizer.name": "momentum", "steps_per_call": 3, "ramp_up_start": 3}
+    changes = {"g_optimizer.name": "momentum", "d_optimizer.name": "momentum", "steps_per_call": 3, "ramp_up.start": 3}
     configs.override(pair, changes)
     found = []
     for kind in (programs.SequentialSeeds, programs.VmappedSeeds):

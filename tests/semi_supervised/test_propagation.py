@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.semi_supervised import propagated, recipes
-from gan_jax.data.dataset import Dataset, Split
+from gan_jax.data.dataset import Dataset, Source, Split
 from gan_jax.gan.types import Batch
 from gan_jax.semi_supervised import propagation
 from gan_jax.system import config as configs
@@ -125,4 +125,4 @@ def test_shares_are_of_wrong_labels(config, monkeypatch):
     split = Split(np.zeros((12, 2, 2, 1), np.uint8), labels)
     seen = lambda dataset, number, draw, graph: Batch(split.images, np.where(np.arange(12) <= draw, 9, labels))  # noqa: E731
     monkeypatch.setattr(propagated, "few_labels", seen)
-    assert propagated.shares(config, Dataset("a", "b", "a", split, split), None, 3) == [1 / 12, 2 / 12, 3 / 12]
+    assert propagated.shares(config, Dataset("a", Source("b"), "a", split, split), None, 3) == [1 / 12, 2 / 12, 3 / 12]

@@ -6,7 +6,7 @@ import pytest
 
 from gan_jax import build
 from gan_jax.data.batches import BatchIndices, batch_plan, gather
-from gan_jax.data.dataset import Dataset, Split, to_float
+from gan_jax.data.dataset import Dataset, Source, Split, to_float
 from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.labels import check_labels, training_batches
 from gan_jax.system import config as configs
@@ -26,7 +26,7 @@ def dataset(size=3000):
     images = np.zeros((size, 4, 4, 1), np.uint8)
     images[:, 0, 0, 0], images[:, 0, 1, 0], images[:, 1, 0, 0] = np.arange(size) % 256, np.arange(size) // 256, labels
     split = Split(images, labels)
-    return Dataset("a", "b", "a", split, split)
+    return Dataset("a", Source("b"), "a", split, split)
 
 
 def training_data(config, dataset, data_dir=""):
@@ -135,7 +135,7 @@ def test_semi_supervised_training_learns_the_classes_and_resumes(few, idx_folder
 @pytest.mark.parametrize("start", [0, 5])
 def test_a_late_term_of_many_seeds_is_not_computed_before_it_comes_in(few, start):
     """A branch stays a branch under vmap; one over steps that could differ would be both of them, and a choice."""
-    changes = {"d_loss.entropy": 1.0, "d_loss.classification": 1.0, "ramp_up_start": start, "ramp_up_steps": 5}
+    changes = {"d_loss.entropy": 1.0, "d_loss.classification": 1.0, "ramp_up.start": start, "ramp_up.num_steps": 5}
     configs.override(few, changes | {"discriminator.head": "class", "discriminator.conditioning": "none"})
     data = dataset()
     gan = build.build(few, data.image_shape, data.num_classes, 20)

