@@ -32,8 +32,8 @@ def _network() -> ConfigDict:
             "norm_groups": 8,  # of `group`
             # Reparametrisation of every kernel: none, spectral, weight (weight norm), weight_fixed (weight norm that
             # keeps the scales that it starts with), weight_unit (weight norm whose scales start at 1, not by data).
-            "weight": "none",
-            "output_weight": "",  # the same for the last layer (of D: its head); "": as the others
+            "kernel_norm": "none",
+            "output_kernel_norm": "",  # the same for the last layer (of D: its head); "": as the others
             "spectral_bound": 1.0,  # the largest singular value under `spectral`
             "spectral_iterations": 1,  # power iterations an update
             "dropout": 0.0,  # share of a hidden layer's outputs zeroed in training

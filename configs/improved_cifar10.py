@@ -38,7 +38,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.generator.kernel_size = 5
     config.discriminator.widths = (96, 192, 192)
     config.discriminator.layers_per_width = 3
-    config.discriminator.weight = "weight"
+    config.discriminator.kernel_norm = "weight"
     config.discriminator.input_noise = 0.05
     config.discriminator.dropout = 0.2
     for optimizer in (config.d_optimizer, config.g_optimizer):

@@ -72,9 +72,9 @@ def learn_by_feature_matching(config: ConfigDict, full_rate: float) -> None:
     config.data.num_validation = 1000
     config.generator.norm = "batch"
     config.generator.norm_gain = False
-    config.generator.output_weight = "weight_unit"
-    config.discriminator.weight = "weight_fixed"
-    config.discriminator.output_weight = "weight"
+    config.generator.output_kernel_norm = "weight_unit"
+    config.discriminator.kernel_norm = "weight_fixed"
+    config.discriminator.output_kernel_norm = "weight"
     config.discriminator.head = "class"
     config.discriminator.average_decay = 0.9999
     config.d_loss.adversarial = 0.5

@@ -22,7 +22,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.prior.name = "normal"
     config.prior.features = 128
     config.discriminator.norm = "none"
-    config.discriminator.weight = "spectral"
+    config.discriminator.kernel_norm = "spectral"
     VARIANTS[variant](config)
     return config
 

@@ -8,7 +8,7 @@ import pytest
 
 from gan_jax import cli
 from gan_jax.gan import augmentation, optimizers, priors, schedules
-from gan_jax.layers import activations, conditioning, minibatch, norms, weights
+from gan_jax.layers import activations, conditioning, kernel_norms, minibatch, norms
 from gan_jax.losses import adversarial
 from gan_jax.losses.build import TERMS, weighted_terms
 from gan_jax.networks import heads
@@ -90,7 +90,7 @@ def test_every_technique_on_every_system(spec):
 # The name of a technique in a config, by its table, and the key that it is the value of.
 TABLES = {
     "norm": norms.NORMS,
-    "weight": weights.WEIGHTS,
+    "kernel_norm": kernel_norms.KERNEL_NORMS,
     "minibatch": minibatch.MINIBATCH,
     "objective": adversarial.OBJECTIVES,
     "name": [*optimizers.RULES, *priors.PRIORS],
@@ -116,8 +116,8 @@ def test_every_technique_has_a_row():
 
 EVERYTHING = [
     *("generator.norm=virtual_batch", "generator.conditioning=concat", "generator.condition_smoothing=0.1"),
-    *("generator.weight=spectral", "generator.activation=prelu", "generator.dropout=0.1", "generator.noise=0.05"),
-    *("generator.average_decay=0.99", "discriminator.norm=conditional_instance", "discriminator.weight=weight"),
+    *("generator.kernel_norm=spectral", "generator.activation=prelu", "generator.dropout=0.1", "generator.noise=0.05"),
+    *("generator.average_decay=0.99", "discriminator.norm=conditional_instance", "discriminator.kernel_norm=weight"),
     *("discriminator.conditioning=one_hot", "discriminator.activation=gelu", "discriminator.dropout=0.2"),
     *("discriminator.channel_dropout=true", "discriminator.input_noise=0.1", "discriminator.noise=0.05"),
     *("discriminator.noise_fade_updates=50", "discriminator.minibatch=discrimination", "discriminator.feature_layer=0"),

@@ -17,14 +17,18 @@ from configs import study
 BASELINE = {"tutorial": "none", "tuned": "none", "cdcgan": "none"}
 
 
-def _weight(discriminator: str, generator: str = "none") -> dict:
-    return {"discriminator.weight": discriminator, "generator.weight": generator, "discriminator.norm": "none"}
+def _kernel_norm(discriminator: str, generator: str = "none") -> dict:
+    return {
+        "discriminator.kernel_norm": discriminator,
+        "generator.kernel_norm": generator,
+        "discriminator.norm": "none",
+    }
 
 
 ARMS = {
-    "none": study.networks(weight="none"),
-    "spectral_d": _weight("spectral"),
-    "spectral_both": _weight("spectral", "spectral"),
-    "weight_d": _weight("weight"),
+    "none": study.networks(kernel_norm="none"),
+    "spectral_d": _kernel_norm("spectral"),
+    "spectral_both": _kernel_norm("spectral", "spectral"),
+    "weight_d": _kernel_norm("weight"),
 }
 VARIANTS, get_config = study.variants(ARMS, BASELINE)

@@ -17,7 +17,7 @@ from gan_jax.gan.types import Batch, Player
 
 
 class _Spectral:
-    """W / sigma(W) as in gan_jax.layers.weights.spectral: u advances once an update, not once a call."""
+    """W / sigma(W) as in gan_jax.layers.kernel_norms.spectral: u advances once an update, not once a call."""
 
     def __init__(self, *arguments, **keywords):
         super().__init__(*arguments, **keywords)

@@ -46,11 +46,11 @@ class _Base(Network):
     def linear(
         self, section: ConfigDict, path: str, fan_in: int, fan_out: int, *, last: bool = False, **shapes
     ) -> nn.Module:
-        kind = last and section.output_weight or section.weight
+        kind = last and section.output_kernel_norm or section.kernel_norm
         return self.at(path, LINEAR[kind](fan_in, fan_out), **shapes)
 
     def conv(self, section: ConfigDict, index: int, fan_in: int, fan_out: int, size: int, stride: int = 1) -> nn.Module:
-        return self.at(f"Conv_{index}", CONV[section.weight](fan_in, fan_out, size, stride, (size - 1) // 2))
+        return self.at(f"Conv_{index}", CONV[section.kernel_norm](fan_in, fan_out, size, stride, (size - 1) // 2))
 
     def label_embedding(self, section: ConfigDict) -> nn.Embedding | None:
         """Of the label that is appended to a vector."""

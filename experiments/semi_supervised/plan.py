@@ -13,7 +13,7 @@ from experiments.jobs import records
 from experiments.jobs.arguments import check_at_least
 from experiments.semi_supervised import one_run, recipes
 from gan_jax import build
-from gan_jax.layers.weights import DTYPES
+from gan_jax.layers.kernel_norms import DTYPES
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 

@@ -54,9 +54,9 @@ def guided(module: nn.Module) -> nn.Module:
     if isinstance(module, WithReference):
         return module.clone(network=guided(module.network))
     return module.clone(
-        finish=tuple(
+        post_layers=tuple(
             functools.partial(make, activation=functools.partial(_guided_activation, make.keywords["activation"]))
-            for make in module.finish
+            for make in module.post_layers
         )
     )
 

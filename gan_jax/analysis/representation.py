@@ -14,8 +14,8 @@ from gan_jax.analysis.subject import Subject, figure, save
 from gan_jax.data.dataset import Split, balanced, to_float
 from gan_jax.devices import compiler
 from gan_jax.gan.step import in_use
-from gan_jax.layers.finish import Finish
 from gan_jax.layers.norms import CONDITIONAL_NORMS
+from gan_jax.layers.post_layer import PostLayer
 from gan_jax.losses.build import weighted_terms
 from gan_jax.runs import initial_state
 
@@ -59,7 +59,7 @@ def hidden(module: nn.Module, variables: dict, images: jax.Array, num_classes: i
 
     def keep(call: Callable, args: tuple, kwargs: dict, context: Any) -> Any:
         output = call(*args, **kwargs)
-        if isinstance(context.module, Finish) and context.method_name == "__call__":
+        if isinstance(context.module, PostLayer) and context.method_name == "__call__":
             outputs.append(output[0][-len(images) :])  # The rows of a reference batch come first.
         return output
 

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.layers.weights import plain
+from gan_jax.layers.kernel_norms import plain
 
 
 def soft_one_hot(labels: jax.Array, num_classes: int, smoothing: float) -> jax.Array:
@@ -28,25 +28,27 @@ class LabelEmbedding(nn.Module):
     features: int
     embedding_init: Callable = nn.initializers.normal(1.0)
     smoothing: float = 0.0
-    weight: Callable = plain
+    kernel_norm: Callable = plain
 
     @nn.compact
     def __call__(self, labels: jax.Array, train: bool) -> jax.Array:
         table = self.param("embedding", self.embedding_init, (self.num_classes, self.features))
         rows = soft_one_hot(labels, self.num_classes, self.smoothing)
-        return self.weight(self, lambda w: rows @ w, table, train)[0]
+        return self.kernel_norm(self, lambda w: rows @ w, table, train)[0]
 
 
 class _Condition(nn.Module):
-    """num_classes; features: length of an appended embedding; smoothing of the label; the embedding's `weight`."""
+    """num_classes; features: length of an appended embedding; smoothing of the label; the embedding's `kernel_norm`."""
 
     num_classes: int
     features: int
     smoothing: float = 0.0
-    weight: Callable = plain
+    kernel_norm: Callable = plain
 
     def embed(self, labels: jax.Array, features: int, train: bool) -> jax.Array:
-        return LabelEmbedding(self.num_classes, features, smoothing=self.smoothing, weight=self.weight)(labels, train)
+        return LabelEmbedding(self.num_classes, features, smoothing=self.smoothing, kernel_norm=self.kernel_norm)(
+            labels, train
+        )
 
     def plane(self, labels: jax.Array, x: jax.Array, train: bool) -> jax.Array:
         """A learned map per class, as one channel beside an image [B, H, W, C]."""

@@ -24,9 +24,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from gan_jax.devices.mesh import num_data_shards, with_sharding
+from gan_jax.layers.kernel_norms import plain
 from gan_jax.layers.patches import materialize, overlap_add, patches
 from gan_jax.layers.products import product
-from gan_jax.layers.weights import plain
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
 
@@ -222,7 +222,7 @@ def conv_transpose(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
 class Conv(nn.Module):
     """Square-kernel convolution layer, SAME padding: [B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), features].
 
-    With `transposed`, [B, H, W, C] -> [B, H * stride, W * stride, features] instead. `weight` reparametrises the
+    With `transposed`, [B, H, W, C] -> [B, H * stride, W * stride, features] instead. `kernel_norm` reparametrises the
     kernel (layers/weights.py).
     """
 
@@ -232,13 +232,13 @@ class Conv(nn.Module):
     transposed: bool = False
     use_bias: bool = True
     kernel_init: Callable = nn.initializers.lecun_normal()
-    weight: Callable = plain
+    kernel_norm: Callable = plain
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel, convolve = self.param("kernel", self.kernel_init, shape), conv_transpose if self.transposed else conv
-        y, bias_init = self.weight(self, lambda w: convolve(x.astype(w.dtype), w, self.stride), kernel, train)
+        y, bias_init = self.kernel_norm(self, lambda w: convolve(x.astype(w.dtype), w, self.stride), kernel, train)
         if self.use_bias:
             y = y + self.param("bias", bias_init, (self.features,)).reshape(1, 1, 1, -1)
         return y

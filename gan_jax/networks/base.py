@@ -1,4 +1,4 @@
-"""What generators and discriminators of every family are made with, and how every discriminator ends."""
+"""The fields that networks of every family have, and the first and last layers of every discriminator."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,23 +7,23 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.gan.types import Critique
-from gan_jax.layers.weights import plain
+from gan_jax.layers.kernel_norms import plain
 
 
 class BaseGenerator(nn.Module):
     """(z [B, Z], labels [B], train) -> images [B, *image_shape].
 
-    finish: a factory for each hidden layer of what follows it; condition: of how the label enters; weight and
-    output_weight: reparametrisations of the kernels and of the last one; output: from the last layer to pixels.
+    post_layers: a factory of each hidden layer's PostLayer; condition: of how the label enters; kernel_norm and
+    output_kernel_norm: reparametrisations of the kernels and of the last one; output: from the last layer to pixels.
     """
 
     image_shape: tuple[int, int, int]
     widths: Sequence[int]
-    finish: Sequence[Callable[[], nn.Module]]
+    post_layers: Sequence[Callable[[], nn.Module]]
     condition: Callable[[], nn.Module]
     kernel_init: Callable
-    weight: Callable = plain
-    output_weight: Callable = plain
+    kernel_norm: Callable = plain
+    output_kernel_norm: Callable = plain
     output: Callable[[jax.Array], jax.Array] = jnp.tanh
 
 
@@ -44,13 +44,13 @@ class BaseDiscriminator(nn.Module):
     """
 
     widths: Sequence[int]
-    finish: Sequence[Callable[[], nn.Module]]
+    post_layers: Sequence[Callable[[], nn.Module]]
     condition: Callable[[], nn.Module]
     noise: Callable[[], nn.Module]
     minibatch: Callable[[], nn.Module]
     head: Callable[[], nn.Module]
     kernel_init: Callable
-    weight: Callable = plain
+    kernel_norm: Callable = plain
     pixels: Callable[[jax.Array], jax.Array] = PIXELS["signed"]
 
     def look(self, images: jax.Array, train: bool) -> jax.Array:

@@ -8,7 +8,7 @@ from typing import Any
 import flax.linen as nn
 from ml_collections import ConfigDict
 
-from gan_jax.layers import finish, norms, weights
+from gan_jax.layers import kernel_norms, norms, post_layer
 from gan_jax.layers.activations import make_activation
 from gan_jax.layers.conditioning import CONDITIONINGS
 from gan_jax.layers.initializers import INITIALIZERS
@@ -62,15 +62,15 @@ def _check(section: ConfigDict, knob: str) -> None:
         raise UserError(f"{knob}.{name}={section[name]}: {expected.get(name, 'must be at least 1')}")
 
 
-def _norm_places(places: str, num_layers: int, knob: str) -> set[int]:
-    if places in finish.NORM_PLACES:
-        return set(finish.NORM_PLACES[places](num_layers))
+def _norm_positions(positions: str, num_layers: int, knob: str) -> set[int]:
+    if positions in post_layer.NORM_POSITIONS:
+        return set(post_layer.NORM_POSITIONS[positions](num_layers))
     try:
-        indices = {int(index) for index in places.split(",")}
+        indices = {int(index) for index in positions.split(",")}
     except ValueError:
-        choose(finish.NORM_PLACES, places, knob)
+        choose(post_layer.NORM_POSITIONS, positions, knob)
     if not indices <= set(range(num_layers)):
-        raise UserError(f"{knob}={places}: the hidden layers are 0 to {num_layers - 1}")
+        raise UserError(f"{knob}={positions}: the hidden layers are 0 to {num_layers - 1}")
     return indices
 
 
@@ -87,27 +87,34 @@ def _norm(section: ConfigDict, knob: str, num_classes: int, reference_size: int)
     )
 
 
-def _finishes(section: ConfigDict, knob: str, num_layers: int, norm: Callable) -> tuple[Callable[[], nn.Module], ...]:
-    """What follows each hidden layer."""
-    places = _norm_places(section.norm_layers, num_layers, f"{knob}.norm_layers")
+def _post_layers(
+    section: ConfigDict, knob: str, num_layers: int, norm: Callable
+) -> tuple[Callable[[], nn.Module], ...]:
+    """A factory of the PostLayer of each hidden layer.
+
+    Its name is part of checkpoints and of the random keys of dropout and noise: it may not change.
+    """
+    positions = _norm_positions(section.norm_layers, num_layers, f"{knob}.norm_layers")
     common = {
-        "norm_order": choose(finish.NORM_ORDERS, section.norm_order, f"{knob}.norm_order"),
+        "norm_order": choose(post_layer.NORM_ORDERS, section.norm_order, f"{knob}.norm_order"),
         "activation": make_activation(section.activation, section.slope, f"{knob}.activation"),
         "dropout": functools.partial(Dropout, section.dropout, section.channel_dropout),
         "noise": functools.partial(GaussianNoise, section.noise, section.noise_fade_updates),
     }
     return tuple(
-        functools.partial(finish.Finish, norm=norm if index in places else norms.Identity, **common)
+        functools.partial(
+            post_layer.PostLayer, norm=norm if index in positions else norms.Identity, name=f"Finish_{index}", **common
+        )
         for index in range(num_layers)
     )
 
 
-def _weight(section: ConfigDict, name: str, knob: str) -> Callable:
+def _kernel_norm(section: ConfigDict, name: str, knob: str) -> Callable:
     """The reparametrisation called `name`."""
-    weight = choose(weights.WEIGHTS, name, knob)
+    kernel_norm = choose(kernel_norms.KERNEL_NORMS, name, knob)
     if name == "spectral":
-        return functools.partial(weight, bound=section.spectral_bound, iterations=section.spectral_iterations)
-    return weight
+        return functools.partial(kernel_norm, bound=section.spectral_bound, iterations=section.spectral_iterations)
+    return kernel_norm
 
 
 def _family(section: ConfigDict, player: int, knob: str) -> tuple[type, dict[str, Any]]:
@@ -123,29 +130,31 @@ def _family(section: ConfigDict, player: int, knob: str) -> tuple[type, dict[str
 def _network(
     section: ConfigDict, player: int, knob: str, num_classes: int, reference_size: int, dtype: str, fields
 ) -> nn.Module:
-    """A network of either player; `fields` makes what only one of them has from (kernel_init, output_weight)."""
+    """A network of either player; `fields` makes what only one of them has from (kernel_init, output_kernel_norm)."""
     _check(section, knob)
     family, own = _family(section, player, knob)
     num_layers = family.num_hidden(len(section.widths), section.layers_per_width or 1)
     if not -num_layers <= own.get("feature_layer", -1) < num_layers:
         raise UserError(f"{knob}.feature_layer={own['feature_layer']}: the hidden layers are 0 to {num_layers - 1}")
     kernel_init = choose(INITIALIZERS, section.kernel_init, f"{knob}.kernel_init")(section.kernel_init_stddev)
-    weight = _weight(section, section.weight, f"{knob}.weight")
-    output_weight = _weight(section, section.output_weight or section.weight, f"{knob}.output_weight")
+    kernel_norm = _kernel_norm(section, section.kernel_norm, f"{knob}.kernel_norm")
+    output_kernel_norm = _kernel_norm(
+        section, section.output_kernel_norm or section.kernel_norm, f"{knob}.output_kernel_norm"
+    )
     network = family(
         widths=tuple(section.widths),
-        finish=_finishes(section, knob, num_layers, _norm(section, knob, num_classes, reference_size)),
+        post_layers=_post_layers(section, knob, num_layers, _norm(section, knob, num_classes, reference_size)),
         condition=functools.partial(
             choose(CONDITIONINGS, section.conditioning, f"{knob}.conditioning"),
             num_classes,
             section.embedding_features,
             section.condition_smoothing,
-            weight,
+            kernel_norm,
         ),
         kernel_init=kernel_init,
-        weight=choose(weights.DTYPES, dtype, "dtype")(weight),
+        kernel_norm=choose(kernel_norms.DTYPES, dtype, "dtype")(kernel_norm),
         **own,
-        **fields(kernel_init, output_weight),
+        **fields(kernel_init, output_kernel_norm),
     )
     return WithReference(network) if section.norm == "virtual_batch" else network
 
@@ -174,8 +183,8 @@ def build_generator(
     _check_sides(section, image_shape)
     output = choose(OUTPUTS, section.output, "generator.output")
 
-    def fields(kernel_init, output_weight) -> dict[str, Any]:
-        return {"image_shape": tuple(image_shape), "output": output, "output_weight": output_weight}
+    def fields(kernel_init, output_kernel_norm) -> dict[str, Any]:
+        return {"image_shape": tuple(image_shape), "output": output, "output_kernel_norm": output_kernel_norm}
 
     return _network(section, 0, "generator", num_classes, reference_size, dtype, fields)
 
@@ -194,7 +203,7 @@ def build_discriminator(
 
     pixels = choose(PIXELS, section.pixels, "discriminator.pixels")
 
-    def fields(kernel_init, output_weight) -> dict[str, Callable]:
+    def fields(kernel_init, output_kernel_norm) -> dict[str, Callable]:
         return {
             "pixels": pixels,
             "noise": functools.partial(GaussianNoise, section.input_noise, section.noise_fade_updates),
@@ -204,7 +213,7 @@ def build_discriminator(
                 dimension=section.minibatch_dimension,
                 reference_size=reference_size if section.norm == "virtual_batch" else 0,
             ),
-            "head": functools.partial(head, num_classes, kernel_init, output_weight),
+            "head": functools.partial(head, num_classes, kernel_init, output_kernel_norm),
         }
 
     return _network(section, 1, "discriminator", num_classes, reference_size, dtype, fields)

@@ -10,8 +10,8 @@ import jax
 
 from gan_jax.gan.types import Critique
 from gan_jax.layers.conv import Conv
+from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import upsample
-from gan_jax.layers.weights import Dense
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 
 
@@ -39,10 +39,10 @@ class Generator(BaseGenerator):
 
     @staticmethod
     def num_hidden(num_widths: int, layers_per_width: int) -> int:
-        """How many layers have a `finish`."""
+        """The number of layers that a PostLayer follows."""
         return num_widths * layers_per_width
 
-    def _convolve(self, x: jax.Array, features: int, weight: Callable, train: bool, *, double: bool) -> jax.Array:
+    def _convolve(self, x: jax.Array, features: int, kernel_norm: Callable, train: bool, *, double: bool) -> jax.Array:
         transposed = self.upsampling == "transposed"
         conv = Conv(
             features,
@@ -50,7 +50,7 @@ class Generator(BaseGenerator):
             stride=2 if transposed else 1,
             transposed=transposed,
             kernel_init=self.kernel_init,
-            weight=weight,
+            kernel_norm=kernel_norm,
         )
         return conv(upsample(x) if double and not transposed else x, train)
 
@@ -60,16 +60,16 @@ class Generator(BaseGenerator):
         factor = 2 ** num_doublings(len(self.widths), self.upsampling)
         base = (height // factor, width // factor, self.widths[0])
         x = self.condition()(z, labels, train)
-        x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.weight)(x, train).reshape(-1, *base)
-        _, x = self.finish[0]()(x, labels, train)
-        for index, finish in enumerate(self.finish[1:], 1):
+        x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.kernel_norm)(x, train).reshape(-1, *base)
+        _, x = self.post_layers[0]()(x, labels, train)
+        for index, post_layer in enumerate(self.post_layers[1:], 1):
             features = self.widths[index // self.layers_per_width]
             if index % self.layers_per_width:
-                x = Conv(features, 3, kernel_init=self.kernel_init, weight=self.weight)(x, train)
+                x = Conv(features, 3, kernel_init=self.kernel_init, kernel_norm=self.kernel_norm)(x, train)
             else:
-                x = self._convolve(x, features, self.weight, train, double=True)
-            _, x = finish()(x, labels, train)
-        return self.output(self._convolve(x, channels, self.output_weight, train, double=False))
+                x = self._convolve(x, features, self.kernel_norm, train, double=True)
+            _, x = post_layer()(x, labels, train)
+        return self.output(self._convolve(x, channels, self.output_kernel_norm, train, double=False))
 
 
 class Discriminator(BaseDiscriminator):
@@ -88,15 +88,15 @@ class Discriminator(BaseDiscriminator):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
         x, hidden = self.condition()(self.look(images, train), labels, train), []
-        for index, finish in enumerate(self.finish):
+        for index, post_layer in enumerate(self.post_layers):
             halves = (index + 1) % self.layers_per_width == 0
             x = Conv(
                 self.widths[index // self.layers_per_width],
                 self.kernel_size if halves else 3,
                 stride=2 if halves else 1,
                 kernel_init=self.kernel_init,
-                weight=self.weight,
+                kernel_norm=self.kernel_norm,
             )(x, train)
-            output, x = finish()(x, labels, train)
+            output, x = post_layer()(x, labels, train)
             hidden.append(output)
         return self.judge(x.reshape(len(x), -1), hidden[self.feature_layer], labels, train)

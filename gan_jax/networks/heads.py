@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from gan_jax.gan.types import Critique
 from gan_jax.layers.conditioning import LabelEmbedding
-from gan_jax.layers.weights import Dense, plain
+from gan_jax.layers.kernel_norms import Dense, plain
 
 
 class _Head(nn.Module):
@@ -16,10 +16,10 @@ class _Head(nn.Module):
 
     num_classes: int
     kernel_init: Callable
-    weight: Callable = plain
+    kernel_norm: Callable = plain
 
     def dense(self, features: int) -> Dense:
-        return Dense(features, self.kernel_init, self.weight)
+        return Dense(features, self.kernel_init, self.kernel_norm)
 
 
 class Binary(_Head):
@@ -46,8 +46,8 @@ class Projection(_Head):
     def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
         width = features.shape[-1]
         logits = self.dense(1)(features, train)[:, 0]
-        embedding = LabelEmbedding(self.num_classes, width, weight=self.weight)(labels, train)
-        if self.weight is plain:
+        embedding = LabelEmbedding(self.num_classes, width, kernel_norm=self.kernel_norm)(labels, train)
+        if self.kernel_norm is plain:
             # Entries N(0, 1) would let the label's term, a sum over F features, drown the rest at the start.
             embedding = embedding * width**-0.5
         return Critique(logits + jnp.sum(embedding * features, axis=-1), features)

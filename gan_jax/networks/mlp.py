@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 
 from gan_jax.gan.types import Critique
-from gan_jax.layers.weights import Dense
+from gan_jax.layers.kernel_norms import Dense
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 
 
@@ -17,16 +17,16 @@ class Generator(BaseGenerator):
 
     @staticmethod
     def num_hidden(num_widths: int, layers_per_width: int) -> int:
-        """How many layers have a `finish`."""
+        """The number of layers that a PostLayer follows."""
         return num_widths * layers_per_width
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         x = self.condition()(z, labels, train)
-        for index, finish in enumerate(self.finish):
+        for index, post_layer in enumerate(self.post_layers):
             width = self.widths[index // self.layers_per_width]
-            _, x = finish()(Dense(width, self.kernel_init, self.weight)(x, train), labels, train)
-        x = Dense(math.prod(self.image_shape), self.kernel_init, self.output_weight)(x, train)
+            _, x = post_layer()(Dense(width, self.kernel_init, self.kernel_norm)(x, train), labels, train)
+        x = Dense(math.prod(self.image_shape), self.kernel_init, self.output_kernel_norm)(x, train)
         return self.output(x).reshape(-1, *self.image_shape)
 
 
@@ -45,8 +45,8 @@ class Discriminator(BaseDiscriminator):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
         x = self.condition()(self.look(images, train).reshape(len(images), -1), labels, train)
         hidden = []
-        for index, finish in enumerate(self.finish):
+        for index, post_layer in enumerate(self.post_layers):
             width = self.widths[index // self.layers_per_width]
-            output, x = finish()(Dense(width, self.kernel_init, self.weight)(x, train), labels, train)
+            output, x = post_layer()(Dense(width, self.kernel_init, self.kernel_norm)(x, train), labels, train)
             hidden.append(output)
         return self.judge(x, hidden[self.feature_layer], labels, train)

@@ -9,25 +9,25 @@ import jax.numpy as jnp
 
 from gan_jax.gan.types import Critique
 from gan_jax.layers.conv import Conv
+from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import halve, upsample
-from gan_jax.layers.weights import Dense
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 
 
 class Generator(BaseGenerator):
     """z [B, Z] and labels [B] -> a block for each of `widths`, each doubling the side -> images.
 
-    A block is finish - upsample - 3x3 - finish - 3x3 beside upsample - 1x1; a last finish stands before the image's
+    A block is PostLayer - upsample - 3x3 - PostLayer - 3x3 beside upsample - 1x1; a last PostLayer precedes the image's
     convolution.
     """
 
     @staticmethod
     def num_hidden(num_widths: int, layers_per_width: int) -> int:
-        """How many places have a `finish`."""
+        """The number of PostLayers."""
         return 2 * num_widths + 1
 
     def _conv(self, features: int, kernel_size: int) -> Conv:
-        return Conv(features, kernel_size, kernel_init=self.kernel_init, weight=self.weight)
+        return Conv(features, kernel_size, kernel_init=self.kernel_init, kernel_norm=self.kernel_norm)
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
@@ -35,33 +35,34 @@ class Generator(BaseGenerator):
         factor = 2 ** len(self.widths)
         base = (height // factor, width // factor, self.widths[0])
         x = self.condition()(z, labels, train)
-        x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.weight)(x, train).reshape(-1, *base)
+        x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.kernel_norm)(x, train).reshape(-1, *base)
         for index, features in enumerate(self.widths):
-            before, between = self.finish[2 * index : 2 * index + 2]
+            before, between = self.post_layers[2 * index : 2 * index + 2]
             y = self._conv(features, 3)(upsample(before()(x, labels, train)[1]), train)
             y = self._conv(features, 3)(between()(y, labels, train)[1], train)
             # A 1x1 convolution and nearest upsampling commute: at the smaller side it costs a quarter.
             x = y + upsample(self._conv(features, 1)(x, train))
-        last = Conv(channels, 3, kernel_init=self.kernel_init, weight=self.output_weight)
-        return self.output(last(self.finish[-1]()(x, labels, train)[1], train))
+        last = Conv(channels, 3, kernel_init=self.kernel_init, kernel_norm=self.output_kernel_norm)
+        return self.output(last(self.post_layers[-1]()(x, labels, train)[1], train))
 
 
 class Discriminator(BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> a block for each of `widths`, the first two halving -> summed -> Critique.
 
-    A block is finish - 3x3 - finish - 3x3 (- halve) beside 1x1 (- halve) where side or width changes, else beside
-    nothing; the first has no finish at its start. Features are the sums over all positions after a last finish.
+    A block is PostLayer - 3x3 - PostLayer - 3x3 (- halve) beside 1x1 (- halve) if side or width changes, else beside
+    nothing; the first block has no PostLayer at its start. Features are the sums over all positions after a last
+    PostLayer.
     """
 
     num_halvings: int = 2
 
     @staticmethod
     def num_hidden(num_widths: int, layers_per_width: int) -> int:
-        """How many places have a `finish`."""
+        """The number of PostLayers."""
         return 2 * num_widths
 
     def _conv(self, features: int, kernel_size: int) -> Conv:
-        return Conv(features, kernel_size, kernel_init=self.kernel_init, weight=self.weight)
+        return Conv(features, kernel_size, kernel_init=self.kernel_init, kernel_norm=self.kernel_norm)
 
     def _block(self, x, before, between, features: int, labels, train: bool, *, halves: bool) -> jax.Array:
         pool = halve if halves else lambda image: image
@@ -72,9 +73,9 @@ class Discriminator(BaseDiscriminator):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
         x = self.condition()(self.look(images, train), labels, train)
-        finishes = [None, *self.finish]  # The first block starts with a convolution: an image is no activation.
+        post_layers = [None, *self.post_layers]  # The first block starts with a convolution: an image is no activation.
         for index, features in enumerate(self.widths):
-            pair = finishes[2 * index : 2 * index + 2]
+            pair = post_layers[2 * index : 2 * index + 2]
             x = self._block(x, *pair, features, labels, train, halves=index < self.num_halvings)
-        features, x = (jnp.sum(image, axis=(1, 2)) for image in self.finish[-1]()(x, labels, train))
+        features, x = (jnp.sum(image, axis=(1, 2)) for image in self.post_layers[-1]()(x, labels, train))
         return self.judge(x, features, labels, train)

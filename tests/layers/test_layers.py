@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.layers import finish
+from gan_jax.layers import post_layer
 from gan_jax.layers.activations import WITH_SLOPE, make_activation
 from gan_jax.layers.conditioning import CONDITIONINGS, LabelEmbedding, soft_one_hot
 from gan_jax.layers.initializers import INITIALIZERS
@@ -174,7 +174,7 @@ class Probe(nn.Module):
 def test_order_of_norm_activation_dropout_and_noise(order, expected):
     parts = {"norm": lambda x: x + 1, "dropout": lambda x: x**2, "noise": lambda x: x - 3}
     parts = {name: functools.partial(Probe, function) for name, function in parts.items()}
-    module = finish.Finish(norm_order=order, activation=lambda: lambda x: 2 * x, **parts)
+    module = post_layer.PostLayer(norm_order=order, activation=lambda: lambda x: 2 * x, **parts)
     output, noisy = module.apply({}, IMAGES, LABELS, True)
     np.testing.assert_allclose(output, expected(IMAGES), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(noisy, expected(IMAGES) - 3, rtol=1e-4, atol=1e-5)
@@ -183,7 +183,7 @@ def test_order_of_norm_activation_dropout_and_noise(order, expected):
 
 
 def test_norm_places():
-    assert {name: list(place(3)) for name, place in finish.NORM_PLACES.items()} == {
+    assert {name: list(place(3)) for name, place in post_layer.NORM_POSITIONS.items()} == {
         "all": [0, 1, 2],
         "first": [0],
         "inner": [1, 2],

@@ -111,7 +111,7 @@ def test_the_step_advances_layers_states_once_an_update():
     knobs = {"batch_size": 5, "init_batch_size": 3, "num_steps": 2}
     for player in ("generator", "discriminator"):
         knobs |= {f"{player}.widths": (4,), f"{player}.noise_fade_updates": 9, f"{player[0]}_optimizer.name": "sgd"}
-    knobs |= {"discriminator.norm": "virtual_batch", "discriminator.weight": "spectral"}
+    knobs |= {"discriminator.norm": "virtual_batch", "discriminator.kernel_norm": "spectral"}
     knobs |= {"discriminator.input_noise": 0.3, "discriminator.conditioning": "concat", "generator.noise": 0.1}
     knobs |= {"d_optimizer.learning_rate": 0.1}
     configs.override(config, knobs)

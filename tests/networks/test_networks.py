@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.layers import conditioning, norms, weights
+from gan_jax.layers import conditioning, kernel_norms, norms
 from gan_jax.layers.conv import native_conv
-from gan_jax.layers.finish import Finish
 from gan_jax.layers.minibatch import NoMinibatch
 from gan_jax.layers.noise import Dropout, GaussianNoise
+from gan_jax.layers.post_layer import PostLayer
 from gan_jax.networks import NETWORKS
 from gan_jax.networks.base import OUTPUTS, PIXELS
 from gan_jax.networks.heads import HEADS
@@ -20,8 +20,8 @@ from gan_jax.networks.heads import HEADS
 CLASSES, SIZE = 4, 5
 RNG = np.random.default_rng(0)
 LABELS = np.array([0, 3, 1, 1, 2])
-FINISH = functools.partial(
-    Finish,
+POST_LAYERS = functools.partial(
+    PostLayer,
     norm=norms.Identity,
     norm_order="norm_activation",
     activation=lambda: nn.relu,
@@ -30,25 +30,30 @@ FINISH = functools.partial(
 )
 
 
-def common(module, widths, finish, condition, own):
+def common(module, widths, post_layers, condition, own):
     places = module.num_hidden(len(widths), own.get("layers_per_width", 1))
     condition = functools.partial(conditioning.CONDITIONINGS[condition], CLASSES, 5)
-    return {"finish": (finish,) * places, "condition": condition, "kernel_init": nn.initializers.normal(1.0), **own}
+    return {
+        "post_layers": (post_layers,) * places,
+        "condition": condition,
+        "kernel_init": nn.initializers.normal(1.0),
+        **own,
+    }
 
 
-def generator(family, widths, image_shape, finish=FINISH, condition="none", **own):
+def generator(family, widths, image_shape, post_layers=POST_LAYERS, condition="none", **own):
     module = NETWORKS[family][0]
-    return module(image_shape, widths, **common(module, widths, finish, condition, own))
+    return module(image_shape, widths, **common(module, widths, post_layers, condition, own))
 
 
-def discriminator(family, widths, finish=FINISH, condition="none", head="binary", **own):
+def discriminator(family, widths, post_layers=POST_LAYERS, condition="none", head="binary", **own):
     module = NETWORKS[family][1]
     parts = {
         "noise": functools.partial(GaussianNoise, 0.0),
         "minibatch": NoMinibatch,
         "head": functools.partial(HEADS[head], CLASSES, nn.initializers.normal(1.0)),
     }
-    return module(widths, **{**common(module, widths, finish, condition, own), **parts})
+    return module(widths, **{**common(module, widths, post_layers, condition, own), **parts})
 
 
 def shapes_of(module, *input_shape):
@@ -122,7 +127,7 @@ class Mark(nn.Module):
 @pytest.mark.parametrize("family", ["mlp", "dcgan"])
 def test_feature_layer_picks_its_hidden_layer(family, layer):
     module = discriminator(family, (6, 4), layers_per_width=2, feature_layer=layer)
-    module = module.clone(finish=tuple(functools.partial(Mark, index) for index in range(4)))
+    module = module.clone(post_layers=tuple(functools.partial(Mark, index) for index in range(4)))
     images = np.ones((SIZE, 8, 8, 1), np.float32)
     variables = draw(module, images)
     critique = jax.jit(lambda v: module.apply(v, images, LABELS, train=True))(variables)
@@ -137,12 +142,12 @@ def test_feature_layer_picks_its_hidden_layer(family, layer):
 
 def test_resnets_are_those_of_miyato_et_al():
     """Table 4, for 32 x 32: shapes of every kernel, and the parameters that other implementations have too."""
-    finish = functools.partial(FINISH, norm=norms.BatchNorm)
-    images, params = shapes_of(generator("resnet", (256, 256, 256), (32, 32, 3), finish), 128)
+    normed = functools.partial(POST_LAYERS, norm=norms.BatchNorm)
+    images, params = shapes_of(generator("resnet", (256, 256, 256), (32, 32, 3), normed), 128)
     assert images == (SIZE, 32, 32, 3)
     assert kernels(params, "Dense") == [(128, 4 * 4 * 256)]
     assert kernels(params, "Conv") == [(3, 3, 256, 256), (3, 3, 256, 256), (1, 1, 256, 256)] * 3 + [(3, 3, 256, 3)]
-    assert sum(name.startswith("Finish") for name in params) == 7
+    assert sum(name.startswith("PostLayer") for name in params) == 7
     assert count(params) == 4_276_739  # As torch-mimicry's SNGAN generator for 32 x 32.
     critique, params = shapes_of(discriminator("resnet", (128,) * 4), 32, 32, 3)
     pair = [(3, 3, 128, 128)] * 2
@@ -271,9 +276,9 @@ def test_sigmoid_and_unit_pixels_are_the_same_networks_on_another_scale(family):
 
 
 @pytest.mark.parametrize("family", NETWORKS)
-def test_output_weight_is_of_the_last_layer_alone(family):
+def test_output_kernel_norm_is_of_the_last_layer_alone(family):
     widths, z = (4, 4), RNG.normal(size=(SIZE, 3)).astype(np.float32)
-    g = generator(family, widths, (8, 8, 1), output_weight=weights.weight_norm)
+    g = generator(family, widths, (8, 8, 1), output_kernel_norm=kernel_norms.weight_norm)
     params = g.init(jax.random.key(0), z, LABELS, train=True)["params"]
     scaled = [name for name, leaves in params.items() if "scale" in leaves]
     assert len(scaled) == 1

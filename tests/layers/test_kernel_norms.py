@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.layers import weights
+from gan_jax.layers import kernel_norms
 from gan_jax.layers.conditioning import LabelEmbedding
 from gan_jax.layers.conv import Conv, native_conv, native_conv_transpose
 
@@ -34,21 +34,21 @@ def normal(*shape):
 
 LAYERS = {
     "dense": Layer(
-        lambda weight: weights.Dense(5, weight=weight),
+        lambda kernel_norm: kernel_norms.Dense(5, kernel_norm=kernel_norm),
         normal(16, 7),
         lambda x, w: x @ w,
         lambda w: w.T,
         0,
     ),
     "conv": Layer(
-        lambda weight: Conv(5, 3, weight=weight),
+        lambda kernel_norm: Conv(5, 3, kernel_norm=kernel_norm),
         normal(4, 6, 6, 4),
         lambda x, w: native_conv(x, w, 1),
         lambda w: w.transpose(3, 2, 0, 1),
         0,
     ),
     "transposed": Layer(
-        lambda weight: Conv(5, 4, 2, transposed=True, weight=weight),
+        lambda kernel_norm: Conv(5, 4, 2, transposed=True, kernel_norm=kernel_norm),
         normal(4, 3, 3, 4),
         lambda x, w: native_conv_transpose(x, w, 2),
         # PyTorch's is the adjoint of a convolution: its kernel is turned round.
@@ -56,7 +56,7 @@ LAYERS = {
         1,
     ),
     "embedding": Layer(
-        lambda weight: LabelEmbedding(6, 5, weight=weight),
+        lambda kernel_norm: LabelEmbedding(6, 5, kernel_norm=kernel_norm),
         np.arange(12) % 6,
         lambda x, w: w[x],
         lambda w: w,
@@ -96,7 +96,7 @@ def train_call(module):
 @pytest.mark.parametrize(("name", "bound"), [*((name, 1.0) for name in LAYERS), ("dense", 3.0), ("transposed", 3.0)])
 def test_the_largest_singular_value_becomes_the_bound(name, bound):
     layer = LAYERS[name]
-    module, variables = start(layer, functools.partial(weights.spectral, bound=bound))
+    module, variables = start(layer, functools.partial(kernel_norms.spectral, bound=bound))
     call = train_call(module)
     for _ in range(200):
         y, stats = call(variables, layer.x)
@@ -123,7 +123,7 @@ def iterate(kernel, u, times):
 @pytest.mark.parametrize(("name", "iterations"), [("dense", 1), ("conv", 3), ("embedding", 2)])
 def test_a_call_advances_u_by_the_iterations_if_it_may(name, iterations):
     layer = LAYERS[name]
-    module, variables = start(layer, functools.partial(weights.spectral, iterations=iterations))
+    module, variables = start(layer, functools.partial(kernel_norms.spectral, iterations=iterations))
     assert set(variables) == {"params", "spectral"}
     assert jax.tree.map(jnp.shape, variables["spectral"]) == {"u": (5,)}
     u, v = iterate(kernel_of(variables["params"]), variables["spectral"]["u"], iterations)
@@ -144,7 +144,7 @@ def test_a_call_advances_u_by_the_iterations_if_it_may(name, iterations):
 def test_spectral_gradient_is_the_formula_with_u_and_v_fixed():
     """dL/dW = (G - <G, W'> u v^T) / sigma, W' = W / sigma, G = dL/dW' (section 2.2, eq. 10), before convergence too."""
     layer, dy = LAYERS["dense"], normal(16, 5)
-    module, variables = start(layer, weights.spectral)
+    module, variables = start(layer, kernel_norms.spectral)
     kernel = variables["params"]["kernel"].astype(np.float64)
     u, v = iterate(kernel, variables["spectral"]["u"], 1)
     sigma, gradient = u @ kernel.T @ v, layer.x.T.astype(np.float64) @ dy
@@ -177,7 +177,7 @@ def torch_run(torch, name, module, dy):
 def test_value_and_gradient_equal_torchs(name, kind):
     torch = pytest.importorskip("torch")
     layer, theirs = LAYERS[name], torch_module(torch, name)
-    module, variables = start(layer, weights.WEIGHTS[kind])
+    module, variables = start(layer, kernel_norms.KERNEL_NORMS[kind])
     params = variables["params"]
     if kind == "spectral":  # Both at the end of their power iterations.
         u = np.linalg.svd(kernel_of(params).reshape(-1, 5).T)[0][:, 0]
@@ -209,7 +209,7 @@ def test_value_and_gradient_equal_torchs(name, kind):
 @pytest.mark.parametrize("name", LAYERS)
 def test_weight_norm_is_of_each_output(name):
     layer = LAYERS[name]
-    module, variables = start(layer, weights.weight_norm)
+    module, variables = start(layer, kernel_norms.weight_norm)
     params = variables["params"]
     kernel = kernel_of(params).copy()
     for output in range(5):
@@ -223,8 +223,10 @@ class Net(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        first = Conv(6, 3, 2, weight=weights.weight_norm)(x, True)
-        return first, weights.Dense(4, weight=weights.weight_norm)(nn.relu(first).reshape(len(x), -1), True)
+        first = Conv(6, 3, 2, kernel_norm=kernel_norms.weight_norm)(x, True)
+        return first, kernel_norms.Dense(4, kernel_norm=kernel_norms.weight_norm)(
+            nn.relu(first).reshape(len(x), -1), True
+        )
 
 
 def test_weight_norm_starts_every_layer_at_mean_0_and_variance_1():
@@ -236,7 +238,7 @@ def test_weight_norm_starts_every_layer_at_mean_0_and_variance_1():
 
 
 def test_unit_scales_start_at_1_whatever_the_data():
-    layer, x = weights.Dense(5, weight=weights.WEIGHTS["weight_unit"]), normal(16, 7)
+    layer, x = kernel_norms.Dense(5, kernel_norm=kernel_norms.KERNEL_NORMS["weight_unit"]), normal(16, 7)
     params = layer.init(jax.random.key(0), x, True)
     np.testing.assert_array_equal(params["params"]["scale"], np.ones(5))
     np.testing.assert_array_equal(params["params"]["bias"], np.zeros(5))
@@ -247,8 +249,8 @@ def test_unit_scales_start_at_1_whatever_the_data():
 
 def test_fixed_scales_take_no_gradient_and_change_nothing_else():
     x = normal(16, 7)
-    fixed = functools.partial(weights.weight_norm, fixed=True)
-    layers = [weights.Dense(5, weight=weight) for weight in (fixed, weights.weight_norm)]
+    fixed = functools.partial(kernel_norms.weight_norm, fixed=True)
+    layers = [kernel_norms.Dense(5, kernel_norm=kernel_norm) for kernel_norm in (fixed, kernel_norms.weight_norm)]
     params = layers[0].init(jax.random.key(0), x, True)
 
     def gradient(layer):

@@ -1,4 +1,4 @@
-"""What follows a hidden layer's linear map: norm, activation, dropout, noise, and in which layers a norm stands."""
+"""The layer after a hidden layer's linear map: norm, activation, dropout, noise; and which layers have a norm."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import jax
 NORM_ORDERS = ("norm_activation", "activation_norm")
 
 # Which of a network's hidden layers are normalized, by name.
-NORM_PLACES = {
+NORM_POSITIONS = {
     "all": range,
     "first": lambda num_layers: [0],
     "inner": lambda num_layers: range(1, num_layers),
@@ -16,7 +16,7 @@ NORM_PLACES = {
 }
 
 
-class Finish(nn.Module):
+class PostLayer(nn.Module):
     """norm -> activation -> dropout, or activation -> dropout -> norm; then noise.
 
     Returns (the layer's output, what the next layer sees of it: the same with noise).

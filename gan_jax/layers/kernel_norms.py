@@ -80,7 +80,7 @@ def weight_norm(
     return y, nn.initializers.zeros if unit else lambda key, shape: -jnp.mean(y, axis=others)
 
 
-def in_bfloat16(weight: Callable) -> Callable:
+def in_bfloat16(kernel_norm: Callable) -> Callable:
     """The same reparametrisation, where the layer's linear map, and it alone, is computed in bfloat16.
 
     Kernels stay float32, and so does all that is derived from them (spectral norms, gains) and all between two layers:
@@ -88,13 +88,13 @@ def in_bfloat16(weight: Callable) -> Callable:
     """
 
     def reparametrise(layer, apply, kernel, train):
-        return weight(layer, lambda w: apply(w.astype(jnp.bfloat16)).astype(kernel.dtype), kernel, train)
+        return kernel_norm(layer, lambda w: apply(w.astype(jnp.bfloat16)).astype(kernel.dtype), kernel, train)
 
     return reparametrise
 
 
 # dtype of the config -> what becomes of a hidden layer's reparametrisation
-DTYPES = {"float32": lambda weight: weight, "bfloat16": in_bfloat16}
+DTYPES = {"float32": lambda kernel_norm: kernel_norm, "bfloat16": in_bfloat16}
 
 
 class Dense(nn.Module):
@@ -102,16 +102,16 @@ class Dense(nn.Module):
 
     features: int
     kernel_init: Callable = nn.initializers.lecun_normal()
-    weight: Callable = plain
+    kernel_norm: Callable = plain
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
-        y, bias_init = self.weight(self, lambda w: product(x, w), kernel, train)
+        y, bias_init = self.kernel_norm(self, lambda w: product(x, w), kernel, train)
         return y + self.param("bias", bias_init, (self.features,))[None]
 
 
-WEIGHTS = {
+KERNEL_NORMS = {
     "none": plain,
     "spectral": spectral,
     "weight": weight_norm,
