@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
     config.prior.name = "normal"
     config.objective = "bce_logits"
     config.generator.conditioning = "concat"
-    config.generator.average_decay = 0.999
+    config.generator.ema_decay = 0.999
     config.discriminator.head = "projection"
     for optimizer in (config.d_optimizer, config.g_optimizer):
         optimizer.learning_rate = 1e-3

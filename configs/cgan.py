@@ -45,7 +45,7 @@ def _tuned(config: ConfigDict) -> None:
     config.objective = "bce_logits"
     config.generator.norm = "batch"
     config.generator.activation = "relu"
-    config.generator.average_decay = 0.999
+    config.generator.ema_decay = 0.999
     config.discriminator.conditioning = "none"
     config.discriminator.head = "projection"
     for optimizer in (config.d_optimizer, config.g_optimizer):

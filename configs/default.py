@@ -44,7 +44,7 @@ def _network() -> ConfigDict:
             "conditioning": "none",
             "embedding_features": 10,  # length of the label embedding where it is appended to a vector
             "condition_smoothing": 0.0,  # s: labels enter as (1 - s) one-hot + s / K
-            "average_decay": 0.0,  # of the moving average of parameters and statistics, per update; 0: none is kept
+            "ema_decay": 0.0,  # of the moving average of parameters and statistics, per update; 0: none is kept
         }
     )
 

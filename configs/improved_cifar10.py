@@ -51,7 +51,7 @@ def get_config(variant: str = "") -> ConfigDict:
 def _samples(config: ConfigDict) -> None:
     config.targets.real = 0.9
     config.generator.norm = "virtual_batch"
-    config.generator.average_decay = 0.999
+    config.generator.ema_decay = 0.999
     config.discriminator.minibatch = "discrimination"
 
 

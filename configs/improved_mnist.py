@@ -76,7 +76,7 @@ def learn_by_feature_matching(config: ConfigDict, full_rate: float) -> None:
     config.discriminator.kernel_norm = "weight_fixed"
     config.discriminator.output_kernel_norm = "weight"
     config.discriminator.head = "class"
-    config.discriminator.average_decay = 0.9999
+    config.discriminator.ema_decay = 0.9999
     config.d_loss.adversarial = 0.5
     config.d_loss.classification = 1.0
     config.g_loss.adversarial = 0.0

@@ -157,7 +157,7 @@ def words_of(folder):
         "--config.sample_every_steps=4",
         "--config.generator.widths=8,8",
         "--config.generator.norm=batch",
-        "--config.generator.average_decay=0.9",
+        "--config.generator.ema_decay=0.9",
         "--config.discriminator.widths=8,8",
         "--config.data.num_validation=0",
         "--config.eval.every_steps=0",

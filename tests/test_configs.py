@@ -150,7 +150,7 @@ def test_mistakes_on_the_command_line(spec, words, message):
         ),
         (
             {"terms.noise_consistency.target": "ema", "discriminator.head": "class", "d_loss.noise_consistency": 1.0},
-            "set --config.discriminator.average_decay=0.999",
+            "set --config.discriminator.ema_decay=0.999",
         ),
         ({"ramp_up.start": 10}, "ramp_up.start=10 does nothing: give --config.d_loss.class_balance or"),
         ({"d_loss.r1": 1.0, "discriminator.norm": "batch"}, "differentiates one image's logit"),

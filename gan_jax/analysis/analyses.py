@@ -50,7 +50,7 @@ def _provenance(subject: Subject) -> dict:
         "requested_data": subject.dataset.requested,
         "data_fingerprint": subject.trained.run["data"]["fingerprint"],
         "features": subject.features_name,
-        "generator": "averaged" if subject.trained.config.generator.average_decay else "last",
+        "generator": "averaged" if subject.trained.config.generator.ema_decay else "last",
         "conditional": subject.conditional,
         "seed": subject.seed,
         "num_images": subject.num_images,

@@ -116,7 +116,7 @@ class Gan:
     generator: (z, labels, train) -> images; discriminator: (images, labels, train) -> Critique.
     prior: (key, B) -> z [B, Z]; targets: (key, B) -> Targets.
     d_loss, g_loss: View -> (scalar to minimise, metrics by name).
-    d_average_decay, g_average_decay: of the moving averages, 0 for none.
+    d_ema_decay, g_ema_decay: of the moving averages, 0 for none.
     d_remembers, g_remembers: whether the mean of all past parameters is kept.
     augment_real (real images, as data), augment (what D sees, real and fake), distort (what D should not notice, for
     the term `consistency`): (key, images) -> images.
@@ -132,8 +132,8 @@ class Gan:
     g_loss: Callable[[View], tuple[jax.Array, dict]]
     d_optimizer: optax.GradientTransformation
     g_optimizer: optax.GradientTransformation
-    d_average_decay: float = 0.0
-    g_average_decay: float = 0.0
+    d_ema_decay: float = 0.0
+    g_ema_decay: float = 0.0
     d_remembers: bool = False
     g_remembers: bool = False
     augment_real: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
@@ -144,11 +144,9 @@ class Gan:
     def init(self, key: jax.Array, batch: Batch) -> GanState:
         z_key, g_key, d_key = jax.random.split(key, 3)
         z, images, labels = self.prior(z_key, len(batch.labels)), batch.images, batch.labels
-        generator = _player(
-            self.generator, g_key, (z, labels), self.g_optimizer, self.g_average_decay, self.g_remembers
-        )
+        generator = _player(self.generator, g_key, (z, labels), self.g_optimizer, self.g_ema_decay, self.g_remembers)
         discriminator = _player(
-            self.discriminator, d_key, (images, labels), self.d_optimizer, self.d_average_decay, self.d_remembers
+            self.discriminator, d_key, (images, labels), self.d_optimizer, self.d_ema_decay, self.d_remembers
         )
         return GanState(jnp.zeros((), jnp.int32), generator, discriminator)
 
@@ -235,7 +233,7 @@ class Gan:
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
         metrics["d_grad_norm"] = optax.tree.norm(gradients)
-        return _update(player, gradients, stats, self.d_optimizer, self.d_average_decay, state.step), metrics
+        return _update(player, gradients, stats, self.d_optimizer, self.d_ema_decay, state.step), metrics
 
     @jax.named_scope("g_update")
     def _g_update(self, state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
@@ -253,4 +251,4 @@ class Gan:
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
         metrics["g_grad_norm"] = optax.tree.norm(gradients)
-        return _update(player, gradients, stats, self.g_optimizer, self.g_average_decay, state.step), metrics
+        return _update(player, gradients, stats, self.g_optimizer, self.g_ema_decay, state.step), metrics

@@ -162,9 +162,9 @@ def _needs_ema(name: str) -> Callable[[ConfigDict], str]:
     """What the knob `target` of a term needs."""
 
     def lacks(config: ConfigDict) -> str:
-        if config.terms[name].target == "own" or config.discriminator.average_decay:
+        if config.terms[name].target == "own" or config.discriminator.ema_decay:
             return ""
-        return f"an averaged D for terms.{name}.target=ema: set --config.discriminator.average_decay=0.999"
+        return f"an averaged D for terms.{name}.target=ema: set --config.discriminator.ema_decay=0.999"
 
     return lacks
 

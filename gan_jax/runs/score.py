@@ -94,7 +94,7 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
     split = _split(dataset, protocol.split)
     extract, name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
-    averaged = bool(trained.config.generator.average_decay) and protocol.generator == "averaged"
+    averaged = bool(trained.config.generator.ema_decay) and protocol.generator == "averaged"
     conditions = balanced_labels(protocol.num_images, num_classes)
     generated = Split(trained.draw(conditions, protocol.seed, raw=not averaged), conditions)
     chosen = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]

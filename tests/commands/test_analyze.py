@@ -29,9 +29,7 @@ def written(folder):
 def placed(subject, path):
     """The subject with a workdir of its own."""
     path.mkdir()
-    config = types.SimpleNamespace(
-        prior=subject.trained.config.prior, generator=types.SimpleNamespace(average_decay=0.9)
-    )
+    config = types.SimpleNamespace(prior=subject.trained.config.prior, generator=types.SimpleNamespace(ema_decay=0.9))
     run = {"data": {"fingerprint": "f"}}
     parts = {**vars(subject.trained), "config": config, "folder": Workdir(str(path)), "step": 7, "run": run}
     return dataclasses.replace(subject, trained=types.SimpleNamespace(**parts))

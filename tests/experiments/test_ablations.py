@@ -32,7 +32,7 @@ TINY = {
     "d_steps": 1,
     "steps_per_call": 2,
     "data.num_validation": 15,
-    "generator.average_decay": 0.9,
+    "generator.ema_decay": 0.9,
 }
 
 

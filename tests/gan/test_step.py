@@ -19,7 +19,7 @@ SMALL = {
     "discriminator.widths": (8, 8),
     "generator.conditioning": "concat",
     "generator.norm": "batch",
-    "generator.average_decay": 0.9,
+    "generator.ema_decay": 0.9,
     "batch_size": SIZE,
     "num_steps": 5,
 }

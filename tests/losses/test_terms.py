@@ -19,7 +19,7 @@ KNOBS_OF_TERMS = [(name, knob) for name, term in TERMS.items() for knob in term.
 # A config on which every term works: one image's outputs are its own, and D has classes, one of them for fakes.
 SERVING = {
     "discriminator.head": "auxiliary_fake",
-    "discriminator.average_decay": 0.9,
+    "discriminator.ema_decay": 0.9,
     "discriminator.conditioning": "none",
     "data.num_labels": 100,
     "d_loss.classification": 1.0,

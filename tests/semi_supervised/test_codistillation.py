@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def pair(config):
     """Two networks, with all labels."""
     changes = {"d_loss.codistillation": 0.5, "d_loss.classification": 1.0, "discriminator.head": "class", "seed": 3}
-    changes |= {"discriminator.conditioning": "none", "discriminator.average_decay": 0.9, "num_seeds": 2}
+    changes |= {"discriminator.conditioning": "none", "discriminator.ema_decay": 0.9, "num_seeds": 2}
     configs.override(config, changes)
     return config
 

@@ -56,7 +56,7 @@ def test_a_run_that_diverges_says_where(config, tmp_path, every, monkeypatch):
     changes = {"objective": "bce_logits", "steps_per_call": 50, "num_steps": 200, "checkpoint_every_steps": every}
     rates = {"d_optimizer.learning_rate": 0.1, "g_optimizer.learning_rate": 1e-4, "sample_every_steps": 0}
     # Every kind of operation is compiled for itself when it is repeated: few kinds.
-    few = {"generator.norm": "none", "generator.average_decay": 0.0, "d_steps": 1}
+    few = {"generator.norm": "none", "generator.ema_decay": 0.0, "d_steps": 1}
     configs.override(config, changes | rates | few)
     path = str(tmp_path / "run")
     with pytest.raises(TrainingFailed, match="not finite at step") as error:

@@ -24,7 +24,7 @@ COMMON = [
     "--config.data.name=mnist_5k",
     "--config.num_epochs=0",
     "--config.generator.norm=batch",
-    "--config.generator.average_decay=0.99",
+    "--config.generator.ema_decay=0.99",
     "--config.eval.at_end=false",
 ]
 # Most of the time goes into saves: between two of them lie two steps.
