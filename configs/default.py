@@ -86,7 +86,7 @@ def _data() -> ConfigDict:
             "channels": 0,  # 1 or 3; 0: their own
             "num_labels": 0,  # training images whose labels may be used, balanced over the classes; 0: all
             # Which of them: drawn by the seed modulo this, so that seeds this far apart share a draw; 0: by the seed
-            "label_draws": 0,
+            "num_label_subsets": 0,
             "num_validation": 500,  # training images held out for choosing, balanced over the classes
             # Whether images stay in their files and are read ahead of the steps: always (the set must be prepared as
             # array_record), never, or auto: where train and test images are more than resident_gib. The batches are

@@ -4,7 +4,7 @@
 side, and each D learns the mean of the classes that all of them give its images (codistillation, arXiv 1804.03235).
 
     python -m gan_jax.main --config configs/semi_supervised/light_codistilled.py --config.num_seeds=4 \
-        --config.data.label_draws=1
+        --config.data.num_label_subsets=1
     python -m experiments.semi_supervised --recipes light,light_codistilled --labels 100 --seeds 1 --members 4 \
         --at_once 4
 

@@ -5,7 +5,7 @@ The networks of one draw of the labels train side by side, and each D learns the
 give its images (codistillation, arXiv 1804.03235), once each of them knows most classes.
 
     python -m gan_jax.main --config configs/semi_supervised/long_codistilled.py --config.num_seeds=2 \
-        --config.data.label_draws=1
+        --config.data.num_label_subsets=1
     python -m experiments.semi_supervised --recipes long_codistilled --labels 100 --seeds 10 --members 2 --at_once 20 \
         --score_every 39400
 

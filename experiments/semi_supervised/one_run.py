@@ -92,7 +92,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
     return {
         "status": run["status"],
         "seed": config.seed,
-        "draw": label_subset(config.seed, config.data.label_draws),
+        "draw": label_subset(config.seed, config.data.num_label_subsets),
         "num_labels": config.data.num_labels,
         "epochs": trained.step / per_epoch,
         "seconds": run["seconds"],

@@ -100,7 +100,7 @@ def config(name: str, num_labels: int, draws: int, epochs: int, shared: dict) ->
     found = configs.load(_spec(name, num_labels))
     changes = {
         "data.num_labels": num_labels,
-        "data.label_draws": draws,
+        "data.num_label_subsets": draws,
         "data.num_validation": NUM_VALIDATION,
         "data.fallback": "",
         "eval.at_end": False,

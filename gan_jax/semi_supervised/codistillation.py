@@ -33,8 +33,8 @@ def check(config: ConfigDict, seeds: Sequence[int]) -> None:
         return
     peers = _peers(config, seeds)
     if peers.shape[1] < 2 or (peers[:, 1] == _NOBODY).any():
-        subsets = max(config.data.label_draws, 1) if config.data.num_labels else 1
-        shared = f"--config.data.label_draws={subsets} and " if config.data.num_labels else ""
+        subsets = max(config.data.num_label_subsets, 1) if config.data.num_labels else 1
+        shared = f"--config.data.num_label_subsets={subsets} and " if config.data.num_labels else ""
         raise UserError(
             "d_loss.codistillation: networks with the same labelled images teach each other, and one of this run's "
             f"{len(seeds)} has none beside it; set {shared}--config.num_seeds={2 * subsets}"
@@ -46,7 +46,7 @@ def check(config: ConfigDict, seeds: Sequence[int]) -> None:
 
 def _peers(config: ConfigDict, seeds: Sequence[int]) -> np.ndarray:
     """Positions [n, k] of the networks with each one's labelled images, itself among them; padded with -1."""
-    subsets = [label_subset(seed, config.data.label_draws) if config.data.num_labels else 0 for seed in seeds]
+    subsets = [label_subset(seed, config.data.num_label_subsets) if config.data.num_labels else 0 for seed in seeds]
     same = [[j for j, subset in enumerate(subsets) if subset == own] for own in subsets]
     most = max(map(len, same))
     return np.array([each + [_NOBODY] * (most - len(each)) for each in same], np.int32)

@@ -17,15 +17,15 @@ def check_labels(config: ConfigDict, dataset: Dataset) -> None:
     number, most = config.data.num_labels, len(dataset.train.labels)
     if number and not dataset.num_classes <= number <= most:
         raise UserError(f"data.num_labels={number}: from {dataset.num_classes}, one a class, to {most}, or 0")
-    if config.data.label_draws < 0:
-        raise UserError(f"data.label_draws={config.data.label_draws}: must be at least 0")
+    if config.data.num_label_subsets < 0:
+        raise UserError(f"data.num_label_subsets={config.data.num_label_subsets}: must be at least 0")
     if config.d_loss.propagated_label and dataset.is_streamed:
         raise UserError("d_loss.propagated_label compares all images in memory: set --config.data.stream=never")
 
 
 def training_batches(config: ConfigDict, dataset: Dataset, seeds: Sequence[int], data_dir: str = "") -> list[Batch]:
     """The training split as each seed sees it. data_dir: the cache folder of the neighbour graph, "" for the user's."""
-    number, num_subsets = config.data.num_labels, config.data.label_draws
+    number, num_subsets = config.data.num_labels, config.data.num_label_subsets
     if not number:
         return [Batch(*dataset.train)] * len(seeds)
     graph = None

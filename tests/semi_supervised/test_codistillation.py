@@ -53,7 +53,7 @@ def probabilities(gan, state, images):
 @pytest.mark.parametrize("live", [[0, 1, 2, 3], [0, 1, 3], [1, 3]])
 def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair, live):
     """Four networks of two draws of the labels: 0 and 2 teach each other, 1 and 3 do."""
-    configs.override(pair, {"data.num_labels": 6, "data.label_draws": 2})
+    configs.override(pair, {"data.num_labels": 6, "data.num_label_subsets": 2})
     gan, data, begun = started(pair, 4)
     # One that has diverged says NaN.
     begun = [state if i in live else jax.tree.map(lambda leaf: leaf * np.nan, state) for i, state in enumerate(begun)]
@@ -120,10 +120,10 @@ def test_a_resumed_run_is_taught_what_the_uninterrupted_one_was(pair, tmp_path, 
     [
         ({"num_seeds": 1}, "this run's 1 has none beside it; set --config.num_seeds=2"),
         (
-            {"data.num_labels": 6, "data.label_draws": 10, "num_seeds": 15},
-            "this run's 15 has none beside it; set --config.data.label_draws=10 and --config.num_seeds=20",
+            {"data.num_labels": 6, "data.num_label_subsets": 10, "num_seeds": 15},
+            "this run's 15 has none beside it; set --config.data.num_label_subsets=10 and --config.num_seeds=20",
         ),
-        ({"data.num_labels": 6}, "set --config.data.label_draws=1 and --config.num_seeds=2"),
+        ({"data.num_labels": 6}, "set --config.data.num_label_subsets=1 and --config.num_seeds=2"),
         ({"mesh": "data:-1"}, "does not go with mesh; leave out --config.mesh"),
         ({"guard.debug": True}, "does not go with guard.debug; leave out --config.guard.debug"),
     ],

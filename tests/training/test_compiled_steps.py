@@ -63,13 +63,13 @@ def test_another_seed_draws_other_labels(few):
 
 
 def test_seeds_so_far_apart_share_a_draw_of_labels(few):
-    configs.override(few, {"data.label_draws": 4, "seed": 1})
+    configs.override(few, {"data.num_label_subsets": 4, "seed": 1})
     first = training_data(few, dataset()).labelled.images
     for seed, same in ((5, True), (2, False)):
         configs.override(few, {"seed": seed})
         assert np.array_equal(first, training_data(few, dataset()).labelled.images) == same
-    configs.override(few, {"data.label_draws": -1})
-    with pytest.raises(UserError, match="data.label_draws=-1"):
+    configs.override(few, {"data.num_label_subsets": -1})
+    with pytest.raises(UserError, match="data.num_label_subsets=-1"):
         check_labels(few, dataset())
 
 
