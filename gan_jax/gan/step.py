@@ -246,7 +246,7 @@ class Gan:
             # One by one: real images are compiled away, unless the loss looks at them (feature matching, say).
             view, _ = self._look(critic.params, critic, batch, fakes, look_key, False)
             value, metrics = self.g_loss(View(**view, params=params, history=player.history, step=state.step))
-            metrics["g_spread"] = jnp.mean(jnp.std(fakes.images, axis=0))
+            metrics["g_pixel_std"] = jnp.mean(jnp.std(fakes.images, axis=0))
             return value, (stats, metrics)
 
         gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)

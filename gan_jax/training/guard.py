@@ -35,7 +35,7 @@ class Guard:
         """Hears of every step once, in order."""
         if self._nonfinite and not (np.isfinite(values["d_loss"]) and np.isfinite(values["g_loss"])):
             raise TrainingFailed(f"training diverged: a loss is not finite at step {step}; lower the learning rates")
-        watched = {"d_loss": values.get("d_adversarial", values["d_loss"]), "spread": values["g_spread"]}
+        watched = {"d_loss": values.get("d_adversarial", values["d_loss"]), "spread": values["g_pixel_std"]}
         low = {name: bound > 0 and watched[name] < bound for name, bound in self._bounds.items()}
         self.suspicious = any(low.values())
         for name, bound in self._bounds.items():

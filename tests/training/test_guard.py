@@ -11,14 +11,14 @@ from gan_jax.training import session
 from gan_jax.training.guard import Guard, make_guard
 from tests.conftest import rows
 
-FINE = {"d_loss": 1.0, "g_loss": 1.0, "g_spread": 0.5}
+FINE = {"d_loss": 1.0, "g_loss": 1.0, "g_pixel_std": 0.5}
 
 
 def guard(**changes):
     return Guard(**{"steps": 3, "d_loss": 1e-3, "spread": 1e-2, "nonfinite": True, "zero_means_won": True} | changes)
 
 
-@pytest.mark.parametrize("symptom", [{"d_loss": 1e-4}, {"g_spread": 1e-3}, {"d_loss": 2.0, "d_adversarial": 1e-4}])
+@pytest.mark.parametrize("symptom", [{"d_loss": 1e-4}, {"g_pixel_std": 1e-3}, {"d_loss": 2.0, "d_adversarial": 1e-4}])
 def test_a_symptom_must_last(symptom):
     watch = guard()
     for step, values in enumerate([symptom, symptom, {}, {}, {}, symptom, symptom]):
@@ -44,7 +44,7 @@ def test_a_step_above_the_bound_now_and_then_does_not_hide_a_collapse(every, col
 def test_two_symptoms_are_counted_apart():
     watch = guard(steps=2)
     watch.check(0, FINE | {"d_loss": 1e-4})
-    watch.check(1, FINE | {"g_spread": 1e-3})
+    watch.check(1, FINE | {"g_pixel_std": 1e-3})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -62,7 +62,7 @@ def test_what_is_switched_off_is_not_watched(off):
     watch.check(0, FINE | {"d_loss": 0.0})
     watch.check(1, FINE | {"d_loss": -5.0})
     with pytest.raises(Collapsed):
-        watch.check(2, FINE | {"g_spread": 0.0})
+        watch.check(2, FINE | {"g_pixel_std": 0.0})
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
@@ -82,7 +82,7 @@ def test_refusals(changes):
 def test_a_collapse_ends_the_run(config, tmp_path):
     """G never moves from images that hardly differ: status, exit code, the last good checkpoint and the rows."""
     path = tmp_path / "run"
-    changes = {"guard.steps": 5, "guard.spread": 10.0, "num_steps": 300, "checkpoint_every_steps": 2}
+    changes = {"guard.steps": 5, "guard.pixel_std": 10.0, "num_steps": 300, "checkpoint_every_steps": 2}
     configs.override(config, changes)
     with pytest.raises(Collapsed, match="The last checkpoint is step 0") as error:
         session.train(config, str(path))
