@@ -315,6 +315,8 @@ def get_config() -> ConfigDict:
     config.eval = _eval()
 
     config.log_every_steps = 10  # a row of metrics: the values at that step
+    # Names with commas from EXTRA_METRICS in gan_jax/gan/metrics.py; they cost time. "": none
+    config.extra_metrics = ""
     config.sample_every_steps = 500  # a grid of samples; 0: at the end only
     config.checkpoint_every_steps = 500  # 0: at the end only
     config.keep_checkpoints = 2  # the last so many are kept

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from gan_jax.devices.mesh import with_sharding
 from gan_jax.gan import optimizers, priors
 from gan_jax.gan.augmentation import make_augmentation
+from gan_jax.gan.metrics import choose_metrics
 from gan_jax.gan.schedules import make_schedule
 from gan_jax.gan.step import Gan
 from gan_jax.layers import norms
@@ -112,5 +113,6 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         d_remembers=any(term.needs_history for term in weighted_terms(config.d_loss)),
         g_remembers=any(term.needs_history for term in weighted_terms(config.g_loss)),
         one_look=one_look(config.discriminator),
+        metrics=choose_metrics(config.extra_metrics),
         **_augmentations(config.augmentation, bool(config.d_loss.consistency)),
     )

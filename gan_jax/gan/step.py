@@ -15,7 +15,7 @@ The choices that change results, stated once:
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from gan_jax.gan.metrics import METRICS, Metric, Update, measure
 from gan_jax.gan.types import Batch, Critique, GanState, Player, Targets, View
 
 
@@ -115,7 +116,7 @@ class Gan:
 
     generator: (z, labels, train) -> images; discriminator: (images, labels, train) -> Critique.
     prior: (key, B) -> z [B, Z]; targets: (key, B) -> Targets.
-    d_loss, g_loss: View -> (scalar to minimise, metrics by name).
+    d_loss, g_loss: View -> (scalar to minimise, metrics by name); metrics: name -> (Update -> scalar), more of them.
     d_ema_decay, g_ema_decay: of the moving averages, 0 for none.
     d_remembers, g_remembers: whether the mean of all past parameters is kept.
     augment_real (real images, as data), augment (what D sees, real and fake), distort (what D should not notice, for
@@ -140,6 +141,7 @@ class Gan:
     augment: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
     distort: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
     one_look: bool = False
+    metrics: Mapping[str, Metric] = dataclasses.field(default_factory=lambda: METRICS)
 
     def init(self, key: jax.Array, batch: Batch) -> GanState:
         z_key, g_key, d_key = jax.random.split(key, 3)
@@ -158,9 +160,7 @@ class Gan:
             lambda player, inputs: self._d_update(state, player, *inputs), state.discriminator, (batches, d_keys)
         )
         state = state._replace(discriminator=player)
-        if of_g:
-            batches = of_g._replace(labelled=batches.labelled)
-        last = jax.tree.map(lambda leaf: leaf[-1], batches)
+        last = jax.tree.map(lambda leaf: leaf[-1], of_g._replace(labelled=batches.labelled) if of_g else batches)
         player, g_metrics = self._g_update(state, last, g_key)
         metrics = {**jax.tree.map(jnp.mean, d_metrics), **g_metrics}
         return state._replace(step=state.step + 1, generator=player), metrics
@@ -176,7 +176,6 @@ class Gan:
         return self._infer(state.discriminator, images, labels)
 
     def _infer(self, player: Player, images: jax.Array, labels: jax.Array) -> Critique:
-        """What the discriminator says in inference mode."""
         return self.discriminator.apply(in_use(player), images, labels, train=False)
 
     def _make(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
@@ -226,13 +225,11 @@ class Gan:
         fakes, _ = self._make(state.generator.params, state.generator.stats, batch.labels, make_key)
         batch = self._real(batch, real_key)
 
-        def loss(params):
+        def inputs(params):
             view, stats = self._look(params, player, batch, fakes, look_key, self.one_look)
-            value, metrics = self.d_loss(View(**view, params=params, history=player.history, step=state.step))
-            return value, (stats, metrics)
+            return View(**view, params=params, history=player.history, step=state.step), stats
 
-        gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
-        metrics["d_grad_norm"] = optax.tree.norm(gradients)
+        gradients, stats, metrics = self._gradients("d", self.d_loss, inputs, player.params)
         return _update(player, gradients, stats, self.d_optimizer, self.d_ema_decay, state.step), metrics
 
     @jax.named_scope("g_update")
@@ -241,14 +238,23 @@ class Gan:
         player, critic = state.generator, state.discriminator
         batch = self._real(batch, real_key)
 
-        def loss(params):
+        def inputs(params):
             fakes, stats = self._make(params, player.stats, batch.labels, make_key)
             # One by one: real images are compiled away, unless the loss looks at them (feature matching, say).
             view, _ = self._look(critic.params, critic, batch, fakes, look_key, False)
-            value, metrics = self.g_loss(View(**view, params=params, history=player.history, step=state.step))
-            metrics["g_pixel_std"] = jnp.mean(jnp.std(fakes.images, axis=0))
-            return value, (stats, metrics)
+            return View(**view, params=params, history=player.history, step=state.step), stats
 
-        gradients, (stats, metrics) = jax.grad(loss, has_aux=True)(player.params)
-        metrics["g_grad_norm"] = optax.tree.norm(gradients)
+        gradients, stats, metrics = self._gradients("g", self.g_loss, inputs, player.params)
         return _update(player, gradients, stats, self.g_optimizer, self.g_ema_decay, state.step), metrics
+
+    def _gradients(self, prefix: str, loss: Callable, inputs: Callable, params: Any) -> tuple[Any, Any, dict]:
+        """(gradients, new statistics, metrics) of an update. inputs: params -> (View, new statistics)."""
+
+        def value(params):
+            view, stats = inputs(params)
+            scalar, metrics = loss(view)
+            return scalar, (stats, metrics, view.fakes)
+
+        gradients, (stats, metrics, fakes) = jax.grad(value, has_aux=True)(params)
+        update = Update(params, gradients, fakes, lambda params: inputs(params)[0], loss)
+        return gradients, stats, metrics | measure(self.metrics, prefix, update)

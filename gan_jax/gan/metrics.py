@@ -1,0 +1,95 @@
+"""What a training step reports besides the losses: functions of one update of a player, by name.
+
+A name begins with d_ or g_, which says in whose update the metric is computed. A new metric is a function
+Update -> scalar and its entry in EXTRA_METRICS; `config.extra_metrics` then switches it on by its name.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax.gan.types import Batch, View
+from gan_jax.system.config import choose
+
+
+class Update(NamedTuple):
+    """One update of a player, after its gradients and before its optimizer step.
+
+    params: of the player; gradients: of its loss by them. fakes: the generated images, and their labels.
+    inputs: params -> View, what the loss reads if the player has these parameters, with the same random draws: for
+    metrics that differentiate something else. loss: View -> (scalar, metrics by name).
+    """
+
+    params: Any
+    gradients: Any
+    fakes: Batch
+    inputs: Callable[[Any], View]
+    loss: Callable[[View], tuple[jax.Array, dict]]
+
+
+Metric = Callable[[Update], jax.Array]
+
+
+def gradient_norm(update: Update) -> jax.Array:
+    """L2 norm of all gradients together."""
+    return optax.tree.norm(update.gradients)
+
+
+def pixel_std(update: Update) -> jax.Array:
+    """Mean over pixels of the standard deviation over the batch of generated images; 0: all images are equal."""
+    return jnp.mean(jnp.std(update.fakes.images, axis=0))
+
+
+def logit_gradients(update: Update) -> tuple[Any, Any]:
+    """The gradients of D's loss by its parameters through the logits of real images, and of generated ones.
+
+    Their sum is the gradient of the loss if the loss reads nothing of D but these logits.
+    """
+
+    def logits(params: Any) -> tuple[jax.Array, jax.Array]:
+        view = update.inputs(params)
+        return view.real.logits, view.fake.logits
+
+    def loss(real: jax.Array, fake: jax.Array) -> jax.Array:
+        view = update.inputs(update.params)
+        return update.loss(view._replace(real=view.real._replace(logits=real), fake=view.fake._replace(logits=fake)))[0]
+
+    (real, fake), pull_back = jax.vjp(logits, update.params)
+    by_real, by_fake = jax.grad(loss, argnums=(0, 1))(real, fake)
+    return pull_back((by_real, jnp.zeros_like(fake)))[0], pull_back((jnp.zeros_like(real), by_fake))[0]
+
+
+def gradient_cosine(update: Update) -> jax.Array:
+    """Cosine of both `logit_gradients`, in [-1, 1]: -1 if real and generated images move D in opposite directions.
+
+    0 if one of them is 0. Costs three passes through D more, backward passes included.
+    """
+    real, fake = logit_gradients(update)
+    norms = optax.tree.norm(real) * optax.tree.norm(fake)
+    return optax.tree.vdot(real, fake) / jnp.maximum(norms, jnp.finfo(norms.dtype).tiny)
+
+
+# Every run has these.
+METRICS: dict[str, Metric] = {
+    "d_grad_norm": gradient_norm,
+    "g_grad_norm": gradient_norm,
+    "g_pixel_std": pixel_std,
+}
+# These cost time, and are computed if `config.extra_metrics` names them.
+EXTRA_METRICS: dict[str, Metric] = {
+    "d_gradient_cosine": gradient_cosine,
+}
+
+
+def choose_metrics(names: str) -> dict[str, Metric]:
+    """METRICS and those of EXTRA_METRICS that are named, separated by commas; UserError for an unknown name."""
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    return METRICS | {name: choose(EXTRA_METRICS, name, "extra_metrics") for name in chosen}
+
+
+def measure(metrics: Mapping[str, Metric], prefix: str, update: Update) -> dict[str, jax.Array]:
+    """Those of the metrics that belong to this player's updates; prefix: d or g."""
+    return {name: metric(update) for name, metric in metrics.items() if name.startswith(f"{prefix}_")}
