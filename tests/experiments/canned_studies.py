@@ -47,7 +47,7 @@ def canned(study="optimizer", base="tuned", arms=None, baseline="adam", preset="
         "steps": 1000,
         "seeds": list(range(seeds)),
         "question": "Which optimizer, the same for both players?",
-        "protocol": {"num_images": 1000, "split": "test", "features": "classifier-1", "frechet_distance_floor": 6.25},
+        "protocol": {"num_images": 1000, "split": "test", "features": "classifier-1", "frechet_distance_real": 6.25},
         "provenance": {"commit": "0123abcd", "versions": {"jax": "0.10.2"}, "device": {"platform": "cpu"}},
         "tuned": base == "tuned",
         "arms": {

@@ -162,13 +162,13 @@ def test_what_a_run_leaves(places, quick_classifier, monkeypatch, capsys):
     assert (whole["status"], whole["reason"], whole["step"]) == ("completed", "", 20)
     assert whole["final"]["step"] == 20
     assert 0 <= whole["final"]["conditional_accuracy"] <= 1
-    assert not [name for name in whole["final"] if name.endswith("_floor")]
+    assert not [name for name in whole["final"] if name.endswith("_real") and name != "num_real"]
     best = np.argmin(whole["curves"]["validation_frechet_distance"])
     assert whole["best"]["step"] == whole["curves"]["validation_step"][best]
     assert whole["curves"]["validation_step"] == [5, 10, 15, 20]
     assert len(whole["curves"]["step"]) == len(whole["curves"]["g_grad_norm"]) == 20
     assert (whole["protocol"]["num_images"], whole["protocol"]["split"]) == (20, "test")
-    assert "frechet_distance_floor" in whole["protocol"]
+    assert "frechet_distance_real" in whole["protocol"]
     assert (collapsed["status"], collapsed["reason"], collapsed["step"]) == ("collapsed", "seed 1 is unlucky", 13)
     assert collapsed["final"]["step"] == 10
     assert (crashed["status"], crashed["reason"]) == ("crashed", "MemoryError: no room at all")
@@ -213,7 +213,7 @@ def test_the_command(places, monkeypatch, capsys):
     assert "no such loss" in table["arms"]["broken"]["seeds"]["1"]["reason"]
     assert table["arms"]["same"]["spelled"] == "configs/ablations/rates.py:same@tuned"
     assert table["arms"]["same"]["hash"] == table["arms"]["plain"]["hash"] == plain
-    assert table["protocol"]["conditional_accuracy_floor"] is not None
+    assert table["protocol"]["conditional_accuracy_real"] is not None
     assert table["provenance"]["data"]["used"] == "idx"
     assert (places.out / "grids" / f"{plain}-seed0.png").is_file()
 

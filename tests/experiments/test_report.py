@@ -169,7 +169,7 @@ def test_the_page_is_one_file_that_loads_nothing(tmp_path):
     assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(ids)
     assert sum(tag == "svg" and "viewbox" in a for tag, a in found.attributes) == 2 * (4 + 3)  # panels and swatches
     assert page.count(sections.QUICK) == 2
-    for wanted in ("11.00", "-3.00 to -1.20", "Preset full, 1000 steps, 3 seeds", "frechet_distance_floor 6.25"):
+    for wanted in ("11.00", "-3.00 to -1.20", "Preset full, 1000 steps, 3 seeds", "frechet_distance_real 6.25"):
         assert wanted in page
     assert "| radam | -2.10 | -3.00 to -1.20 | 3 | 0.010 |" in text
     assert "(grids/0000-seed0.png)" in text
