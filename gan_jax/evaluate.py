@@ -1,4 +1,6 @@
-"""Scores a trained run: python -m gan_jax.evaluate --workdir W [--features classifier|pixels|inception] [--num_images N]
+"""Scores a trained run.
+
+python -m gan_jax.evaluate --workdir W [--features classifier|pixels|inception] [--num_images N]
 
 Nothing may be chosen by the test split. `--checkpoint best` is the state with the best validation score; `--split
 validation` scores on the held-out images themselves.

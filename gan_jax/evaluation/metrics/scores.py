@@ -124,7 +124,8 @@ def scores(
     """Every score by its name.
 
     real: the split that is reported on. train: as many random training images as there are generated ones, or all, for
-    the `real` values; all_train [N, F]: features of every training image, None to leave out what needs them (bins, copies).
+    the `real` values; all_train [N, F]: features of every training image, None to leave out the scores
+    that need them (bins, copies).
     `real` of conditional_accuracy is the classifier's accuracy on the reported split, that of different_bins the
     reported split's own value; those of nearer_to_train and data_copying are chance.
     """
