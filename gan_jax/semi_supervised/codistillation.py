@@ -63,7 +63,9 @@ def abstract_extras(config: ConfigDict, gan: Gan, state: GanState, batches: Batc
     """The shapes that `teachers` will add to these abstract batches of one step."""
     if not config.d_loss.codistillation:
         return {}
-    logits = jax.eval_shape(jax.vmap(functools.partial(gan.judge, state)), batches.images, batches.labels).class_logits
+    logits = jax.eval_shape(
+        jax.vmap(functools.partial(gan.discriminate, state)), batches.images, batches.labels
+    ).class_logits
     return {TEACHER_PROBS: jax.ShapeDtypeStruct(logits.shape, logits.dtype)}
 
 
@@ -119,9 +121,8 @@ def _mean_probs(gan: Gan) -> Callable:
     """(due, weights [k], k states, data, indices) -> mean of their class probabilities [steps, d_steps, B, K], or 0."""
 
     def probabilities(state: GanState, batches: Batch) -> jax.Array:
-        judge = functools.partial(gan.judge, state.unaveraged())
-        critiques = jax.vmap(judge)(batches.images, batches.labels)
-        return jax.nn.softmax(critiques.class_logits)
+        discriminate = functools.partial(gan.discriminate, state.without_ema())
+        return jax.nn.softmax(jax.vmap(discriminate)(batches.images, batches.labels).class_logits)
 
     def mean_probs(due, weights, states, data, indices):
         def of_step(step):

@@ -45,8 +45,8 @@ def started(config, number):
 
 def probabilities(gan, state, images):
     """What D says now, without its average and without noise."""
-    now = state._replace(discriminator=state.discriminator._replace(average={}))
-    logits = gan.judge(now, to_float(images), np.zeros(len(images), np.int32)).class_logits
+    now = state._replace(discriminator=state.discriminator._replace(ema={}))
+    logits = gan.discriminate(now, to_float(images), np.zeros(len(images), np.int32)).class_logits
     return scipy.special.softmax(np.asarray(logits, np.float64), axis=1)
 
 
