@@ -14,8 +14,7 @@ from gan_jax.semi_supervised.labels import training_data
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import programs, session
-from tests.conftest import arrays, rows, train_killed_between_saves
-from tests.training.test_compiled_steps import dataset
+from tests.tiny import arrays, numbered_images, rows, train_killed_between_saves
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -38,7 +37,7 @@ def members(config, number):
 
 
 def started(kind, configs_of_seeds):
-    data = dataset(30)
+    data = numbered_images(30)
     gan = build.build(configs_of_seeds[0], data.image_shape, data.num_classes, 20)
     own = [training_data(each, data) for each in configs_of_seeds]
     begun = [initial_state.init_state(gan, each, data.image_shape) for each in configs_of_seeds]

@@ -6,26 +6,17 @@ import pytest
 
 from gan_jax import build
 from gan_jax.data.batches import Order, gather
-from gan_jax.data.dataset import Dataset, Split, to_float
+from gan_jax.data.dataset import to_float
 from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.labels import label_graph, training_data
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
 from gan_jax.training.programs import Together
-from tests.conftest import rows
+from tests.tiny import numbered_images, rows
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def dataset(size=3000):
-    labels = (np.arange(size) % 3).astype(np.int32)
-    # An image says which one it is, and its class.
-    images = np.zeros((size, 4, 4, 1), np.uint8)
-    images[:, 0, 0, 0], images[:, 0, 1, 0], images[:, 1, 0, 0] = np.arange(size) % 256, np.arange(size) // 256, labels
-    split = Split(images, labels)
-    return Dataset("a", "b", "a", split, split)
 
 
 @pytest.fixture
@@ -35,7 +26,7 @@ def few(config):
 
 
 def test_few_labels_are_balanced_and_the_others_say_nothing(few):
-    data = training_data(few, dataset())
+    data = training_data(few, numbered_images())
     labelled = data.labelled
     assert sorted(np.bincount(labelled.labels)) == [3, 3, 4]
     np.testing.assert_array_equal(labelled.images[:, 1, 0, 0], labelled.labels)
@@ -45,27 +36,27 @@ def test_few_labels_are_balanced_and_the_others_say_nothing(few):
 
 
 def test_another_seed_draws_other_labels(few):
-    first = training_data(few, dataset()).labelled.images
-    again = training_data(few, dataset()).labelled.images
+    first = training_data(few, numbered_images()).labelled.images
+    again = training_data(few, numbered_images()).labelled.images
     configs.override(few, {"seed": 1})
-    other = training_data(few, dataset()).labelled.images
+    other = training_data(few, numbered_images()).labelled.images
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_seeds_so_far_apart_share_a_draw_of_labels(few):
     configs.override(few, {"data.label_draws": 4, "seed": 1})
-    first = training_data(few, dataset()).labelled.images
+    first = training_data(few, numbered_images()).labelled.images
     for seed, same in ((5, True), (2, False)):
         configs.override(few, {"seed": seed})
-        assert np.array_equal(first, training_data(few, dataset()).labelled.images) == same
+        assert np.array_equal(first, training_data(few, numbered_images()).labelled.images) == same
     configs.override(few, {"data.label_draws": -1})
     with pytest.raises(UserError, match="data.label_draws=-1"):
-        training_data(few, dataset())
+        training_data(few, numbered_images())
 
 
 def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp_path):
-    data = dataset(600)
+    data = numbered_images(600)
     # Three heaps far apart: a few labels say what all of them are. The order of the labels is that of the seed.
     data.train.images[:] = 0
     data.train.images[:, 1, 1:3, 0] = 120 * data.train.labels[:, None] + np.random.default_rng(0).integers(
@@ -84,11 +75,11 @@ def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp
 def test_impossible_numbers_of_labels_are_refused(few, number):
     configs.override(few, {"data.num_labels": number})
     with pytest.raises(UserError, match="from 3, one a class, to 3000"):
-        training_data(few, dataset())
+        training_data(few, numbered_images())
 
 
 def test_both_orders_are_functions_of_seed_and_step(few):
-    data = training_data(few, dataset())
+    data = training_data(few, numbered_images())
     order = Order(few, data)
     together, (first, second) = order(4, 2), (order(4, 1), order(5, 1))
     for name in ("images", "labelled"):
@@ -100,7 +91,7 @@ def test_both_orders_are_functions_of_seed_and_step(few):
 
 
 def test_gs_own_images_come_in_an_order_of_their_own(few):
-    data = training_data(few, dataset())
+    data = training_data(few, numbered_images())
     without = Order(few, data)(3, 2)
     assert without.of_g is None
     configs.override(few, {"g_batch": "own", "d_steps": 2})
@@ -129,7 +120,7 @@ def test_a_late_term_of_many_seeds_is_not_computed_before_it_comes_in(few, start
     """A branch stays a branch under vmap; one over steps that could differ would be both of them, and a choice."""
     changes = {"d_loss.entropy": 1.0, "d_loss.classification": 1.0, "ramp_up_start": start, "ramp_up_steps": 5}
     configs.override(few, changes | {"discriminator.head": "class", "discriminator.conditioning": "none"})
-    data = dataset()
+    data = numbered_images()
     gan = build.build(few, data.image_shape, data.num_classes, 20)
     own = [training_data(few, data)] * 2
     started = [initial_state.init_state(gan, few, data.image_shape)] * 2
