@@ -21,7 +21,7 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError, WorkerLost
 from gan_jax.system.files import read_sealed, write_sealed
 from gan_jax.training import programs, session
-from tests.conftest import arrays, rows
+from tests.tiny import arrays, rows
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")

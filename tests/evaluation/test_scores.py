@@ -12,7 +12,7 @@ from gan_jax.evaluation.metrics.scores import Seen, by_class, scores
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
-from tests.conftest import run
+from tests.tiny import run
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -10,7 +10,7 @@ import scipy
 
 from gan_jax.gan.types import Batch, DiscriminatorOutput
 from gan_jax.losses import semi_supervised
-from tests.losses.test_penalties import W, linear_critic, view
+from tests.losses.views import W, linear_critic, view
 
 
 def test_classification_by_hand():

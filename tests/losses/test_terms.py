@@ -13,7 +13,7 @@ from gan_jax.losses.weighted_sum import KNOBS
 from gan_jax.runs import initial_state
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
-from tests.losses.test_penalties import linear_critic, view
+from tests.losses.views import linear_critic, view
 
 KNOBS_OF_TERMS = [(name, knob) for name, term in TERMS.items() for knob in term.knobs]
 # A config on which every term works: one image's outputs are its own, and D has classes, one of them for fakes.

@@ -9,7 +9,7 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import Collapsed, TrainingFailed, UserError
 from gan_jax.training import session
 from gan_jax.training.guard import Guard, make_guard
-from tests.conftest import rows
+from tests.tiny import rows
 
 FINE = {"d_loss": 1.0, "g_loss": 1.0, "g_pixel_std": 0.5}
 
