@@ -250,7 +250,7 @@ def _guard() -> ConfigDict:
         {
             "steps": 2000,  # by how many the steps below a bound must outnumber those above
             "d_loss": 1e-3,  # D's adversarial loss below this (where an objective's 0 means that D has won): collapsed
-            "spread": 1e-3,  # mean standard deviation of a pixel over G's batch below this: collapsed
+            "pixel_std": 1e-3,  # mean standard deviation of a pixel over G's batch below this: collapsed
             "nonfinite": True,  # a loss that is not finite, at once: diverged
             "debug": False,  # repeats the steps from the last checkpoint to that loss, and says where it came from
         }

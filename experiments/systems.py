@@ -86,13 +86,13 @@ def _note(rows: list[dict]) -> str:
     if not scored:
         return ""
     first, commits = scored[0], " and ".join(sorted({row["trained"] for row in rows}))
-    floors = sorted({row["conditional_accuracy_floor"] for row in scored if "conditional_accuracy_floor" in row})
-    accuracies = ", ".join(map(_share, floors)) or "-"
-    precision, recall = (_share(first.get(f"{name}_floor")) for name in ("precision", "recall"))
+    real = sorted({row["conditional_accuracy_real"] for row in scored if "conditional_accuracy_real" in row})
+    accuracies = ", ".join(map(_share, real)) or "-"
+    precision, recall = (_share(first.get(f"{name}_real")) for name in ("precision", "recall"))
     sentences = (
         f"Data {first['data']}, seed 0, last step, {first['num_generated']} generated against {first['num_real']} test",
         f"images, in a classifier's features (its accuracy on the test images: {accuracies}). Real training images",
-        f"have a Frechet distance of {first['frechet_distance_floor']:.2f}, precision {precision} and recall",
+        f"have a Frechet distance of {first['frechet_distance_real']:.2f}, precision {precision} and recall",
         f"{recall} in the first row. +- is a bootstrap standard error over images, not over trainings.",
         f"{first['device']['kind']}, jax {first['versions']['jax']}, trained at commit {commits}. Lengths and",
         "widths that differ from the config's own stand in experiments/systems.py. Minutes are wall time, beside other",

@@ -14,7 +14,7 @@ from gan_jax.gan.step import Gan
 from gan_jax.layers import norms
 from gan_jax.losses import targets
 from gan_jax.losses.build import build_losses, weighted_terms
-from gan_jax.networks.build import build_discriminator, build_generator, one_look
+from gan_jax.networks.build import build_discriminator, build_generator, single_forward_pass
 from gan_jax.system.config import RULE_KEYWORDS, leaves
 from gan_jax.system.errors import UserError
 
@@ -110,9 +110,9 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         g_optimizer=_optimizer(config.g_optimizer, rates["g"], "g_optimizer"),
         d_ema_decay=config.discriminator.ema_decay,
         g_ema_decay=config.generator.ema_decay,
-        d_remembers=any(term.needs_history for term in weighted_terms(config.d_loss)),
-        g_remembers=any(term.needs_history for term in weighted_terms(config.g_loss)),
-        one_look=one_look(config.discriminator),
+        d_keeps_param_mean=any(term.needs_param_mean for term in weighted_terms(config.d_loss)),
+        g_keeps_param_mean=any(term.needs_param_mean for term in weighted_terms(config.g_loss)),
+        single_forward_pass=single_forward_pass(config.discriminator),
         metrics=choose_metrics(config.extra_metrics),
         **_augmentations(config.augmentation, bool(config.d_loss.consistency)),
     )

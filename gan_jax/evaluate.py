@@ -1,4 +1,6 @@
-"""Scores a trained run: python -m gan_jax.evaluate --workdir W [--features digits|pixels|inception] [--num_images N]
+"""Scores a trained run.
+
+python -m gan_jax.evaluate --workdir W [--features classifier|pixels|inception] [--num_images N]
 
 Nothing may be chosen by the test split. `--checkpoint best` is the state with the best validation score; `--split
 validation` scores on the held-out images themselves.
@@ -18,10 +20,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gan_jax.evaluate", description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--num_images", type=int, default=10_000)
-    parser.add_argument("--features", default="digits", help=f"{', '.join(EXTRACTORS)} (default digits)")
+    parser.add_argument(
+        "--features", default="classifier", help=f"{', '.join(EXTRACTORS)} (default classifier: of this data set)"
+    )
     parser.add_argument("--inception_weights", default="", help="file of the 2015 network, for --features inception")
     parser.add_argument("--split", choices=("test", "validation"), default="test")
-    parser.add_argument("--generator", choices=("averaged", "raw"), default="averaged")
+    parser.add_argument("--generator", choices=("ema", "raw"), default="ema")
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     parser.add_argument(
         "--train_on_generated",

@@ -1,46 +1,12 @@
 """Every config builds and steps in the abstract; mistakes get one line that says what to type."""
 
-import pathlib
-
 import jax
-import jax.numpy as jnp
 import pytest
 
-from gan_jax import build, cli
-from gan_jax.gan.types import Batch
-from gan_jax.runs import initial_state
+from gan_jax import cli
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
-
-FILES = sorted(str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem not in ("default", "study"))
-RECIPES = sorted(map(str, pathlib.Path("configs/semi_supervised").glob("[!_]*.py")))
-
-
-def specs():
-    """Every system's config file with each of its variants."""
-    return [f"{path}:{v}".rstrip(":") for path in FILES for v in configs.variants(path) or [""]]
-
-
-def shape_of(config):
-    """The images of a config's own data set, without having it."""
-    side, channels = config.data.image_size or 28, config.data.channels
-    return (side, side, channels or (1 if config.data.name == "mnist" else 3))
-
-
-def shapes_of_a_step(config, shape=(28, 28, 1)):
-    """One init and one step, in shapes only."""
-    gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
-    state = initial_state.abstract_state(gan, config.init_batch_size, shape)
-    sizes = (config.d_steps, config.batch_size)
-    batches = Batch(jax.ShapeDtypeStruct((*sizes, *shape), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.int32))
-    if config.d_loss.codistillation:
-        classes = 10 + (config.discriminator.head == "auxiliary_fake")
-        batches = batches._replace(extras={"teacher_probs": jax.ShapeDtypeStruct((*sizes, classes), jnp.float32)})
-    after, metrics = jax.eval_shape(gan.step, state, batches, jax.random.key(0))
-    assert jax.tree.structure(after) == jax.tree.structure(state)
-    images = jax.eval_shape(gan.sample, state, jax.random.key(0), jax.ShapeDtypeStruct((7,), jnp.int32))
-    assert images.shape == (7, *shape)
-    return state, metrics
+from tests.systems import RECIPES, shape_of, shapes_of_a_step, specs
 
 
 @pytest.mark.parametrize("spec", specs() + RECIPES)

@@ -15,22 +15,9 @@ from gan_jax.networks import heads
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training.guard import make_guard
-from tests.test_configs import shape_of, shapes_of_a_step, specs
+from tests.systems import EVERYTHING, ROWS, shape_of, shapes_of_a_step, specs
 
 ADAPTIVE = ("adam", "adamw", "adamax", "radam", "nadam", "lion")
-
-
-def table():
-    """(name, [words], test, file) of every row."""
-    found = []
-    for line in pathlib.Path("docs/techniques.md").read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 6 and "`" in cells[2]:
-            found.append((cells[0], re.findall(r"`([^`]+)`", cells[2]), cells[4].split(" ")[0], cells[5]))
-    return found
-
-
-ROWS = table()
 
 
 def expected_refusal(config):
@@ -112,31 +99,6 @@ def test_every_technique_has_a_row():
         assert re.search(rf"augmentation\.\w+=[\w,]*\b{name}\b", text), f"no row for the augmentation {name}"
     for name in activations.WITH_SLOPE:
         assert any(word.endswith(f".activation={name}") for word in words), f"no row for the activation {name}"
-
-
-EVERYTHING = [
-    *("generator.norm=virtual_batch", "generator.conditioning=concat", "generator.condition_smoothing=0.1"),
-    *("generator.kernel_norm=spectral", "generator.activation=prelu", "generator.dropout=0.1", "generator.noise=0.05"),
-    *("generator.ema_decay=0.99", "discriminator.norm=conditional_instance", "discriminator.kernel_norm=weight"),
-    *("discriminator.conditioning=one_hot", "discriminator.activation=gelu", "discriminator.dropout=0.2"),
-    *("discriminator.channel_dropout=true", "discriminator.input_noise=0.1", "discriminator.noise=0.05"),
-    *("discriminator.noise_fade_updates=50", "discriminator.minibatch=discrimination", "discriminator.feature_layer=0"),
-    *("discriminator.minibatch_kernels=5", "discriminator.layers_per_width=2", "discriminator.head=auxiliary_fake"),
-    *("discriminator.ema_decay=0.9", "d_loss.classification=1", "d_loss.classification_fake=0.5"),
-    *("d_loss.classification_as_fake=0.5", "d_loss.consistency=1", "d_loss.historical_averaging=0.001"),
-    *("d_loss.entropy=0.1", "d_loss.noise_consistency=0.1", "d_loss.pseudo_label=0.1", "g_loss.pull_away=0.1"),
-    *("d_loss.interpolation=0.1", "d_loss.codistillation=0.1"),
-    *("g_loss.classification_fake=1", "g_loss.feature_matching=1", "g_loss.historical_averaging=0.001"),
-    *("objective=relativistic_average", "targets.real=0.9", "targets.soft=0.1", "targets.flip_rate=0.05"),
-    *("prior.name=multivariate_normal", "prior.covariance=ar1", "prior.features=16", "d_steps=2"),
-    *(
-        "augmentation.real=rotate,flip,scale,shift,brightness,contrast",
-        "augmentation.differentiable=translation,cutout",
-    ),
-    *("d_optimizer.name=adamw", "d_optimizer.weight_decay=0.01", "d_optimizer.clip_norm=1"),
-    *("d_optimizer.schedule=cosine", "d_optimizer.warmup_steps=5", "g_optimizer.name=radam"),
-    *("g_optimizer.schedule=exponential", "g_optimizer.final_fraction=0.1", "init_batch_size=8", "batch_size=8"),
-]
 
 
 def test_everything_at_once():

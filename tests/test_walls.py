@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -98,6 +99,14 @@ def test_nothing_imports_experiments():
 def test_configs_import_only_configs():
     for path in pathlib.Path("configs").rglob("*.py"):
         assert {name.split(".")[0] for name, _ in imports(path)} <= {"ml_collections", "configs"}
+
+
+def test_tests_import_no_tests():
+    """What several tests need is in a module that is not a test; conftest.py is imported by pytest alone."""
+    names = [(path, name) for path in pathlib.Path("tests").rglob("*.py") for name, _ in imports(path)]
+    assert ("tests/test_walls.py", "ast") in [(str(path), name) for path, name in names]
+    wrong = [f"{path} imports {name}" for path, name in names if re.search(r"(^|\.)(test_|conftest\b)", name)]
+    assert not wrong
 
 
 def test_files_are_short():

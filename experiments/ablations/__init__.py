@@ -13,7 +13,7 @@ collapsed or diverged seed is final; a crashed one is tried again by the next co
 Results, <output>/<study>@<base>.json, rewritten whenever a run has ended:
 
     study, base, baseline, preset, steps (of the base), seeds, question, tuned
-    protocol    num_images, split, features, ..., and <score>_floor of every score
+    protocol    num_images, split, features, ..., and <score>_real of every score
     provenance  of the seed that ended first, and commits: those of all
     arms        arm -> {spelled, hash, overrides, steps (of this arm), seeds}
     seeds       "0" -> {status, reason, step, seconds, steps_per_second, final, best, curves}

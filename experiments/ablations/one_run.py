@@ -31,7 +31,7 @@ ENDED = ("completed", "collapsed", "diverged")
 _POINTS = 100
 _CURVES = ("d_loss", "g_loss", "d_grad_norm", "g_grad_norm")
 _VALIDATION = ("validation_frechet_distance", "validation_conditional_accuracy")
-_PROTOCOL = ("split", "features", "norm_mode", "seed", "num_real", "num_floor", "data", "requested_data")
+_PROTOCOL = ("split", "features", "norm_mode", "seed", "num_real", "num_train_scored", "data", "requested_data")
 
 
 def _finite(value):
@@ -61,15 +61,15 @@ def curves(rows: list[dict]) -> dict[str, list]:
 
 def _scores(result: dict) -> dict:
     """The scores of an evaluation, each with its standard error, and the step that they are of."""
-    names = [name.removesuffix("_floor") for name in result if name.endswith("_floor")]
+    names = [name.removesuffix("_real") for name in result if name.endswith("_real") and name != "num_real"]
     wanted = {"step", "discriminator_accuracy", *names, *(f"{name}_standard_error" for name in names)}
     return {name: result[name] for name in sorted(wanted & set(result))}
 
 
 def _protocol(result: dict, place: Workdir, num_images: int) -> dict:
-    floors = {name: value for name, value in result.items() if name.endswith("_floor")}
+    real = {name: value for name, value in result.items() if name.endswith("_real")}
     about = {"num_images": num_images, "num_classes": place.run()["data"]["num_classes"]}
-    return about | {name: result[name] for name in _PROTOCOL} | floors
+    return about | {name: result[name] for name in _PROTOCOL} | real
 
 
 def _train(config: ConfigDict, place: Workdir, data_dir: str) -> str:

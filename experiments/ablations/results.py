@@ -98,7 +98,7 @@ def _without(record: dict, *names: str) -> dict:
 
 
 def _protocol(campaign: Campaign, records: list[dict]) -> dict:
-    """What is the same for all; a score that only some arms have, of conditional ones, still has its floor here.
+    """What is the same for all; also the value for real images of a score that only conditional arms have.
 
     DataUnavailable where scores are in features of several classifiers.
     """

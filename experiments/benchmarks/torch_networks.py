@@ -11,7 +11,7 @@ from torch import nn
 
 from experiments.benchmarks.torch_layers import CONV, LINEAR, GaussianNoise, Network
 from experiments.benchmarks.works import NUM_CLASSES
-from gan_jax.gan.types import Critique
+from gan_jax.gan.types import DiscriminatorOutput
 
 _NORM = "Finish_{}/BatchNorm_0/BatchNorm_0"
 
@@ -86,15 +86,15 @@ class _Discriminator(_Base):
             self.projection = nn.Embedding(NUM_CLASSES, features)
             self.at("Projection_0/LabelEmbedding_0", self.projection, **outputs)
 
-    def judge(self, features, labels) -> Critique:
+    def judge(self, features, labels) -> DiscriminatorOutput:
         seen = self.last_noise(features)
         output = self.head(seen)
         if self.kind == "class":
-            return Critique(torch.logsumexp(output, 1), features, output)
+            return DiscriminatorOutput(torch.logsumexp(output, 1), features, output)
         logits = output[:, 0]
         if self.kind == "projection":
             logits = logits + (self.projection(labels) * seen).sum(1) / features.shape[1] ** 0.5
-        return Critique(logits, features)
+        return DiscriminatorOutput(logits, features)
 
 
 class MlpGenerator(_Generator):

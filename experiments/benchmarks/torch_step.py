@@ -10,7 +10,7 @@ from torch import nn
 
 from experiments.benchmarks.torch_layers import tensors
 from experiments.benchmarks.torch_networks import NETWORKS
-from gan_jax.gan.types import Batch, Critique
+from gan_jax.gan.types import Batch, DiscriminatorOutput
 
 
 class Form(NamedTuple):
@@ -109,7 +109,7 @@ class Trainer:
         self.g_optimizer.step()
         return loss.detach()
 
-    def _g_loss(self, fake: Critique) -> torch.Tensor:
+    def _g_loss(self, fake: DiscriminatorOutput) -> torch.Tensor:
         weight = self.config.g_loss.feature_matching
         if not weight:
             return self.g_objective(fake.logits)

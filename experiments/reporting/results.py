@@ -103,6 +103,13 @@ def _curves(table: dict) -> dict[str, np.ndarray]:
     return curves
 
 
+def _protocol(protocol: dict) -> dict:
+    """With today's names: files from before December 2026 say <score>_floor for <score>_real."""
+    return {re.sub(r"_floor$", "_real", name): value for name, value in protocol.items() if name != "num_floor"} | (
+        {"num_train_scored": protocol["num_floor"]} if "num_floor" in protocol else {}
+    )
+
+
 def _run(record: dict) -> Run:
     status = str(record["status"])
     numbers = _numbers({name: record.get(name) for name in ("seconds", "steps_per_second")})
@@ -138,7 +145,7 @@ def parse(record: dict) -> Study:
         steps=steps,
         seeds=max(planned if isinstance(planned, int) else len(planned), seen),
         question=str(record.get("question") or ""),
-        protocol=record.get("protocol") or {},
+        protocol=_protocol(record.get("protocol") or {}),
         provenance=record.get("provenance") or {},
         arms=arms,
     )

@@ -43,11 +43,11 @@ def scores_table(study: Study) -> Table:
             mean, kind = over_seeds(study, arm.name, name), METRICS[name].kind
             cells += [written(mean.mean, kind), written(mean.sd, kind), interval(mean.interval, kind)]
         rows.append(tuple(cells))
-    floors = {name: study.protocol.get(f"{name}_floor") for name in names}
-    if any(isinstance(floor, float) for floor in floors.values()):
+    real = {name: study.protocol.get(f"{name}_real") for name in names}
+    if any(isinstance(value, float) for value in real.values()):
         cells = ["real training images", "-"]
-        for name, floor in floors.items():
-            cells += [written(floor if isinstance(floor, float) else None, METRICS[name].kind), "-", "-"]
+        for name, value in real.items():
+            cells += [written(value if isinstance(value, float) else None, METRICS[name].kind), "-", "-"]
         rows.append(tuple(cells))
     return Table("Scores at the last step, over seeds", tuple(head), rows)
 

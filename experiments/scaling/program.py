@@ -17,7 +17,7 @@ from gan_jax import build
 from gan_jax.data.batches import Indices
 from gan_jax.devices import mesh
 from gan_jax.gan.types import Batch
-from gan_jax.networks.build import one_look
+from gan_jax.networks.build import single_forward_pass
 from gan_jax.runs.initial_state import abstract_state
 from gan_jax.system import config as configs
 from gan_jax.training.compiled_steps import compile_steps
@@ -78,7 +78,7 @@ def describe(spec: str, share: int, num_devices: int) -> dict:
         sum(4 * leaf.size for leaf in jax.tree.leaves(player.params))
         for player in (state.discriminator, state.generator)
     )
-    looks = 1 if one_look(config.discriminator) else 2
+    looks = 1 if single_forward_pass(config.discriminator) else 2
     return {
         "config": spec,
         "devices": num_devices,

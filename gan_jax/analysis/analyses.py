@@ -39,7 +39,7 @@ def load_subject(path: str, num_images: int, seed: int, data_dir: str = "") -> S
     """The newest checkpoint of a run with the data that it was trained on and the classifier of that data."""
     trained = load(path)
     dataset = scoring_data(path, trained.config, trained.run, data_dir)
-    extract, name = EXTRACTORS["digits"](dataset, data_dir, "")
+    extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
     return Subject(trained, dataset, extract, name, seed, num_images, build.is_conditional(trained.config))
 
 
@@ -50,7 +50,7 @@ def _provenance(subject: Subject) -> dict:
         "requested_data": subject.dataset.requested,
         "data_fingerprint": subject.trained.run["data"]["fingerprint"],
         "features": subject.features_name,
-        "generator": "averaged" if subject.trained.config.generator.ema_decay else "last",
+        "generator": "ema" if subject.trained.config.generator.ema_decay else "last",
         "conditional": subject.conditional,
         "seed": subject.seed,
         "num_images": subject.num_images,

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from gan_jax.analysis.subject import Subject, figure, save
 from gan_jax.data.dataset import Split, balanced, to_float
 from gan_jax.devices import compiler
-from gan_jax.gan.step import in_use
+from gan_jax.gan.step import inference_variables
 from gan_jax.layers.norms import CONDITIONAL_NORMS
 from gan_jax.layers.post_layer import PostLayer
 from gan_jax.losses.build import weighted_terms
@@ -79,7 +79,7 @@ def untrained(subject: Subject) -> dict:
     examples = initial_state.init_examples(subject.dataset.train, seed, size)
     # Compiled as one, so that the generator's part is dropped.
     start = jax.jit(lambda: initial_state.init_state(trained.gan, seed, examples).discriminator)
-    return in_use(start())
+    return inference_variables(start())
 
 
 def in_batches(function: Callable, *arrays: np.ndarray) -> Any:

@@ -51,7 +51,7 @@ def describe(trained: Trained, dataset: Dataset, seed: int) -> dict:
         "workdir": trained.folder.path.resolve().name,
         "step": trained.step,
         "config_sha256": hashlib.sha256((trained.folder.path / "config.json").read_bytes()).hexdigest(),
-        "generator": "averaged" if trained.config.generator.ema_decay else "last",
+        "generator": "ema" if trained.config.generator.ema_decay else "last",
         "data": dataset.name,
         "requested_data": dataset.requested,
         "data_fingerprint": trained.run["data"]["fingerprint"],

@@ -60,7 +60,7 @@ def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:
     return images.reshape(len(images), -1).astype(np.float32) / 255.0, None
 
 
-def _digits(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+def _classifier(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
     return classifier(dataset, data_dir)
 
 
@@ -81,4 +81,4 @@ def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable,
 
 
 # name -> (dataset, data_dir, path of Inception's weights) -> (extractor, the name that a result states)
-EXTRACTORS = {"digits": _digits, "inception": _inception, "pixels": _pixels}
+EXTRACTORS = {"classifier": _classifier, "inception": _inception, "pixels": _pixels}

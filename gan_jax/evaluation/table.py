@@ -18,6 +18,10 @@ _ROWS = {
 }
 
 
+# Which parameters generated the images, as a result file says it and for people.
+GENERATORS = {"ema": "EMA generator", "last": "generator without EMA"}
+
+
 def table(result: dict, best: dict | None = None) -> str:
     """A result of one seed or of several; `best`: the same of the states with the best validation score, a column more.
 
@@ -31,7 +35,7 @@ def table(result: dict, best: dict | None = None) -> str:
         columns.append(f"{'best state':>14}")
     columns += [f"{'seed ' + str(one['training_seed']):>10}" for one in each]
     lines = [
-        f"data {data}, {result['split']} split, {steps}, {result['generator']} generator, features "
+        f"data {data}, {result['split']} split, {steps}, {GENERATORS[result['generator']]}, features "
         f"{result['features']}",
         f"{'':<50}" + "".join(columns),
     ]
@@ -39,7 +43,7 @@ def table(result: dict, best: dict | None = None) -> str:
         if score in result:
             error = result.get(f"{score}_over_seeds" if each else f"{score}_standard_error")
             spread = "" if error is None else form.format(error)
-            cells = [f"{form.format(result[score]):>12}{spread:>10}{form.format(result[f'{score}_floor']):>14}"]
+            cells = [f"{form.format(result[score]):>12}{spread:>10}{form.format(result[f'{score}_real']):>14}"]
             if best:
                 cells.append(f"{form.format(best[score]) if score in best else '':>14}")
             cells += [f"{form.format(one[score]):>10}" for one in each]
@@ -50,7 +54,7 @@ def table(result: dict, best: dict | None = None) -> str:
     lines.append(
         f"{result['num_generated']} generated against {result['num_real']} {result['split']} images; +- is "
         + (f"the standard deviation over {len(each)} seeds" if each else "a standard error")
-        + f"; real images: {result['num_floor']} training images against the same split"
+        + f"; real images: {result['num_train_scored']} training images against the same split"
     )
     if best:
         lines.append(

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.gan.types import Batch, View
+from gan_jax.gan.types import Batch, LossInputs
 from gan_jax.system.config import choose
 
 
@@ -19,15 +19,15 @@ class Update(NamedTuple):
     """One update of a player, after its gradients and before its optimizer step.
 
     params: of the player; gradients: of its loss by them. fakes: the generated images, and their labels.
-    inputs: params -> View, what the loss reads if the player has these parameters, with the same random draws: for
-    metrics that differentiate something else. loss: View -> (scalar, metrics by name).
+    inputs: params -> LossInputs, what the loss reads if the player has these parameters, with the same random draws;
+    for metrics that differentiate something else. loss: LossInputs -> (scalar, metrics by name).
     """
 
     params: Any
     gradients: Any
     fakes: Batch
-    inputs: Callable[[Any], View]
-    loss: Callable[[View], tuple[jax.Array, dict]]
+    inputs: Callable[[Any], LossInputs]
+    loss: Callable[[LossInputs], tuple[jax.Array, dict]]
 
 
 Metric = Callable[[Update], jax.Array]
@@ -50,12 +50,13 @@ def logit_gradients(update: Update) -> tuple[Any, Any]:
     """
 
     def logits(params: Any) -> tuple[jax.Array, jax.Array]:
-        view = update.inputs(params)
-        return view.real.logits, view.fake.logits
+        inputs = update.inputs(params)
+        return inputs.real.logits, inputs.fake.logits
 
     def loss(real: jax.Array, fake: jax.Array) -> jax.Array:
-        view = update.inputs(update.params)
-        return update.loss(view._replace(real=view.real._replace(logits=real), fake=view.fake._replace(logits=fake)))[0]
+        inputs = update.inputs(update.params)
+        real, fake = inputs.real._replace(logits=real), inputs.fake._replace(logits=fake)
+        return update.loss(inputs._replace(real=real, fake=fake))[0]
 
     (real, fake), pull_back = jax.vjp(logits, update.params)
     by_real, by_fake = jax.grad(loss, argnums=(0, 1))(real, fake)
@@ -65,7 +66,7 @@ def logit_gradients(update: Update) -> tuple[Any, Any]:
 def gradient_cosine(update: Update) -> jax.Array:
     """Cosine of both `logit_gradients`, in [-1, 1]: -1 if real and generated images move D in opposite directions.
 
-    0 if one of them is 0. Costs three passes through D more, backward passes included.
+    0 if one of them is 0. Costs more passes through D, forward and backward.
     """
     real, fake = logit_gradients(update)
     norms = optax.tree.norm(real) * optax.tree.norm(fake)

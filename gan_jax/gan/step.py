@@ -1,17 +1,19 @@
 """One training step for every GAN: `d_steps` discriminator updates, then one generator update.
 
-What differs between GANs is handed in: the networks, the prior, the targets, the two losses, the two optimizers.
+The parts that differ between GANs are arguments: the networks, the prior, the targets, the losses, the optimizers.
 
 The choices that change results, stated once:
-- real and fake images go through D in separate calls, so batch statistics never mix the two; where nothing in D ties
-  the images of a batch together, `one_look` sends all those of a D update through it in one call, to the same effect;
-- in a D update the REAL call advances D's statistics, and only that one; D's statistics are not kept from G's update;
-- G makes its fakes in training mode everywhere; G's statistics advance in G's update only;
-- fakes carry the labels of the real batch that they are compared with; G's update uses the last of the D batches, or
-  real images of its own (`Batch.of_g`);
-- real images are augmented as data before anything looks at them; D looks at real and fake images through the same kind
-  of differentiable augmentation, with draws of their own; penalties and consistency look through it too;
-- `sample` uses G's averaged parameters AND their averaged statistics, in inference mode; `judge` does so for D.
+- Real and fake images go through D in separate forward passes, so batch statistics never mix the two. If no layer of D
+  mixes images (no batch norm, no minibatch layer), all images of a D update can go through D in one forward pass
+  (`single_forward_pass`); the result is the same.
+- In a D update the pass over the REAL images updates D's statistics, and no other pass does. G's update leaves D's
+  statistics as they are.
+- G generates its fakes in training mode everywhere; G's statistics are updated in G's update only.
+- Fakes have the labels of the real batch that they are compared with. G's update uses the last of the D batches, or
+  real images of its own (`Batch.of_g`).
+- Real images are augmented as data before D or any loss gets them. D gets real and fake images through the same kind of
+  differentiable augmentation, with separate random draws; so do penalties and consistency.
+- `sample` uses the EMA of G's parameters AND of its statistics, in inference mode; `discriminate` does so for D.
 """
 
 import dataclasses
@@ -24,16 +26,17 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from gan_jax.gan.forward_passes import separate_passes, single_pass
 from gan_jax.gan.metrics import METRICS, Metric, Update, measure
-from gan_jax.gan.types import Batch, Critique, GanState, Player, Targets, View
+from gan_jax.gan.types import Batch, DiscriminatorOutput, GanState, LossInputs, Player, Targets
 
 
 def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: jax.Array) -> tuple[Any, Any]:
-    """One call in training mode: (output, new statistics)."""
+    """One forward pass in training mode: (output, new statistics)."""
     return module.apply({"params": params, **stats}, *inputs, train=True, rngs={"dropout": key}, mutable=list(stats))
 
 
-def _average(average: Any, current: Any, decay: float, step: jax.Array) -> Any:
+def _update_ema(ema: Any, current: Any, decay: float, step: jax.Array) -> Any:
     """a <- d a + (1 - d) current; d = min(decay, (1 + step) / (10 + step)) forgets the untrained start sooner.
 
     Counts and labels among the statistics are taken as they are.
@@ -43,64 +46,46 @@ def _average(average: Any, current: Any, decay: float, step: jax.Array) -> Any:
     def mix(a, b):
         return decay * a + (1 - decay) * b if jnp.issubdtype(b.dtype, jnp.floating) else b
 
-    return jax.tree.map(mix, average, current)
+    return jax.tree.map(mix, ema, current)
 
 
-def _remember(history: Any, params: Any) -> Any:
+def _update_mean(param_mean: Any, params: Any) -> Any:
     """The plain mean of all parameters so far, with one more."""
-    if not history:
-        return history
-    count = history["count"] + 1
-    return {"mean": jax.tree.map(lambda m, p: m + (p - m) / count, history["mean"], params), "count": count}
+    if not param_mean:
+        return param_mean
+    count = param_mean["count"] + 1
+    return {"mean": jax.tree.map(lambda m, p: m + (p - m) / count, param_mean["mean"], params), "count": count}
 
 
-def _update(player: Player, gradients, stats, optimizer, decay: float, step: jax.Array) -> Player:
+def _update(player: Player, gradients, stats, optimizer, ema_decay: float, step: jax.Array) -> Player:
     """One optimizer step, then the averages."""
     updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
     params = optax.apply_updates(player.params, updates)
     current = {"params": params, "stats": stats}
-    average = _average(player.average, current, decay, step) if decay else {}
-    return Player(params, stats, opt_state, average, _remember(player.history, params))
+    ema = _update_ema(player.ema, current, ema_decay, step) if ema_decay else {}
+    return Player(params, stats, opt_state, ema, _update_mean(player.param_mean, params))
 
 
-def _player(module: nn.Module, key: jax.Array, inputs: tuple, optimizer, decay: float, remember: bool) -> Player:
+def _init_player(
+    module: nn.Module, key: jax.Array, inputs: tuple, optimizer, ema_decay: float, keeps_param_mean: bool
+) -> Player:
     params_key, dropout_key = jax.random.split(key)
     stats = module.init({"params": params_key, "dropout": dropout_key}, *inputs, train=True)
     params = stats.pop("params")
-    # Copies of their own: the state is donated, and a buffer can be given away only once.
-    average = jax.tree.map(jnp.copy, {"params": params, "stats": stats}) if decay else {}
-    history = {"mean": jax.tree.map(jnp.copy, params), "count": jnp.ones((), jnp.int32)} if remember else {}
-    return Player(params, stats, optimizer.init(params), average, history)
+    # Copies: the state is donated, and a buffer can be donated only once.
+    ema = jax.tree.map(jnp.copy, {"params": params, "stats": stats}) if ema_decay else {}
+    mean = {"mean": jax.tree.map(jnp.copy, params), "count": jnp.ones((), jnp.int32)} if keeps_param_mean else {}
+    return Player(params, stats, optimizer.init(params), ema, mean)
 
 
-def in_use(player: Player) -> dict:
-    """The variables for inference: the averages where they are kept."""
-    current = player.average or {"params": player.params, "stats": player.stats}
+def inference_variables(player: Player) -> dict:
+    """The variables of a network in inference mode: those of the EMA, if there is one."""
+    current = player.ema or {"params": player.params, "stats": player.stats}
     return {"params": current["params"], **current["stats"]}
 
 
 def _unchanged(key: jax.Array, images: jax.Array) -> jax.Array:
     return images
-
-
-def _one_by_one(critic: Callable, batches: list[Batch], key: jax.Array) -> tuple[list[Critique], Any]:
-    """A critique of each batch, and D's statistics after the first."""
-    keys = jax.random.split(key, len(batches))
-    looks = [critic(batch.images, batch.labels, own) for batch, own in zip(batches, keys, strict=True)]
-    return [critique for critique, _ in looks], looks[0][1]
-
-
-def _in_one(critic: Callable, batches: list[Batch], key: jax.Array) -> tuple[list[Critique], Any]:
-    """The same from one call. Rows of the batches take turns, so that each device of several keeps its own."""
-    number = len(batches)
-
-    def merge(*leaves):
-        return jnp.stack(leaves, axis=1).reshape(-1, *leaves[0].shape[1:])
-
-    images, labels = jax.tree.map(merge, *((batch.images, batch.labels) for batch in batches))
-    every, stats = critic(images, labels, key)
-    rows = jax.tree.map(lambda leaf: leaf.reshape(-1, number, *leaf.shape[1:]), every)
-    return [jax.tree.map(lambda leaf, i=i: leaf[:, i], rows) for i in range(number)], stats
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,16 +97,16 @@ class Gan:
     generate(state, key, z, labels) -> images [B, H, W, C] in [-1, 1]
                                                         labels: int [B], or float [B, K] for a point between classes
     sample(state, key, labels) -> images                generate, of z from the prior
-    judge(state, images, labels) -> Critique            in inference mode, nothing drawn
+    discriminate(state, images, labels) -> DiscriminatorOutput     in inference mode, without random draws
 
-    generator: (z, labels, train) -> images; discriminator: (images, labels, train) -> Critique.
-    prior: (key, B) -> z [B, Z]; targets: (key, B) -> Targets.
-    d_loss, g_loss: View -> (scalar to minimise, metrics by name); metrics: name -> (Update -> scalar), more of them.
+    generator: (z, labels, train) -> images. discriminator: (images, labels, train) -> DiscriminatorOutput.
+    prior: (key, B) -> z [B, Z]. targets: (key, B) -> Targets.
+    d_loss, g_loss: LossInputs -> (scalar to minimise, metrics). metrics: name -> (Update -> scalar), more of them.
     d_ema_decay, g_ema_decay: of the moving averages, 0 for none.
-    d_remembers, g_remembers: whether the mean of all past parameters is kept.
-    augment_real (real images, as data), augment (what D sees, real and fake), distort (what D should not notice, for
-    the term `consistency`): (key, images) -> images.
-    one_look: whether all images of a D update go through D in one call.
+    d_keeps_param_mean, g_keeps_param_mean: whether the state has the mean of all past parameters.
+    augment_real (real images, as data), augment (images on their way into D, real and fake), distort (to which D should
+    be invariant, for the term `consistency`): (key, images) -> images.
+    single_forward_pass: whether all images of a D update go through D in one forward pass.
     Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws the same numbers.
     """
 
@@ -129,26 +114,28 @@ class Gan:
     discriminator: nn.Module
     prior: Callable[[jax.Array, int], jax.Array]
     targets: Callable[[jax.Array, int], Targets]
-    d_loss: Callable[[View], tuple[jax.Array, dict]]
-    g_loss: Callable[[View], tuple[jax.Array, dict]]
+    d_loss: Callable[[LossInputs], tuple[jax.Array, dict]]
+    g_loss: Callable[[LossInputs], tuple[jax.Array, dict]]
     d_optimizer: optax.GradientTransformation
     g_optimizer: optax.GradientTransformation
     d_ema_decay: float = 0.0
     g_ema_decay: float = 0.0
-    d_remembers: bool = False
-    g_remembers: bool = False
+    d_keeps_param_mean: bool = False
+    g_keeps_param_mean: bool = False
     augment_real: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
     augment: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
     distort: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
-    one_look: bool = False
+    single_forward_pass: bool = False
     metrics: Mapping[str, Metric] = dataclasses.field(default_factory=lambda: METRICS)
 
     def init(self, key: jax.Array, batch: Batch) -> GanState:
         z_key, g_key, d_key = jax.random.split(key, 3)
         z, images, labels = self.prior(z_key, len(batch.labels)), batch.images, batch.labels
-        generator = _player(self.generator, g_key, (z, labels), self.g_optimizer, self.g_ema_decay, self.g_remembers)
-        discriminator = _player(
-            self.discriminator, d_key, (images, labels), self.d_optimizer, self.d_ema_decay, self.d_remembers
+        generator = _init_player(
+            self.generator, g_key, (z, labels), self.g_optimizer, self.g_ema_decay, self.g_keeps_param_mean
+        )
+        discriminator = _init_player(
+            self.discriminator, d_key, (images, labels), self.d_optimizer, self.d_ema_decay, self.d_keeps_param_mean
         )
         return GanState(jnp.zeros((), jnp.int32), generator, discriminator)
 
@@ -166,53 +153,55 @@ class Gan:
         return state._replace(step=state.step + 1, generator=player), metrics
 
     def generate(self, state: GanState, key: jax.Array, z: jax.Array, labels: jax.Array) -> jax.Array:
-        return self.generator.apply(in_use(state.generator), z, labels, train=False, rngs={"dropout": key})
+        variables = inference_variables(state.generator)
+        return self.generator.apply(variables, z, labels, train=False, rngs={"dropout": key})
 
     def sample(self, state: GanState, key: jax.Array, labels: jax.Array) -> jax.Array:
         z_key, dropout_key = jax.random.split(key)
         return self.generate(state, dropout_key, self.prior(z_key, len(labels)), labels)
 
-    def judge(self, state: GanState, images: jax.Array, labels: jax.Array) -> Critique:
+    def discriminate(self, state: GanState, images: jax.Array, labels: jax.Array) -> DiscriminatorOutput:
         return self._infer(state.discriminator, images, labels)
 
-    def _infer(self, player: Player, images: jax.Array, labels: jax.Array) -> Critique:
-        return self.discriminator.apply(in_use(player), images, labels, train=False)
+    def _infer(self, player: Player, images: jax.Array, labels: jax.Array) -> DiscriminatorOutput:
+        return self.discriminator.apply(inference_variables(player), images, labels, train=False)
 
-    def _make(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
+    def _fakes(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
         """Fake images for `labels`, and the generator's new statistics."""
         z_key, dropout_key = jax.random.split(key)
         images, stats = _apply(self.generator, params, stats, self.prior(z_key, len(labels)), labels, key=dropout_key)
         return Batch(images, labels), stats
 
-    def _look(
-        self, params, player: Player, batch: Batch, fakes: Batch, key: jax.Array, one_look: bool
+    def _loss_inputs(
+        self, params, player: Player, batch: Batch, fakes: Batch, key: jax.Array, single_forward_pass: bool
     ) -> tuple[dict, Any]:
-        """What a loss sees of the discriminator with `params`, and its statistics after its look at the real images."""
-        looks_key, critic_key, targets_key, term_key = jax.random.split(key, 4)
+        """The inputs of a loss that come from D with `params`, and D's statistics after the pass over real images."""
+        passes_key, extra_key, targets_key, term_key = jax.random.split(key, 4)
 
-        def critic(images, labels, key):
-            look_key, augment_key = jax.random.split(key)
+        def discriminate(images, labels, key):
+            pass_key, augment_key = jax.random.split(key)
             images = self.augment(augment_key, images)
-            return _apply(self.discriminator, params, player.stats, images, labels, key=look_key)
+            return _apply(self.discriminator, params, player.stats, images, labels, key=pass_key)
 
         batches = [batch, fakes, batch.labelled] if batch.labelled else [batch, fakes]
-        (real, fake, *labelled), new_stats = (_in_one if one_look else _one_by_one)(critic, batches, looks_key)
-        view = {
+        passes = single_pass if single_forward_pass else separate_passes
+        (real, fake, *labelled), new_stats = passes(discriminate, batches, passes_key)
+        inputs = {
             "batch": batch,
             "fakes": fakes,
             "real": real,
             "fake": fake,
             "labelled": labelled[0] if labelled else None,
             "targets": self.targets(targets_key, len(batch.labels)),
-            "critic": lambda images, labels: critic(images, labels, critic_key)[0],
-            "averaged": lambda images, labels: self._infer(player, images, labels),
+            "discriminate": lambda images, labels: discriminate(images, labels, extra_key)[0],
+            "discriminate_ema": lambda images, labels: self._infer(player, images, labels),
             "distort": self.distort,
             "key": term_key,
         }
-        return view, new_stats
+        return inputs, new_stats
 
-    def _real(self, batch: Batch, key: jax.Array) -> Batch:
-        """The real images as data augmentation shows them."""
+    def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
+        """The real images after data augmentation."""
         images_key, labelled_key = jax.random.split(key)
         labelled = batch.labelled
         if labelled:
@@ -221,39 +210,39 @@ class Gan:
 
     @jax.named_scope("d_update")
     def _d_update(self, state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
-        make_key, look_key, real_key = jax.random.split(key, 3)
-        fakes, _ = self._make(state.generator.params, state.generator.stats, batch.labels, make_key)
-        batch = self._real(batch, real_key)
+        fakes_key, inputs_key, real_key = jax.random.split(key, 3)
+        fakes, _ = self._fakes(state.generator.params, state.generator.stats, batch.labels, fakes_key)
+        batch = self._augmented(batch, real_key)
 
         def inputs(params):
-            view, stats = self._look(params, player, batch, fakes, look_key, self.one_look)
-            return View(**view, params=params, history=player.history, step=state.step), stats
+            inputs, stats = self._loss_inputs(params, player, batch, fakes, inputs_key, self.single_forward_pass)
+            return LossInputs(**inputs, params=params, param_mean=player.param_mean, step=state.step), stats
 
         gradients, stats, metrics = self._gradients("d", self.d_loss, inputs, player.params)
         return _update(player, gradients, stats, self.d_optimizer, self.d_ema_decay, state.step), metrics
 
     @jax.named_scope("g_update")
     def _g_update(self, state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
-        make_key, look_key, real_key = jax.random.split(key, 3)
-        player, critic = state.generator, state.discriminator
-        batch = self._real(batch, real_key)
+        fakes_key, inputs_key, real_key = jax.random.split(key, 3)
+        player, discriminator = state.generator, state.discriminator
+        batch = self._augmented(batch, real_key)
 
         def inputs(params):
-            fakes, stats = self._make(params, player.stats, batch.labels, make_key)
-            # One by one: real images are compiled away, unless the loss looks at them (feature matching, say).
-            view, _ = self._look(critic.params, critic, batch, fakes, look_key, False)
-            return View(**view, params=params, history=player.history, step=state.step), stats
+            fakes, stats = self._fakes(params, player.stats, batch.labels, fakes_key)
+            # Separate passes: XLA removes the one over real images, unless the loss needs it (feature matching, say).
+            inputs, _ = self._loss_inputs(discriminator.params, discriminator, batch, fakes, inputs_key, False)
+            return LossInputs(**inputs, params=params, param_mean=player.param_mean, step=state.step), stats
 
         gradients, stats, metrics = self._gradients("g", self.g_loss, inputs, player.params)
         return _update(player, gradients, stats, self.g_optimizer, self.g_ema_decay, state.step), metrics
 
     def _gradients(self, prefix: str, loss: Callable, inputs: Callable, params: Any) -> tuple[Any, Any, dict]:
-        """(gradients, new statistics, metrics) of an update. inputs: params -> (View, new statistics)."""
+        """(gradients, new statistics, metrics) of an update. inputs: params -> (LossInputs, new statistics)."""
 
         def value(params):
-            view, stats = inputs(params)
-            scalar, metrics = loss(view)
-            return scalar, (stats, metrics, view.fakes)
+            loss_inputs, stats = inputs(params)
+            scalar, metrics = loss(loss_inputs)
+            return scalar, (stats, metrics, loss_inputs.fakes)
 
         gradients, (stats, metrics, fakes) = jax.grad(value, has_aux=True)(params)
         update = Update(params, gradients, fakes, lambda params: inputs(params)[0], loss)

@@ -9,8 +9,8 @@ import jax
 class Batch(NamedTuple):
     """Real examples: images [B, H, W, C] float32 in [-1, 1], labels int32 [B].
 
-    labelled: in semi-supervised training, the examples whose labels may be learned from; the labels beside `images`
-    are then what near images with a label say, for the term `propagated_label`, or drawn at random and say nothing.
+    labelled: in semi-supervised training, the examples with a known label. The labels beside `images` are then
+        propagated from them (for the term `propagated_label`), or random and without information.
     of_g: the real images of G's update, if they are not those of D's last update.
     extras: more arrays [B, ...], one row an image, by the name under which a loss term reads them.
     """
@@ -22,8 +22,8 @@ class Batch(NamedTuple):
     extras: Mapping[str, jax.Array] = {}
 
 
-class Critique(NamedTuple):
-    """What every discriminator returns: logits [B], features [B, F], class_logits [B, K] or None."""
+class DiscriminatorOutput(NamedTuple):
+    """Of every discriminator: logits [B], features [B, F], class_logits [B, K] or None."""
 
     logits: jax.Array
     features: jax.Array
@@ -31,54 +31,55 @@ class Critique(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the logits are compared with, each [B]: real and fake in D's update, generator in G's update."""
+    """The targets of the logits, each [B]: real and fake in D's update, generator in G's update."""
 
     real: jax.Array
     fake: jax.Array
     generator: jax.Array
 
 
-class View(NamedTuple):
-    """What the loss of one update may look at.
+class LossInputs(NamedTuple):
+    """Everything that the loss of one update can read.
 
-    real, fake, labelled: critiques of `batch`, `fakes` and `batch.labelled` (None without), with the parameters being
-    differentiated.
-    critic: (images, labels) -> Critique, the same discriminator once more, for penalties.
-    averaged: the same with D's averaged parameters (its own, where none are kept) as for inference.
-    distort: (key, images) -> images, the distortion that a discriminator should not notice, for consistency.
-    params, history: parameters of the player in its update, and the mean of those it had ({} where none is kept).
-    step: how many training steps came before, for weights that change.
-    key: for a term's own draws.
+    real, fake, labelled: D's outputs for `batch`, `fakes` and `batch.labelled` (None without), with the parameters
+        that are differentiated.
+    discriminate: (images, labels) -> DiscriminatorOutput, one more forward pass of the same D, for penalties.
+    discriminate_ema: the same with the EMA of D's parameters (D's own, if there is no EMA), in inference mode.
+    distort: (key, images) -> images, the distortion to which D should be invariant, for the term `consistency`.
+    params: the parameters of the player that is updated.
+    param_mean: {"mean", "count"} of all parameters that this player has had; {} if no term needs it.
+    step: training steps done before, for weights that change.
+    key: for a term's own random draws.
     """
 
     batch: Batch
     fakes: Batch
-    real: Critique
-    fake: Critique
-    labelled: Critique | None
+    real: DiscriminatorOutput
+    fake: DiscriminatorOutput
+    labelled: DiscriminatorOutput | None
     targets: Targets
-    critic: Callable[[jax.Array, jax.Array], Critique]
-    averaged: Callable[[jax.Array, jax.Array], Critique]
+    discriminate: Callable[[jax.Array, jax.Array], DiscriminatorOutput]
+    discriminate_ema: Callable[[jax.Array, jax.Array], DiscriminatorOutput]
     distort: Callable[[jax.Array, jax.Array], jax.Array]
     params: Any
-    history: Any
+    param_mean: Any
     step: jax.Array
     key: jax.Array
 
 
 class Player(NamedTuple):
-    """One network in training. Arrays only, so that it checkpoints, vmaps, shards and donates as it is.
+    """One network in training. Arrays only, so that it can be checkpointed, vmapped, sharded and donated as it is.
 
     stats: every collection that is not `params` (batch statistics, ...).
-    average: exponential moving average of {"params", "stats"} together, or {} where none is kept.
-    history: plain mean of all parameters so far and their number, {"mean", "count"}, or {} where none is kept.
+    ema: exponential moving average of {"params", "stats"} together, or {} without one.
+    param_mean: plain mean of all parameters so far and their number, {"mean", "count"}, or {} without one.
     """
 
     params: Any
     stats: Any
     opt_state: Any
-    average: Any
-    history: Any
+    ema: Any
+    param_mean: Any
 
 
 class GanState(NamedTuple):
@@ -88,7 +89,7 @@ class GanState(NamedTuple):
     generator: Player
     discriminator: Player
 
-    def unaveraged(self) -> "GanState":
-        """Without the moving averages: inference is then with the players' own parameters and statistics."""
-        generator, discriminator = (player._replace(average={}) for player in (self.generator, self.discriminator))
+    def without_ema(self) -> "GanState":
+        """Without the moving averages: inference then uses the players' own parameters and statistics."""
+        generator, discriminator = (player._replace(ema={}) for player in (self.generator, self.discriminator))
         return self._replace(generator=generator, discriminator=discriminator)

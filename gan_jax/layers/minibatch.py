@@ -16,7 +16,7 @@ def _groups(x: jax.Array, reference_size: int) -> list[jax.Array]:
 
 
 class NoMinibatch(nn.Module):
-    """Every image is judged alone."""
+    """No layer: every image by itself."""
 
     def __call__(self, features: jax.Array) -> jax.Array:
         return features

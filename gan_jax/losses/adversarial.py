@@ -165,7 +165,7 @@ OBJECTIVES = {
     "wasserstein": Objective(
         _wasserstein_discriminator, _raise_the_fakes, _identity, uses_targets=False, zero_means_won=False
     ),
-    # Relativistic average GAN, Jolicoeur-Martineau 2018 (arXiv 1807.00734), with cross-entropies: an image is judged
-    # against the mean of the other kind. D(x) is the raw output, of which only differences have a meaning.
+    # Relativistic average GAN, Jolicoeur-Martineau 2018 (arXiv 1807.00734), with cross-entropies: an image is compared
+    # with the mean of the other kind. D(x) is the raw output, of which only differences have a meaning.
     "relativistic_average": Objective(_relativistic_discriminator, _relativistic_generator, _identity),
 }

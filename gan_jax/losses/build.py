@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from gan_jax.gan.types import View
+from gan_jax.gan.types import LossInputs
 from gan_jax.layers import norms
 from gan_jax.losses import penalties, semi_supervised, targets
 from gan_jax.losses.adversarial import OBJECTIVES
@@ -42,11 +42,11 @@ def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
         for name, term in TERMS.items()
     }
 
-    def d_adversarial(view: View):
-        return objective.discriminator(view.real.logits, view.fake.logits, view.targets)
+    def d_adversarial(inputs: LossInputs):
+        return objective.discriminator(inputs.real.logits, inputs.fake.logits, inputs.targets)
 
-    def g_adversarial(view: View):
-        return objective.generator(view.real.logits, view.fake.logits, view.targets)
+    def g_adversarial(inputs: LossInputs):
+        return objective.generator(inputs.real.logits, inputs.fake.logits, inputs.targets)
 
     def total(prefix, weights, adversarial):
         every = terms | {"adversarial": Term(adversarial)}
@@ -55,10 +55,10 @@ def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
 
     d_total, g_loss = total("d", config.d_loss, d_adversarial), total("g", config.g_loss, g_adversarial)
 
-    def d_loss(view: View):
-        value, metrics = d_total(view)
+    def d_loss(inputs: LossInputs):
+        value, metrics = d_total(inputs)
         outputs = {
-            name: jnp.mean(objective.output(c.logits)) for name, c in (("d_real", view.real), ("d_fake", view.fake))
+            name: jnp.mean(objective.output(c.logits)) for name, c in (("d_real", inputs.real), ("d_fake", inputs.fake))
         }
         return value, {**metrics, **outputs}
 

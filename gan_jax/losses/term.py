@@ -33,11 +33,11 @@ class Knob(NamedTuple):
 class Term(NamedTuple):
     """A term of a player's loss; its weight is `config.d_loss.<term>` or `config.g_loss.<term>`.
 
-    value: (view, **knobs) -> scalar, a mean over the batch. knobs: by name, the keywords of `value`.
+    value: (inputs, **knobs) -> scalar, a mean over the batch. knobs: by name, the keywords of `value`.
     needs_classes: it reads D's class logits.
     uses_labels: it reads the labels of real images, or those that generated images were made for.
     per_example: it differentiates the output of D for one image, so that no layer of D may mix the images of a batch.
-    needs_history: it reads the mean of the player's past parameters.
+    needs_param_mean: it reads the mean of the player's past parameters.
     ramps: it reads D's output for images without a label, which is wrong at first; `config.ramp_up` delays it.
     needs: (config) -> what else this term needs and this config lacks, and what to type; "" if it lacks nothing.
     """
@@ -47,6 +47,6 @@ class Term(NamedTuple):
     needs_classes: bool = False
     uses_labels: bool = False
     per_example: bool = False
-    needs_history: bool = False
+    needs_param_mean: bool = False
     ramps: bool = False
     needs: tuple[Callable[[ConfigDict], str], ...] = ()

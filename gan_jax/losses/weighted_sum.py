@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax.gan.types import View
+from gan_jax.gan.types import LossInputs
 from gan_jax.losses.term import Knob, Term
 
 
@@ -25,11 +25,11 @@ class RampUp(NamedTuple):
             return 1.0
         return jnp.exp(-5 * (1 - jnp.minimum((step - self.start) / self.num_steps, 1.0)) ** 2)
 
-    def value(self, term: Callable[[View], jax.Array], view: View) -> jax.Array:
+    def value(self, term: Callable[[LossInputs], jax.Array], inputs: LossInputs) -> jax.Array:
         """The term; before `start` it is 0, and not computed."""
         if not self.start:
-            return term(view)
-        return jax.lax.cond(view.step < self.start, lambda: jnp.zeros(()), lambda: term(view))
+            return term(inputs)
+        return jax.lax.cond(inputs.step < self.start, lambda: jnp.zeros(()), lambda: term(inputs))
 
 
 AT_ONCE = RampUp()
@@ -37,19 +37,19 @@ KNOBS = {name: Knob(0, "0 or more", lambda steps: steps >= 0) for name in RampUp
 
 
 def weighted_sum(prefix: str, parts: dict[str, tuple[float, Term]], ramp_up: RampUp = AT_ONCE) -> Callable:
-    """View -> (sum of weight * term, {"<prefix>_loss": the sum, "<prefix>_<name>": each term, unweighted}).
+    """LossInputs -> (sum of weight * term, {"<prefix>_loss": the sum, "<prefix>_<name>": each term, unweighted}).
 
     A term of weight 0 is not computed. A sum of one part is reported as the loss alone. Terms that ramp come in as
-    `ramp_up` says; the functions of the terms take the view alone.
+    `ramp_up` says; the functions of the terms take the inputs alone.
     """
     active = {name: part for name, part in parts.items() if part[0] != 0}
 
-    def loss(view: View) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(inputs: LossInputs) -> tuple[jax.Array, dict[str, jax.Array]]:
         values, total = {}, jnp.zeros(())
         for name, (weight, term) in active.items():
             entry = ramp_up if term.ramps else AT_ONCE
-            values[name] = entry.value(term.value, view)
-            total += weight * entry.share(view.step) * values[name]
+            values[name] = entry.value(term.value, inputs)
+            total += weight * entry.share(inputs.step) * values[name]
         named = {f"{prefix}_{name}": value for name, value in values.items()} if len(values) > 1 else {}
         return total, {f"{prefix}_loss": total, **named}
 

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.gan.types import Critique
+from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.kernel_norms import plain
 
 
@@ -38,7 +38,7 @@ PIXELS = {"signed": lambda images: images, "unit": lambda images: (images + 1) /
 
 
 class BaseDiscriminator(nn.Module):
-    """(images [B, H, W, C], labels [B], train) -> Critique.
+    """(images [B, H, W, C], labels [B], train) -> DiscriminatorOutput.
 
     pixels: from [-1, 1] to what D sees; noise: on that; minibatch: before the head.
     """
@@ -53,11 +53,11 @@ class BaseDiscriminator(nn.Module):
     kernel_norm: Callable = plain
     pixels: Callable[[jax.Array], jax.Array] = PIXELS["signed"]
 
-    def look(self, images: jax.Array, train: bool) -> jax.Array:
-        """What the first layer sees of images [B, H, W, C]."""
+    def preprocess(self, images: jax.Array, train: bool) -> jax.Array:
+        """The input of the first layer, from images [B, H, W, C]."""
         return self.noise()(self.pixels(images), train)
 
-    def judge(self, x: jax.Array, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        """The head's critique of the last layer x [B, F]; `features` [B, ...] are what feature matching sees."""
-        critique = self.head()(self.minibatch()(x), labels, train)
-        return critique._replace(features=features.reshape(len(features), -1))
+    def apply_head(self, x: jax.Array, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        """The output for the last hidden layer x [B, F]; `features` [B, ...] are those of feature matching."""
+        output = self.head()(self.minibatch()(x), labels, train)
+        return output._replace(features=features.reshape(len(features), -1))

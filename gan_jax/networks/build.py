@@ -192,7 +192,7 @@ def build_generator(
 def build_discriminator(
     section: ConfigDict, num_classes: int, reference_size: int, dtype: str = "float32"
 ) -> nn.Module:
-    """images [B, H, W, C] and labels [B] -> Critique; dtype: of the hidden layers' linear maps."""
+    """images [B, H, W, C] and labels [B] -> DiscriminatorOutput; dtype: of the hidden layers' linear maps."""
     head = choose(HEADS, section.head, "discriminator.head")
     minibatch = choose(MINIBATCH, section.minibatch, "discriminator.minibatch")
     for knob in ("minibatch_kernels", "minibatch_dimension"):
@@ -225,7 +225,7 @@ def ties(section: ConfigDict) -> list[str]:
     return [knob for knob, is_tied in tied.items() if is_tied]
 
 
-def one_look(section: ConfigDict) -> bool:
+def single_forward_pass(section: ConfigDict) -> bool:
     """Whether all images of a D update go through this discriminator in one call.
 
     One matrix product is faster than three of a third of its rows; convolutions gain nothing on a CPU.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from gan_jax.gan.types import Critique
+from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import upsample
@@ -73,10 +73,11 @@ class Generator(BaseGenerator):
 
 
 class Discriminator(BaseDiscriminator):
-    """images [B, H, W, C] and labels [B] -> stride-2 convolutions of `widths` -> flattened -> Critique.
+    """images [B, H, W, C] and labels [B] -> stride-2 convolutions of `widths` -> flattened -> DiscriminatorOutput.
 
     layers_per_width > 1 puts stride-1 3x3 convolutions of the same width in front of each of them.
-    Critique.features are the flattened outputs of the hidden layer `feature_layer`, before its noise; -1 is the last.
+    DiscriminatorOutput.features are the flattened outputs of the hidden layer `feature_layer`, before its noise; -1 is
+    the last.
     """
 
     layers_per_width: int = 1
@@ -86,8 +87,8 @@ class Discriminator(BaseDiscriminator):
     num_hidden = Generator.num_hidden
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        x, hidden = self.condition()(self.look(images, train), labels, train), []
+    def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        x, hidden = self.condition()(self.preprocess(images, train), labels, train), []
         for index, post_layer in enumerate(self.post_layers):
             halves = (index + 1) % self.layers_per_width == 0
             x = Conv(
@@ -99,4 +100,4 @@ class Discriminator(BaseDiscriminator):
             )(x, train)
             output, x = post_layer()(x, labels, train)
             hidden.append(output)
-        return self.judge(x.reshape(len(x), -1), hidden[self.feature_layer], labels, train)
+        return self.apply_head(x.reshape(len(x), -1), hidden[self.feature_layer], labels, train)

@@ -1,4 +1,4 @@
-"""The discriminator's last layer: (features [B, F], labels [B], train) -> Critique. It decides what a Critique is."""
+"""The last layer of D, its head: (features [B, F], labels [B], train) -> DiscriminatorOutput."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.gan.types import Critique
+from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conditioning import LabelEmbedding
 from gan_jax.layers.kernel_norms import Dense, plain
 
@@ -26,31 +26,31 @@ class Binary(_Head):
     """One logit, w . f + b."""
 
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        return Critique(self.dense(1)(features, train)[:, 0], features)
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.dense(1)(features, train)[:, 0], features)
 
 
 class TwoLogits(_Head):
     """logit = l_real - l_fake of a softmax over two logits, which depends on their difference alone."""
 
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         pair = self.dense(2)(features, train)
-        return Critique(pair[:, 0] - pair[:, 1], features)
+        return DiscriminatorOutput(pair[:, 0] - pair[:, 1], features)
 
 
 class Projection(_Head):
     """logit = w . f + b + e(y) . f, the projection discriminator (arXiv 1802.05637, eq. 3)."""
 
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         width = features.shape[-1]
         logits = self.dense(1)(features, train)[:, 0]
         embedding = LabelEmbedding(self.num_classes, width, kernel_norm=self.kernel_norm)(labels, train)
         if self.kernel_norm is plain:
             # Entries N(0, 1) would let the label's term, a sum over F features, drown the rest at the start.
             embedding = embedding * width**-0.5
-        return Critique(logits + jnp.sum(embedding * features, axis=-1), features)
+        return DiscriminatorOutput(logits + jnp.sum(embedding * features, axis=-1), features)
 
 
 class Class(_Head):
@@ -61,27 +61,27 @@ class Class(_Head):
     """
 
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         class_logits = self.dense(self.num_classes)(features, train)
-        return Critique(nn.logsumexp(class_logits, axis=-1), features, class_logits)
+        return DiscriminatorOutput(nn.logsumexp(class_logits, axis=-1), features, class_logits)
 
 
 class Auxiliary(_Head):
     """One logit and K class logits from the same features, AC-GAN (arXiv 1610.09585)."""
 
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         logits = self.dense(1)(features, train)[:, 0]
-        return Critique(logits, features, self.dense(self.num_classes)(features, train))
+        return DiscriminatorOutput(logits, features, self.dense(self.num_classes)(features, train))
 
 
 class AuxiliaryFake(_Head):
     """One logit and K + 1 class logits, the last of them for generated images (the term `classification_as_fake`)."""
 
     @nn.compact
-    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> Critique:
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         logits = self.dense(1)(features, train)[:, 0]
-        return Critique(logits, features, self.dense(self.num_classes + 1)(features, train))
+        return DiscriminatorOutput(logits, features, self.dense(self.num_classes + 1)(features, train))
 
 
 HEADS = {

@@ -5,7 +5,7 @@ import math
 import flax.linen as nn
 import jax
 
-from gan_jax.gan.types import Critique
+from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.kernel_norms import Dense
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 
@@ -31,9 +31,9 @@ class Generator(BaseGenerator):
 
 
 class Discriminator(BaseDiscriminator):
-    """images [B, H, W, C] and labels [B] -> flattened -> hidden layers of `widths` -> Critique.
+    """images [B, H, W, C] and labels [B] -> flattened -> hidden layers of `widths` -> DiscriminatorOutput.
 
-    Critique.features are the outputs of the hidden layer `feature_layer`, before its noise; -1 is the last.
+    DiscriminatorOutput.features are the outputs of the hidden layer `feature_layer`, before its noise; -1 is the last.
     """
 
     layers_per_width: int = 1
@@ -42,11 +42,11 @@ class Discriminator(BaseDiscriminator):
     num_hidden = Generator.num_hidden
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        x = self.condition()(self.look(images, train).reshape(len(images), -1), labels, train)
+    def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        x = self.condition()(self.preprocess(images, train).reshape(len(images), -1), labels, train)
         hidden = []
         for index, post_layer in enumerate(self.post_layers):
             width = self.widths[index // self.layers_per_width]
             output, x = post_layer()(Dense(width, self.kernel_init, self.kernel_norm)(x, train), labels, train)
             hidden.append(output)
-        return self.judge(x, hidden[self.feature_layer], labels, train)
+        return self.apply_head(x, hidden[self.feature_layer], labels, train)

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.gan.types import Critique
+from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import halve, upsample
@@ -47,7 +47,7 @@ class Generator(BaseGenerator):
 
 
 class Discriminator(BaseDiscriminator):
-    """images [B, H, W, C] and labels [B] -> a block for each of `widths`, the first two halving -> summed -> Critique.
+    """images [B, H, W, C] and labels [B] -> a block for each of `widths`, the first two halving -> sum -> output.
 
     A block is PostLayer - 3x3 - PostLayer - 3x3 (- halve) beside 1x1 (- halve) if side or width changes, else beside
     nothing; the first block has no PostLayer at its start. Features are the sums over all positions after a last
@@ -71,11 +71,11 @@ class Discriminator(BaseDiscriminator):
         return pool(y) + (pool(self._conv(features, 1)(x, train)) if halves or x.shape[-1] != features else x)
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> Critique:
-        x = self.condition()(self.look(images, train), labels, train)
+    def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        x = self.condition()(self.preprocess(images, train), labels, train)
         post_layers = [None, *self.post_layers]  # The first block starts with a convolution: an image is no activation.
         for index, features in enumerate(self.widths):
             pair = post_layers[2 * index : 2 * index + 2]
             x = self._block(x, *pair, features, labels, train, halves=index < self.num_halvings)
         features, x = (jnp.sum(image, axis=(1, 2)) for image in self.post_layers[-1]()(x, labels, train))
-        return self.judge(x, features, labels, train)
+        return self.apply_head(x, features, labels, train)

@@ -1,4 +1,4 @@
-"""A run as it lies in its workdir, ready to draw and to judge. What every command over a workdir starts from."""
+"""A run loaded from its workdir: the start of every command over a workdir."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.devices import compiler
 from gan_jax.evaluation.generate import classify, draw
-from gan_jax.gan.step import Gan, in_use
+from gan_jax.gan.step import Gan, inference_variables
 from gan_jax.gan.types import GanState
 from gan_jax.networks.build import build_discriminator
 from gan_jax.runs import initial_state, workdir
@@ -40,10 +40,10 @@ class Trained(NamedTuple):
         return tuple(self.run["data"]["image_shape"])
 
     def discriminator(self) -> tuple[nn.Module, dict]:
-        """The discriminator as a module (images, labels, train) -> Critique, and its variables for inference."""
+        """The discriminator as a module, and its variables for inference."""
         config = self.config
         module = build_discriminator(config.discriminator, self.num_classes, config.init_batch_size, config.dtype)
-        return module, in_use(self.state.discriminator)
+        return module, inference_variables(self.state.discriminator)
 
     def draw(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:
         """uint8 [N, H, W, C], one image for each label; from the averaged generator where one is kept, unless `raw`."""
@@ -51,10 +51,10 @@ class Trained(NamedTuple):
 
     def class_log_probabilities(self, images: np.ndarray, *, raw: bool = False) -> np.ndarray:
         """log p(class | image) of images uint8 [N, H, W, C]: float [N, K]; from the averaged discriminator alike."""
-        return classify(compiler.jit(self.gan.judge), self._state(raw), images, self.num_classes)
+        return classify(compiler.jit(self.gan.discriminate), self._state(raw), images, self.num_classes)
 
     def _state(self, raw: bool) -> GanState:
-        return self.state.unaveraged() if raw else self.state
+        return self.state.without_ema() if raw else self.state
 
 
 def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkpoints, int]:

@@ -30,9 +30,9 @@ class Protocol(NamedTuple):
 
     num_images: int = 10_000
     seed: int = 0
-    features: str = "digits"
+    features: str = "classifier"
     split: str = "test"
-    generator: str = "averaged"
+    generator: str = "ema"
     checkpoint: str = "newest"
     train_on_generated: bool = False
     quick: bool = False
@@ -64,16 +64,16 @@ def _see(extract, split: Split) -> Seen:
 
 
 def classification_accuracy_score(
-    generated: Split, floor: Split, real: Split, num_classes: int, data_dir: str
+    generated: Split, train: Split, real: Split, num_classes: int, data_dir: str
 ) -> Score:
     """Accuracy on real images of a classifier that was trained on generated ones (arXiv 1905.10887).
 
-    A generated image's label is the condition that it was made for. The floor is what the same recipe reaches on as
-    many real training images. The standard error is that of a share of so many test images; one training each.
+    A generated image's label is the condition that it was made for. `real` is the accuracy of the same recipe on
+    as many real training images. The standard error is that of a share of so many test images; one training each.
     """
     classifiers = (
         fresh_classifier(generated, num_classes, "classifier of generated images"),
-        cached_classifier(floor, num_classes, data_dir)[0],
+        cached_classifier(train, num_classes, data_dir)[0],
     )
     value, best = (accuracy(classify(real.images)[1].argmax(axis=1), real.labels) for classify in classifiers)
     return Score(value, best, math.sqrt(value * (1 - value) / len(real.labels)))
@@ -83,8 +83,8 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     """Writes evaluation.json of a run's newest (or best) checkpoint and returns it.
 
     Every score in gan_jax/evaluation of `num_images` generated images, quantised as an image file would be, in the
-    features named. <score>_floor is what as many TRAINING images get (what else it is for a few: evaluation/scores.py),
-    <score>_standard_error what other images would change.
+    features named. <score>_real is the score of as many TRAINING images (for a few scores see
+    evaluation/metrics/scores.py), <score>_standard_error the standard error over images.
     """
     choose(EXTRACTORS, protocol.features, "--features")
     trained = load(path, protocol.checkpoint)
@@ -94,12 +94,12 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
     split = _split(dataset, protocol.split)
     extract, name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
-    averaged = bool(trained.config.generator.ema_decay) and protocol.generator == "averaged"
+    use_ema = bool(trained.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
-    generated = Split(trained.draw(conditions, protocol.seed, raw=not averaged), conditions)
+    generated = Split(trained.draw(conditions, protocol.seed, raw=not use_ema), conditions)
     chosen = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
-    floor = Split(*(part[chosen] for part in dataset.train))
-    seen = {name: _see(extract, part) for name, part in (("generated", generated), ("real", split), ("train", floor))}
+    train = Split(*(part[chosen] for part in dataset.train))
+    seen = {name: _see(extract, part) for name, part in (("generated", generated), ("real", split), ("train", train))}
     all_train = None if protocol.quick else _see(extract, dataset.train).features
     result = {
         "step": trained.step,
@@ -109,24 +109,24 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         "requested_data": dataset.requested,
         "split": protocol.split,
         "features": name,
-        "generator": "averaged" if averaged else "last",
+        "generator": "ema" if use_ema else "last",
         "norm_mode": "running statistics",
         "seed": protocol.seed,
         "num_generated": protocol.num_images,
         "num_real": len(split.labels),
-        "num_floor": len(chosen),
+        "num_train_scored": len(chosen),
         "num_train": len(dataset.train.labels),
         **provenance(),
     }
     found = scores(**seen, all_train=all_train, conditional=conditional)
     if protocol.train_on_generated:
         found["classification_accuracy_score"] = classification_accuracy_score(
-            generated, floor, split, num_classes, data_dir
+            generated, train, split, num_classes, data_dir
         )
     for score, values in found.items():
         result |= {
             score: values.value,
-            f"{score}_floor": values.floor,
+            f"{score}_real": values.real,
             f"{score}_standard_error": values.standard_error,
         }
     if conditional:

@@ -63,7 +63,7 @@ def abstract_extras(config: ConfigDict, gan: Gan, state: GanState, batches: Batc
     """The shapes that `teachers` will add to these abstract batches of one step."""
     if not config.d_loss.codistillation:
         return {}
-    of_steps = jax.vmap(gan.judge, in_axes=(None, 0, 0))
+    of_steps = jax.vmap(gan.discriminate, in_axes=(None, 0, 0))
     logits = jax.eval_shape(of_steps, state, batches.images, batches.labels).class_logits
     return {TEACHER_PROBS: jax.ShapeDtypeStruct(logits.shape, logits.dtype)}
 
@@ -120,9 +120,8 @@ def _mean_probs(gan: Gan) -> Callable:
     """(due, weights [k], k states, data, indices) -> mean of their class probabilities [steps, d_steps, B, K], or 0."""
 
     def probabilities(state: GanState, batches: Batch) -> jax.Array:
-        judge = functools.partial(gan.judge, state.unaveraged())
-        critiques = jax.vmap(judge)(batches.images, batches.labels)
-        return jax.nn.softmax(critiques.class_logits)
+        discriminate = functools.partial(gan.discriminate, state.without_ema())
+        return jax.nn.softmax(jax.vmap(discriminate)(batches.images, batches.labels).class_logits)
 
     def mean_probs(due, weights, states, data, indices):
         def of_step(step):

@@ -30,9 +30,11 @@ def open_runs(
         hosts.check_same(configs.to_json(config) + about["data"]["fingerprint"])
         workdirs = _open_workdirs(config, path, about["data"], stack) if hosts.leads() else []
         statuses = [SeedStatus(seed, total) for seed in _left_to_train(seeds_of(config), workdirs)]
-        sample, judge = compiler.jit(gan.sample), compiler.jit(gan.judge)
+        sample, discriminate = compiler.jit(gan.sample), compiler.jit(gan.discriminate)
         recorders = [
-            Recorder(config, status, workdirs[status.seed - config.seed], dataset, sample, judge, about, data_dir)
+            Recorder(
+                config, status, workdirs[status.seed - config.seed], dataset, sample, discriminate, about, data_dir
+            )
             for status in (statuses if workdirs else ())
         ]
         runs = SeedRuns(config, path, total, gan, dataset.image_shape, interrupts, statuses, recorders, workdirs)

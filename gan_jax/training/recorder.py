@@ -38,18 +38,18 @@ class Recorder:
         workdir: Workdir,
         dataset: Dataset,
         sample: Callable,
-        judge: Callable,
+        discriminate: Callable,
         about: dict,
         data_dir: str,
     ):
-        """sample, judge: those of Gan, compiled. about: what run.json says of a run that is trained."""
+        """sample, discriminate: those of Gan, compiled. about: what run.json says of a run that is trained."""
         self.workdir, self.status = workdir, status
         self.failure, self.failed_step = None, None
         self.checkpoints = Checkpoints(workdir.checkpoints, config.keep_checkpoints)
         self.validation = None
         self._config, self._dataset, self._data_dir = config, dataset, data_dir
         self._sample = sample
-        self._judge = judge if config.discriminator.head in CLASS_HEADS else None
+        self._discriminate = discriminate if config.discriminator.head in CLASS_HEADS else None
         self._guard, self._rates = make_guard(config), build.learning_rates(config, status.total)
         self._about, self._before, self._records = about, workdir.run(), None
 
@@ -74,7 +74,7 @@ class Recorder:
             self._dataset,
             self._sample,
             build.is_conditional(config),
-            self._judge,
+            self._discriminate,
             read_metrics(self.workdir.metrics),
             best,
             self._data_dir,

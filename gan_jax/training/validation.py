@@ -35,10 +35,13 @@ class Validation:
     """Validation scores of one run. None of them looks at the test split.
 
     They are the Frechet distance, precision and recall of `eval.num_images` generated images against the validation
-    images, and of a conditional generator the accuracy, in the features of a classifier that has seen neither these nor
-    the test split; it is trained or read when the first score is due. A discriminator with classes also has its own
-    accuracy. `judge`: a compiled Gan.judge for that, else None. `rows` are the run's metrics so far: what a resumed run
-    knows of its scores stands there. `checkpoints`: where the best states are kept, two of them.
+    images, and of a conditional generator the accuracy, in the features of a classifier that was trained on neither
+    these nor the test split; it is trained or read when the first score is due. A discriminator with classes also has
+    its own accuracy.
+
+    discriminate: a compiled Gan.discriminate for a discriminator with classes, else None.
+    rows: the run's metrics so far; a resumed run reads its scores from them.
+    checkpoints: of the best states, two of them.
     """
 
     def __init__(
@@ -47,14 +50,14 @@ class Validation:
         dataset: Dataset,
         sample: Callable,
         conditional: bool,
-        judge: Callable | None,
+        discriminate: Callable | None,
         rows: list[dict],
         checkpoints: Checkpoints,
         data_dir: str,
     ):
         self._patience, self._sample, self._conditional = section.patience, sample, conditional
         self._dataset, self._data_dir, self._extract = dataset, data_dir, None
-        self._judge = judge
+        self._discriminate = discriminate
         self._labels = balanced_labels(section.num_images, dataset.num_classes)
         self._checkpoints = checkpoints
         self._scores = {row["step"]: row[METRIC] for row in rows if METRIC in row}
@@ -75,9 +78,9 @@ class Validation:
         }
         if self._conditional:
             row["validation_conditional_accuracy"] = accuracy(probabilities.argmax(axis=1), self._labels)
-        if self._judge:
+        if self._discriminate:
             held_out, num_classes = self._dataset.validation, self._dataset.num_classes
-            classes = classify(self._judge, state, held_out.images, num_classes).argmax(axis=1)
+            classes = classify(self._discriminate, state, held_out.images, num_classes).argmax(axis=1)
             row["validation_discriminator_accuracy"] = accuracy(classes, held_out.labels)
         self._scores[step] = row[METRIC]
         row[SECONDS] = time.monotonic() - began

@@ -9,7 +9,7 @@ from PIL import Image
 from gan_jax import cli
 from gan_jax.analysis import filters as room
 from gan_jax.networks.build import build_discriminator
-from tests.analysis.test_representation import start
+from tests.analysis.subjects import untrained_subject
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -108,7 +108,7 @@ def test_channels_are_spread_over_images():
 
 
 def test_on_a_run_of_no_steps(config, tmp_path):
-    numbers = room.filters(start(config), tmp_path)
+    numbers = room.filters(untrained_subject(config), tmp_path)
     for measure, most in (("selectivity", 1), ("ink_share", 1), ("ink_area", 1), ("silent_channels", 7)):
         assert 0 <= numbers[f"{measure}_trained"] <= most
         assert numbers[f"{measure}_trained"] == numbers[f"{measure}_random"]

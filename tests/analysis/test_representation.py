@@ -8,27 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import build, cli
+from gan_jax import cli
 from gan_jax.analysis import representation as room
-from gan_jax.analysis.subject import Subject
 from gan_jax.networks.build import build_discriminator
-from gan_jax.runs import initial_state
-from gan_jax.runs.dataset import describe, load_data
-from gan_jax.runs.load import Trained
+from tests.analysis.subjects import untrained_subject
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def start(config):
-    """A subject of a run before its first step."""
-    dataset = load_data(config, "")
-    gan = build.build(config, dataset.image_shape, dataset.num_classes, 1)
-    state = initial_state.init_state(
-        gan, config.seed, initial_state.init_examples(dataset.train, config.seed, config.init_batch_size)
-    )
-    trained = Trained(None, config, {"data": describe(dataset)}, gan, state, 0)
-    return Subject(trained, dataset, None, "", 0, 50, build.is_conditional(config))
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (7, 5), (4, 4), (2, 3), (1, 1)])
@@ -120,7 +106,7 @@ def test_batches_are_filled_up_and_cut(monkeypatch):
 
 def test_on_a_run_of_no_steps(config, tmp_path):
     config.discriminator.family = "dcgan"
-    subject = start(config)
+    subject = untrained_subject(config)
     numbers = room.representation(subject, tmp_path)
     accuracies = {name: value for name, value in numbers.items() if name.startswith("accuracy")}
     assert set(accuracies) == {f"accuracy_{name}_12" for name in ("discriminator", "untrained", "pixels")}

@@ -11,7 +11,7 @@ import pytest
 from gan_jax.analysis import neighbours
 from gan_jax.analysis.map import feature_map
 from gan_jax.analysis.spectrum import radial_spectrum, spectrum
-from tests.analysis.test_latent import constant, spread_out, subject_of
+from tests.analysis.subjects import constant, spread_out, subject_of
 
 
 def noise(seed, *shape):

@@ -13,8 +13,8 @@ from gan_jax import analyze
 from gan_jax.analysis.subject import NotApplicable
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import UserError
-from tests.analysis.test_latent import seen_as_pixels, spread_out, subject_of
-from tests.conftest import run
+from tests.analysis.subjects import seen_as_pixels, spread_out, subject_of
+from tests.tiny import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,7 +10,7 @@ from gan_jax import evaluate, main, sample
 from gan_jax.runs import load
 from gan_jax.system import files
 from gan_jax.system.errors import DataUnavailable, UserError
-from tests.conftest import run
+from tests.tiny import run
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")

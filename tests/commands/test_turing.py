@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import html.parser
 import io
 import json
 import re
@@ -12,45 +11,16 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.stats import binomtest
 
 from gan_jax import build, turing
 from gan_jax.runs import load
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
-from tests.conftest import run
+from tests.commands.turing_pages import COUNTS, PROVENANCE, check_statistics, noise_page
+from tests.pages import Parsed
+from tests.tiny import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-PROVENANCE = {"workdir": "run", "step": 7, "data": "idx", "requested_data": "idx"}
-COUNTS = [(0, 1), (1, 2), (2, 6), (0, 12), (12, 12), (35, 60), (21, 60), (39, 60), (1000, 2001), (5300, 10000)]
-
-
-class Parsed(html.parser.HTMLParser):
-    """The text of every element by name, and all attributes."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.texts, self.attributes, self.open = {}, [], []
-        self.feed(page)
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        self.attributes.append((tag, dict(attributes)))
-        if tag not in ("meta", "link", "input"):
-            self.open.append(tag)
-            self.texts.setdefault(tag, []).append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open:
-            self.texts[self.open[-1]][-1] += data
-
-    def find(self, tag, **wanted):
-        (found,) = [a for name, a in self.attributes if name == tag and wanted.items() <= a.items()]
-        return found
 
 
 def content_of(parsed):
@@ -59,12 +29,6 @@ def content_of(parsed):
     files = [base64.b64decode(uri.removeprefix("data:image/png;base64,")) for uri in content["images"]]
     images = [np.asarray(Image.open(io.BytesIO(file))) for file in files]
     return content, np.stack(images), json.loads(base64.b64decode(content["key"]))
-
-
-def noise_page(num_images, feedback=False, **provenance):
-    images = np.random.default_rng(0).integers(0, 256, (num_images, 8, 8, 3), np.uint8)
-    truths = ["real", "fake", "fake", "real"] * (num_images // 4)
-    return turing.render(images, truths, {**PROVENANCE, **provenance}, feedback), truths
 
 
 def test_page_of_a_run(finished_run, tmp_path):
@@ -177,13 +141,6 @@ def test_odd_numbers_and_mistakes(finished_run, tmp_path, capfd):
         assert said.startswith("error: ")
         assert message in said
     assert not (tmp_path / "page.html").exists()
-
-
-def check_statistics(intervals, p_values):
-    for (right, total), interval, p_value in zip(COUNTS, intervals, p_values, strict=True):
-        expected = binomtest(right, total)
-        np.testing.assert_allclose(interval, expected.proportion_ci(method="wilson"), atol=1e-12)
-        np.testing.assert_allclose(p_value, expected.pvalue, rtol=1e-9)
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs a JavaScript engine: node")

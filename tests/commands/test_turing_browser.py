@@ -1,57 +1,18 @@
 """Whole sessions on the page in a real browser: pip install playwright, and a Chromium of its own or the system's."""
 
 import json
-import shutil
 
 import pytest
 from scipy.stats import binomtest
 
-from tests.commands.test_turing import COUNTS, PROVENANCE, check_statistics, noise_page
+from tests.commands.turing_pages import COUNTS, PROVENANCE, check_statistics, noise_page
 
-playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 640}
 # The page takes an answer within 200 ms for the second half of a double click.
 PAUSE = 230
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    names = ("chromium", "chromium-headless-shell", "google-chrome", "chrome")
-    with playwright.sync_playwright() as driver:
-        for path in (None, *filter(None, map(shutil.which, names))):
-            try:
-                browser = driver.chromium.launch(executable_path=path)
-            except playwright.Error:
-                continue
-            yield browser
-            browser.close()
-            return
-        pytest.skip("needs Chromium: playwright install chromium, or the system's package")
-
-
-@pytest.fixture
-def open_page(chromium, tmp_path):
-    """Opens a page without a network; at the end, nothing may have been complained of or asked for."""
-    said, contexts = [], []
-
-    def open_it(text, **options):
-        path = tmp_path / "page.html"
-        path.write_text(text)
-        context = chromium.new_context(offline=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or said.append(request))
-        page.goto(path.as_uri())
-        return page
-
-    yield open_it
-    assert not said
-    for context in contexts:
-        context.close()
 
 
 def by_keyboard(page, answer, index):

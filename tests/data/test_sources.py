@@ -12,7 +12,7 @@ from gan_jax.data import sources, tfds_source
 from gan_jax.data.batches import BatchOrder
 from gan_jax.data.dataset import Source, Split, convert, to_float, to_uint8
 from gan_jax.system.errors import DataUnavailable, UserError
-from tests.conftest import IDX_NAMES, idx_bytes
+from tests.tiny import IDX_NAMES, idx_bytes
 
 
 def test_idx_files_gzipped_or_not(idx_folder):

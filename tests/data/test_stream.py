@@ -21,7 +21,7 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError, WorkerLost
 from gan_jax.system.files import read_sealed, write_sealed
 from gan_jax.training import programs, session
-from tests.conftest import arrays, rows
+from tests.tiny import arrays, rows
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -93,7 +93,7 @@ def test_training_and_a_resume_equal_training_from_memory_bit_for_bit(streamed, 
     for ours, theirs in zip(arrays(path)[1], arrays(tmp_path / "held")[1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
     result = evaluate.evaluate(str(path), evaluate.Protocol(num_images=50, features="pixels"), data_dir)
-    assert (result["num_train"], result["num_real"], result["num_floor"]) == (60, 20, 50)
+    assert (result["num_train"], result["num_real"], result["num_train_scored"]) == (60, 20, 50)
     assert np.isfinite(result["frechet_distance"])
 
 

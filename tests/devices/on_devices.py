@@ -23,8 +23,9 @@ from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system import config as configs
 from gan_jax.training import programs
 from gan_jax.training.calls import Call
-from tests import conftest  # noqa: F401  Strict arithmetic, and nothing compiled twice.
-from tests.whole.test_combinations import digits, resolve
+from tests import settings
+from tests.systems import resolve
+from tests.tiny import mnist_5k
 
 STEPS = 3
 # The kink of a ReLU makes a jump of a rounding, where a unit happens to lie on it; with smooth ones it stays small.
@@ -35,7 +36,7 @@ def plan(spec, words=()):
     """(config, GAN, data) of a small form of a system."""
     config = resolve(spec, [*words, *SMOOTH, "steps_per_call=3"])
     configs.override(config, {"num_steps": STEPS, "steps_per_call": STEPS, "d_steps": min(config.d_steps, 2)})
-    dataset = digits()
+    dataset = mnist_5k()
     gan = build.build(config, dataset.image_shape, dataset.num_classes, STEPS)
     return config, gan, dataset
 
@@ -129,6 +130,7 @@ def convolutions():
 
 
 if __name__ == "__main__":
+    settings.apply()
     counts, *specs = sys.argv[1:]
     for spec in specs:
         if spec == "convolutions":

@@ -12,8 +12,8 @@ from gan_jax.devices import mesh
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
-from tests.conftest import arrays, rows
-from tests.test_configs import specs
+from tests.systems import specs
+from tests.tiny import arrays, rows
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")

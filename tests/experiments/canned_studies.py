@@ -1,10 +1,15 @@
 """Results of ablation studies with numbers that one can work out by hand, for the tests of what reads them."""
 
+import json
 import math
+import re
 
 import numpy as np
+from PIL import Image
 
+from experiments import report
 from experiments.reporting import results
+from tests.tiny import run
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -47,7 +52,7 @@ def canned(study="optimizer", base="tuned", arms=None, baseline="adam", preset="
         "steps": 1000,
         "seeds": list(range(seeds)),
         "question": "Which optimizer, the same for both players?",
-        "protocol": {"num_images": 1000, "split": "test", "features": "classifier-1", "frechet_distance_floor": 6.25},
+        "protocol": {"num_images": 1000, "split": "test", "features": "classifier-1", "frechet_distance_real": 6.25},
         "provenance": {"commit": "0123abcd", "versions": {"jax": "0.10.2"}, "device": {"platform": "cpu"}},
         "tuned": base == "tuned",
         "arms": {
@@ -75,3 +80,17 @@ ARMS = of_scores(adam=[10.0, 12.0, 11.0], radam=[8.0, 9.5, 9.2], sgd=[60.0, 50.0
 
 def parsed(**options):
     return results.parse(canned(**({"arms": ARMS} | options)))
+
+
+def page_of(records, tmp_path, grids=True):
+    """(HTML, Markdown) that the command writes for result files."""
+    folder = tmp_path / "ablations"
+    (folder / "grids").mkdir(parents=True)
+    for record in records:
+        name = re.sub(r"[^\w@]", "_", f"{record['study']}@{record['base']}")
+        (folder / f"{name}.json").write_text(json.dumps(record))
+        for index, arm in enumerate(record["arms"].values() if grids else ()):
+            picture = np.random.RandomState(index).randint(0, 256, (88, 88), np.uint8)
+            Image.fromarray(picture).save(folder / "grids" / f"{arm['hash']}-seed0.png")
+    assert run(report, "--input", folder, "--output", folder) == 0
+    return (folder / "report.html").read_text(), (folder / "report.md").read_text()

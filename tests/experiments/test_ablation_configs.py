@@ -11,7 +11,7 @@ from configs import study
 from gan_jax import cli
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
-from tests.test_configs import shape_of, shapes_of_a_step
+from tests.systems import shape_of, shapes_of_a_step
 
 FILES = sorted(pathlib.Path("configs/ablations").glob("[!_]*.py"))
 FOLDER = "configs/ablations"

@@ -3,80 +3,22 @@
 import json
 import os
 import signal
-import types
 
-import jax
 import numpy as np
 import pytest
-from flax import traverse_util
 
-from configs import cgan, study
 from experiments.ablations import __main__ as runner
-from experiments.ablations import one_run, plan, presets, results
-from experiments.ablations.presets import Preset
+from experiments.ablations import one_run, plan, results
 from experiments.jobs import pool
-from gan_jax.data import sources
-from gan_jax.data.dataset import hold_out
-from gan_jax.evaluation import classifier
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Collapsed, DataUnavailable, UserError
 from gan_jax.training import recorder
-from tests.conftest import run, write_idx
+from tests.experiments.tiny_studies import arms, words
+from tests.tiny import run
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
-TINY = {
-    **study.networks(widths=(8, 8)),
-    "batch_size": 4,
-    "d_steps": 1,
-    "steps_per_call": 2,
-    "data.num_validation": 15,
-    "generator.ema_decay": 0.9,
-}
-
-
-def base():
-    config = cgan.get_config()
-    configs.override(config, TINY)
-    return config
-
-
-@pytest.fixture
-def places(tmp_path, monkeypatch):
-    """Two studies of a network of a second; a folder of 60 + 20 images, with the classifier that scores them."""
-    arms = {"plain": {}, "same": {"objective": "bce"}, "broken": {"objective": "no such loss"}}
-    fake = {
-        "rates": types.SimpleNamespace(__doc__="Which rate?\n\nMore.", BASELINE={"tuned": "plain"}, ARMS=arms),
-        "batches": types.SimpleNamespace(
-            __doc__="Which batch?", BASELINE={"tuned": "4", "cdcgan": "4"}, ARMS={"4": {}, "8": {"batch_size": 8}}
-        ),
-    }
-    # The children find what this process and those before them have compiled.
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", jax.config.jax_compilation_cache_dir)
-    monkeypatch.setattr(plan, "SCORES", 4)
-    monkeypatch.setattr(plan, "STUDIES", tuple(fake))
-    monkeypatch.setattr(plan, "module", fake.__getitem__)
-    monkeypatch.setitem(study.BASES, "tuned", base)
-    monkeypatch.setitem(presets.PRESETS, "quick", Preset(("rates",), ("tuned",), 2, 20, 20, 12, {}))
-    folder, cache, rng = tmp_path / "data", tmp_path / "cache", np.random.default_rng(0)
-    (cache / "classifiers").mkdir(parents=True)
-    write_idx(folder, train=60, test=20)
-    kept = hold_out(sources.load("idx", str(folder)), 15).train
-    variables = classifier.template(kept.images.shape[1:], 3)
-    flat = traverse_util.flatten_dict(jax.tree.map(lambda leaf: rng.uniform(0, 0.1, leaf.shape), variables), sep="/")
-    np.savez(cache / "classifiers" / f"{classifier.Recipe().digest(*kept)}.npz", **flat)
-    return types.SimpleNamespace(data=folder, cache=cache, work=tmp_path / "work", out=tmp_path / "out")
-
-
-def words(places, *more):
-    paths = {"workdir": places.work, "output": places.out, "idx": places.data, "data_dir": places.cache}
-    return [*(f"--{name}={path}" for name, path in paths.items()), *more]
-
-
-def arms(places, name="rates"):
-    shared = {"data.name": "idx", "data.dir": str(places.data), "eval.num_images": 12, "eval.at_end_num_images": 20}
-    return {arm.name: arm for arm in plan.plan((name,), ("tuned",), 20, shared)}
 
 
 def test_arms_of_equal_configs_are_one_run_whatever_the_seed():
@@ -162,13 +104,13 @@ def test_what_a_run_leaves(places, quick_classifier, monkeypatch, capsys):
     assert (whole["status"], whole["reason"], whole["step"]) == ("completed", "", 20)
     assert whole["final"]["step"] == 20
     assert 0 <= whole["final"]["conditional_accuracy"] <= 1
-    assert not [name for name in whole["final"] if name.endswith("_floor")]
+    assert not [name for name in whole["final"] if name.endswith("_real") and name != "num_real"]
     best = np.argmin(whole["curves"]["validation_frechet_distance"])
     assert whole["best"]["step"] == whole["curves"]["validation_step"][best]
     assert whole["curves"]["validation_step"] == [5, 10, 15, 20]
     assert len(whole["curves"]["step"]) == len(whole["curves"]["g_grad_norm"]) == 20
     assert (whole["protocol"]["num_images"], whole["protocol"]["split"]) == (20, "test")
-    assert "frechet_distance_floor" in whole["protocol"]
+    assert "frechet_distance_real" in whole["protocol"]
     assert (collapsed["status"], collapsed["reason"], collapsed["step"]) == ("collapsed", "seed 1 is unlucky", 13)
     assert collapsed["final"]["step"] == 10
     assert (crashed["status"], crashed["reason"]) == ("crashed", "MemoryError: no room at all")
@@ -213,7 +155,7 @@ def test_the_command(places, monkeypatch, capsys):
     assert "no such loss" in table["arms"]["broken"]["seeds"]["1"]["reason"]
     assert table["arms"]["same"]["spelled"] == "configs/ablations/rates.py:same@tuned"
     assert table["arms"]["same"]["hash"] == table["arms"]["plain"]["hash"] == plain
-    assert table["protocol"]["conditional_accuracy_floor"] is not None
+    assert table["protocol"]["conditional_accuracy_real"] is not None
     assert table["provenance"]["data"]["used"] == "idx"
     assert (places.out / "grids" / f"{plain}-seed0.png").is_file()
 

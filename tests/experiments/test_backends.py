@@ -12,7 +12,7 @@ from experiments.jobs.cluster_shares import Share, share, usual_jobs
 from experiments.jobs.locks import acquire
 from experiments.semi_supervised import __main__ as semi_supervised
 from gan_jax.system.errors import DataUnavailable, UserError
-from tests.conftest import run
+from tests.tiny import run
 
 
 @pytest.mark.parametrize("command", [ablations, semi_supervised])

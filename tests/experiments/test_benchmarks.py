@@ -14,7 +14,7 @@ import pytest
 from experiments.benchmarks import __main__ as benchmarks
 from experiments.benchmarks import contenders, convolutions, report, streaming, summary, works
 from experiments.benchmarks.processes import Contender
-from tests.conftest import run
+from tests.tiny import run
 
 PROVENANCE = {
     "commit": "abc",

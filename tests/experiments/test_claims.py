@@ -16,8 +16,8 @@ from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.measures import METRICS
 from experiments.reporting.statistics import Paired
 from experiments.reporting.verdicts import direction_verdict, judge
-from tests.conftest import run
 from tests.experiments.canned_studies import HOSTILE, canned, of_scores, seed_record
+from tests.tiny import run
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 12])

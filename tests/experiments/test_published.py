@@ -15,7 +15,7 @@ from gan_jax.gan.types import Batch
 from gan_jax.runs import initial_state
 from gan_jax.system import config as configs
 from gan_jax.system.files import read_sealed
-from tests.conftest import run
+from tests.tiny import run
 
 BATCH, CLASSES, WIDTHS, G_WIDTH, SIDE = 20, 10, (12, 11, 10, 9, 8), 7, 4
 

@@ -12,8 +12,8 @@ from flax import traverse_util
 from experiments.ablations import __main__ as runner
 from experiments.ablations import one_run
 from gan_jax.runs.records import read_metrics
-from tests.conftest import run
-from tests.experiments.test_ablations import arms, places, words  # noqa: F401
+from tests.experiments.tiny_studies import arms, words
+from tests.tiny import run
 
 # Read where Ray is imported, as backends.py has it.
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
@@ -52,7 +52,7 @@ def tables(folder):
     return found
 
 
-def cluster(places, work, *more):  # noqa: F811
+def cluster(places, work, *more):
     places.work, places.out = places.work.with_name(work), places.out.with_name(f"{work}-out")
     return words(places, "--studies=rates,batches", "--jobs=3", *more)
 
@@ -64,7 +64,7 @@ def kill(child):
     return number
 
 
-def test_three_workers_one_killed(places, monkeypatch, capfd):  # noqa: F811
+def test_three_workers_one_killed(places, monkeypatch, capfd):
     """Arms of one thread each, as by the local backend, to the last bit."""
     assert run(runner, *cluster(places, "local", "--steps=100")) == 0
     expected, expected_tables = records(places.work), tables(places.out)
@@ -88,7 +88,7 @@ def test_three_workers_one_killed(places, monkeypatch, capfd):  # noqa: F811
     assert len(expected) == 6
 
 
-def test_a_run_that_kills_its_workers_is_given_up(places, monkeypatch):  # noqa: F811
+def test_a_run_that_kills_its_workers_is_given_up(places, monkeypatch):
     """And tried again by the next command, here a local one."""
     look, hopeless, killed = runner.Progress.look, arms(places)["plain"].hash, set()
 
@@ -111,7 +111,7 @@ def test_a_run_that_kills_its_workers_is_given_up(places, monkeypatch):  # noqa:
     assert one_run.read(places.work / hopeless, 1)["status"] == "completed"
 
 
-def test_an_interrupt_saves_and_the_local_backend_continues(places, monkeypatch, capfd):  # noqa: F811
+def test_an_interrupt_saves_and_the_local_backend_continues(places, monkeypatch, capfd):
     look, plain = runner.Progress.look, arms(places)["plain"].hash
 
     def interrupts(self, children):

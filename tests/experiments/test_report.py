@@ -6,29 +6,14 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from experiments import report
 from experiments.reporting import comparisons, curves, html, markdown, measures, overview, results, statistics
 from experiments.reporting import study_section as sections
 from experiments.reporting.document import Cell, Paragraph, Table
-from tests.commands.test_turing import Parsed
-from tests.conftest import run
-from tests.experiments.canned_studies import ARMS, HOSTILE, canned, of_scores, parsed, seed_record
-
-
-def page_of(records, tmp_path, grids=True):
-    """(HTML, Markdown) that the command writes for result files."""
-    folder = tmp_path / "ablations"
-    (folder / "grids").mkdir(parents=True)
-    for record in records:
-        name = re.sub(r"[^\w@]", "_", f"{record['study']}@{record['base']}")
-        (folder / f"{name}.json").write_text(json.dumps(record))
-        for index, arm in enumerate(record["arms"].values() if grids else ()):
-            picture = np.random.RandomState(index).randint(0, 256, (88, 88), np.uint8)
-            Image.fromarray(picture).save(folder / "grids" / f"{arm['hash']}-seed0.png")
-    assert run(report, "--input", folder, "--output", folder) == 0
-    return (folder / "report.html").read_text(), (folder / "report.md").read_text()
+from tests.experiments.canned_studies import ARMS, HOSTILE, canned, of_scores, page_of, parsed, seed_record
+from tests.pages import Parsed
+from tests.tiny import run
 
 
 def row_of(table, title):
@@ -169,7 +154,7 @@ def test_the_page_is_one_file_that_loads_nothing(tmp_path):
     assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(ids)
     assert sum(tag == "svg" and "viewbox" in a for tag, a in found.attributes) == 2 * (4 + 3)  # panels and swatches
     assert page.count(sections.QUICK) == 2
-    for wanted in ("11.00", "-3.00 to -1.20", "Preset full, 1000 steps, 3 seeds", "frechet_distance_floor 6.25"):
+    for wanted in ("11.00", "-3.00 to -1.20", "Preset full, 1000 steps, 3 seeds", "frechet_distance_real 6.25"):
         assert wanted in page
     assert "| radam | -2.10 | -3.00 to -1.20 | 3 | 0.010 |" in text
     assert "(grids/0000-seed0.png)" in text

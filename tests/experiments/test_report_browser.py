@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from tests.commands.test_turing_browser import chromium, open_page  # noqa: F401
-from tests.experiments.canned_studies import HOSTILE, canned, of_scores, seed_record
-from tests.experiments.test_report import page_of
+from tests.experiments.canned_studies import HOSTILE, canned, of_scores, page_of, seed_record
 
+pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 WIDTHS = pytest.mark.parametrize("width", [1280, 390])
@@ -15,7 +14,7 @@ LONG = "an_arm_whose_name_is_much_longer_than_a_phone_is_wide_" * 2
 
 
 @pytest.fixture
-def page(width, open_page, tmp_path):  # noqa: F811
+def page(width, open_page, tmp_path):
     arms = of_scores(adam=[10, 12, 11], radam=[8, 9.5, 9.2], sgd=[60, 50, 55])
     arms[LONG] = [seed_record(0, 0, status="diverged") | {"reason": HOSTILE + LONG}]
     studies = [canned(base=base, arms=arms | {HOSTILE: arms["sgd"]}) for base in ("tutorial", "tuned")]

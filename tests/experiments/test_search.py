@@ -10,44 +10,17 @@ import pytest
 from experiments.search import one_trial, report, space
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Interrupted, UserError
-from tests.conftest import run
+from tests.experiments import stand_in_training
+from tests.tiny import run
 
 search = importlib.import_module("experiments.search.__main__")
 
-# Stands in for gan_jax.main: scores that fall to |log10(rate) + 3| + 1, one a quarter of a second.
-TRAINING = """
-import json, math, pathlib, signal, sys, time
-words = dict(word.removeprefix("--config.").removeprefix("--").split("=", 1) for word in sys.argv[1:])
-folder = pathlib.Path(words["workdir"])
-folder.mkdir(parents=True, exist_ok=True)
-(folder / "starts.txt").open("a").write("start\\n")
-def stop(*_):
-    sys.exit(75)
-signal.signal(signal.SIGTERM, stop)
-rate = float(words.get("g_optimizer.learning_rate", 0.1))
-if rate > 5:
-    print("error: no such rate", file=sys.stderr)
-    sys.exit(2 if rate < 50 else 1)
-path = folder / "metrics.jsonl"
-done = len(path.read_text().splitlines()) if path.exists() else 0
-for step in range(done + 1, 5):
-    time.sleep(0.05)
-    score = abs(math.log10(rate) + 3) + 1 + 1 / step
-    row = {"step": step, "validation_frechet_distance": score, "validation_conditional_accuracy": 1 / score}
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\\n")
-time.sleep(float(words.get("g_optimizer.b1", 0)) * 10)
-"""
-
 
 @pytest.fixture
-def training(tmp_path, monkeypatch):
+def training(monkeypatch):
     """A stand-in of a training, in processes of its own."""
-    script = tmp_path / "training.py"
-    script.write_text(TRAINING)
-    monkeypatch.setattr(one_trial, "COMMAND", (sys.executable, str(script)))
+    monkeypatch.setattr(one_trial, "COMMAND", (sys.executable, stand_in_training.__file__))
     monkeypatch.setattr(one_trial, "_LOOK_SECONDS", 0.02)
-    return script
 
 
 def base():

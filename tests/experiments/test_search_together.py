@@ -14,7 +14,7 @@ from experiments.jobs.locks import acquire
 from experiments.search import one_trial, samplers, storage, together
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Interrupted, UserError
-from tests.experiments.test_search import TRAINING
+from tests.experiments import stand_in_training
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
@@ -133,10 +133,10 @@ search.cli.execute(search.main)
 @pytest.mark.parametrize("kept", ["journal:{}/search.log", "sqlite:///{}/search.db"])
 def test_three_processes_one_killed(tmp_path, kept):
     """Of nine trials, with a training of a second and a half: all end, none is left over, and the report is whole."""
-    script, address = tmp_path / "training.py", kept.format(tmp_path)
-    script.write_text(TRAINING)
-    words = [script, "--config", "configs/cgan.py:tuned", RATES, "--config.g_optimizer.b1=0.15", "--trials=9"]
-    words += ["--workdir", tmp_path / "w", f"--storage={address}", "--pruner=none", "--sampler=random"]
+    address = kept.format(tmp_path)
+    words = [stand_in_training.__file__, "--config", "configs/cgan.py:tuned", "--workdir", tmp_path / "w", RATES]
+    words += ["--config.g_optimizer.b1=0.15", "--trials=9"]
+    words += [f"--storage={address}", "--pruner=none", "--sampler=random"]
     start = lambda: subprocess.Popen([sys.executable, "-c", PROCESS, *map(str, words)], stdout=subprocess.PIPE)  # noqa: E731
     processes, until = [start() for _ in range(3)], time.monotonic() + 120
     try:

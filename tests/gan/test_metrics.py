@@ -11,8 +11,8 @@ from gan_jax.gan import metrics
 from gan_jax.gan.types import Batch
 from gan_jax.losses.adversarial import OBJECTIVES
 from gan_jax.system.errors import UserError
-from tests.gan.test_step import batches, equal, make
-from tests.losses.test_penalties import view
+from tests.gan.tiny_gan import batches, equal, make
+from tests.losses.views import view
 
 REAL, FAKE = (np.random.default_rng(seed).normal(size=(6, 5)).astype(np.float32) for seed in (0, 1))
 WEIGHTS = np.random.default_rng(2).normal(size=5).astype(np.float32)

@@ -7,40 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import build
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch
-from gan_jax.runs import initial_state
-from gan_jax.system import config as configs
-
-SHAPE, CLASSES, SIZE = (8, 8, 1), 3, 6
-SMALL = {
-    "generator.widths": (8, 8),
-    "discriminator.widths": (8, 8),
-    "generator.conditioning": "concat",
-    "generator.norm": "batch",
-    "generator.ema_decay": 0.9,
-    "batch_size": SIZE,
-    "num_steps": 5,
-}
-
-
-def make(**changes):
-    config = configs.load("configs/default.py")
-    configs.override(config, SMALL | {key.replace("__", "."): value for key, value in changes.items()})
-    gan = build.build(config, SHAPE, CLASSES, 5)
-    return gan, initial_state.init_state(gan, config.seed, initial_state.blank_examples(config.init_batch_size, SHAPE))
-
-
-def batches(d_steps=1, seed=0):
-    rng = np.random.default_rng(seed)
-    images = rng.uniform(-1, 1, (d_steps, SIZE, *SHAPE)).astype(np.float32)
-    return Batch(jnp.asarray(images), jnp.asarray(rng.integers(0, CLASSES, (d_steps, SIZE)), jnp.int32))
-
-
-def equal(a, b):
-    leaves = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return jax.tree.structure(a) == jax.tree.structure(b) and all(np.array_equal(x, y) for x, y in leaves)
+from tests.gan.tiny_gan import CLASSES, SHAPE, SIZE, batches, equal, make
 
 
 def test_state_keeps_structure_shapes_and_types():
@@ -120,17 +89,17 @@ def test_average_is_of_parameters_and_statistics_and_is_what_sample_uses():
     after, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))
     decay = 0.1  # min(0.9, (1 + 0) / (10 + 0))
     for before, now, mean in (
-        (state.generator.params, after.generator.params, after.generator.average["params"]),
-        (state.generator.stats, after.generator.stats, after.generator.average["stats"]),
+        (state.generator.params, after.generator.params, after.generator.ema["params"]),
+        (state.generator.stats, after.generator.stats, after.generator.ema["stats"]),
     ):
         expected = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, before, now)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), mean, expected)
     labels = jnp.arange(CLASSES)
     sample = jax.jit(gan.sample)
     sampled = sample(after, jax.random.key(2), labels)
-    as_average = after._replace(generator=after.generator._replace(**after.generator.average, average={}))
+    as_average = after._replace(generator=after.generator._replace(**after.generator.ema, ema={}))
     np.testing.assert_array_equal(sampled, sample(as_average, jax.random.key(2), labels))
-    raw = after._replace(generator=after.generator._replace(average={}))
+    raw = after._replace(generator=after.generator._replace(ema={}))
     assert not np.array_equal(sampled, sample(raw, jax.random.key(2), labels))
     assert sampled.shape == (CLASSES, *SHAPE)
     assert np.abs(sampled).max() <= 1
@@ -164,10 +133,10 @@ def test_history_is_the_mean_of_all_parameters_so_far():
         seen.append(state.generator.params)
     mean = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *seen)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), state.generator.history["mean"], mean
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), state.generator.param_mean["mean"], mean
     )
-    assert int(state.generator.history["count"]) == 4
-    assert int(state.discriminator.history["count"]) == 7, "two updates a step"
+    assert int(state.generator.param_mean["count"]) == 4
+    assert int(state.discriminator.param_mean["count"]) == 7, "two updates a step"
     assert metrics["g_historical_averaging"] > 0
 
 
@@ -179,11 +148,11 @@ def test_the_averaged_target_is_what_judge_says():
         d_loss__noise_consistency=1.0,
         terms__noise_consistency__target="ema",
     )
-    moved = jax.tree.map(lambda leaf: leaf + 0.3, state.discriminator.average)
-    state = state._replace(discriminator=state.discriminator._replace(average=moved))
+    moved = jax.tree.map(lambda leaf: leaf + 0.3, state.discriminator.ema)
+    state = state._replace(discriminator=state.discriminator._replace(ema=moved))
     batch = batches()
     images, labels = batch.images[0], batch.labels[0]
-    own, judge = state._replace(discriminator=state.discriminator._replace(average={})), jax.jit(gan.judge)
+    own, judge = state._replace(discriminator=state.discriminator._replace(ema={})), jax.jit(gan.discriminate)
     p, q = (jax.nn.softmax(judge(s, images, labels).class_logits) for s in (own, state))
     expected = float(jnp.mean((p - q) ** 2))
     _, metrics = jax.jit(gan.step)(state, batch, jax.random.key(0))
@@ -195,11 +164,11 @@ def test_judge_uses_the_average_and_running_statistics():
     gan, state = make(discriminator__norm="batch", discriminator__average_decay=0.9, discriminator__dropout=0.5)
     state, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))
     images, labels = batches().images[0], batches().labels[0]
-    judge = jax.jit(gan.judge)
+    judge = jax.jit(gan.discriminate)
     logits = judge(state, images, labels).logits
     alone = judge(state, images[:1], labels[:1]).logits
     np.testing.assert_allclose(logits[:1], alone, rtol=1e-4, atol=1e-6)
-    raw = state._replace(discriminator=state.discriminator._replace(average={}))
+    raw = state._replace(discriminator=state.discriminator._replace(ema={}))
     assert not np.allclose(logits, judge(raw, images, labels).logits, rtol=1e-5)
 
 
@@ -235,8 +204,10 @@ def test_labelled_images_alone_are_classified():
 @pytest.mark.parametrize("weight", [pytest.param("none", marks=pytest.mark.slow), "spectral"])
 def test_one_look_at_all_images_equals_a_look_at_each_batch(weight, monkeypatch):
     """Nothing is drawn inside this discriminator, so that the two can be compared."""
-    apart = functools.partial(Gan, one_look=False)
-    monkeypatch.setattr(build, "Gan", lambda **parts: apart(**{k: v for k, v in parts.items() if k != "one_look"}))
+    apart = functools.partial(Gan, single_forward_pass=False)
+    monkeypatch.setattr(
+        build, "Gan", lambda **parts: apart(**{k: v for k, v in parts.items() if k != "single_forward_pass"})
+    )
     looks, batch = [], batches()
     batch = batch._replace(labelled=Batch(batch.images[:, ::-1], batch.labels[:, ::-1]))
     changes = {"discriminator__head": "class", "d_loss__classification": 1.0, "discriminator__weight": weight}
@@ -255,7 +226,7 @@ def test_one_look_at_all_images_equals_a_look_at_each_batch(weight, monkeypatch)
 )
 def test_one_look_is_for_mlps_that_look_at_each_image_alone(changes, expected, monkeypatch):
     seen = []
-    monkeypatch.setattr(build, "Gan", lambda **parts: seen.append(parts["one_look"]) or Gan(**parts))
+    monkeypatch.setattr(build, "Gan", lambda **parts: seen.append(parts["single_forward_pass"]) or Gan(**parts))
     make(**{f"discriminator__{knob}": value for knob, value in changes.items()})
     assert seen[0] is expected
 

@@ -9,39 +9,12 @@ import numpy as np
 import pytest
 import scipy
 
-from gan_jax.gan.types import Batch, Critique, View
+from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.losses import penalties
-from gan_jax.losses.targets import constant
 from gan_jax.losses.term import Term
 from gan_jax.losses.weighted_sum import RampUp, weighted_sum
 from gan_jax.networks import heads
-
-W = jax.random.normal(jax.random.key(5), (4 * 4,))
-
-
-def linear_critic(images, labels):
-    features = images.reshape(len(images), -1)
-    return Critique(features @ W, features, features[:, :3])
-
-
-def view():
-    real, fake = (jax.random.normal(jax.random.key(seed), (6, 4, 4, 1)) for seed in (0, 1))
-    labels = jnp.arange(6) % 3
-    return View(
-        batch=Batch(real, labels),
-        fakes=Batch(fake, labels),
-        real=linear_critic(real, labels),
-        fake=linear_critic(fake, labels),
-        labelled=None,
-        targets=constant(jax.random.key(0), 6, real=1.0, fake=0.0, generator=1.0),
-        critic=linear_critic,
-        averaged=linear_critic,
-        distort=lambda key, images: images + 0.5,
-        params={"a": jnp.array([1.0, 2.0]), "b": {"c": jnp.array(3.0)}},
-        history={"mean": {"a": jnp.array([0.0, 2.5]), "b": {"c": jnp.array(1.0)}}, "count": jnp.array(4)},
-        step=jnp.array(25),
-        key=jax.random.key(2),
-    )
+from tests.losses.views import W, view
 
 
 def test_penalties_of_a_linear_critic():
@@ -55,11 +28,11 @@ def test_penalties_of_a_linear_critic():
 def quadratic_critic(images, labels):
     """logit = |x|^2 / 2, so that the slope at x is x itself: a penalty shows where it was taken."""
     features = images.reshape(len(images), -1)
-    return Critique(0.5 * jnp.sum(features**2, axis=1), features)
+    return DiscriminatorOutput(0.5 * jnp.sum(features**2, axis=1), features)
 
 
 def test_penalties_are_taken_where_they_say():
-    v = view()._replace(critic=quadratic_critic)
+    v = view()._replace(discriminate=quadratic_critic)
     real, fake = (np.asarray(batch.images, np.float64).reshape(6, -1) for batch in (v.batch, v.fakes))
     assert penalties.r1(v) == pytest.approx(0.5 * (real**2).sum(axis=1).mean(), rel=1e-5)
     assert penalties.r2(v) == pytest.approx(0.5 * (fake**2).sum(axis=1).mean(), rel=1e-5)
@@ -69,7 +42,7 @@ def test_penalties_are_taken_where_they_say():
     # DRAGAN's points lie between x and x + std(x) / 2 in every pixel.
     slopes = []
     linear = lambda images, labels: slopes.append(images) or quadratic_critic(images, labels)  # noqa: E731
-    penalties.dragan(v._replace(critic=linear))
+    penalties.dragan(v._replace(discriminate=linear))
     (traced,) = slopes
     assert traced.shape == v.batch.images.shape
     low, high = real, real + 0.5 * real.std()

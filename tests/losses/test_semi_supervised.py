@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy
 
-from gan_jax.gan.types import Batch, Critique
+from gan_jax.gan.types import Batch, DiscriminatorOutput
 from gan_jax.losses import semi_supervised
-from tests.losses.test_penalties import W, linear_critic, view
+from tests.losses.views import W, linear_critic, view
 
 
 def test_classification_by_hand():
@@ -64,7 +64,9 @@ def test_codistillation_by_scipy():
     logits = np.asarray(v.real.class_logits, np.float64)
     taught = scipy.special.softmax(np.random.default_rng(0).normal(size=logits.shape), axis=1)
     taught[0] = np.eye(logits.shape[1])[1]  # as sure as can be
-    value = semi_supervised.codistillation(v._replace(batch=v.batch._replace(taught=jnp.asarray(taught))))
+    value = semi_supervised.codistillation(
+        v._replace(batch=v.batch._replace(extras={"teacher_probs": jnp.asarray(taught)}))
+    )
     expected = scipy.special.rel_entr(taught, scipy.special.softmax(logits, axis=1)).sum(axis=1).mean()
     assert value == pytest.approx(expected, rel=1e-5)
 
@@ -91,9 +93,10 @@ def test_class_balance_by_scipy():
 def test_noise_consistency_compares_two_looks():
     v = view()
     assert semi_supervised.noise_consistency(v, target="own") == 0, "a critic without noise agrees with itself"
-    noisy = v._replace(critic=lambda images, labels: linear_critic(images + 1, labels))
+    noisy = v._replace(discriminate=lambda images, labels: linear_critic(images + 1, labels))
     a, b = (
-        scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (v.real, noisy.critic(*v[0][:2]))
+        scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1)
+        for c in (v.real, noisy.discriminate(*v[0][:2]))
     )
     assert semi_supervised.noise_consistency(noisy, target="own") == pytest.approx(((a - b) ** 2).mean(), rel=1e-4)
 
@@ -108,7 +111,7 @@ def test_noise_consistency_compares_two_looks():
 )
 def test_classes_are_held_to_the_averaged_discriminator(term):
     averaged = lambda images, labels: linear_critic(images * 0.5, labels)  # noqa: E731
-    v = view()._replace(averaged=averaged)
+    v = view()._replace(discriminate_ema=averaged)
     p, q = (
         scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1)
         for c in (averaged(*v.batch[:2]), linear_critic(*v.batch[:2]))
@@ -123,7 +126,7 @@ def test_classes_are_held_to_the_averaged_discriminator(term):
 def test_pseudo_labels_by_hand():
     """Only images whose second look is sure of a class count, as if that were their label."""
     averaged = lambda images, labels: linear_critic(-3.0 * images, labels)  # noqa: E731
-    v = view()._replace(averaged=averaged)
+    v = view()._replace(discriminate_ema=averaged)
     q, p = (
         scipy.special.softmax(np.asarray(c.class_logits, np.float64), axis=1) for c in (averaged(*v.batch[:2]), v.real)
     )
@@ -145,7 +148,7 @@ def test_pseudo_labels_are_constants():
 
     def loss(scale):
         return semi_supervised.pseudo_label(
-            view()._replace(critic=lambda images, labels: linear_critic(images * scale, labels)),
+            view()._replace(discriminate=lambda images, labels: linear_critic(images * scale, labels)),
             threshold=0.5,
             target="own",
         )
@@ -157,7 +160,7 @@ def test_pseudo_labels_are_constants():
 def test_interpolation_by_hand():
     """Where classes are a straight line nothing is to be learnt; elsewhere it is the divergence from that line."""
     averaged = lambda images, labels: linear_critic(-3.0 * images, labels)  # noqa: E731
-    v = view()._replace(averaged=averaged)
+    v = view()._replace(discriminate_ema=averaged)
     softmax = lambda critique: scipy.special.softmax(np.asarray(critique.class_logits, np.float64), axis=1)  # noqa: E731
     share = np.asarray(jax.random.uniform(jax.random.fold_in(v.key, 1), (6, 1, 1, 1)))
     images, q = np.asarray(v.batch.images), softmax(averaged(*v.batch[:2]))
@@ -171,7 +174,9 @@ def test_interpolation_by_hand():
         logits = jnp.log(jnp.concatenate([p, 1 - p.sum(axis=1, keepdims=True)], axis=1))
         return linear_critic(images, labels)._replace(class_logits=logits)
 
-    assert semi_supervised.interpolation(view()._replace(critic=straight), target="own") == pytest.approx(0, abs=1e-6)
+    assert semi_supervised.interpolation(view()._replace(discriminate=straight), target="own") == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_mixed_classes_are_constants():
@@ -181,7 +186,9 @@ def test_mixed_classes_are_constants():
         look = lambda images, labels: linear_critic(images * scale, labels)  # noqa: E731
         v = view()
         return semi_supervised.interpolation(
-            v._replace(averaged=look, critic=lambda images, labels: linear_critic(images * shown, labels)),
+            v._replace(
+                discriminate_ema=look, discriminate=lambda images, labels: linear_critic(images * shown, labels)
+            ),
             target="ema",
         )
 
@@ -191,12 +198,12 @@ def test_mixed_classes_are_constants():
 
 def two_class_critic(images, labels):
     features = images.reshape(len(images), -1)
-    return Critique(features @ W, features, jnp.stack([features @ W, features[:, 0]], axis=1))
+    return DiscriminatorOutput(features @ W, features, jnp.stack([features @ W, features[:, 0]], axis=1))
 
 
 def test_virtual_adversarial_finds_the_worst_direction():
     """Of two linear class logits the divergence depends on one direction alone, the difference of their weights."""
-    v = view()._replace(critic=two_class_critic)
+    v = view()._replace(discriminate=two_class_critic)
     real = np.asarray(v.batch.images, np.float64).reshape(6, -1)
     weights = np.stack([np.asarray(W, np.float64), np.eye(16)[0]], axis=1)
     worst = weights[:, 0] - weights[:, 1]
@@ -218,7 +225,9 @@ def test_virtual_adversarial_finds_the_worst_direction():
 def test_virtual_adversarial_holds_the_clean_answer_fixed():
     def loss(scale):
         critic = lambda images, labels: two_class_critic(images * scale, labels)  # noqa: E731
-        return semi_supervised.virtual_adversarial(view()._replace(critic=critic), radius=0.3, probe=0.01, target="own")
+        return semi_supervised.virtual_adversarial(
+            view()._replace(discriminate=critic), radius=0.3, probe=0.01, target="own"
+        )
 
     clean = two_class_critic(view().batch.images, None).class_logits
 

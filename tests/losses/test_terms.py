@@ -14,7 +14,7 @@ from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.codistillation import TEACHER_PROBS
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
-from tests.losses.test_penalties import linear_critic, view
+from tests.losses.views import linear_critic, view
 
 KNOBS_OF_TERMS = [(name, knob) for name, term in TERMS.items() for knob in term.knobs]
 # A config on which every term works: one image's outputs are its own, and D has classes, one of them for fakes.
@@ -51,8 +51,8 @@ def complete_view(critic=linear_critic):
     images, labels = given.batch[:2]
     return given._replace(
         batch=given.batch._replace(extras={TEACHER_PROBS: jnp.full((6, 3), 1 / 3)}),
-        critic=critic,
-        averaged=critic,
+        discriminate=critic,
+        discriminate_ema=critic,
         real=critic(images, labels),
         fake=critic(*given.fakes[:2]),
     )
@@ -149,7 +149,7 @@ def test_what_a_term_says_that_it_reads_is_what_it_reads(name):
 
     no_classes = lambda images, labels: linear_critic(images, labels)._replace(class_logits=None)  # noqa: E731
     assert fails(complete_view(no_classes)) == term.needs_classes
-    assert fails(given._replace(history={})) == term.needs_history
+    assert fails(given._replace(param_mean={})) == term.needs_param_mean
     turned = given._replace(
         batch=given.batch._replace(labels=given.batch.labels[::-1]),
         fakes=given.fakes._replace(labels=given.fakes.labels[::-1]),
@@ -179,5 +179,5 @@ def test_the_history_is_kept_if_a_term_with_a_weight_reads_it(loss):
     config = default({"num_steps": 5} | ({f"{loss}.historical_averaging": 0.1} if loss else {}))
     gan = build.build(config, (8, 8, 1), 3, 5)
     state = initial_state.abstract_state(gan, 4, (8, 8, 1))
-    assert bool(state.discriminator.history) == (loss == "d_loss")
-    assert bool(state.generator.history) == (loss == "g_loss")
+    assert bool(state.discriminator.param_mean) == (loss == "d_loss")
+    assert bool(state.generator.param_mean) == (loss == "g_loss")

@@ -15,8 +15,7 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import programs, session
 from gan_jax.training.calls import Call
-from tests.conftest import arrays, rows, train_killed_between_saves
-from tests.training.test_compiled_steps import dataset
+from tests.tiny import arrays, numbered_images, rows, train_killed_between_saves
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -37,7 +36,7 @@ def indices_of(config, seed, data, first_step):
 
 def started(config, number):
     """(GAN, data and untrained state of each seed) of seeds 0 to number - 1."""
-    data, seeds = dataset(30), range(number)
+    data, seeds = numbered_images(30), range(number)
     gan = build.build(config, data.image_shape, data.num_classes, 20)
     examples = initial_state.blank_examples(config.init_batch_size, data.image_shape)
     return gan, training_batches(config, data, seeds), [initial_state.init_state(gan, seed, examples) for seed in seeds]
@@ -45,8 +44,8 @@ def started(config, number):
 
 def probabilities(gan, state, images):
     """What D says now, without its average and without noise."""
-    now = state._replace(discriminator=state.discriminator._replace(average={}))
-    logits = gan.judge(now, to_float(images), np.zeros(len(images), np.int32)).class_logits
+    now = state._replace(discriminator=state.discriminator._replace(ema={}))
+    logits = gan.discriminate(now, to_float(images), np.zeros(len(images), np.int32)).class_logits
     return scipy.special.softmax(np.asarray(logits, np.float64), axis=1)
 
 

@@ -10,7 +10,7 @@ from gan_jax.semi_supervised import propagation
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
 from gan_jax.training import session
-from tests.conftest import run
+from tests.tiny import run
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 3, 3, 1)).astype(np.uint8)

@@ -6,7 +6,7 @@ import pytest
 
 from gan_jax import build
 from gan_jax.data.batches import BatchIndices, batch_plan, gather
-from gan_jax.data.dataset import Dataset, Source, Split, to_float
+from gan_jax.data.dataset import to_float
 from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.labels import check_labels, training_batches
 from gan_jax.system import config as configs
@@ -14,19 +14,10 @@ from gan_jax.system.errors import UserError
 from gan_jax.training import session
 from gan_jax.training.calls import Call
 from gan_jax.training.programs import VmappedSeeds
-from tests.conftest import rows
+from tests.tiny import numbered_images, rows
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def dataset(size=3000):
-    labels = (np.arange(size) % 3).astype(np.int32)
-    # An image says which one it is, and its class.
-    images = np.zeros((size, 4, 4, 1), np.uint8)
-    images[:, 0, 0, 0], images[:, 0, 1, 0], images[:, 1, 0, 0] = np.arange(size) % 256, np.arange(size) // 256, labels
-    split = Split(images, labels)
-    return Dataset("a", Source("b"), "a", split, split)
 
 
 def training_data(config, dataset, data_dir=""):
@@ -44,7 +35,7 @@ def few(config):
 
 
 def test_few_labels_are_balanced_and_the_others_say_nothing(few):
-    data = training_data(few, dataset())
+    data = training_data(few, numbered_images())
     labelled = data.labelled
     assert sorted(np.bincount(labelled.labels)) == [3, 3, 4]
     np.testing.assert_array_equal(labelled.images[:, 1, 0, 0], labelled.labels)
@@ -54,27 +45,27 @@ def test_few_labels_are_balanced_and_the_others_say_nothing(few):
 
 
 def test_another_seed_draws_other_labels(few):
-    first = training_data(few, dataset()).labelled.images
-    again = training_data(few, dataset()).labelled.images
+    first = training_data(few, numbered_images()).labelled.images
+    again = training_data(few, numbered_images()).labelled.images
     configs.override(few, {"seed": 1})
-    other = training_data(few, dataset()).labelled.images
+    other = training_data(few, numbered_images()).labelled.images
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_seeds_so_far_apart_share_a_draw_of_labels(few):
     configs.override(few, {"data.num_label_subsets": 4, "seed": 1})
-    first = training_data(few, dataset()).labelled.images
+    first = training_data(few, numbered_images()).labelled.images
     for seed, same in ((5, True), (2, False)):
         configs.override(few, {"seed": seed})
-        assert np.array_equal(first, training_data(few, dataset()).labelled.images) == same
+        assert np.array_equal(first, training_data(few, numbered_images()).labelled.images) == same
     configs.override(few, {"data.num_label_subsets": -1})
     with pytest.raises(UserError, match="data.num_label_subsets=-1"):
-        check_labels(few, dataset())
+        check_labels(few, numbered_images())
 
 
 def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp_path):
-    data = dataset(600)
+    data = numbered_images(600)
     # Three heaps far apart: a few labels say what all of them are. The order of the labels is that of the seed.
     data.train.images[:] = 0
     data.train.images[:, 1, 1:3, 0] = 120 * data.train.labels[:, None] + np.random.default_rng(0).integers(
@@ -92,11 +83,11 @@ def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp
 def test_impossible_numbers_of_labels_are_refused(few, number):
     configs.override(few, {"data.num_labels": number})
     with pytest.raises(UserError, match="from 3, one a class, to 3000"):
-        check_labels(few, dataset())
+        check_labels(few, numbered_images())
 
 
 def test_both_orders_are_functions_of_seed_and_step(few):
-    data = training_data(few, dataset())
+    data = training_data(few, numbered_images())
     order = order_of(few, data)
     together, (first, second) = order(4, 2), (order(4, 1), order(5, 1))
     for name in ("images", "labelled"):
@@ -108,7 +99,7 @@ def test_both_orders_are_functions_of_seed_and_step(few):
 
 
 def test_gs_own_images_come_in_an_order_of_their_own(few):
-    data = training_data(few, dataset())
+    data = training_data(few, numbered_images())
     without = order_of(few, data)(3, 2)
     assert without.of_g is None
     configs.override(few, {"g_batch": "own", "d_steps": 2})
@@ -137,7 +128,7 @@ def test_a_late_term_of_many_seeds_is_not_computed_before_it_comes_in(few, start
     """A branch stays a branch under vmap; one over steps that could differ would be both of them, and a choice."""
     changes = {"d_loss.entropy": 1.0, "d_loss.classification": 1.0, "ramp_up.start": start, "ramp_up.num_steps": 5}
     configs.override(few, changes | {"discriminator.head": "class", "discriminator.conditioning": "none"})
-    data = dataset()
+    data = numbered_images()
     gan = build.build(few, data.image_shape, data.num_classes, 20)
     own = [training_data(few, data)] * 2
     started = [

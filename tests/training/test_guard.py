@@ -9,13 +9,13 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import Collapsed, TrainingFailed, UserError
 from gan_jax.training import session
 from gan_jax.training.guard import Guard, make_guard
-from tests.conftest import rows
+from tests.tiny import rows
 
 FINE = {"d_loss": 1.0, "g_loss": 1.0, "g_pixel_std": 0.5}
 
 
 def guard(**changes):
-    return Guard(**{"steps": 3, "d_loss": 1e-3, "spread": 1e-2, "nonfinite": True, "zero_means_won": True} | changes)
+    return Guard(**{"steps": 3, "d_loss": 1e-3, "pixel_std": 1e-2, "nonfinite": True, "zero_means_won": True} | changes)
 
 
 @pytest.mark.parametrize("symptom", [{"d_loss": 1e-4}, {"g_pixel_std": 1e-3}, {"d_loss": 2.0, "d_adversarial": 1e-4}])
@@ -73,7 +73,7 @@ def test_a_classifier_that_has_learned_is_no_winner(weight):
         make_guard(config).check(0, FINE | {"d_loss": 1e-5})
 
 
-@pytest.mark.parametrize("changes", [{"steps": 0}, {"d_loss": -1.0}, {"spread": -1.0}])
+@pytest.mark.parametrize("changes", [{"steps": 0}, {"d_loss": -1.0}, {"pixel_std": -1.0}])
 def test_refusals(changes):
     with pytest.raises(UserError, match=f"guard.{next(iter(changes))}="):
         guard(**changes)

@@ -22,7 +22,7 @@ from gan_jax.system import config as configs
 from gan_jax.system import files
 from gan_jax.system.errors import DataUnavailable, Interrupted, InUse, TrainingFailed, UserError
 from gan_jax.training import programs, session
-from tests.conftest import IDX_NAMES, arrays, rows
+from tests.tiny import IDX_NAMES, arrays, rows
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")

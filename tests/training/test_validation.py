@@ -16,7 +16,7 @@ from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import recorder, session, validation
-from tests.conftest import rows, write_idx
+from tests.tiny import rows, write_idx
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -1,46 +1,16 @@
 """Random combinations of a system and three techniques train 20 steps on digits and stay finite."""
 
-import functools
-
 import jax
 import numpy as np
 import pytest
 
-from gan_jax import build, cli
+from gan_jax import build
 from gan_jax.data.batches import BatchIndices, batch_plan
-from gan_jax.data.sources import load
 from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.labels import training_batches
-from gan_jax.system.errors import UserError
 from gan_jax.training.compiled_steps import compile_steps
-from tests.test_configs import specs
-from tests.test_techniques import EVERYTHING, ROWS
-
-# Small enough to compile and run in seconds; the rest of a system is its own.
-SMALL = {
-    "mlp": {"generator.widths": "32,48,64", "discriminator.widths": "64,48,32"},
-    "dcgan": {"generator.widths": "16,8", "discriminator.widths": "8,16"},
-    "resnet": {"generator.widths": "8,8", "discriminator.widths": "8,8,8,8"},
-}
-COMMON = {"num_epochs": 0, "num_steps": 20, "steps_per_call": 20, "batch_size": 16, "init_batch_size": 8}
-DATA = {"data.name": "mnist_5k", "data.fallback": "", "data.image_size": 28, "data.channels": 1}
-
-
-@functools.cache
-def digits():
-    return load("mnist_5k")
-
-
-def resolve(spec, words):
-    """The config, or None where the combination is refused."""
-    family = cli.parse_config(spec, []).generator.family
-    words = [*words, *(f"{key}={value}" for key, value in (COMMON | DATA | SMALL[family]).items())]
-    config = cli.parse_config(spec, [f"--config.{word}" for word in words])
-    try:
-        build.build(config, (28, 28, 1), 10, 20)
-    except UserError:
-        return None
-    return config
+from tests.systems import EVERYTHING, ROWS, resolve, specs
+from tests.tiny import mnist_5k
 
 
 def draw(index):
@@ -57,7 +27,7 @@ def draw(index):
 
 
 def check(config):
-    dataset = digits()
+    dataset = mnist_5k()
     (data,) = training_batches(config, dataset, [config.seed])
     gan = build.build(config, dataset.image_shape, dataset.num_classes, config.num_steps)
     state = initial_state.init_state(

@@ -10,9 +10,8 @@ import pytest
 
 from gan_jax.system import config as configs
 from gan_jax.training import session
-from tests.conftest import arrays, one_core, rows
-from tests.test_configs import specs
-from tests.whole.test_combinations import resolve
+from tests.systems import resolve, specs
+from tests.tiny import arrays, one_core, rows
 
 CHANGES = {
     "num_steps": 6,
@@ -58,7 +57,7 @@ def marked(spec):
 
 @pytest.mark.parametrize("spec", [marked(spec) for spec in specs()])
 def test_the_same_twice(spec, tmp_path):
-    of_this = "from tests import conftest; from tests.whole import test_determinism as test; test"
+    of_this = "from tests import settings; settings.apply(); from tests.whole import test_determinism as test; test"
     alone(f"{of_this}.run({spec!r}, {str(tmp_path / 'once')!r})")
     alone(f"{of_this}.work({spec!r}, {str(tmp_path)!r})")
     expected, (step, ours) = rows(tmp_path / "once"), arrays(tmp_path / "once")

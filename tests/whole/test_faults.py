@@ -25,8 +25,8 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
 from gan_jax.training import programs, session
 from gan_jax.training.compiled_steps import compile_steps
-from tests.conftest import IDX_NAMES, arrays, rows
-from tests.whole.test_kill import SAVING
+from tests.tiny import IDX_NAMES, arrays, rows
+from tests.whole.long_runs import SAVING
 
 
 def test_one_flipped_bit_in_any_file_of_a_checkpoint_is_refused(short_run):

@@ -13,8 +13,8 @@ from gan_jax.data import sources
 from gan_jax.evaluation import features
 from gan_jax.evaluation.classifier import Classifier, Recipe
 from gan_jax.runs.load import load
-from tests.conftest import rows
-from tests.whole.test_kill import SAVING
+from tests.tiny import rows
+from tests.whole.long_runs import SAVING
 
 pytestmark = pytest.mark.faults
 

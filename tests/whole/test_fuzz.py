@@ -22,7 +22,7 @@ from gan_jax.runs.load import load
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
-from tests.conftest import idx_bytes, run
+from tests.tiny import idx_bytes, run
 
 TEXTS = [
     *("none", "batch", "adam", "linear", "mlp", "dcgan", "resnet", "", "all", "0,1", "-1", "spectral", "concat"),

@@ -13,7 +13,7 @@ import pytest
 
 from gan_jax import cli, main
 from gan_jax.training import session
-from tests.conftest import arrays, rows, run
+from tests.tiny import arrays, rows, run
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")

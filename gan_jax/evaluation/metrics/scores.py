@@ -40,10 +40,10 @@ class Seen(NamedTuple):
 
 
 class Score(NamedTuple):
-    """value of the generated images; floor: the same of as many TRAINING images; standard_error, None if unknown."""
+    """value: of the generated images; real: of as many TRAINING images; standard_error: None if unknown."""
 
     value: float
-    floor: float
+    real: float
     standard_error: float | None = None
 
 
@@ -69,8 +69,8 @@ def _distances(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str, 
         limits = [extrapolated_frechet_distance(b, x, num_points=8).distance for x in (a, c)]
         yield "frechet_distance_extrapolated", Score(*limits)
     size = min(1000, len(a), len(b), len(c))
-    kernel, floor = (kernel_distance_of_subsets(x, b, _SUBSETS, size) for x in (a, c))
-    yield "kernel_distance", Score(kernel.mean, floor.mean, kernel.standard_error)
+    kernel, of_real = (kernel_distance_of_subsets(x, b, _SUBSETS, size) for x in (a, c))
+    yield "kernel_distance", Score(kernel.mean, of_real.mean, kernel.standard_error)
 
 
 def _neighbours(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str, Score]]:
@@ -78,14 +78,14 @@ def _neighbours(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str,
     a, b, c = (seen.features[:size] for seen in (generated, real, train))
     if size < 10:
         return
-    values, floors = (precision_recall_density_coverage(b, x) for x in (a, c))
+    values, real_values = (precision_recall_density_coverage(b, x) for x in (a, c))
     errors = split_standard_errors(precision_recall_density_coverage, b, a) or [None] * len(values)
-    for name, value, floor, error in zip(values._fields, values, floors, errors, strict=True):
-        yield name, Score(value, floor, error)
-    test, floor = (nearest_neighbour_test(b, x) for x in (a, c))
+    for name, value, real_value, error in zip(values._fields, values, real_values, errors, strict=True):
+        yield name, Score(value, real_value, error)
+    test, of_real = (nearest_neighbour_test(b, x) for x in (a, c))
     errors = split_standard_errors(lambda real, fake: [nearest_neighbour_test(real, fake).accuracy], b, a)
-    yield "two_sample_accuracy", Score(test.accuracy, floor.accuracy, errors and errors[0])
-    yield "two_sample_p_value", Score(test.p_value, floor.p_value)
+    yield "two_sample_accuracy", Score(test.accuracy, of_real.accuracy, errors and errors[0])
+    yield "two_sample_p_value", Score(test.p_value, of_real.p_value)
 
 
 def _modes_and_copies(generated: Seen, real: Seen, train: Seen, all_train: np.ndarray) -> Iterator[tuple[str, Score]]:
@@ -109,9 +109,9 @@ def _modes_and_copies(generated: Seen, real: Seen, train: Seen, all_train: np.nd
 def _classes(generated: Seen, real: Seen, train: Seen, conditional: bool) -> Iterator[tuple[str, Score]]:
     if generated.probabilities is None:
         return
-    score, floor = (classifier_score(seen.probabilities, min(10, len(seen.labels))) for seen in (generated, train))
+    score, of_train = (classifier_score(seen.probabilities, min(10, len(seen.labels))) for seen in (generated, train))
     splits = min(10, len(generated.labels))
-    yield "classifier_score", Score(score.mean, floor.mean, score.standard_deviation / math.sqrt(splits))
+    yield "classifier_score", Score(score.mean, of_train.mean, score.standard_deviation / math.sqrt(splits))
     if conditional:
         value = accuracy(generated.predicted, generated.labels)
         error = math.sqrt(value * (1 - value) / len(generated.labels))
@@ -124,8 +124,9 @@ def scores(
     """Every score by its name.
 
     real: the split that is reported on. train: as many random training images as there are generated ones, or all, for
-    the floors; all_train [N, F]: features of every training image, None to leave out what needs them (bins, copies).
-    The floor of conditional_accuracy is the classifier's accuracy on the reported split, that of different_bins the
+    the `real` values; all_train [N, F]: features of every training image, None to leave out the scores
+    that need them (bins, copies).
+    `real` of conditional_accuracy is the classifier's accuracy on the reported split, that of different_bins the
     reported split's own value; those of nearer_to_train and data_copying are chance.
     """
     return {

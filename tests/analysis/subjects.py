@@ -1,0 +1,62 @@
+"""Subjects for the analyses: generators whose answer is known beforehand, and a run before its first step."""
+
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax import build
+from gan_jax.analysis.subject import Subject
+from gan_jax.data.dataset import Dataset, Source, Split
+from gan_jax.runs import initial_state
+from gan_jax.runs.dataset import describe, load_data
+from gan_jax.runs.load import Trained
+
+CLASSES = 3
+
+
+def seen_as_pixels(images):
+    """Features: pixels. Probabilities: the first three pixels of the top row."""
+    flat = images.reshape(len(images), -1).astype(np.float32)
+    return flat, flat[:, :CLASSES] / 255
+
+
+def subject_of(generate, train=None, test=None, size=8, conditional=True, num_images=300, prior="normal"):
+    """A subject whose generator is a function (z, weights [B, K]) -> images in [0, 1]."""
+    rng = np.random.default_rng(1)
+    splits = [
+        Split(rng.integers(0, 256, (200, 6, 6, 1), np.uint8) if images is None else images, np.arange(200) % CLASSES)
+        for images in (train, test)
+    ]
+    gan = types.SimpleNamespace(
+        prior=lambda key, count: jax.random.normal(key, (count, size)),
+        generate=lambda state, key, z, labels: 2 * generate(z, labels) - 1,
+    )
+    config = types.SimpleNamespace(prior=types.SimpleNamespace(name=prior))
+    trained = types.SimpleNamespace(gan=gan, state=None, config=config)
+    return Subject(
+        trained, Dataset("a", Source("b"), "a", *splits), seen_as_pixels, "pixels", 0, num_images, conditional
+    )
+
+
+def spread_out(z, weights):
+    """Images [B, 6, 6, 1] in which the class is the first row, and z a linear map to the rest."""
+    rest = 0.5 + z @ jnp.asarray(np.random.default_rng(0).normal(0, 0.04, (z.shape[1], 30)), z.dtype)
+    top = jnp.pad(weights, ((0, 0), (0, 6 - CLASSES)))
+    return jnp.concatenate([top, rest], axis=1).reshape(-1, 6, 6, 1)
+
+
+def constant(z, weights):
+    """Gray images, whatever z and the class."""
+    return jnp.full((len(z), 6, 6, 1), 0.5)
+
+
+def untrained_subject(config):
+    """A subject of a run before its first step."""
+    dataset = load_data(config, "")
+    gan = build.build(config, dataset.image_shape, dataset.num_classes, 1)
+    examples = initial_state.init_examples(dataset.train, config.seed, config.init_batch_size)
+    state = initial_state.init_state(gan, config.seed, examples)
+    trained = Trained(None, config, {"data": describe(dataset)}, gan, state, 0)
+    return Subject(trained, dataset, None, "", 0, 50, build.is_conditional(config))

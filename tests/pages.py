@@ -1,0 +1,30 @@
+"""The pages that commands write, read as a browser would."""
+
+import html.parser
+
+
+class Parsed(html.parser.HTMLParser):
+    """The text of every element by name, and all attributes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.texts, self.attributes, self.open = {}, [], []
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.attributes.append((tag, dict(attributes)))
+        if tag not in ("meta", "link", "input"):
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open:
+            self.texts[self.open[-1]][-1] += data
+
+    def find(self, tag, **wanted):
+        (found,) = [a for name, a in self.attributes if name == tag and wanted.items() <= a.items()]
+        return found
