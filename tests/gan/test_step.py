@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax import build
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch
 from tests.gan.tiny_gan import CLASSES, SHAPE, SIZE, batches, equal, make
 
 
 def test_state_keeps_structure_shapes_and_types():
-    gan, state = make(discriminator__norm="batch", discriminator__average_decay=0.9)
+    gan, state = make(discriminator__norm="batch", discriminator__ema_decay=0.9)
     after, metrics = jax.jit(gan.step)(state, batches(), jax.random.key(0))
     describe = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)  # noqa: E731
     assert describe(after) == describe(state)
@@ -144,7 +145,7 @@ def test_the_averaged_target_is_what_judge_says():
     """D without noise: the term is the squared difference between its classes and those of its average."""
     gan, state = make(
         discriminator__head="class",
-        discriminator__average_decay=0.9,
+        discriminator__ema_decay=0.9,
         d_loss__noise_consistency=1.0,
         terms__noise_consistency__target="ema",
     )
@@ -161,7 +162,7 @@ def test_the_averaged_target_is_what_judge_says():
 
 
 def test_judge_uses_the_average_and_running_statistics():
-    gan, state = make(discriminator__norm="batch", discriminator__average_decay=0.9, discriminator__dropout=0.5)
+    gan, state = make(discriminator__norm="batch", discriminator__ema_decay=0.9, discriminator__dropout=0.5)
     state, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))
     images, labels = batches().images[0], batches().labels[0]
     judge = jax.jit(gan.discriminate)
@@ -210,7 +211,7 @@ def test_one_look_at_all_images_equals_a_look_at_each_batch(weight, monkeypatch)
     )
     looks, batch = [], batches()
     batch = batch._replace(labelled=Batch(batch.images[:, ::-1], batch.labels[:, ::-1]))
-    changes = {"discriminator__head": "class", "d_loss__classification": 1.0, "discriminator__weight": weight}
+    changes = {"discriminator__head": "class", "d_loss__classification": 1.0, "discriminator__kernel_norm": weight}
     for _ in range(2):
         gan, state = make(**changes)
         looks.append(jax.jit(gan.step)(state, batch, jax.random.key(0)))
