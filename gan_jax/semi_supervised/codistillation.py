@@ -63,9 +63,8 @@ def abstract_extras(config: ConfigDict, gan: Gan, state: GanState, batches: Batc
     """The shapes that `teachers` will add to these abstract batches of one step."""
     if not config.d_loss.codistillation:
         return {}
-    logits = jax.eval_shape(
-        jax.vmap(functools.partial(gan.discriminate, state)), batches.images, batches.labels
-    ).class_logits
+    of_steps = jax.vmap(gan.discriminate, in_axes=(None, 0, 0))
+    logits = jax.eval_shape(of_steps, state, batches.images, batches.labels).class_logits
     return {TEACHER_PROBS: jax.ShapeDtypeStruct(logits.shape, logits.dtype)}
 
 

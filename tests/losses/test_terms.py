@@ -11,6 +11,7 @@ from gan_jax.losses import penalties, semi_supervised
 from gan_jax.losses.build import TERMS, build_losses
 from gan_jax.losses.weighted_sum import KNOBS
 from gan_jax.runs import initial_state
+from gan_jax.semi_supervised.codistillation import TEACHER_PROBS
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from tests.losses.views import linear_critic, view
@@ -49,7 +50,7 @@ def complete_view(critic=linear_critic):
     given = view()
     images, labels = given.batch[:2]
     return given._replace(
-        batch=given.batch._replace(extras={"teacher_probs": jnp.full((6, 3), 1 / 3)}),
+        batch=given.batch._replace(extras={TEACHER_PROBS: jnp.full((6, 3), 1 / 3)}),
         discriminate=critic,
         discriminate_ema=critic,
         real=critic(images, labels),
@@ -177,6 +178,6 @@ def test_a_term_that_differentiates_one_images_output_says_so(name):
 def test_the_history_is_kept_if_a_term_with_a_weight_reads_it(loss):
     config = default({"num_steps": 5} | ({f"{loss}.historical_averaging": 0.1} if loss else {}))
     gan = build.build(config, (8, 8, 1), 3, 5)
-    state = jax.eval_shape(lambda: initial_state.init_state(gan, config, (8, 8, 1)))
+    state = initial_state.abstract_state(gan, 4, (8, 8, 1))
     assert bool(state.discriminator.param_mean) == (loss == "d_loss")
     assert bool(state.generator.param_mean) == (loss == "g_loss")
