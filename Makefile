@@ -4,7 +4,7 @@ WORKDIR ?= runs
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-faults audit lint tensorboard benchmark ablations clean
+.PHONY: help run example test test-faults audit lint tensorboard benchmark ablations clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -22,6 +22,9 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 
 run: $(VENV)/.run  ## install if need be, then train CONFIG (configs/cdcgan.py)
 	$(BIN)/python -m gan_jax.main --config $(CONFIG)
+
+example: $(VENV)/.run  ## the whole idea in one file: trains a small GAN for about a minute, draws one_file_gan.png
+	$(BIN)/python examples/one_file_gan.py
 
 test: $(VENV)/.dev  ## install if need be, then the tests
 	$(BIN)/python -m pytest
