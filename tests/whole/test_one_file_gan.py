@@ -22,7 +22,7 @@ CHANGES = {
     "objective": "bce_logits",
     "prior.features": example.LATENT_SIZE,
     "generator.widths": example.generator.widths,
-    "generator.average_decay": example.EMA_DECAY,
+    "generator.ema_decay": example.EMA_DECAY,
     "discriminator.widths": example.discriminator.widths,
     "discriminator.dropout": 0.0,
     **{f"{player}_optimizer.learning_rate": 1e-3 for player in "dg"},
@@ -110,7 +110,7 @@ def test_its_step_equals_the_framework(digits, latents, float64):
     generator, discriminator = framework_state.generator, framework_state.discriminator
     assert_same(example_state.g_params, to_example_params(generator.params))
     assert_same(example_state.d_params, to_example_params(discriminator.params))
-    assert_same(example_state.g_ema, to_example_params(generator.average["params"]))
+    assert_same(example_state.g_ema, to_example_params(generator.ema["params"]))
 
 
 def test_it_stands_alone():
