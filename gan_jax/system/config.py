@@ -160,9 +160,10 @@ def to_json(config: ConfigDict) -> str:
 def require_same_keys(recorded: ConfigDict, now: ConfigDict) -> None:
     """UserError if the version of this code that recorded a run had other keys than this one."""
     before, after = leaves(recorded), leaves(now)
-    for keys, has in ((after.keys() - before.keys(), "no"), (before.keys() - after.keys(), "a")):
-        if keys:
-            raise _other_version(f"{has} key '{min(keys)}'")
+    if new := after.keys() - before.keys():
+        raise _other_version(f"no key '{min(new)}'")
+    if gone := before.keys() - after.keys():
+        raise _other_version(f"a key '{min(gone)}' that this version lacks")
 
 
 def _other_version(has: str) -> UserError:
