@@ -68,6 +68,8 @@ def test_overrides_keep_types():
         ("configs/cgan.py", ["--config.generator.widths=a"], "expected a list such as"),
         ("configs/cgan.py", ["--config.generator.channel_dropout=1"], "expected true or false"),
         ("configs/cgan.py", ["--config.generator=5"], "is a section; set one of its leaves"),
+        ("configs/cgan.py", ["--config.terms=5"], "is a section; set one of its leaves: terms.interpolation.target, "),
+        ("configs/cgan.py", ["--config.class_target=own"], "did you mean terms.interpolation.target or terms.noise_c"),
         ("configs/cgan.py", ["--config.seed"], "needs a value"),
         ("configs/cgan.py", ["--seed=3"], "'--seed=3' is not understood"),
     ],

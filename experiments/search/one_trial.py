@@ -13,8 +13,7 @@ from ml_collections import ConfigDict
 
 from experiments.jobs.locks import acquire, inherited
 from experiments.jobs.pool import last_line
-from gan_jax.runs import seeds
-from gan_jax.runs.best import METRIC
+from gan_jax.runs import best, seeds
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import DataUnavailable, Interrupted, TrainingFailed, UserError
@@ -26,7 +25,7 @@ _STOPPED = "stopped; the same command continues"
 
 
 class Outcome(NamedTuple):
-    """end: completed, pruned, collapsed, diverged or refused; scores: step -> METRIC, a mean over the seeds."""
+    """end: completed, pruned, collapsed, diverged or refused; scores: step -> best.METRIC, a mean over the seeds."""
 
     end: str
     scores: dict[int, float]
@@ -35,11 +34,11 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
-def scores(config: ConfigDict, folder: pathlib.Path, name: str = METRIC) -> dict[int, float]:
+def scores(config: ConfigDict, folder: pathlib.Path, name: str = best.METRIC) -> dict[int, float]:
     """step -> a validation score, the mean over the seeds, of the steps at which every seed has one."""
     every = []
     for workdir in seeds.seed_workdirs(seeds.seeds_of(config), Workdir(str(folder))):
-        every.append({row["step"]: row[name] for row in read_metrics(workdir.metrics) if name in row})
+        every.append(best.scores(read_metrics(workdir.metrics), name))
     common = sorted(set.intersection(*map(set, every)))
     return {step: statistics.fmean(own[step] for own in every) for step in common}
 

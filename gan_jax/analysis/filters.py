@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.analysis.representation import hidden, in_batches, untrained
+from gan_jax.analysis.representation import compiled_in_batches, hidden, untrained
 from gan_jax.analysis.subject import NotApplicable, Subject, figure, save, show
 from gan_jax.data.dataset import Split, to_float
 from gan_jax.layers.reference import WithReference
@@ -79,7 +79,7 @@ def guided_gradients(
     def excitement(x: jax.Array, chosen: jax.Array) -> jax.Array:
         return jnp.take_along_axis(_peaks(network, variables, x, num_classes), chosen[:, None], axis=1).sum()
 
-    return in_batches(lambda batch, chosen: jax.grad(excitement)(to_float(batch), chosen), images, channels)
+    return compiled_in_batches(lambda batch, chosen: jax.grad(excitement)(to_float(batch), chosen), images, channels)
 
 
 def selectivity(responses: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -118,7 +118,7 @@ def spread(top: np.ndarray, strength: np.ndarray, count: int) -> list[int]:
 
 def _look(module: nn.Module, variables: dict, test: Split, num_classes: int) -> tuple[dict, dict]:
     """(numbers, what to draw) of one discriminator."""
-    responses = in_batches(lambda batch: _peaks(module, variables, to_float(batch), num_classes), test.images)
+    responses = compiled_in_batches(lambda batch: _peaks(module, variables, to_float(batch), num_classes), test.images)
     responses = np.maximum(responses, 0.0)
     awake = np.flatnonzero(responses.max(axis=0) > 0)
     if not len(awake):

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from gan_jax.analysis.subject import Subject, figure, save
 from gan_jax.data.dataset import Split, balanced, to_float
 from gan_jax.devices import compiler
+from gan_jax.evaluation.batching import in_batches
 from gan_jax.gan.step import inference_variables
 from gan_jax.layers.norms import CONDITIONAL_NORMS
 from gan_jax.layers.post_layer import PostLayer
@@ -82,15 +83,10 @@ def untrained(subject: Subject) -> dict:
     return inference_variables(start())
 
 
-def in_batches(function: Callable, *arrays: np.ndarray) -> Any:
-    """function(*arrays) of many rows, a batch at a time, as NumPy; the last batch is filled up: one program for all."""
-    parts, program, size = [], compiler.jit(function), min(_BATCH_SIZE, len(arrays[0]))
-    for start in range(0, len(arrays[0]), size):
-        batch = [array[start : start + size] for array in arrays]
-        count = len(batch[0])
-        full = [np.concatenate([part, np.repeat(part[:1], size - count, axis=0)]) for part in batch]
-        parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], program(*full)))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+def compiled_in_batches(function: Callable, *arrays: np.ndarray) -> Any:
+    """function(*arrays) of many rows, compiled, a batch at a time, as NumPy."""
+    program, size = compiler.jit(function), min(_BATCH_SIZE, len(arrays[0]))
+    return in_batches(lambda index, *batch: program(*batch), arrays, size)
 
 
 def _encoder(module: nn.Module, variables: dict, num_classes: int) -> Callable:
@@ -202,7 +198,7 @@ def _saw_labels(config: ConfigDict) -> bool:
 
 def _accuracies(encode: Callable, labelled: Split, test: Split, seed: int) -> dict[int, list[float]]:
     """Number of labels -> the accuracy of each draw of so many."""
-    x, test_x = _comparable(in_batches(encode, labelled.images), in_batches(encode, test.images))
+    x, test_x = _comparable(compiled_in_batches(encode, labelled.images), compiled_in_batches(encode, test.images))
     total = len(labelled.labels)
     sizes = {size: _DRAWS for size in _LABELS if size < total} | {total: 1}
     found = {}

@@ -15,6 +15,7 @@ import numpy as np
 
 from gan_jax.data.dataset import Dataset, Split, to_uint8
 from gan_jax.devices import compiler
+from gan_jax.evaluation.batching import in_batches
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.runs.load import Trained
 from gan_jax.runs.pictures import grid
@@ -77,14 +78,12 @@ class Subject:
         generator with noise layers draws the same noise at the same place of a batch.
         """
         weights = self.weights(labels) if np.ndim(labels) == 1 else np.asarray(labels, np.float32)
-        images = []
-        for index, start in enumerate(range(0, len(z), _BATCH_SIZE)):
-            parts = [array[start : start + _BATCH_SIZE] for array in (np.asarray(z, np.float32), weights)]
-            count = len(parts[0])
-            full = [np.concatenate([part, np.repeat(part[:1], _BATCH_SIZE - count, axis=0)]) for part in parts]
+
+        def images(index: int, *batch: np.ndarray) -> np.ndarray:
             key = jax.random.fold_in(jax.random.key(self.seed), index)
-            images.append(to_uint8(self._program(self.trained.state, key, *full))[:count])
-        return np.concatenate(images)
+            return to_uint8(self._program(self.trained.state, key, *batch))
+
+        return in_batches(images, [np.asarray(z, np.float32), weights], _BATCH_SIZE)
 
     @functools.cached_property
     def _program(self) -> Callable:

@@ -18,6 +18,7 @@ import numpy as np
 import optax
 
 from gan_jax.devices import compiler
+from gan_jax.evaluation.batching import in_batches
 from gan_jax.layers.conv import Conv
 
 
@@ -87,15 +88,8 @@ class Classifier(NamedTuple):
 
     def __call__(self, images: np.ndarray, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [N, H, W, C] -> (features float32 [N, F], probabilities float32 [N, K])."""
-        apply, features, probabilities = _inference(self.recipe, self.num_classes), [], []
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            # The last batch is filled up, so that one program serves them all.
-            full = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch), axis=0)])
-            seen = apply(self.variables, full)
-            for kept, values in zip((features, probabilities), seen, strict=True):
-                kept.append(np.asarray(values)[: len(batch)])
-        return np.concatenate(features), np.concatenate(probabilities)
+        apply = _inference(self.recipe, self.num_classes)
+        return in_batches(lambda index, batch: apply(self.variables, batch), [images], batch_size)
 
 
 def _to_float(images: jax.Array) -> jax.Array:

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from gan_jax.data.dataset import to_float, to_uint8
+from gan_jax.evaluation.batching import in_batches
 from gan_jax.gan.types import GanState
 
 _BATCH_SIZE = 500  # images in one look of either network
@@ -18,14 +19,11 @@ def balanced_labels(num_images: int, num_classes: int) -> np.ndarray:
 
 def draw(sample: Callable, state: GanState, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     """uint8 [N, H, W, C], one image for each label; `sample` is a compiled Gan.sample."""
-    images = []
-    for index, start in enumerate(range(0, len(labels), _BATCH_SIZE)):
-        batch = labels[start : start + _BATCH_SIZE]
-        # The last batch is filled up, so that one program serves them all.
-        full = np.concatenate([batch, np.zeros(_BATCH_SIZE - len(batch), np.int32)])
-        key = jax.random.fold_in(jax.random.key(seed), index)
-        images.append(to_uint8(sample(state, key, full))[: len(batch)])
-    return np.concatenate(images)
+
+    def images(index: int, batch: np.ndarray) -> np.ndarray:
+        return to_uint8(sample(state, jax.random.fold_in(jax.random.key(seed), index), batch))
+
+    return in_batches(images, [labels], _BATCH_SIZE)
 
 
 def classify(judge: Callable, state: GanState, images: np.ndarray, num_classes: int) -> np.ndarray:
@@ -33,9 +31,10 @@ def classify(judge: Callable, state: GanState, images: np.ndarray, num_classes: 
 
     Its class for generated images, where it has one, is left out.
     """
-    found = []
-    for batch in np.array_split(images, max(len(images) // _BATCH_SIZE, 1)):
-        nothing = np.zeros(len(batch), np.int32)
-        logits = judge(state, to_float(batch), nothing).class_logits[:, :num_classes]
-        found.append(np.asarray(jax.nn.log_softmax(logits)))
-    return np.concatenate(found)
+
+    def log_probabilities(index: int, batch: np.ndarray) -> jax.Array:
+        class_logits = judge(state, to_float(batch), np.zeros(len(batch), np.int32)).class_logits
+        return jax.nn.log_softmax(class_logits[:, :num_classes])
+
+    # Without padding, as scores on record were computed: another batch size rounds differently.
+    return in_batches(log_probabilities, [images], _BATCH_SIZE, even=True)

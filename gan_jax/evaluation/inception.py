@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.devices import compiler
+from gan_jax.evaluation.batching import in_batches
 from gan_jax.evaluation.inception_resize import resize_bilinear
 
 NAME = "inception-2015-12-05-6726825d"
@@ -208,15 +209,13 @@ class InceptionFeatures(NamedTuple):
         """
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
             raise ValueError(f"expected uint8 images [N, H, W, 1 or 3], got {images.dtype} {images.shape}")
-        variables, features, logits = jax.device_put(self.variables), [], []
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            # The last batch is filled up, so that one program serves them all.
-            full = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch), axis=0)])
-            seen, without_bias, biased = _inference()(variables, _prepare(full))
-            features.append(np.asarray(seen)[: len(batch)])
-            logits.append(np.asarray(biased if self.with_bias else without_bias)[: len(batch)])
-        return np.concatenate(features), np.concatenate(logits)
+        variables = jax.device_put(self.variables)
+
+        def extract(index: int, batch: np.ndarray) -> tuple[jax.Array, jax.Array]:
+            features, without_bias, biased = _inference()(variables, _prepare(batch))
+            return features, biased if self.with_bias else without_bias
+
+        return in_batches(extract, [images], batch_size)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

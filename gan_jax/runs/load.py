@@ -13,7 +13,7 @@ from gan_jax.gan.step import Gan, inference_variables
 from gan_jax.gan.types import GanState
 from gan_jax.networks.build import build_discriminator
 from gan_jax.runs import initial_state, workdir
-from gan_jax.runs.best import KEPT, best_step
+from gan_jax.runs.best import KEPT, best_step, scores
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.runs.records import read_metrics
 from gan_jax.system.errors import UserError
@@ -65,7 +65,8 @@ def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkp
     if checkpoint == "newest":
         return newest, newest.steps()[-1]
     best = Checkpoints(folder.best, KEPT)
-    step = best_step(read_metrics(folder.metrics), best.steps())
+    kept = best.steps()
+    step = best_step({step: score for step, score in scores(read_metrics(folder.metrics)).items() if step in kept})
     if step is None:
         raise UserError(
             f"--workdir={folder.path} has no best state: nothing was scored while it trained (config.eval.every_steps)"

@@ -126,14 +126,14 @@ def override(config: ConfigDict, changes: Mapping[str, Any], *, parse: bool = Fa
     for key, value in changes.items():
         current = leaves(config)
         if key not in current:
-            sections = sorted({leaf.rsplit(".", 1)[0] for leaf in current if "." in leaf})
-            if key in sections:
-                inside = [leaf for leaf in current if leaf.startswith(f"{key}.")]
+            if inside := [leaf for leaf in current if leaf.startswith(f"{key}.")]:
                 raise UserError(f"--config.{key} is a section; set one of its leaves: {', '.join(inside)}")
-            near = difflib.get_close_matches(key, current, 3) or [
-                leaf for leaf in current if leaf.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]
+            # Similar names, or else the leaves whose own name ends it: class_target may be some section's target.
+            tail = f"_{key.rsplit('.', 1)[-1]}"
+            similar = difflib.get_close_matches(key, current, 3) or [
+                leaf for leaf in current if tail.endswith(f"_{leaf.rsplit('.', 1)[-1]}")
             ]
-            hint = f"did you mean {' or '.join(near)}?" if near else "configs/default.py lists every key"
+            hint = f"did you mean {' or '.join(similar)}?" if similar else "configs/default.py lists every key"
             raise UserError(f"--config.{key} is not a key; {hint}")
         old = current[key]
         config.update_from_flattened_dict({key: _fit(_parse(value, type(old), key) if parse else value, old, key)})
@@ -160,9 +160,10 @@ def to_json(config: ConfigDict) -> str:
 def require_same_keys(recorded: ConfigDict, now: ConfigDict) -> None:
     """UserError if the version of this code that recorded a run had other keys than this one."""
     before, after = leaves(recorded), leaves(now)
-    for keys, has in ((after.keys() - before.keys(), "no"), (before.keys() - after.keys(), "a")):
-        if keys:
-            raise _other_version(f"{has} key '{min(keys)}'")
+    if new := after.keys() - before.keys():
+        raise _other_version(f"no key '{min(new)}'")
+    if gone := before.keys() - after.keys():
+        raise _other_version(f"a key '{min(gone)}' that this version lacks")
 
 
 def _other_version(has: str) -> UserError:

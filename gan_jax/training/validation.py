@@ -12,7 +12,7 @@ from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
 from gan_jax.gan.types import GanState
-from gan_jax.runs.best import METRIC, SECONDS
+from gan_jax.runs.best import METRIC, SECONDS, best_step, scores
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.system.errors import UserError
 
@@ -60,7 +60,7 @@ class Validation:
         self._discriminate = discriminate
         self._labels = balanced_labels(section.num_images, dataset.num_classes)
         self._checkpoints = checkpoints
-        self._scores = {row["step"]: row[METRIC] for row in rows if METRIC in row}
+        self._scores = scores(rows)
         self.seconds = 0.0
 
     def score(self, step: int, state: GanState) -> dict[str, float]:
@@ -95,13 +95,13 @@ class Validation:
         return bool(self._scores)
 
     @property
-    def best_step(self) -> int:
-        return min(self._scores, key=self._scores.get)
+    def best_step(self) -> int | None:
+        return best_step(self._scores)
 
     @property
     def exhausted(self) -> bool:
         """Whether the last `patience` scores brought nothing better; never with a patience of 0."""
-        later = sum(step > self.best_step for step in self._scores) if self._scores else 0
+        later = sum(step > self.best_step for step in self._scores)
         return bool(self._patience) and later >= self._patience
 
     def summary(self, seconds: float) -> str:

@@ -100,7 +100,7 @@ def test_batches_are_filled_up_and_cut(monkeypatch):
         return {"sum": x + y}
 
     x = np.arange(10.0, dtype=np.float32)
-    assert np.array_equal(room.in_batches(twice, x, x)["sum"], 2 * x)
+    assert np.array_equal(room.compiled_in_batches(twice, x, x)["sum"], 2 * x)
     assert shapes == [(4,)]
 
 

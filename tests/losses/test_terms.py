@@ -73,9 +73,9 @@ def test_every_knob_of_the_default_config_is_a_terms_and_has_its_default():
         if term.knobs:
             lines = {knob: about.default for knob, about in term.knobs.items()}
             section = config.terms.to_dict().get(name)
-            assert section == lines, f'configs/default.py, _terms(): "{name}" is {section}, and the term says {lines}'
+            assert section == lines, f'in configs/default.py, _terms() should have "{name}": {lines}'
     unknown = [name for name in config.terms if not TERMS[name].knobs]
-    assert not unknown, f"configs/default.py, _terms(): {unknown} have no knobs in gan_jax/losses"
+    assert not unknown, f"in configs/default.py, _terms() has {unknown}, which have no knobs in gan_jax/losses"
     assert config.ramp_up.to_dict() == {name: knob.default for name, knob in KNOBS.items()}
 
 
