@@ -14,7 +14,7 @@ from gan_jax.devices import compile_cache
 from gan_jax.system import cache
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DiskFull, Interrupted, UserError
-from gan_jax.system.files import cannot_be_reached, disk_is_full, remove_unfinished
+from gan_jax.system.files import disk_is_full, refused_path, remove_unfinished
 
 
 def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
@@ -74,7 +74,7 @@ def execute(main: Callable[[], None]) -> None:
     except Exception as error:
         if disk_is_full(error):
             _leave("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
-        if reason := cannot_be_reached(error):
+        if reason := refused_path(error):
             _leave(reason, UserError.exit_code)
         if jax.distributed.is_initialized():
             traceback.print_exc()
