@@ -32,8 +32,8 @@ def closeness(rows: jax.Array) -> jax.Array:
     """o_i = sum_j c_ij of each kernel, [B, kernels]; rows: M, [dimension, B, kernels].
 
     From the gradients g_i of o_i, the gradient is dM_i = sum_j (g_i + g_j) c_ij sign(M_j - M_i). It is written out
-    below, because automatic differentiation takes seven times as long on a CPU, and its gradient
-    of equal images is not 0.
+    below, because automatic differentiation takes seven times as long on a CPU, and its gradient for equal images is
+    not 0.
     """
     return jnp.sum(_similarities(rows), axis=1)
 

@@ -13,7 +13,7 @@ from gan_jax.losses.adversarial import OBJECTIVES
 from gan_jax.losses.term import Knob, Term
 from gan_jax.losses.weighted_sum import KNOBS, RampUp, weighted_sum
 from gan_jax.networks import heads
-from gan_jax.networks.build import ties
+from gan_jax.networks.build import batch_mixing_knobs
 from gan_jax.system.config import choose, near
 from gan_jax.system.errors import UserError
 
@@ -109,10 +109,10 @@ def _check_needs(key: str, term: Term, config: ConfigDict) -> None:
             raise UserError(f"{key} needs {lacking}")
     if term.needs_classes and section.head not in heads.CLASS_HEADS:
         raise UserError(f"{key} needs class logits: set --config.discriminator.head=auxiliary or class")
-    for tie in ties(section) if term.per_example else ():
+    for knob in batch_mixing_knobs(section) if term.per_example else ():
         raise UserError(
-            f"{key} differentiates one image's logit, which discriminator.{tie}={section[tie]} ties to the whole "
-            f"batch; set --config.discriminator.{tie}=none"
+            f"{key} differentiates one image's logit, but discriminator.{knob}={section[knob]} mixes the images "
+            f"of a batch; set --config.discriminator.{knob}=none"
         )
 
 
