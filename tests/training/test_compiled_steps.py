@@ -82,7 +82,7 @@ def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp
 @pytest.mark.parametrize("number", [2, 3001])
 def test_impossible_numbers_of_labels_are_refused(few, number):
     configs.override(few, {"data.num_labels": number})
-    with pytest.raises(UserError, match="from 3, one a class, to 3000"):
+    with pytest.raises(UserError, match="from 3, one per class, to 3000"):
         check_labels(few, numbered_images())
 
 
