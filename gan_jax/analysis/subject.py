@@ -16,7 +16,7 @@ import numpy as np
 from gan_jax.data.dataset import Dataset, Split, to_uint8
 from gan_jax.devices import compiler
 from gan_jax.evaluation.generate import balanced_labels
-from gan_jax.runs.load import Trained
+from gan_jax.runs.load import LoadedRun
 from gan_jax.runs.pictures import grid
 from gan_jax.system.files import atomic_write
 
@@ -53,7 +53,7 @@ class Subject:
     num_images: generated images in `generated`. conditional: whether the generator sees labels.
     """
 
-    trained: Trained
+    run: LoadedRun
     dataset: Dataset
     extract: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     features_name: str
@@ -64,7 +64,7 @@ class Subject:
     def draw_z(self, num_images: int, stream: int = 0) -> np.ndarray:
         """z float32 [N, Z] from the run's prior; another `stream` is an independent draw."""
         key = jax.random.fold_in(jax.random.key(self.seed), stream)
-        return np.array(self.trained.gan.prior(key, num_images))
+        return np.array(self.run.gan.prior(key, num_images))
 
     def weights(self, labels: np.ndarray) -> np.ndarray:
         """One-hot rows float32 [N, K] of labels int [N]."""
@@ -83,12 +83,12 @@ class Subject:
             count = len(parts[0])
             full = [np.concatenate([part, np.repeat(part[:1], _BATCH_SIZE - count, axis=0)]) for part in parts]
             key = jax.random.fold_in(jax.random.key(self.seed), index)
-            images.append(to_uint8(self._program(self.trained.state, key, *full))[:count])
+            images.append(to_uint8(self._program(self.run.state, key, *full))[:count])
         return np.concatenate(images)
 
     @functools.cached_property
     def _program(self) -> Callable:
-        return compiler.jit(self.trained.gan.generate)
+        return compiler.jit(self.run.gan.generate)
 
     def see(self, images: np.ndarray, labels: np.ndarray) -> Examples:
         """Images with what the classifier says of them."""

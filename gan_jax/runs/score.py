@@ -18,7 +18,7 @@ from gan_jax.evaluation.table import table
 from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import seeds, workdir
 from gan_jax.runs.dataset import scoring_data
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 from gan_jax.system.config import choose
@@ -87,24 +87,24 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
     evaluation/metrics/scores.py), <score>_standard_error the standard error over images.
     """
     choose(EXTRACTORS, protocol.features, "--features")
-    trained = load(path, protocol.checkpoint)
-    dataset = scoring_data(path, trained.config, trained.run, data_dir)
-    conditional, num_classes = build.is_conditional(trained.config), dataset.num_classes
+    run = load_run(path, protocol.checkpoint)
+    dataset = scoring_data(path, run.config, run.run_info, data_dir)
+    conditional, num_classes = build.is_conditional(run.config), dataset.num_classes
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
     split = _split(dataset, protocol.split)
     extract, name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
-    use_ema = bool(trained.config.generator.ema_decay) and protocol.generator == "ema"
+    use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
-    generated = Split(trained.draw(conditions, protocol.seed, raw=not use_ema), conditions)
+    generated = Split(run.generate(conditions, protocol.seed, raw=not use_ema), conditions)
     chosen = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
     train = Split(*(part[chosen] for part in dataset.train))
     seen = {name: _see(extract, part) for name, part in (("generated", generated), ("real", split), ("train", train))}
     all_train = None if protocol.quick else _see(extract, dataset.train).features
     result = {
-        "step": trained.step,
+        "step": run.step,
         "checkpoint": protocol.checkpoint,
-        "training_seed": trained.config.seed,
+        "training_seed": run.config.seed,
         "data": dataset.name,
         "requested_data": dataset.requested,
         "split": protocol.split,
@@ -131,11 +131,11 @@ def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inceptio
         }
     if conditional:
         result |= by_class(seen["generated"], seen["real"], num_classes)
-    if trained.config.discriminator.head in CLASS_HEADS:
+    if run.config.discriminator.head in CLASS_HEADS:
         result["discriminator_accuracy"] = accuracy(
-            trained.class_log_probabilities(split.images).argmax(axis=1), split.labels
+            run.class_log_probabilities(split.images).argmax(axis=1), split.labels
         )
-    _keep(trained.folder.path / protocol.file_name, result)
+    _keep(run.folder.path / protocol.file_name, result)
     return result
 
 
@@ -182,7 +182,7 @@ def final_table(path: str, num_images: int, data_dir: str = "") -> str:
     result = _summary(path, newest, last)
     if not all(workdir.Workdir(place).best.is_dir() for place in places):
         return table(result)
-    same = [load(place, "best").step == scored["step"] for place, scored in zip(places, last, strict=True)]
+    same = [load_run(place, "best").step == scored["step"] for place, scored in zip(places, last, strict=True)]
     if all(same):
         return table(result) + "\nthe last step also had the best validation score"
     others = [

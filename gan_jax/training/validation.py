@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from gan_jax.data.dataset import Dataset
 from gan_jax.evaluation import features
-from gan_jax.evaluation.generate import balanced_labels, classify, draw
+from gan_jax.evaluation.generate import balanced_labels, classify, generate
 from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
@@ -69,7 +69,7 @@ class Validation:
             self._extract, _ = features.classifier(self._dataset, self._data_dir)
             self._real, _ = self._extract(self._dataset.validation.images)
         began = time.monotonic()
-        generated, probabilities = self._extract(draw(self._sample, state, self._labels))
+        generated, probabilities = self._extract(generate(self._sample, state, self._labels))
         near = precision_recall_density_coverage(self._real, generated)
         row = {
             METRIC: frechet_distance(generated, self._real),
