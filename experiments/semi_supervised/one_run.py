@@ -15,7 +15,7 @@ from experiments.jobs.one_run import parser, train
 from gan_jax import cli
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.runs import pictures, seeds
-from gan_jax.runs.dataset import without_place
+from gan_jax.runs.dataset import without_source_folder
 from gan_jax.runs.load import LoadedRun, load_run
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
@@ -106,7 +106,7 @@ def _record(trained: LoadedRun, cell: pathlib.Path, dataset: Dataset) -> dict:
         "num_train": len(train_split.labels),
         "curve": [[row["step"] / per_epoch, 1 - row[_ACCURACY]] for row in rows if _ACCURACY in row],
         "frechet_distance": [row["validation_frechet_distance"] for row in rows if _ACCURACY in row][-1:],
-        "provenance": records.provenance(run, "num_steps", "step") | {"data": without_place(run["data"])},
+        "provenance": records.provenance(run, "num_steps", "step") | {"data": without_source_folder(run["data"])},
     }
 
 

@@ -10,7 +10,7 @@ from gan_jax.data.dataset import Dataset, to_uint8
 from gan_jax.gan.types import GanState
 from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import pictures
-from gan_jax.runs.best import KEPT
+from gan_jax.runs.best import NUM_KEPT_BEST
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.runs.initial_state import keys
 from gan_jax.runs.records import Records, read_metrics
@@ -65,7 +65,7 @@ class Recorder:
             self.status.stopped_early = self.validation.exhausted
 
     def _open_validation(self, step: int) -> Validation:
-        best = Checkpoints(self.workdir.best, KEPT)
+        best = Checkpoints(self.workdir.best, NUM_KEPT_BEST)
         best.remove_leftovers()
         best.remove_after(step)
         config = self._config
