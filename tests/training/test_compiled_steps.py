@@ -149,9 +149,9 @@ def test_a_start_depends_on_real_images_where_a_part_says_so(config, tmp_path):
     configs.override(config, {"discriminator.norm": "virtual_batch", "init_batch_size": 5, "num_steps": 2})
     path = tmp_path / "run"
     session.train(config, str(path))
-    from gan_jax.runs.load import load
+    from gan_jax.runs.load import load_run
 
-    trained = load(str(path))
+    trained = load_run(str(path))
     reference = trained.state.discriminator.stats["reference"]["inputs"]
     data = session.load_data(config, "").train.images
     known = {image.tobytes() for image in data}
