@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import analyze
+from gan_jax.analysis import analyses
 from gan_jax.analysis.subject import NotApplicable
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import UserError
@@ -89,7 +90,7 @@ def test_every_name_in_its_turn(tmp_path, monkeypatch, capsys):
 
     names = [*OWN, "representation", "filters"]
     assert list(analyze.ANALYSES) == names
-    monkeypatch.setattr(analyze, "ANALYSES", {name: stand_in(name) for name in names})
+    monkeypatch.setattr(analyses, "ANALYSES", {name: stand_in(name) for name in names})
     monkeypatch.setattr(analyze, "load_subject", lambda *words: placed(subject_of(spread_out), tmp_path / "run"))
     assert run(analyze, "--workdir", "W") == 0
     lines = capsys.readouterr().out.splitlines()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import evaluate, main, sample
-from gan_jax.runs import load
+from gan_jax.runs import load, score
 from gan_jax.system import files
 from gan_jax.system.errors import DataUnavailable, UserError
 from tests.tiny import run
@@ -48,7 +48,7 @@ def test_scores_of_a_run(finished_run, tmp_path, quick_classifier, capsys):
     (cached,) = (cache / "classifiers").iterdir()
     cached.write_bytes(cached.read_bytes()[:100])
     with pytest.raises(DataUnavailable, match=cached.name):
-        evaluate.evaluate(str(path), evaluate.Protocol(30), str(cache))
+        score.evaluate(str(path), score.Protocol(30), str(cache))
 
 
 def test_a_run_of_another_version_is_refused_by_name(finished_run):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import build, turing
+from gan_jax.analysis import turing_test
 from gan_jax.runs import load
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
@@ -66,7 +67,7 @@ def test_classes_where_the_generator_is_conditional(config, monkeypatch):
     monkeypatch.setattr(
         load.LoadedRun, "generate", lambda _, labels, seed: asked.append(labels) or dataset.test.images[:4]
     )
-    images, truths = turing.choose_images(run, dataset, 8, 0)
+    images, truths = turing_test.choose_images(run, dataset, 8, 0)
     assert images.shape == (8, 9, 9, 1)
     assert sorted(truths) == ["fake"] * 4 + ["real"] * 4
     real = [image for image, truth in zip(images, truths, strict=True) if truth == "real"]
@@ -74,10 +75,10 @@ def test_classes_where_the_generator_is_conditional(config, monkeypatch):
     assert sorted(classes) == sorted(asked[0])
     assert np.bincount(asked[0], minlength=3).min() == 1
     monkeypatch.setattr(build, "is_conditional", lambda _: False)
-    turing.choose_images(run, dataset, 8, 0)
+    turing_test.choose_images(run, dataset, 8, 0)
     assert asked[1].tolist() == [0, 1, 2, 0]
     with pytest.raises(UserError, match="holds 6; ask for 12 at most"):
-        turing.choose_images(run, dataset, 14, 0)
+        turing_test.choose_images(run, dataset, 14, 0)
 
 
 def test_page_allows_its_own_parts_only():
@@ -147,7 +148,7 @@ def test_odd_numbers_and_mistakes(finished_run, tmp_path, capfd):
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs a JavaScript engine: node")
 def test_statistics_equal_scipy():
-    script = (turing._PARTS / "statistics.js").read_text() + (
+    script = (turing_test._PARTS / "statistics.js").read_text() + (
         f"const counts = {json.dumps(COUNTS)};"
         "console.log(JSON.stringify([wilsonInterval, binomialPValue].map(f => counts.map(c => f(...c)))));"
     )

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import binomtest
 
-from gan_jax import turing
+from gan_jax.analysis import turing_test
 
 PROVENANCE = {"workdir": "run", "step": 7, "data": "idx", "requested_data": "idx"}
 COUNTS = [(0, 1), (1, 2), (2, 6), (0, 12), (12, 12), (35, 60), (21, 60), (39, 60), (1000, 2001), (5300, 10000)]
@@ -13,7 +13,7 @@ def noise_page(num_images, feedback=False, **provenance):
     """(HTML, what each image is) of images of noise, half of them called real."""
     images = np.random.default_rng(0).integers(0, 256, (num_images, 8, 8, 3), np.uint8)
     truths = ["real", "fake", "fake", "real"] * (num_images // 4)
-    return turing.render(images, truths, {**PROVENANCE, **provenance}, feedback), truths
+    return turing_test.render(images, truths, {**PROVENANCE, **provenance}, feedback), truths
 
 
 def check_statistics(intervals, p_values):

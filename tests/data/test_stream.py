@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from experiments.benchmarks.stream_set import NAME
-from gan_jax import evaluate
 from gan_jax.data import sources
 from gan_jax.data.batches import BatchOrder
 from gan_jax.data.stream import Stream
+from gan_jax.runs import score
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError, WorkerLost
 from gan_jax.system.files import read_sealed, write_sealed
@@ -92,7 +92,7 @@ def test_training_and_a_resume_equal_training_from_memory_bit_for_bit(streamed, 
     assert rows(path) == rows(tmp_path / "held")
     for ours, theirs in zip(arrays(path)[1], arrays(tmp_path / "held")[1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    result = evaluate.evaluate(str(path), evaluate.Protocol(num_images=50, features="pixels"), data_dir)
+    result = score.evaluate(str(path), score.Protocol(num_images=50, features="pixels"), data_dir)
     assert (result["num_train"], result["num_real"], result["num_train_scored"]) == (60, 20, 50)
     assert np.isfinite(result["frechet_distance"])
 

@@ -9,6 +9,7 @@ from gan_jax import evaluate
 from gan_jax.data.dataset import Split
 from gan_jax.evaluation import classifier, features
 from gan_jax.evaluation.metrics.scores import ImageFeatures, per_class_scores, scores
+from gan_jax.runs import score
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
@@ -110,12 +111,12 @@ def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_pat
 
     good, floor, real = split(64), split(64), split(40)
     good, floor, real = (Split(part.images.astype(np.uint8), part.labels) for part in (good, floor, real))
-    score = evaluate.classification_accuracy_score(good, floor, real, 2, str(tmp_path))
-    assert min(score.value, score.real) > 0.95
+    result = score.classification_accuracy_score(good, floor, real, 2, str(tmp_path))
+    assert min(result.value, result.real) > 0.95
     swapped = Split(good.images, 1 - good.labels)
-    score = evaluate.classification_accuracy_score(swapped, floor, real, 2, str(tmp_path))
-    assert score.value < 0.05
-    assert score.real > 0.95
+    result = score.classification_accuracy_score(swapped, floor, real, 2, str(tmp_path))
+    assert result.value < 0.05
+    assert result.real > 0.95
 
 
 def test_train_on_generated_is_a_column_and_a_file_of_its_own(finished_run, tmp_path, quick_classifier, capsys):
@@ -136,4 +137,4 @@ def test_train_on_generated_is_a_column_and_a_file_of_its_own(finished_run, tmp_
 def test_validation_scores_need_validation_images(finished_run):
     path, _ = finished_run
     with pytest.raises(UserError, match="num_validation"):
-        evaluate.evaluate(str(path), evaluate.Protocol(24, features="pixels", split="validation"))
+        score.evaluate(str(path), score.Protocol(24, features="pixels", split="validation"))

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import evaluate
-from gan_jax.runs import checkpoint, load, workdir
+from gan_jax.runs import checkpoint, load, score, workdir
 from gan_jax.runs.provenance import provenance
 from gan_jax.runs.records import Records, read_metrics
 from gan_jax.system import config as configs
@@ -123,7 +122,7 @@ def test_a_run_of_other_code_is_refused_in_one_line(finished_run, tmp_path, key)
     del recorded[key]
     files.write_sealed(path / "config.json", recorded)
     with pytest.raises(UserError, match=f"another version of this code: .*'{key}'"):
-        evaluate.evaluate_seeds(str(path), evaluate.Protocol(10), str(tmp_path))
+        score.evaluate_seeds(str(path), score.Protocol(10), str(tmp_path))
 
 
 def test_a_second_process_on_a_workdir_is_refused_and_changes_nothing(config, tmp_path):
@@ -144,7 +143,7 @@ def test_other_data_is_refused(config, idx_folder, tmp_path):
     labels.write_bytes(labels.read_bytes()[:-1] + b"\0")
     for command in (
         lambda: session.train(config, path),
-        lambda: evaluate.evaluate(path, evaluate.Protocol(10), str(tmp_path)),
+        lambda: score.evaluate(path, score.Protocol(10), str(tmp_path)),
     ):
         with pytest.raises(DataUnavailable, match="holds other images"):
             command()

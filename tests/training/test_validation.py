@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from gan_jax import evaluate
 from gan_jax.data.dataset import Dataset, Source, Split, hold_out
 from gan_jax.evaluation import features
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
+from gan_jax.runs import score
 from gan_jax.runs.best import METRIC
 from gan_jax.runs.load import load_run
 from gan_jax.runs.records import read_metrics
@@ -87,7 +87,7 @@ def test_the_best_state_is_kept_and_scored_beside_the_last(scored_config, tmp_pa
     assert sorted(entry.name for entry in (path / "best").iterdir()) == ["2", "4"]
     best, newest = load_run(str(path), "best"), load_run(str(path))
     assert (best.step, int(best.state.step), newest.step) == (4, 4, 7)
-    text = evaluate.final_table(str(path), 12, cache)
+    text = score.final_table(str(path), 12, cache)
     assert "step 7," in text
     assert "best state: step 4, chosen by its validation score" in text
     read = lambda name: json.loads((path / name).read_text())  # noqa: E731
