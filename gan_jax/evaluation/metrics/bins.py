@@ -72,7 +72,7 @@ def k_means(
     (features,) = checked(features, rows=max(2, num_bins))
     if num_bins < 1:
         raise ValueError(f"expected 1 or more bins, got {num_bins}")
-    centres = _spread_centres(features, num_bins, np.random.default_rng(seed))
+    centres = _initial_centres(features, num_bins, np.random.default_rng(seed))
     least_move = tolerance * features.var(axis=0).mean()
     for _ in range(max_iterations):
         labels = assign(features, centres)
@@ -99,8 +99,8 @@ def assign(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return nearest(squared_distances(features, centres))[0]
 
 
-def _spread_centres(features: np.ndarray, num_bins: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++: samples each further centre from the rows, in proportion to the squared distance to the nearest centre."""
+def _initial_centres(features: np.ndarray, num_bins: int, rng: np.random.Generator) -> np.ndarray:
+    """k-means++: each further centre is a random row, weighted by its squared distance to the nearest centre."""
     chosen_rows = [int(rng.integers(len(features)))]
     squares = np.full(len(features), np.inf)
     for _ in range(num_bins - 1):
