@@ -42,13 +42,13 @@ def _join(arguments: argparse.Namespace) -> None:
         "num_processes": arguments.num_processes,
         "process_id": arguments.process_id,
     }
-    given = [value is not None for value in addresses.values()]
-    if any(given) and (arguments.distributed or not all(given)):
+    is_given = [value is not None for value in addresses.values()]
+    if any(is_given) and (arguments.distributed or not all(is_given)):
         raise UserError("give --coordinator, --num_processes and --process_id together, or --distributed alone")
-    if any(given) or arguments.distributed:
+    if any(is_given) or arguments.distributed:
         from gan_jax.devices import hosts
 
-        hosts.join(**addresses if all(given) else {})
+        hosts.join(**addresses if all(is_given) else {})
 
 
 if __name__ == "__main__":
