@@ -15,9 +15,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gan_jax.analyze", description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--only", default="", help=f"some of {','.join(ANALYSES)} (default: all)")
-    parser.add_argument("--num_images", type=int, default=2000, help="generated images that are looked at")
+    parser.add_argument("--num_images", type=int, default=2000, help="number of generated images")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     arguments = parser.parse_args()
     names = list(dict.fromkeys(name.strip() for name in arguments.only.split(","))) if arguments.only else [*ANALYSES]
     for name in names:

@@ -2,8 +2,8 @@
 
 python -m gan_jax.evaluate --workdir W [--features classifier|pixels|inception] [--num_images N]
 
-Nothing may be chosen by the test split. `--checkpoint best` is the state with the best validation score; `--split
-validation` scores on the held-out images themselves.
+Do not choose anything by scores on the test split. `--checkpoint best` is the state with the best validation score;
+`--split validation` scores on the validation images.
 """
 
 import argparse
@@ -33,15 +33,14 @@ def main() -> None:
         help="also the classification accuracy score: two trainings of the classifier, 1 to 2 minutes each",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="without the scores that look at every training image (bins, copies)"
+        "--quick", action="store_true", help="without the scores that need every training image (bins, copies)"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     arguments = parser.parse_args()
     if arguments.num_images < 2:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2")
-    words = vars(arguments)
-    protocol = Protocol(**{name: words[name] for name in Protocol._fields})
+    protocol = Protocol(**{name: getattr(arguments, name) for name in Protocol._fields})
     print(table(evaluate_seeds(arguments.workdir, protocol, arguments.data_dir, arguments.inception_weights)))
 
 

@@ -1,4 +1,4 @@
-"""Draws images from a trained run.
+"""Generates images with a trained run.
 
 python -m gan_jax.sample --workdir W [--num_images 100] [--output grid.png|samples.npz] [--labels 3,1,4]
 """
@@ -18,15 +18,16 @@ from gan_jax.system.files import atomic_write, writing
 
 
 def _labels(text: str, num_images: int, num_classes: int) -> np.ndarray:
+    """The label of each image, int32 [num_images]. text: the flag --labels; "" for all classes in turn."""
     if not text:
         return balanced_labels(num_images, num_classes)
     try:
-        asked = [int(label) for label in text.split(",")]
+        labels = [int(label) for label in text.split(",")]
     except ValueError:
         raise UserError(f"--labels={text}: write whole numbers with commas, such as 3,1,4") from None
-    if wrong := [label for label in asked if not 0 <= label < num_classes]:
+    if wrong := [label for label in labels if not 0 <= label < num_classes]:
         raise UserError(f"--labels={text}: {wrong[0]} is not a class; the classes are 0 to {num_classes - 1}")
-    return np.resize(np.array(asked, np.int32), num_images)
+    return np.resize(np.array(labels, np.int32), num_images)
 
 
 def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray, columns: int) -> None:

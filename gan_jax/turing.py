@@ -15,6 +15,7 @@ from gan_jax.system.errors import UserError
 
 
 def _output(text: str) -> pathlib.Path:
+    """The path of the page; UserError unless it is a file name that ends in .html."""
     path = pathlib.Path(text)
     if path.suffix != ".html":
         raise UserError(f"--output={text}: end the name in .html")
@@ -35,7 +36,7 @@ def main() -> None:
         help="say after each answer whether it was right; the page's start screen can change it",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the choice, the generated images and the order")
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     arguments = parser.parse_args()
     path, num_images = _output(arguments.output), arguments.num_images // 2 * 2
     if num_images < 2:

@@ -1,4 +1,4 @@
-"""The analyses of a trained run by name, and what each leaves in the folder analysis/."""
+"""The analyses of a trained run by name; writes their pictures and numbers to the folder analysis/."""
 
 import json
 import pathlib
@@ -19,7 +19,7 @@ from gan_jax.runs.load import load_run
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 
-LEAST_IMAGES = 50  # generated images: below, the groups that are compared hold one or two each
+LEAST_IMAGES = 50  # generated images; with fewer, the compared groups have only one or two images each
 
 # name -> (subject, folder) -> numbers; also the order in which they run.
 ANALYSES = {
@@ -36,7 +36,7 @@ ANALYSES = {
 
 
 def load_subject(path: str, num_images: int, seed: int, data_dir: str = "") -> Subject:
-    """The newest checkpoint of a run with the data that it was trained on and the classifier of that data."""
+    """The newest checkpoint of a run, its data set, and the classifier of this data set."""
     run = load_run(path)
     dataset = scoring_data(path, run.config, run.run_info, data_dir)
     extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
@@ -59,18 +59,18 @@ def _provenance(subject: Subject) -> dict:
 
 
 def _line(name: str, numbers: dict, folder: pathlib.Path) -> str:
-    """What an analysis found in two numbers, and where its pictures are."""
+    """The printed line of an analysis: its first two numbers, and the paths of its pictures."""
     scalars = [(key, value) for key, value in numbers.items() if isinstance(value, int | float)][:2]
-    found = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in scalars)
-    return f"{name}: {found}; {' '.join(map(str, sorted(folder.glob(f'{name}*.png'))))}"
+    first_two = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in scalars)
+    return f"{name}: {first_two}; {' '.join(map(str, sorted(folder.glob(f'{name}*.png'))))}"
 
 
 def analyze(subject: Subject, names: list[str]) -> None:
-    """Runs the named analyses, each of which leaves <name>.png and <name>.json in the run's folder analysis/."""
+    """Runs the named analyses. Each writes <name>.png and <name>.json to the run's folder analysis/."""
     folder = subject.run.folder.path / "analysis"
     with files.writing(str(folder)):
         folder.mkdir(exist_ok=True)
-    about = _provenance(subject)
+    shared = _provenance(subject)
     for index, name in enumerate(names):
         print(f"analysis {index + 1}/{len(names)}: {name}", file=sys.stderr, flush=True)
         try:
@@ -78,6 +78,6 @@ def analyze(subject: Subject, names: list[str]) -> None:
         except NotApplicable as reason:
             print(f"{name}: skipped, {reason}", flush=True)
             continue
-        text = json.dumps({**about, **numbers}, indent=2, sort_keys=True, allow_nan=False) + "\n"
+        text = json.dumps({**shared, **numbers}, indent=2, sort_keys=True, allow_nan=False) + "\n"
         files.write_text(folder / f"{name}.json", text)
         print(_line(name, numbers, folder), flush=True)

@@ -11,7 +11,7 @@ from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
 
 _PAIRS, _SHOWN_PAIRS = 50, 5
-_POINTS = 17  # of a walk
+_POINTS = 17  # points of a walk
 _PATHS = 20  # walks between two classes
 _SHOWN_CLASSES = 10
 FACTORS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
@@ -20,54 +20,62 @@ FACTORS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
 def linear(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
     """(1 - t) a + t b: a, b [..., Z] and t [T] -> [..., T, Z] in float64.
 
-    Midway between two independent draws of N(0, I) it is shorter than both by sqrt(2), where draws hardly ever are.
+    The point midway between two independent samples of N(0, I) is shorter than both by a factor of about sqrt(2);
+    samples of N(0, I) almost never have this length.
     """
     t, (a, b) = np.float64(t)[:, None], (np.float64(end)[..., None, :] for end in (a, b))
     return (1 - t) * a + t * b
 
 
 def spherical(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b, w the angle between a and b; shapes as `linear`.
+    """sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b with the angle w between a and b; shapes as in `linear`.
 
-    Shoemake 1985 (SIGGRAPH, "Animating rotation with quaternion curves"), there of unit vectors; for latent space
-    White 2016 (arXiv 1609.04468). Vectors of one length keep it on the way. For directions that are nearly the same or
-    opposite (sin(w) < 1e-6), or without length, it is `linear`: opposite ones name no great circle.
+    Shoemake 1985 (SIGGRAPH, "Animating rotation with quaternion curves") for unit vectors; White 2016 (arXiv
+    1609.04468) for latent spaces. If a and b have the same length, so has every point between them. If a and b are
+    nearly parallel or opposite (sin(w) < 1e-6), or one is 0, the result is that of `linear`, because opposite vectors
+    define no great circle.
     """
     a, b = np.float64(a), np.float64(b)
     lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     cosine = np.sum(a * b, axis=-1) / np.where(lengths > 0, lengths, 1.0)
     angle = np.where(lengths > 0, np.arccos(np.clip(cosine, -1, 1)), 0.0)[..., None, None]
-    plain, t = np.sin(angle) < 1e-6, np.float64(t)[:, None]
-    sine = np.where(plain, 1.0, np.sin(angle))
+    is_degenerate, t = np.sin(angle) < 1e-6, np.float64(t)[:, None]
+    sine = np.where(is_degenerate, 1.0, np.sin(angle))
     walk = (np.sin((1 - t) * angle) * a[..., None, :] + np.sin(t * angle) * b[..., None, :]) / sine
-    return np.where(plain, linear(a, b, t[:, 0]), walk)
+    return np.where(is_degenerate, linear(a, b, t[:, 0]), walk)
 
 
 def _walk(subject: Subject, path: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images [P, T, H, W, C] of z [P, T, Z] with labels [P]; the steps in features, over the distance of the ends."""
+    """(images [P, T, H, W, C], steps [P, T - 1]) of z [P, T, Z] with labels [P].
+
+    Steps are distances between neighbouring points in features, divided by the distance between the ends. Pairs with
+    the same image at both ends are left out of the steps.
+    """
     pairs, points, size = path.shape
     images = subject.generate(path.reshape(-1, size), np.repeat(labels, points))
     features = subject.extract(images)[0].astype(np.float64).reshape(pairs, points, -1)
     ends = np.linalg.norm(features[:, -1] - features[:, 0], axis=-1)
     steps = np.linalg.norm(np.diff(features, axis=1), axis=-1)
-    # A pair with one image at both ends has no length to compare with.
-    moved = ends > 0
-    return images.reshape(pairs, points, *images.shape[1:]), steps[moved] / ends[moved, None]
+    differ = ends > 0
+    return images.reshape(pairs, points, *images.shape[1:]), steps[differ] / ends[differ, None]
 
 
 def interpolation(subject: Subject, folder: pathlib.Path) -> dict:
     """interpolation.png: walks between pairs of z, spherical above linear; DCGAN, section 6.1 (arXiv 1511.06434).
 
-    Of 50 pairs, each with one label: <kind>_path_length, the mean length of the way in features as a multiple of the
-    straight line between its ends (1 is the least there is); <kind>_largest_step, the mean share of the longest of 16
-    steps (1/16 is the least: sharp transitions would be a sign of memorised images); <kind>_norm_at_middle, |z| midway
-    over its mean at the ends. None where every pair shows one image. Linear walks of a uniform prior stay in
-    its cube, and spherical ones may leave it a little.
+    Means over 50 pairs, each with one label; <kind> is spherical or linear:
+    <kind>_path_length: length of the path in features, divided by the distance between its ends; at least 1.
+    <kind>_largest_step: share of the longest of 16 steps in this length; at least 1/16. Sharp transitions (a large
+        share) would be a sign of memorised images.
+    <kind>_norm_at_middle: |z| at the middle, divided by the mean |z| of the ends.
+
+    The first two are None if the images at both ends are equal for every pair. With a uniform prior, linear walks stay
+    in the cube of the prior; spherical walks may leave it a little.
     """
     ends, labels = subject.draw_z(2 * _PAIRS, stream=1), balanced_labels(_PAIRS, subject.dataset.num_classes)
     t, rows, lines, numbers = np.linspace(0, 1, _POINTS), [], {}, {}
-    for kind, way in (("spherical", spherical), ("linear", linear)):
-        path = way(ends[:_PAIRS], ends[_PAIRS:], t)
+    for kind, interpolate in (("spherical", spherical), ("linear", linear)):
+        path = interpolate(ends[:_PAIRS], ends[_PAIRS:], t)
         images, steps = _walk(subject, path, labels)
         norms = np.linalg.norm(path, axis=-1)
         norms /= (norms[:, :1] + norms[:, -1:]) / 2
@@ -85,7 +93,7 @@ def interpolation(subject: Subject, folder: pathlib.Path) -> dict:
 def _draw_interpolation(images: np.ndarray, t: np.ndarray, lines: dict, folder: pathlib.Path) -> None:
     """images [pairs, 2, T, H, W, C]: spherical, then linear."""
     pairs, _, columns, height = images.shape[:4]
-    drawn, ((walks, norms, steps),) = figure(1, 3, 14, 6, width_ratios=[1.5, 1, 1])
+    plot, ((walks, norms, steps),) = figure(1, 3, 14, 6, width_ratios=[1.5, 1, 1])
     show(walks, images.reshape(-1, *images.shape[3:]), columns, "From one z to another, t = 0 to 1")
     names = [f"{kind} {pair + 1}" for pair in range(pairs) for kind in ("spherical", "linear")]
     walks.set_yticks((np.arange(2 * pairs) + 0.5) * (height + 2), names, fontsize=8)
@@ -98,15 +106,16 @@ def _draw_interpolation(images: np.ndarray, t: np.ndarray, lines: dict, folder: 
     norms.legend()
     for axes in (norms, steps):
         axes.set_ylim(bottom=0)
-    save(drawn, folder / "interpolation.png")
+    save(plot, folder / "interpolation.png")
 
 
 def class_interpolation(subject: Subject, folder: pathlib.Path) -> dict:
-    """class_interpolation.png: one z, the label going from class k to k + 1 as weights (1 - t, t).
+    """class_interpolation.png: one z, while the label moves from class k to k + 1 with the weights (1 - t, t).
 
-    Over 20 z for every k, of walks whose ends the classifier reads as the classes asked for: mean and standard
-    deviation of t where its answer first differs from k (of 17 points, so to 1/16); the share of these walks that it
-    reads as some third class on the way. A generator never saw weights between 0 and 1 in training.
+    There are 20 walks for every k. Numbers are over the walks whose ends have the right predicted classes:
+    change_at_mean, change_at_standard_deviation: of the first t with a predicted class other than k (resolution 1/16).
+    through_a_third_class: share of walks on which a third class is predicted.
+    In training, a generator gets only the weights 0 and 1.
     """
     classes = subject.dataset.num_classes
     if not subject.conditional or classes < 2:
@@ -119,24 +128,24 @@ def class_interpolation(subject: Subject, folder: pathlib.Path) -> dict:
     answers = probabilities.argmax(axis=-1)
     start = np.arange(classes)[:, None, None]
     end = (start + 1) % classes
-    arrived = (answers[..., :1] == start)[..., 0] & (answers[..., -1:] == end)[..., 0]
-    change = t[(answers != start).argmax(axis=-1)][arrived]
-    third = ((answers != start) & (answers != end)).any(axis=-1)[arrived]
+    ends_right = (answers[..., :1] == start)[..., 0] & (answers[..., -1:] == end)[..., 0]
+    change = t[(answers != start).argmax(axis=-1)][ends_right]
+    third = ((answers != start) & (answers != end)).any(axis=-1)[ends_right]
     images = images.reshape(*weights.shape[:3], *images.shape[1:])
     _draw_classes(images[:_SHOWN_CLASSES, 0, ::2], t, probabilities, folder)
     return {
         "change_at_mean": float(change.mean()) if len(change) else None,
         "through_a_third_class": float(third.mean()) if len(third) else None,
         "change_at_standard_deviation": float(change.std()) if len(change) else None,
-        "num_walks": arrived.size,
-        "num_walks_with_both_ends_right": int(arrived.sum()),
+        "num_walks": ends_right.size,
+        "num_walks_with_both_ends_right": int(ends_right.sum()),
     }
 
 
 def _draw_classes(images: np.ndarray, t: np.ndarray, probabilities: np.ndarray, folder: pathlib.Path) -> None:
-    """images [K, T, H, W, C] of one z; probabilities [K, paths, T, K] of all."""
+    """images [K, T, H, W, C] of one z; probabilities [K, paths, T, K] of all walks."""
     classes, (shown, columns, height) = len(probabilities), images.shape[:3]
-    drawn, ((walks, curve),) = figure(1, 2, 12, 6.5, width_ratios=[1.2, 1])
+    plot, ((walks, curve),) = figure(1, 2, 12, 6.5, width_ratios=[1.2, 1])
     show(walks, images.reshape(-1, *images.shape[2:]), columns, "One z, the label from class to class, t = 0 to 1")
     names = [f"{label} to {(label + 1) % classes}" for label in range(shown)]
     walks.set_yticks((np.arange(shown) + 0.5) * (height + 2), names)
@@ -148,33 +157,35 @@ def _draw_classes(images: np.ndarray, t: np.ndarray, probabilities: np.ndarray, 
     curve.set(xlabel="t (weight of the second class)", ylabel="classifier's probability, mean of all walks")
     curve.set(title="What the classifier sees", ylim=(-0.02, 1.02))
     curve.legend()
-    save(drawn, folder / "class_interpolation.png")
+    save(plot, folder / "class_interpolation.png")
 
 
 def truncation(subject: Subject, folder: pathlib.Path) -> dict:
-    """truncation.png: images of c z, c from 0.2 to 1.4, and scores against c.
+    """truncation.png: images of c z and their scores, for factors c from 0.2 to 1.4.
 
-    Scaling every z, not the threshold of BigGAN (arXiv 1809.11096, section 3.1), which redraws entries beyond a bound:
-    here no law of training is cut, z is moved to where training drew little or nothing (in Z dimensions |z| of N(0, I)
-    is sqrt(Z), nearly always). Factors above 1 leave a uniform prior's cube. Not for the prior `sphere`, which has one
-    radius. The same z serve every factor; scores against as many test images, so that they compare with each other
-    but not with evaluation.json: the Frechet distance falls with the number of images. To look at, not to choose by:
-    these are test images.
+    This is not the truncation of BigGAN (arXiv 1809.11096, section 3.1), which resamples the entries of z beyond a
+    threshold. Scaling moves z to lengths that were rare or absent in training: |z| of N(0, I) in Z dimensions is nearly
+    always close to sqrt(Z), and factors above 1 leave the cube of a uniform prior. The analysis does not apply to the
+    prior `sphere`, because it has one radius.
+
+    All factors use the same z. Scores are against as many test images as generated ones. So the scores of different
+    factors are comparable, but not with evaluation.json: the Frechet distance falls with the number of images. Do not
+    choose a factor by these scores, because they use the test images.
     """
     if subject.run.config.prior.name == "sphere":
         raise NotApplicable("the prior sphere has one radius, which a factor would leave")
     count = min(subject.num_images, len(subject.dataset.test.labels))
-    real = subject.extract(subject.some(subject.dataset.test, count).images)[0]
+    real = subject.extract(subject.subset(subject.dataset.test, count).images)[0]
     z, labels, scores, images = subject.z[:count], subject.generated.labels[:count], {}, []
     for factor in FACTORS:
-        seen = subject.see(subject.generate(factor * z, labels), labels)
-        prdc = precision_recall_density_coverage(real, seen.features, min(5, count - 1))
-        scores.setdefault("frechet_distance", []).append(frechet_distance(seen.features, real))
+        examples = subject.with_features(subject.generate(factor * z, labels), labels)
+        prdc = precision_recall_density_coverage(real, examples.features, min(5, count - 1))
+        scores.setdefault("frechet_distance", []).append(frechet_distance(examples.features, real))
         scores.setdefault("precision", []).append(prdc.precision)
         scores.setdefault("recall", []).append(prdc.recall)
         if subject.conditional:
-            scores.setdefault("conditional_accuracy", []).append(accuracy(seen.predicted, labels))
-        images.append(seen.images[:_SHOWN_CLASSES])
+            scores.setdefault("conditional_accuracy", []).append(accuracy(examples.predicted, labels))
+        images.append(examples.images[:_SHOWN_CLASSES])
     _draw_truncation(np.concatenate(images), scores, folder)
     best = int(np.argmin(scores["frechet_distance"]))
     return {
@@ -189,7 +200,7 @@ def truncation(subject: Subject, folder: pathlib.Path) -> dict:
 
 def _draw_truncation(images: np.ndarray, scores: dict[str, list[float]], folder: pathlib.Path) -> None:
     columns = len(images) // len(FACTORS)
-    drawn, ((samples, shares, distance),) = figure(1, 3, 15, 4.5, width_ratios=[1.6, 1, 1])
+    plot, ((samples, shares, distance),) = figure(1, 3, 15, 4.5, width_ratios=[1.6, 1, 1])
     show(samples, images, columns, "Images of factor x z, one z a column")
     samples.set_yticks((np.arange(len(FACTORS)) + 0.5) * (images.shape[1] + 2), map(str, FACTORS))
     samples.set_ylabel("factor")
@@ -202,4 +213,4 @@ def _draw_truncation(images: np.ndarray, scores: dict[str, list[float]], folder:
     for axes in (shares, distance):
         axes.axvline(1, color="grey", linewidth=0.8, linestyle=":")
     shares.legend()
-    save(drawn, folder / "truncation.png")
+    save(plot, folder / "truncation.png")

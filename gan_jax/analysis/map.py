@@ -1,4 +1,4 @@
-"""Real and generated images on one plane."""
+"""A two-dimensional map of the features of real and generated images."""
 
 import pathlib
 
@@ -7,42 +7,45 @@ import numpy as np
 from gan_jax.analysis.subject import Subject, figure, save
 from gan_jax.evaluation.metrics.neighbours import distances_among, nearest
 
-_MOST = 1000  # points of either kind: t-SNE takes seconds at 2,000, and a plane holds no more to the eye
+_MAX_POINTS = 1000  # real points, and generated points: t-SNE takes seconds at 2,000; more would hide each other
 _COMPONENTS = 50
 
 
 def feature_map(subject: Subject, folder: pathlib.Path) -> dict:
-    """map.png: features of test and generated images together, by principal components, then t-SNE.
+    """map.png: features of test and generated images together, reduced by principal components, then by t-SNE.
 
-    The principal components keep at most 50 dimensions; t-SNE (van der Maaten and Hinton 2008, JMLR 9) has perplexity
-    30, less for few points. Both kinds have equally many points, at most 1,000. What a map says: which points are
-    neighbours. What it does not: distances between far groups, and their sizes.
+    The principal components keep at most 50 dimensions. t-SNE (van der Maaten and Hinton 2008, JMLR 9) has perplexity
+    30, less for few points. There are equally many real and generated points, at most 1,000 each. A map shows which
+    points are neighbours; distances between groups and sizes of groups have no meaning.
 
-    generated_beside_generated: share of generated points whose nearest neighbour on the map is generated; about 0.5
-    when the two kinds mix. real_beside_real alike. Class of real points: true; of generated ones: the condition, or
-    the classifier's answer where the generator takes no label.
+    generated_beside_generated: share of generated points whose nearest neighbour on the map is generated; about 0.5 if
+        real and generated points mix.
+    real_beside_real: the same for real points.
+
+    The class of a real point is its label. The class of a generated point is its condition or, if the generator takes
+    no label, the classifier's prediction.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    generated, count = subject.generated, min(_MOST, subject.num_images, len(subject.dataset.test.labels))
-    real = subject.some(subject.dataset.test, count)
-    chosen = np.random.default_rng(subject.seed).permutation(subject.num_images)[:count]
-    features = np.concatenate([subject.extract(real.images)[0], generated.features[chosen]]).astype(np.float64)
+    generated, count = subject.generated, min(_MAX_POINTS, subject.num_images, len(subject.dataset.test.labels))
+    real = subject.subset(subject.dataset.test, count)
+    rows = np.random.default_rng(subject.seed).permutation(subject.num_images)[:count]
+    features = np.concatenate([subject.extract(real.images)[0], generated.features[rows]]).astype(np.float64)
     components = PCA(min(_COMPONENTS, *features.shape), random_state=subject.seed)
     reduced = components.fit_transform(features)
     tsne = TSNE(perplexity=min(30.0, (2 * count - 1) / 3), init="pca", random_state=subject.seed)
-    # Its threads wait for each other by spinning: on a busy machine, two took 100 times as long as one.
+    # The threads of t-SNE wait for each other by spinning: on a busy machine, two took 100 times as long as one.
     with threadpool_limits(1):
         points = tsne.fit_transform(reduced)
     fake = np.arange(2 * count) >= count
-    classes = (generated.labels if subject.conditional else generated.predicted)[chosen]
+    classes = (generated.labels if subject.conditional else generated.predicted)[rows]
     _draw(points, fake, np.concatenate([real.labels, classes]), subject, folder)
-    same = fake[nearest(distances_among(points.astype(np.float64)))[0]] == fake
+    same_kind = fake[nearest(distances_among(points.astype(np.float64)))[0]] == fake
     return {
-        "generated_beside_generated": float(same[fake].mean()),
-        "real_beside_real": float(same[~fake].mean()),
+        "generated_beside_generated": float(same_kind[fake].mean()),
+        "real_beside_real": float(same_kind[~fake].mean()),
         "variance_kept": float(components.explained_variance_ratio_.sum()),
         "kl_divergence": float(tsne.kl_divergence_),
         "num_real": count,
@@ -53,13 +56,13 @@ def feature_map(subject: Subject, folder: pathlib.Path) -> dict:
 def _draw(points: np.ndarray, fake: np.ndarray, classes: np.ndarray, subject: Subject, folder: pathlib.Path) -> None:
     import matplotlib
 
-    drawn, ((by_class, by_kind),) = figure(1, 2, 16, 7.5)
+    plot, ((by_class, by_kind),) = figure(1, 2, 16, 7.5)
     palette = matplotlib.colormaps["tab10" if subject.dataset.num_classes <= 10 else "tab20"]
     for label in range(subject.dataset.num_classes):
         for kind, marker in ((~fake, "o"), (fake, "x")):
             x, y = points[kind & (classes == label)].T
-            filled = {"edgecolors": "none"} if marker == "o" else {"linewidths": 0.9}
-            by_class.scatter(x, y, s=18, marker=marker, color=palette(label % palette.N), alpha=0.7, **filled)
+            marker_style = {"edgecolors": "none"} if marker == "o" else {"linewidths": 0.9}
+            by_class.scatter(x, y, s=18, marker=marker, color=palette(label % palette.N), alpha=0.7, **marker_style)
         by_class.scatter([], [], s=40, color=palette(label % palette.N), label=str(label))
     for marker, name in (("o", "real"), ("x", "generated")):
         by_class.scatter([], [], s=30, marker=marker, color="black", label=name)
@@ -71,4 +74,4 @@ def _draw(points: np.ndarray, fake: np.ndarray, classes: np.ndarray, subject: Su
     for axes in (by_class, by_kind):
         axes.set(xticks=[], yticks=[], xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
-    save(drawn, folder / "map.png")
+    save(plot, folder / "map.png")

@@ -1,4 +1,4 @@
-"""Power over spatial frequency: do generated images hold as much fine detail as real ones?"""
+"""Power over spatial frequency: do generated images have as much fine detail as real images?"""
 
 import pathlib
 
@@ -10,15 +10,17 @@ _NYQUIST = 0.5  # cycles per pixel, along an axis
 
 
 def radial_spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(frequencies [R], counts [R], power [N, R]): the azimuthal average of every image's power spectrum.
+    """(frequencies [R], counts [R], power [N, R]): the azimuthal average of each image's power spectrum.
 
         F(k, l) = sum_mn I(m, n) exp(-2 pi i (k m + l n) / S)
-        P(r)    = mean of |F(k, l)|^2 over the counts(r) entries with sqrt(k^2 + l^2), rounded, = r
+        P(r)    = mean of |F(k, l)|^2 over the counts(r) entries with round(sqrt(k^2 + l^2)) = r
 
-    Equations 1 and 2 of Durall et al. 2020 (arXiv 2003.01826), whose integral over the angle is a mean here, so that
-    white noise is flat. images uint8 [N, S, S, C], taken in [0, 1], colors averaged; frequency r / S in cycles per
-    pixel. Rings beyond 0.5, the highest frequency along an axis, hold the corners only: they are kept because with
-    them sum_r counts(r) P(r) = S^2 sum_mn I(m, n)^2 (Parseval). P(0) is brightness, the square of the sum of I.
+    Equations 1 and 2 of Durall et al. 2020 (arXiv 2003.01826). The paper integrates over the angle; here P is a mean,
+    so that white noise has a flat spectrum. P(0) is the brightness, the square of the sum of I.
+
+    images: uint8 [N, S, S, C], scaled to [0, 1], colours averaged.
+    frequencies: r / S, in cycles per pixel. The highest frequency along an axis is 0.5; rings beyond it contain only
+        the corners. They are returned because only with them sum_r counts(r) P(r) = S^2 sum_mn I(m, n)^2 (Parseval).
     """
     if images.ndim != 4 or images.shape[1] != images.shape[2] or images.dtype != np.uint8:
         raise ValueError(f"expected square images uint8 [N, S, S, C], got {images.dtype} {images.shape}")
@@ -27,7 +29,7 @@ def radial_spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     rings = np.rint(np.hypot(offsets[:, None], offsets)).astype(int).ravel()
     counts = np.bincount(rings)
     power = np.abs(np.fft.fft2(images.mean(axis=3, dtype=np.float64) / 255)).reshape(len(images), -1) ** 2
-    # Sorted by ring, every ring is one run of entries.
+    # In the order of rings, the entries of a ring are contiguous.
     sums = np.add.reduceat(power[:, np.argsort(rings, kind="stable")], np.cumsum(counts) - counts, axis=1)
     return np.arange(len(counts)) / side, counts, sums / counts
 
@@ -35,44 +37,53 @@ def radial_spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
 def spectrum(subject: Subject, folder: pathlib.Path) -> dict:
     """spectrum.png: mean power of test, training and generated images, and its ratio to the test images' power.
 
-    log10(P / P_test) of mean powers at frequencies in (0, 0.5]: 0.3 is twice the power. The training images' ratio is
-    what chance leaves at these numbers of images.
+    The ratio is log10(P / P_test) of mean powers at frequencies in (0, 0.5]; 0.3 is twice the power. The ratio of the
+    training images shows the size of random differences at this number of images.
     """
-    data, most = subject.dataset, subject.num_images
+    data, num_images = subject.dataset, subject.num_images
     kinds = {
-        "test": subject.some(data.test, most).images,
-        "train": subject.some(data.train, most).images,
+        "test": subject.subset(data.test, num_images).images,
+        "train": subject.subset(data.train, num_images).images,
         "generated": subject.generated.images,
     }
     spectra = {kind: radial_spectrum(images)[2] for kind, images in kinds.items()}
     frequencies = radial_spectrum(kinds["test"][:1])[0]
-    kept = (frequencies > 0) & (frequencies <= _NYQUIST)
-    # A power of 0 (flat images) has no logarithm: below 1e-12, rounding is all there is.
+    in_range = (frequencies > 0) & (frequencies <= _NYQUIST)
+    # The power of flat images is 0 up to rounding; 1e-12 avoids the logarithm of 0.
     logs = {kind: np.log10(np.maximum(power, 1e-12)) for kind, power in spectra.items()}
     means = {kind: np.log10(np.maximum(power.mean(axis=0), 1e-12)) for kind, power in spectra.items()}
-    ratios = {kind: (means[kind] - means["test"])[kept] for kind in ("generated", "train")}
-    _draw(frequencies[kept], {kind: log[:, kept] for kind, log in logs.items()}, means, kept, ratios, folder)
+    ratios = {kind: (means[kind] - means["test"])[in_range] for kind in ("generated", "train")}
+    kept_logs = {kind: log[:, in_range] for kind, log in logs.items()}
+    kept_means = {kind: mean[in_range] for kind, mean in means.items()}
+    _draw(frequencies[in_range], kept_logs, kept_means, ratios, folder)
     largest = {kind: int(np.abs(ratio).argmax()) for kind, ratio in ratios.items()}
     return {
         "largest_log10_ratio": float(ratios["generated"][largest["generated"]]),
-        "at_cycles_per_pixel": float(frequencies[kept][largest["generated"]]),
+        "at_cycles_per_pixel": float(frequencies[in_range][largest["generated"]]),
         "largest_log10_ratio_train": float(ratios["train"][largest["train"]]),
         "mean_absolute_log10_ratio": float(np.abs(ratios["generated"]).mean()),
         "mean_absolute_log10_ratio_train": float(np.abs(ratios["train"]).mean()),
-        "cycles_per_pixel": frequencies[kept].tolist(),
-        **{f"log10_power_{kind}": mean[kept].tolist() for kind, mean in means.items()},
+        "cycles_per_pixel": frequencies[in_range].tolist(),
+        **{f"log10_power_{kind}": mean.tolist() for kind, mean in kept_means.items()},
         **{f"num_{kind}": len(images) for kind, images in kinds.items()},
     }
 
 
-def _draw(frequencies, logs, means, kept, ratios, folder) -> None:
-    drawn, ((power, ratio),) = figure(1, 2, 12, 4.5)
+def _draw(
+    frequencies: np.ndarray,
+    logs: dict[str, np.ndarray],
+    means: dict[str, np.ndarray],
+    ratios: dict[str, np.ndarray],
+    folder: pathlib.Path,
+) -> None:
+    """frequencies [R]; logs [N, R], means [R] and ratios [R] by kind of images, as log10."""
+    plot, ((power, ratio),) = figure(1, 2, 12, 4.5)
     colors = {"test": "black", "train": "tab:blue", "generated": "tab:red"}
     for kind, color in colors.items():
         low, high = np.percentile(logs[kind], (10, 90), axis=0)
-        if kind != "train":  # Its band would hide the test images', which it equals.
+        if kind != "train":  # Its band would hide the equal band of the test images.
             power.fill_between(frequencies, low, high, color=color, alpha=0.15, label=f"{kind}: 10 to 90 % of images")
-        power.plot(frequencies, means[kind][kept], color=color, label=f"{kind}: mean")
+        power.plot(frequencies, means[kind], color=color, label=f"{kind}: mean")
     power.set(
         xlabel="frequency (cycles per pixel)", ylabel="log10 of power (grey in [0, 1])", title="Radial power spectrum"
     )
@@ -82,4 +93,4 @@ def _draw(frequencies, logs, means, kept, ratios, folder) -> None:
     ratio.set(xlabel="frequency (cycles per pixel)", ylabel="log10 of power ratio", title="Power against test images")
     for axes in (power, ratio):
         axes.legend(fontsize=8)
-    save(drawn, folder / "spectrum.png")
+    save(plot, folder / "spectrum.png")

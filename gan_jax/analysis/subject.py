@@ -1,7 +1,7 @@
-"""What every analysis is handed: a trained run, its data, a classifier, and images drawn once for all; how it draws.
+"""The input of every analysis (a trained run, its data, a classifier, generated images), and plotting functions.
 
-An analysis is a function (subject, folder) -> flat dict of numbers that JSON can hold, finite or None, the two that say
-most first; it writes <its name>*.png into the folder, or raises NotApplicable.
+An analysis is a function (subject, folder) -> flat dict of JSON numbers, finite or None, the two most important first.
+It writes <name of the analysis>*.png to the folder, or raises NotApplicable.
 """
 
 import dataclasses
@@ -25,14 +25,17 @@ _BATCH_SIZE = 500
 
 
 class NotApplicable(Exception):
-    """An analysis has nothing to say about this run; the message is why."""
+    """An analysis does not apply to this run; the message is the reason."""
 
 
 class Examples(NamedTuple):
-    """images uint8 [N, H, W, C], labels int [N]; what the classifier sees: features [N, F], probabilities [N, K].
+    """Images with their features.
 
-    labels: the true ones of real images, the conditions of generated ones; balanced numbers that say nothing where the
-    generator takes no label.
+    images: uint8 [N, H, W, C].
+    labels: int [N], the true labels of real images, or the conditions of generated ones. If the generator takes no
+        label, they are balanced numbers without a meaning.
+    features: [N, F], of the classifier.
+    probabilities: [N, K], of the classifier.
     """
 
     images: np.ndarray
@@ -42,16 +45,18 @@ class Examples(NamedTuple):
 
     @property
     def predicted(self) -> np.ndarray:
-        """The classifier's class, int [N]."""
+        """The most probable class, int [N]."""
         return np.argmax(self.probabilities, axis=1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subject:
-    """A run under analysis.
+    """A run to analyse.
 
-    extract: uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K]); features_name: what it is called in results.
-    num_images: generated images in `generated`. conditional: whether the generator sees labels.
+    extract: uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K]).
+    features_name: name of the features in results.
+    num_images: number of images in `generated`.
+    conditional: whether the generator takes labels.
     """
 
     run: LoadedRun
@@ -74,8 +79,8 @@ class Subject:
     def generate(self, z: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """uint8 [N, H, W, C] of z [N, Z] and labels int [N], or float [N, K] for points between classes.
 
-        One compiled program serves every call: labels enter as rows of weights, and the last batch is filled up. A
-        generator with noise layers draws the same noise at the same place of a batch.
+        All calls use one compiled program: labels become rows of weights, and the last batch is padded. A generator
+        with noise layers gets the same noise at the same position of a batch in every call.
         """
         weights = self.weights(labels) if np.ndim(labels) == 1 else np.asarray(labels, np.float32)
 
@@ -89,8 +94,8 @@ class Subject:
     def _program(self) -> Callable:
         return compiler.jit(self.run.gan.generate)
 
-    def see(self, images: np.ndarray, labels: np.ndarray) -> Examples:
-        """Images with what the classifier says of them."""
+    def with_features(self, images: np.ndarray, labels: np.ndarray) -> Examples:
+        """Images with the classifier's features and probabilities."""
         return Examples(images, labels, *self.extract(images))
 
     @functools.cached_property
@@ -102,41 +107,41 @@ class Subject:
     def generated(self) -> Examples:
         """`num_images` generated images, the conditions 0, 1, ..., K - 1, 0, 1, ..."""
         labels = balanced_labels(self.num_images, self.dataset.num_classes)
-        return self.see(self.generate(self.z, labels), labels)
+        return self.with_features(self.generate(self.z, labels), labels)
 
     @functools.cached_property
     def train(self) -> Examples:
         """All training images."""
-        return self.see(*self.dataset.train)
+        return self.with_features(*self.dataset.train)
 
     @functools.cached_property
     def test(self) -> Examples:
         """All test images."""
-        return self.see(*self.dataset.test)
+        return self.with_features(*self.dataset.test)
 
-    def some(self, split: Split, most: int) -> Split:
-        """At most `most` random images of a split, the same ones every time."""
-        chosen = np.random.default_rng(self.seed).permutation(len(split.labels))[:most]
-        return Split(split.images[chosen], split.labels[chosen])
+    def subset(self, split: Split, max_images: int) -> Split:
+        """At most `max_images` random images of a split, the same in every call."""
+        rows = np.random.default_rng(self.seed).permutation(len(split.labels))[:max_images]
+        return Split(split.images[rows], split.labels[rows])
 
 
 def figure(rows: int, columns: int, width: float, height: float, **kwargs: Any) -> tuple[Any, np.ndarray]:
-    """A matplotlib figure of width x height inches, and its axes [rows, columns]. Needs no display and no closing."""
+    """A matplotlib figure of width x height inches, and its axes [rows, columns]. It works without a display."""
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(width, height), layout="constrained")
-    return drawn, drawn.subplots(rows, columns, squeeze=False, **kwargs)
+    plot = Figure(figsize=(width, height), layout="constrained")
+    return plot, plot.subplots(rows, columns, squeeze=False, **kwargs)
 
 
 def show(axes: Any, images: np.ndarray, columns: int, title: str = "") -> None:
-    """uint8 [N, H, W, C] as one grid of pictures on axes without ticks."""
+    """Shows uint8 [N, H, W, C] as a grid of images on axes without ticks."""
     picture = grid(images, columns)
     axes.imshow(picture[:, :, 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255)
     axes.set(xticks=[], yticks=[], title=title)
     axes.set_frame_on(False)
 
 
-def save(drawn: Any, path: pathlib.Path) -> None:
-    """The figure as a PNG, which appears whole or not at all."""
+def save(plot: Any, path: pathlib.Path) -> None:
+    """Writes a figure as a PNG. The write is atomic."""
     with atomic_write(path) as partial:
-        drawn.savefig(partial, format="png", dpi=120)
+        plot.savefig(partial, format="png", dpi=120)

@@ -1,4 +1,4 @@
-"""A page that asks a person which images are real: the images it shows, where they are from, and its HTML."""
+"""A page that asks a person which images are real: its images, their provenance, and its HTML."""
 
 import base64
 import hashlib
@@ -22,10 +22,11 @@ _PARTS = pathlib.Path(__file__).parent / "turing_page"
 
 
 def choose_images(run: LoadedRun, dataset: Dataset, num_images: int, seed: int) -> tuple[np.ndarray, list[str]]:
-    """uint8 [N, H, W, C], in random order, and "real" or "fake" for each: as many test images as generated ones.
+    """(images uint8 [N, H, W, C] in random order, "real" or "fake" for each): half test images, half generated.
 
-    Where the generator sees labels, both halves have the same classes, equally many of each as far as it goes.
-    Otherwise the test images are drawn at random, since nothing balances the classes of what is generated.
+    If the generator takes labels, both halves have the same classes, balanced. Otherwise the test images are random,
+    because the classes of the generated images are not balanced either.
+    UserError if the test split has fewer than N / 2 images.
     """
     half, (images, labels) = num_images // 2, dataset.test
     if half > len(labels):
@@ -36,17 +37,17 @@ def choose_images(run: LoadedRun, dataset: Dataset, num_images: int, seed: int) 
     rng = np.random.default_rng(seed)
     if build.is_conditional(run.config):
         chosen = balanced(labels, half, rng)
-        asked = labels[chosen]
+        conditions = labels[chosen]
     else:
         chosen = rng.permutation(len(labels))[:half]
-        asked = balanced_labels(half, dataset.num_classes)
-    both = np.concatenate([images[chosen], run.generate(asked, seed)])
+        conditions = balanced_labels(half, dataset.num_classes)
+    candidates = np.concatenate([images[chosen], run.generate(conditions, seed)])
     order = rng.permutation(num_images)
-    return both[order], ["real" if index < half else "fake" for index in order]
+    return candidates[order], ["real" if index < half else "fake" for index in order]
 
 
 def describe(run: LoadedRun, dataset: Dataset, seed: int) -> dict:
-    """Where the images are from: for the page and for every file of answers. Names only, no paths of this machine."""
+    """The provenance of the images, for the page and for every file of answers. It has no paths of this machine."""
     return {
         "workdir": run.folder.path.resolve().name,
         "step": run.step,
@@ -70,16 +71,20 @@ def _png(image: np.ndarray) -> str:
 
 
 def _hash(text: str) -> str:
+    """The source expression of a script or style in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _escape(text: str) -> str:
-    """Text in HTML, as ASCII: a name can neither end an element nor be misread in another encoding."""
+    """Escapes text for HTML as ASCII, so that a name cannot end an element or depend on the encoding."""
     return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def render(images: np.ndarray, truths: list[str], provenance: dict, feedback: bool) -> str:
-    """One HTML page that needs no server and no network, and may run its own scripts and style only."""
+    """A complete HTML page. It needs no server and no network; its policy allows only its own scripts and style.
+
+    truths: "real" or "fake" for each image. provenance: from `describe`. feedback: initial choice of the start screen.
+    """
     style, *scripts = [
         "\n" + (_PARTS / name).read_text(encoding="ascii") for name in ("style.css", "statistics.js", "session.js")
     ]
@@ -106,12 +111,12 @@ def render(images: np.ndarray, truths: list[str], provenance: dict, feedback: bo
         "NAME": _escape(name),
         "TOTAL": str(len(images)),
         "ABOUT": _escape(f"Run {name}, step {provenance['step']}; real images: test split of {data}."),
-        # Inside a script element only "<" can be the start of anything.
+        # Inside a script element, only "<" can start markup.
         "DATA": json.dumps(content).replace("<", "\\u003c"),
         "STYLE": style,
         "STATISTICS": scripts[0],
         "SESSION": scripts[1],
     }
-    # In one pass, so that a name such as "@DATA@" stays a name.
+    # All in one pass, so that a name such as "@DATA@" is not replaced again.
     page = (_PARTS / "page.html").read_text(encoding="ascii")
     return re.sub(r"@([A-Z]+)@", lambda match: values[match[1]], page)

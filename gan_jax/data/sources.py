@@ -92,9 +92,9 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, policy: MemoryPolicy) 
         return Source("TFDS copy", str(tfds_folder)), splits
     if name == "mnist" and folder:
         return Source("IDX files", folder), _idx(folder)
-    known = tfds_source.names()
-    if known and name.split("/")[0] not in known:
-        near = difflib.get_close_matches(name.split("/")[0], [*known, "mnist_5k", "idx"], 3)
+    known_names = tfds_source.names()
+    if known_names and name.split("/")[0] not in known_names:
+        near = difflib.get_close_matches(name.split("/")[0], [*known_names, "mnist_5k", "idx"], 3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; see the TFDS catalogue, or mnist_5k, or idx"
         raise UserError(f"no data set is named '{name}'{hint}")
     if not tfds_source.can_download(name):

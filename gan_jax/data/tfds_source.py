@@ -137,7 +137,7 @@ def _check_size(name: str, builder, splits: tuple[str, str], most_bytes: float) 
             f"'{name}' takes {size / 2**30:.3g} GiB of memory, more than data.resident_gib={most_bytes / 2**30:.3g}, "
             "and only array_record files can be streamed. Convert it once: python -m "
             f"tensorflow_datasets.scripts.cli.main convert_format --dataset_version_dir={builder.data_path} "
-            "--out_file_format=array_record; or hold it in memory all the same: --config.data.stream=never"
+            "--out_file_format=array_record; or keep it in memory all the same: --config.data.stream=never"
         )
 
 

@@ -1,7 +1,8 @@
-"""A small convolutional classifier: labels for conditional accuracy, features for Frechet distances.
+"""A small convolutional classifier: predicted classes for conditional accuracy, features for Frechet distances.
 
-The recipe is fixed, so that features are named by a hash of the recipe and of the images trained on, and by one of the
-weights: another processor rounds otherwise and trains others, in whose features distances are not quite the same.
+The recipe is fixed. The name of the features has two hashes: of the recipe and the training images, and of the weights.
+The second is needed because another processor rounds differently and trains other weights, with slightly other
+distances.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ from gan_jax.layers.conv import Conv
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What decides the weights, beside the images: Adam, one cycle of the learning rate, random shifts."""
+    """The settings that, with the images, determine the weights: Adam, a one-cycle learning rate, random shifts."""
 
     widths: tuple[int, ...] = (32, 64, 128)  # channels of the stride-2 convolutions
     kernels: tuple[int, ...] = (5, 4, 4)
@@ -33,11 +34,11 @@ class Recipe:
     batch_size: int = 128
     num_steps: int = 2000
     peak_learning_rate: float = 2e-3
-    max_shift: int = 2  # pixels, one draw for each batch
+    max_shift: int = 2  # pixels, one random shift for each batch
     seed: int = 0
 
     def digest(self, images: np.ndarray, labels: np.ndarray) -> str:
-        """8 hexadecimal digits that name this recipe on these images."""
+        """8 hexadecimal digits: a hash of the recipe and of the training images and labels."""
         digest = hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode())
         for array in (images, labels):
             digest.update(np.ascontiguousarray(array))
@@ -61,7 +62,7 @@ class _Network(nn.Module):
 
 @functools.cache
 def _inference(recipe: Recipe, num_classes: int) -> Callable:
-    """(variables, uint8 batch) -> (features, probabilities), compiled once however often a classifier is called."""
+    """A compiled function (variables, uint8 batch) -> (features, probabilities), shared by all calls."""
     network = _Network(recipe, num_classes)
 
     def apply(variables, batch):
@@ -80,7 +81,7 @@ class Classifier(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """8 hexadecimal digits that name these weights."""
+        """8 hexadecimal digits: a hash of the weights."""
         digest = hashlib.sha256()
         for leaf in jax.tree.leaves(self.variables):
             digest.update(np.ascontiguousarray(leaf))
@@ -97,13 +98,13 @@ def _to_float(images: jax.Array) -> jax.Array:
 
 
 def _shift(images: jax.Array, offset: jax.Array, most: int) -> jax.Array:
-    """Images moved by `offset` pixels, at most `most` each way; the new border is black."""
+    """Images shifted by at most `most` pixels along each axis (offset = most: no shift); the new border is black."""
     padded = jnp.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), constant_values=-1.0)
     return jax.lax.dynamic_slice(padded, (0, *offset, 0), images.shape)
 
 
 def template(image_shape: tuple[int, ...], num_classes: int, recipe: Recipe = Recipe()) -> Any:
-    """The structure and shapes of a classifier's variables."""
+    """Structure, shapes and types of a classifier's variables."""
     return jax.eval_shape(lambda: _untrained(image_shape, num_classes, recipe))
 
 
@@ -119,7 +120,7 @@ def train_classifier(
     recipe: Recipe = Recipe(),
     progress: Callable[[int], Any] = lambda step: None,
 ) -> Classifier:
-    """Trains on images uint8 [N, H, W, C] and labels [N]; `progress` hears of every 50th step."""
+    """Trains on images uint8 [N, H, W, C] and labels [N]. Calls `progress` with the step after every 50 steps."""
     network = _Network(recipe, num_classes)
     variables = jax.jit(lambda: _untrained(images.shape[1:], num_classes, recipe))()
     rate = optax.cosine_onecycle_schedule(recipe.num_steps, recipe.peak_learning_rate)

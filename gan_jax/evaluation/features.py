@@ -1,5 +1,6 @@
-"""What the scores are in: features of a classifier, trained once a data set and then cached; of Inception; pixels.
+"""The features that scores are computed on: of a classifier, of Inception, or pixels.
 
+The classifier is trained once for each data set and then cached.
 An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
 """
 
@@ -20,12 +21,12 @@ from gan_jax.system.progress import Progress
 
 
 def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
-    """The classifier of the TRAIN split (as much as is in memory) and its name, from the cache or trained now."""
+    """(classifier, name of its features) for the TRAINING split (see `Split.in_memory`), cached or trained now."""
     return cached_classifier(dataset.train.in_memory(), dataset.num_classes, data_dir)
 
 
 def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tuple[Classifier, str]:
-    """The classifier of these images and labels, from the cache or trained now, and the name of its features."""
+    """(classifier, name of its features) for these images and labels, from the cache or trained now."""
     recipe, (images, labels) = Recipe(), split
     digest = recipe.digest(images, labels)
     path = cache.folder(data_dir) / "classifiers" / f"{digest}.npz"
@@ -38,7 +39,7 @@ def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tup
 
 
 def fresh_classifier(split: Split, num_classes: int, what: str) -> Classifier:
-    """The same recipe on any images, not kept; `what` names it in the progress line."""
+    """Trains a classifier by the same recipe, without the cache. what: its name in the progress line."""
     recipe = Recipe()
     progress = Progress(recipe.num_steps, 0, what)
     trained = train_classifier(*split, num_classes, recipe, progress.update)
@@ -51,12 +52,12 @@ def _read(path: pathlib.Path, like: dict) -> dict:
     try:
         variables = traverse_util.unflatten_dict(arrays, sep="/")
         return jax.tree.map(lambda leaf, array: array.reshape(leaf.shape), like, variables)
-    except Exception as error:  # Names, structure or shapes of something else.
+    except Exception as error:  # Other names, structure or shapes.
         raise cache.damaged(path, "cached classifier", error) from error
 
 
 def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:
-    """The pixels themselves, in [0, 1]."""
+    """Pixels in [0, 1] as features."""
     return images.reshape(len(images), -1).astype(np.float32) / 255.0, None
 
 
@@ -80,5 +81,5 @@ def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable,
     return seen, NAME
 
 
-# name -> (dataset, data_dir, path of Inception's weights) -> (extractor, the name that a result states)
+# name -> function (dataset, data_dir, path of Inception's weights) -> (extractor, name of the features in results)
 EXTRACTORS = {"classifier": _classifier, "inception": _inception, "pixels": _pixels}

@@ -1,4 +1,4 @@
-"""Many more images than one batch: drawn from a generator as an image file would hold them, or classified by D."""
+"""Batched inference for scoring: generates many images as uint8, or classifies many images with D."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from gan_jax.data.dataset import to_float, to_uint8
 from gan_jax.evaluation.batching import in_batches
 from gan_jax.gan.types import GanState
 
-_BATCH_SIZE = 500  # images in one look of either network
+_BATCH_SIZE = 500  # images in one forward pass
 
 
 def balanced_labels(num_images: int, num_classes: int) -> np.ndarray:
-    """0, 1, ..., K - 1, 0, 1, ...: every class equally often, as far as it goes."""
+    """0, 1, ..., K - 1, 0, 1, ...: int32 [num_images]; the counts of classes differ by one at most."""
     return np.arange(num_images, dtype=np.int32) % num_classes
 
 
@@ -27,9 +27,11 @@ def generate(sample: Callable, state: GanState, labels: np.ndarray, seed: int = 
 
 
 def classify(judge: Callable, state: GanState, images: np.ndarray, num_classes: int) -> np.ndarray:
-    """log p(class | image, real) by a discriminator with class logits, float32 [N, K]; `judge` is a compiled Gan.judge.
+    """log p(class | image, real), float32 [N, K], by a discriminator with class logits.
 
-    Its class for generated images, where it has one, is left out.
+    judge: a compiled Gan.discriminate.
+    images: uint8 [N, H, W, C].
+    If the discriminator has an additional class for generated images, this class is left out.
     """
 
     def log_probabilities(index: int, batch: np.ndarray) -> jax.Array:

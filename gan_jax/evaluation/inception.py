@@ -1,15 +1,15 @@
-"""The Inception-v3 network that FID and the Inception score are defined on, for inference only.
+"""The Inception-v3 network of the FID and the Inception score, for inference only.
 
-Architecture: arXiv 1512.00567. The scores (arXiv 1606.03498, 1706.08500) take the frozen TensorFlow graph of
-2015-12-05, which differs from the paper and from later releases of Inception-v3:
+Architecture: arXiv 1512.00567. The scores (arXiv 1606.03498, 1706.08500) use the frozen TensorFlow graph of 2015-12-05,
+which differs from the paper and from later releases of Inception-v3:
 
-- averages over 3 x 3 windows leave the padding out of the count;
+- averages over 3 x 3 windows do not count the padding;
 - the pooling branch of the last block takes the maximum instead of the average;
 - there are 1008 logits, of which 1000 belong to classes, and no auxiliary head;
 - pixels are (x - 128) / 128 after TensorFlow 1's bilinear resizing to 299 x 299.
 
-It has 23 850 960 parameters, and 34 432 running means and variances. Batch norms stay apart from the convolutions, with
-epsilon 0.001. Names are those of the published PyTorch weights, which `inception_weights` reads.
+It has 23 850 960 parameters, and 34 432 running means and variances. Batch norms have epsilon 0.001 and are not merged
+into the convolutions. Names are those of the published PyTorch weights, which `inception_weights` reads.
 """
 
 import functools
@@ -29,12 +29,12 @@ NAME = "inception-2015-12-05-6726825d"
 IMAGE_SIZE = 299  # pixels
 NUM_FEATURES = 2048
 NUM_LOGITS = 1008
-# Elsewhere than on a CPU, the default precision of a product is less than float32, and the scores would depend on it.
+# On a GPU or TPU the default precision of a product is less than float32, and the scores would depend on it.
 PRECISION = jax.lax.Precision.HIGHEST
 
 
 class Unit(NamedTuple):
-    """A convolution without bias, batch norm, ReLU."""
+    """A convolution without bias, followed by batch norm and ReLU."""
 
     name: str
     width: int  # output channels
@@ -43,9 +43,9 @@ class Unit(NamedTuple):
     padding: str = "SAME"
 
 
-Stage = str | Unit | tuple[Unit, ...]  # a pooling, a unit, or several units of one input whose outputs are concatenated
+Stage = str | Unit | tuple[Unit, ...]  # a pooling, a unit, or units with the same input and concatenated outputs
 Branch = tuple[Stage, ...]
-Block = tuple[Branch, ...]  # branches of one input, concatenated in this order
+Block = tuple[Branch, ...]  # branches with the same input; their outputs are concatenated in this order
 
 
 def _chain(name: str, *shapes: tuple[int, tuple[int, int]]) -> Branch:
@@ -54,7 +54,7 @@ def _chain(name: str, *shapes: tuple[int, tuple[int, int]]) -> Branch:
 
 
 def _narrow(branch: Branch) -> Branch:
-    """The last unit halves height and width."""
+    """The branch with a stride of 2 in its last unit, which halves height and width."""
     return (*branch[:-1], branch[-1]._replace(stride=2, padding="VALID"))
 
 
@@ -138,7 +138,7 @@ class _Unit(nn.Module):
 
 
 def _apply(branch: Branch, x: jax.Array) -> jax.Array:
-    """A branch, inside the module whose children its units become."""
+    """Applies a branch. Its units become children of the calling module."""
     for stage in branch:
         if isinstance(stage, str):
             x = POOLINGS[stage](x)
@@ -183,29 +183,29 @@ def template() -> Any:
 
 
 def _prepare(images: np.ndarray) -> jax.Array:
-    """Not compiled as one program, which would round otherwise: so, pixels equal torch-fidelity's bit for bit."""
+    """Resizes and scales images. Not one compiled program: so, pixels equal torch-fidelity's bit for bit."""
     images = jnp.broadcast_to(images, (*images.shape[:3], 3))
     return (resize_bilinear(images, IMAGE_SIZE, IMAGE_SIZE) - 128.0) / 128.0
 
 
 @functools.cache
 def _inference() -> Callable:
-    """(variables, prepared images) -> features; apart from the resizing, so that a new size compiles no second one."""
+    """Compiled (variables, prepared images) -> features. Without the resizing, so that all sizes share one program."""
     return compiler.jit(InceptionV3().apply)
 
 
 class InceptionFeatures(NamedTuple):
-    """The network's variables, and the name under which scores on its features are kept."""
+    """An extractor with Inception's features. name: name of the features in results."""
 
     variables: Any
     name: str = NAME
     with_bias: bool = False
 
     def __call__(self, images: np.ndarray, batch_size: int = 50) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 [N, H, W, 1 or 3], of any size -> float32 features of pool3 [N, 2048] and logits [N, 1008].
+        """uint8 [N, H, W, 1 or 3] of any size -> float32 features of pool3 [N, 2048] and logits [N, 1008].
 
-        The features are not negative. The logits lack the last layer's bias unless `with_bias`: the published
-        Inception scores, and torch-fidelity's, are of the softmax without it.
+        The features are not negative. The logits are without the bias of the last layer unless `with_bias`, because
+        the published Inception scores, also those of torch-fidelity, are defined without this bias.
         """
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
             raise ValueError(f"expected uint8 images [N, H, W, 1 or 3], got {images.dtype} {images.shape}")

@@ -1,8 +1,9 @@
-"""Reads the published Inception weights, a file of PyTorch, without PyTorch and without running anything in it.
+"""Reads the published Inception weights, a PyTorch file, without PyTorch and without running code from the file.
 
-Such a file holds a pickle, which may call any function when it is read. Here only the few names in `_ALLOWED` have a
-meaning, and that meaning is ours; any other is refused. Both layouts are read: the sequence of pickles and raw numbers
-that PyTorch wrote before 1.6, which the published file is too small not to be, and the zip archive it writes since.
+Such a file contains a pickle, which may call any function when it is read. Here only the names in `_ALLOWED` are
+accepted, and they map to functions of this module; any other name is refused. Both layouts of PyTorch are supported:
+the sequence of pickles and raw numbers from before version 1.6 (the published file), and the zip archive of later
+versions.
 """
 
 import collections
@@ -32,7 +33,7 @@ SOURCE = (
 LARGEST_FILE = 200_000_000  # bytes
 _LARGEST_MEMO = 100_000  # entries; 472 tensors take about 4 000
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-# Our name -> PyTorch's, for the two names that end the path of a variable.
+# The last two names in the path of a flax variable -> the name in PyTorch.
 _NAMES = {
     ("conv", "kernel"): "conv.weight",
     ("bn", "scale"): "bn.weight",
@@ -47,12 +48,12 @@ _NAMES = {
 def load_variables(path: str | pathlib.Path, *, expected_prefix: str = SHA256) -> Any:
     """Flax variables of `inception.InceptionV3` from a .pth file whose SHA-256 starts with `expected_prefix`.
 
-    An empty prefix takes any file. DataUnavailable, in one line, for a file that is missing, another or damaged.
+    An empty prefix accepts any file. DataUnavailable if the file is missing, damaged, or another file.
     """
     path = pathlib.Path(path).expanduser()
     try:
         with path.open("rb") as file:
-            # The bytes that are checked are the bytes that are read, even if the file is replaced meanwhile.
+            # The file is read once, so that the checked bytes are used even if the file is replaced meanwhile.
             data = file.read(LARGEST_FILE + 1)
     except FileNotFoundError as error:
         raise DataUnavailable(f"there are no Inception weights at {path}; download {SOURCE}") from error
@@ -60,28 +61,32 @@ def load_variables(path: str | pathlib.Path, *, expected_prefix: str = SHA256) -
         raise DataUnavailable(f"Inception weights {path} cannot be read ({error.strerror or error})") from error
     digest = hashlib.sha256(data).hexdigest()
     if not digest.startswith(expected_prefix):
-        found = f"SHA-256 {digest[:8]}... instead of {expected_prefix[:8]}..., in {len(data)} bytes"
-        raise DataUnavailable(f"{path} is not the file of Inception weights ({found}); download {SOURCE}")
+        difference = f"SHA-256 {digest[:8]}... instead of {expected_prefix[:8]}..., in {len(data)} bytes"
+        raise DataUnavailable(f"{path} is not the file of Inception weights ({difference}); download {SOURCE}")
     try:
         return to_variables(read_tensors(data))
-    except Exception as error:  # A damaged pickle fails in any of a dozen ways, of which the user sees this line.
+    except Exception as error:  # A damaged pickle raises many classes of errors; the user gets one line.
         reason = " ".join(f"{error or type(error).__name__}".split())
         raise DataUnavailable(f"{path} does not hold the Inception weights: {reason}; download {SOURCE}") from error
 
 
 def to_variables(tensors: dict[str, np.ndarray]) -> Any:
-    """PyTorch's names and layouts -> flax variables, float32. ValueError unless names and shapes are the network's."""
+    """Converts tensors from PyTorch's names and layouts to flax variables, float32.
+
+    ValueError unless names and shapes are those of the network.
+    """
     shapes = traverse_util.flatten_dict(template())
     names = {path: ".".join([*path[1:-2], _NAMES[path[-2:]]]) for path in shapes}
-    given = {name for name in tensors if not name.endswith(".num_batches_tracked")}
-    wanted, variables = set(names.values()), {}
-    if missing := sorted(wanted - given):
-        raise ValueError(f"{missing[0]} is missing ({len(wanted) - len(missing)} of {len(wanted)} tensors are there)")
-    if foreign := sorted(given - wanted):
-        raise ValueError(f"{foreign[0]} does not belong to the network")
+    file_names = {name for name in tensors if not name.endswith(".num_batches_tracked")}
+    expected_names, variables = set(names.values()), {}
+    if missing := sorted(expected_names - file_names):
+        present = f"{len(expected_names) - len(missing)} of {len(expected_names)} tensors are there"
+        raise ValueError(f"{missing[0]} is missing ({present})")
+    if unexpected := sorted(file_names - expected_names):
+        raise ValueError(f"{unexpected[0]} does not belong to the network")
     for path, expected in shapes.items():
         array = tensors[names[path]]
-        # Convolutions are [out, in, height, width] there and [height, width, in, out] here; the last layer [out, in].
+        # Kernels are [out, in, height, width] and [out, in] in PyTorch, [height, width, in, out] and [in, out] in flax.
         array = array.transpose({4: (2, 3, 1, 0), 2: (1, 0)}.get(array.ndim))
         if array.shape != expected.shape or array.dtype != np.float32:
             raise ValueError(f"{names[path]} is {array.dtype} {tensors[names[path]].shape}, unlike the network's")
@@ -96,7 +101,7 @@ class _Storage(NamedTuple):
 
 
 class _View(NamedTuple):
-    """A tensor: some values of a storage."""
+    """A tensor: a strided view of the values in a storage."""
 
     storage: _Storage
     offset: int
@@ -105,7 +110,7 @@ class _View(NamedTuple):
 
 
 class _Tensor:
-    """What PyTorch's `_rebuild_tensor` is here. Without a __dict__, so that no pickle can change it."""
+    """Replaces PyTorch's `_rebuild_tensor`. It has no __dict__, so that a pickle cannot change it."""
 
     __slots__ = ()
 
@@ -116,7 +121,7 @@ class _Tensor:
 
 
 class _Parameter:
-    """What PyTorch's `_rebuild_parameter` is here."""
+    """Replaces PyTorch's `_rebuild_parameter`."""
 
     __slots__ = ()
 
@@ -124,13 +129,13 @@ class _Parameter:
         return data
 
 
-_NUMBERS = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+_DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
 _ALLOWED = {
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("torch._utils", "_rebuild_tensor"): _Tensor(),
     ("torch._utils", "_rebuild_tensor_v2"): _Tensor(),
     ("torch._utils", "_rebuild_parameter"): _Parameter(),
-    **{("torch", name): number for name, number in _NUMBERS.items()},
+    **{("torch", name): dtype for name, dtype in _DTYPES.items()},
 }
 
 
@@ -140,18 +145,18 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"its pickle asks for {module}.{name}, which is refused")
         return _ALLOWED[module, name]
 
-    def persistent_load(self, words: Any) -> _Storage:
-        kind, number, key, _location, size, *view = words
-        known = kind == "storage" and number in _NUMBERS.values() and isinstance(key, str) and view in ([], [None])
-        if not known or not 0 <= size <= LARGEST_FILE:
+    def persistent_load(self, pid: Any) -> _Storage:
+        kind, dtype, key, _location, size, *view = pid
+        is_known = kind == "storage" and dtype in _DTYPES.values() and isinstance(key, str) and view in ([], [None])
+        if not is_known or not 0 <= size <= LARGEST_FILE:
             raise pickle.UnpicklingError("a storage of an unknown kind")
-        return _Storage(key, number, size)
+        return _Storage(key, dtype, size)
 
 
 def _unpickle(stream: io.BytesIO) -> Any:
-    """The next pickle of a stream."""
+    """Reads the next pickle of a stream."""
     start = stream.tell()
-    # The reader allocates as many memo entries as the largest index says, so indices are looked at first.
+    # The unpickler allocates memo entries up to the largest index, so indices are checked first.
     for code, argument, _ in pickletools.genops(stream):
         if code.name.endswith("PUT") and argument > _LARGEST_MEMO:
             raise pickle.UnpicklingError("its pickle is too large")
@@ -167,7 +172,7 @@ def _unpickle_state(stream: io.BytesIO) -> dict[str, _View]:
 
 
 def read_tensors(data: bytes) -> dict[str, np.ndarray]:
-    """The tensors of a state dict, in the bytes of a .pth file; views, not copies. Fails with any Exception."""
+    """The tensors of the state dict in the bytes of a .pth file, as views. Raises any Exception for a damaged file."""
     if len(data) > LARGEST_FILE:
         raise ValueError(f"more than {LARGEST_FILE} bytes")
     state, storages = (_read_zip if data.startswith(b"PK") else _read_legacy)(data)
@@ -175,6 +180,7 @@ def read_tensors(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _select(view: _View, storages: dict[str, np.ndarray]) -> np.ndarray:
+    """The array of a view; ValueError if it exceeds its storage."""
     values = storages[view.storage.key]
     if len(view.shape) != len(view.strides) or view.offset < 0 or min((*view.shape, *view.strides, 0)) < 0:
         raise ValueError("a tensor of an impossible shape")
@@ -186,7 +192,7 @@ def _select(view: _View, storages: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _read_legacy(data: bytes) -> tuple[dict[str, _View], dict[str, np.ndarray]]:
-    """Five pickles: magic number, protocol, machine, state dict, keys; then each storage: its size, its values."""
+    """Reads five pickles (magic number, protocol, machine, state dict, keys), then size and values of each storage."""
     stream = io.BytesIO(data)
     if _unpickle(stream) != _LEGACY_MAGIC or _unpickle(stream) != _LEGACY_PROTOCOL:
         raise ValueError("not a file of PyTorch")
@@ -208,7 +214,7 @@ def _read_legacy(data: bytes) -> tuple[dict[str, _View], dict[str, np.ndarray]]:
 
 
 def _read_zip(data: bytes) -> tuple[dict[str, _View], dict[str, np.ndarray]]:
-    """FOLDER/data.pkl, FOLDER/data/KEY for each storage, and in newer files FOLDER/byteorder."""
+    """Reads FOLDER/data.pkl, FOLDER/data/KEY for each storage and, in newer files, FOLDER/byteorder."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         # PyTorch does not compress; compressed or overlapping members could unpack to any size.
         members = archive.infolist()

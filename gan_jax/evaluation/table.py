@@ -1,6 +1,6 @@
-"""Results of `evaluate` as people read them."""
+"""The printed table of an evaluation."""
 
-# score -> (how it is printed, name for people); in the order of the table.
+# score -> (format, printed name), in the order of the table.
 _ROWS = {
     "conditional_accuracy": ("{:.2%}", "conditional accuracy"),
     "classification_accuracy_score": ("{:.2%}", "classification accuracy score"),
@@ -18,22 +18,23 @@ _ROWS = {
 }
 
 
-# Which parameters generated the images, as a result file says it and for people.
+# The entry "generator" of a result -> its printed name.
 GENERATORS = {"ema": "EMA generator", "last": "generator without EMA"}
 
 
 def table(result: dict, best: dict | None = None) -> str:
-    """A result of one seed or of several; `best`: the same of the states with the best validation score, a column more.
+    """The table of a result of one seed or of several seeds.
 
+    best: the result of the states with the best validation score; adds a column.
     +- is a standard error over images for one seed, and the standard deviation over seeds for several.
     """
-    data, each = result["data"], result.get("seeds", [])
+    data, seed_results = result["data"], result.get("seeds", [])
     if data != result["requested_data"]:
         data += f" (fallback: {result['requested_data']} could not be had)"
     steps, columns = f"step {result.get('step', 'by seed')}", [f"{'generated':>12}{'+-':>10}{'real images':>14}"]
     if best:
         columns.append(f"{'best state':>14}")
-    columns += [f"{'seed ' + str(one['training_seed']):>10}" for one in each]
+    columns += [f"{'seed ' + str(seed_result['training_seed']):>10}" for seed_result in seed_results]
     lines = [
         f"data {data}, {result['split']} split, {steps}, {GENERATORS[result['generator']]}, features "
         f"{result['features']}",
@@ -41,19 +42,19 @@ def table(result: dict, best: dict | None = None) -> str:
     ]
     for score, (form, name) in _ROWS.items():
         if score in result:
-            error = result.get(f"{score}_over_seeds" if each else f"{score}_standard_error")
+            error = result.get(f"{score}_over_seeds" if seed_results else f"{score}_standard_error")
             spread = "" if error is None else form.format(error)
             cells = [f"{form.format(result[score]):>12}{spread:>10}{form.format(result[f'{score}_real']):>14}"]
             if best:
                 cells.append(f"{form.format(best[score]) if score in best else '':>14}")
-            cells += [f"{form.format(one[score]):>10}" for one in each]
+            cells += [f"{form.format(seed_result[score]):>10}" for seed_result in seed_results]
             lines.append(f"{name:<50}" + "".join(cells))
     if "discriminator_accuracy" in result:
-        own = f"{result['discriminator_accuracy']:.2%}"
-        lines.append(f"{'D as a classifier, accuracy on real images':<50}{own:>12}")
+        d_accuracy = f"{result['discriminator_accuracy']:.2%}"
+        lines.append(f"{'D as a classifier, accuracy on real images':<50}{d_accuracy:>12}")
     lines.append(
         f"{result['num_generated']} generated against {result['num_real']} {result['split']} images; +- is "
-        + (f"the standard deviation over {len(each)} seeds" if each else "a standard error")
+        + (f"the standard deviation over {len(seed_results)} seeds" if seed_results else "a standard error")
         + f"; real images: {result['num_train_scored']} training images against the same split"
     )
     if best:

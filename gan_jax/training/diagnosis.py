@@ -74,15 +74,15 @@ class _Run:
     def program(self, closed: Any, inputs: Sequence[_Value], scope: str = "") -> list[_Value]:
         """The outputs of a jaxpr; `closed` is a ClosedJaxpr, or a jaxpr without constants."""
         jaxpr, constants = (closed.jaxpr, closed.consts) if hasattr(closed, "consts") else (closed, ())
-        known = dict(zip(jaxpr.invars, inputs, strict=True))
-        known |= {variable: _Value(array, True) for variable, array in zip(jaxpr.constvars, constants, strict=True)}
+        values = dict(zip(jaxpr.invars, inputs, strict=True))
+        values |= {variable: _Value(array, True) for variable, array in zip(jaxpr.constvars, constants, strict=True)}
 
         def read(atom) -> _Value:
-            return _Value(np.asarray(atom.val), True) if hasattr(atom, "val") else known[atom]
+            return _Value(np.asarray(atom.val), True) if hasattr(atom, "val") else values[atom]
 
         for equation in jaxpr.eqns:
             outputs = self._equation(equation, [read(atom) for atom in equation.invars], scope)
-            known |= dict(zip(equation.outvars, outputs, strict=True))
+            values |= dict(zip(equation.outvars, outputs, strict=True))
         return [read(atom) for atom in jaxpr.outvars]
 
     def _equation(self, equation: Any, inputs: Sequence[_Value], scope: str) -> list[_Value]:

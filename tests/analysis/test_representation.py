@@ -48,7 +48,7 @@ def test_the_strength_is_chosen_on_training_images_alone():
 def test_layers_are_centred_and_count_alike_whatever_their_scale():
     rng = np.random.default_rng(0)
     layers = [rng.normal(0.3, 0.1, (500, 4)).astype(np.float32), rng.normal(-20.0, 10.0, (500, 4)).astype(np.float32)]
-    x, others = room._comparable(layers, [layer[:7] for layer in layers])
+    x, others = room._standardize(layers, [layer[:7] for layer in layers])
     assert x.dtype == np.float32
     np.testing.assert_allclose(x.mean(axis=0), 0.0, atol=1e-4)
     np.testing.assert_allclose(np.square(x[:, :4]).sum(axis=1).mean(), 0.5, rtol=1e-3)

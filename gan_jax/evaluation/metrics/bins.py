@@ -1,4 +1,4 @@
-"""Number of statistically different bins (NDB): which kinds of image are generated too often or too rarely."""
+"""Number of statistically different bins (NDB): the kinds of images that are generated too often or too rarely."""
 
 import math
 from typing import NamedTuple
@@ -9,7 +9,13 @@ from gan_jax.evaluation.metrics.neighbours import checked, nearest, squared_dist
 
 
 class Bins(NamedTuple):
-    """NDB / K, a divergence in nats, and for each bin [K] the shares and the z-score, positive if overrepresented."""
+    """Result of `different_bins`.
+
+    share_different: NDB / K, the share of bins that differ.
+    jensen_shannon_divergence: in nats.
+    train_shares, generated_shares: share of the images in each bin, [K].
+    z_scores: [K], positive for a bin with too many generated images.
+    """
 
     share_different: float
     jensen_shannon_divergence: float
@@ -28,15 +34,18 @@ def different_bins(
 ) -> Bins:
     """Share of bins whose proportions p (train) and q (generated) differ at `level`, two-sided, in [0, 1].
 
-    arXiv 1805.12462: k-means on the training features train [N, F]; generated [M, F] go to the nearest centre; then
-    z = (q - p) / sqrt(r (1 - r) (1/N + 1/M)) with the pooled share r = (N p + M q) / (N + M). The Jensen-Shannon
-    divergence of p and q is in nats, in [0, log 2], as the authors' code has it; its root is a metric.
+    arXiv 1805.12462: the bins are those of k-means on the training features train [N, F]; generated [M, F] belong to
+    the bin of the nearest centre. Then z = (q - p) / sqrt(r (1 - r) (1/N + 1/M)) with the pooled share
+    r = (N p + M q) / (N + M). The Jensen-Shannon divergence of p and q is in nats, in [0, log 2], as in the authors'
+    code; its root is a metric.
 
-    Equally distributed sets give about `level`, not 0, and held-out real images more than that, for the centres were
-    fitted to the training ones: give the value of real images beside. The test gets sharper with M, so the share
-    depends on M; a mode that splits over several bins counts several times. Bins depend on `seed`; `centres` [K, F] of
-    an earlier k_means spare the time for another one. ValueError for fewer than `num_bins` training rows; a bin should
-    hold 10 or more for the z-test to be valid.
+    centres: [K, F] of an earlier `k_means`; replaces num_bins and seed.
+
+    The value of equally distributed sets is about `level`, not 0. The value of held-out real images is higher, because
+    the centres are fitted to the training images: report the value of real images too. The value depends on M, because
+    the test is more sensitive for more images. A mode that splits over several bins counts several times. Bins depend
+    on `seed`. A bin should have 10 or more training images for a valid z-test.
+    ValueError for fewer than `num_bins` training rows.
     """
     train, generated = checked(train, generated)
     centres = k_means(train, num_bins, seed) if centres is None else centres
@@ -45,7 +54,7 @@ def different_bins(
     (p, q), (n, m) = (count / count.sum() for count in counts), (len(train), len(generated))
     pooled = (counts[0] + counts[1]) / (n + m)
     deviation = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    # No deviation: every image or none is in the bin, so that the shares are equal.
+    # The deviation is 0 if all images or none are in the bin; then the shares are equal.
     z_scores = np.divide(q - p, deviation, out=np.zeros(num_bins), where=deviation > 0)
     different = [math.erfc(abs(z) / math.sqrt(2)) < level for z in z_scores]
     return Bins(float(np.mean(different)), _jensen_shannon(p, q), p, q, z_scores)
@@ -54,29 +63,29 @@ def different_bins(
 def k_means(
     features: np.ndarray, num_bins: int, seed: int = 0, max_iterations: int = 300, tolerance: float = 1e-4
 ) -> np.ndarray:
-    """Centres [num_bins, F] by Lloyd's algorithm (1982) from a k-means++ start (Arthur and Vassilvitskii 2007).
+    """Centres [num_bins, F] by Lloyd's algorithm (1982), initialised by k-means++ (Arthur and Vassilvitskii 2007).
 
-    It ends when the squared moves of all centres add up to less than `tolerance` times the features' mean variance
-    (scikit-learn's rule and value): near a local optimum, another one for another seed. A bin that runs empty keeps
-    its centre. ValueError for fewer rows than bins.
+    Stops if the squared movements of all centres sum to at most `tolerance` times the mean variance of the features
+    (the rule and the value of scikit-learn). The result is near a local optimum, which depends on the seed. An empty
+    bin keeps its centre. ValueError for fewer rows than bins.
     """
     (features,) = checked(features, rows=max(2, num_bins))
     if num_bins < 1:
         raise ValueError(f"expected 1 or more bins, got {num_bins}")
-    centres = _spread_centres(features, num_bins, np.random.default_rng(seed))
+    centres = _initial_centres(features, num_bins, np.random.default_rng(seed))
     least_move = tolerance * features.var(axis=0).mean()
     for _ in range(max_iterations):
         labels = assign(features, centres)
         counts = np.bincount(labels, minlength=num_bins)
-        filled, before = counts > 0, centres.copy()
-        centres[filled] = _sums(features, labels, num_bins)[filled] / counts[filled, None]
-        if np.sum((centres - before) ** 2) <= least_move:
+        nonempty, previous = counts > 0, centres.copy()
+        centres[nonempty] = _sums(features, labels, num_bins)[nonempty] / counts[nonempty, None]
+        if np.sum((centres - previous) ** 2) <= least_move:
             break
     return centres
 
 
 def _sums(features: np.ndarray, labels: np.ndarray, num_bins: int) -> np.ndarray:
-    """Sum of the rows of each bin, [K, F]: a product with one-hot labels, in parts, is faster than sorting the rows."""
+    """Sum of the rows of each bin, [K, F]. A blockwise product with one-hot labels is faster than sorting the rows."""
     total = np.zeros((num_bins, features.shape[1]))
     for start in range(0, len(features), 4096):
         rows = slice(start, start + 4096)
@@ -90,17 +99,17 @@ def assign(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return nearest(squared_distances(features, centres))[0]
 
 
-def _spread_centres(features: np.ndarray, num_bins: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++: each further centre is a row drawn in proportion to its squared distance to the centres so far."""
-    chosen = [int(rng.integers(len(features)))]
+def _initial_centres(features: np.ndarray, num_bins: int, rng: np.random.Generator) -> np.ndarray:
+    """k-means++: each further centre is a random row, weighted by its squared distance to the nearest centre."""
+    chosen_rows = [int(rng.integers(len(features)))]
     squares = np.full(len(features), np.inf)
     for _ in range(num_bins - 1):
-        newest = features - features[chosen[-1]]
-        squares = np.minimum(squares, np.einsum("ij,ij->i", newest, newest))
+        differences = features - features[chosen_rows[-1]]
+        squares = np.minimum(squares, np.einsum("ij,ij->i", differences, differences))
         total = squares.sum()
-        # With fewer distinct rows than bins, all are at a centre already.
-        chosen.append(int(rng.choice(len(features), p=squares / total if total > 0 else None)))
-    return features[chosen]
+        # With fewer distinct rows than bins, every row is already at a centre.
+        chosen_rows.append(int(rng.choice(len(features), p=squares / total if total > 0 else None)))
+    return features[chosen_rows]
 
 
 def _jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""How far a metric would move with other images: the bootstrap over rows."""
+"""The standard error of a metric over images, by the bootstrap."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,16 @@ import numpy as np
 def bootstrap_standard_error(
     metric: Callable[..., float], *arrays: np.ndarray, num_resamples: int = 100, paired: bool = False, seed: int = 0
 ) -> float:
-    """Standard deviation of metric(*arrays) over resamples, rows drawn with replacement (Efron 1979).
+    """Standard deviation of metric(*arrays) over resamples of the rows with replacement (Efron 1979).
 
-    Each array [N, ...] is resampled on its own, as two sets of images; with `paired`, all by the same rows, as labels
-    and predictions. It holds the classifier, the generator's weights and the bins fixed: it is the error that other
-    images would make, not other trainings. Rows must be independent.
+    Each array [N, ...] is resampled independently, as for two sets of images. With `paired`, the same rows are used for
+    all arrays, as for labels and predictions. Rows must be independent. The classifier, the generator's weights and the
+    bins are fixed: this is the error over images, not over trainings.
 
-    A resample has repeated rows (37 % are left out), which is fatal to metrics of nearest neighbours (precision to
-    coverage, 1-NN test), and shifts the mean of biased or unbiased ones (Frechet, kernel distance): only the spread is
-    given, do not correct by the mean. ValueError for no arrays, fewer than 2 rows or resamples, or paired arrays of
-    several lengths.
+    A resample has repeated rows (37 % of the rows are missing). So the bootstrap is invalid for metrics of nearest
+    neighbours (precision, recall, density, coverage, 1-NN test). It also shifts the mean of the Frechet and the kernel
+    distance, so only the standard deviation is returned; do not use resamples to correct a bias.
+    ValueError for no arrays, fewer than 2 rows or resamples, or paired arrays of different lengths.
     """
     arrays = [np.asarray(array) for array in arrays]
     if num_resamples < 2 or not arrays or any(array.ndim < 1 or len(array) < 2 for array in arrays):

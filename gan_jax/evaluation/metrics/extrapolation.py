@@ -1,4 +1,4 @@
-"""The Frechet distance at infinitely many images, from a line through its values at several numbers of images."""
+"""The Frechet distance extrapolated to infinitely many images, from its values at several numbers of images."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from gan_jax.evaluation.metrics.neighbours import checked
 
 
 class Extrapolation(NamedTuple):
-    """distances [P] measured at sizes [P] are about distance + slope / size."""
+    """A fit distances ~ distance + slope / sizes of the Frechet distances [P] at the numbers of images `sizes` [P]."""
 
     distance: float
     slope: float
@@ -23,13 +23,14 @@ def extrapolated_frechet_distance(
     """Intercept at 1/n = 0 of the least-squares line through (1/n, Frechet distance of n real and n fake images).
 
     FD-infinity, arXiv 1911.07023, of features real [N, F] and fake [M, F]. The plain estimate is too high by about
-    slope / n, which differs from one generator to another. `num_points` sizes are evenly spaced from `smallest`
-    (default: a tenth of all, but 2 F at least) to min(N, M), each a random subset of its own. The paper subsamples the
-    generated images only, whose bias alone goes away; here both, for a real set of 10,000 is no more exact.
+    slope / n, and the slope differs between generators. There are `num_points` evenly spaced sizes from `smallest`
+    (default: a tenth of all images, at least 2 F) to min(N, M); each size has an independent random subset. The paper
+    subsamples only the generated images, which removes only their bias. Here both sets are subsampled, because a real
+    set of 10,000 images is not more exact.
 
-    Less biased is not less noisy: its standard deviation is larger than that of the plain estimate, and it may come
-    out below 0. The line is good for n >> F only. ValueError if `num_points` sizes do not fit between `smallest` and
-    min(N, M).
+    The bias is smaller than that of the plain estimate, but the standard deviation is larger, and the result may be
+    below 0. The line is a good approximation only for n >> F.
+    ValueError if `num_points` sizes do not fit between `smallest` and min(N, M).
     """
     real, fake = checked(real, fake)
     largest = min(len(real), len(fake))

@@ -1,4 +1,4 @@
-"""The Frechet distance between two sets of features, each taken as a Gaussian."""
+"""The Frechet distance between Gaussian fits of two sets of features."""
 
 import numpy as np
 
@@ -6,9 +6,10 @@ import numpy as np
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """|| mu_a - mu_b ||^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) of features [N, F] and [M, F], in float64.
 
-    Dowson and Landau 1982; "FID" (arXiv 1706.08500) is this on Inception features. Covariances have N - 1 in the
-    denominator. The estimate is biased upwards for few images: compare only at equal N and M. The trace of the root
-    is taken from the eigenvalues of S_a^(1/2) S_b S_a^(1/2), which are real and not negative.
+    Dowson and Landau 1982. On Inception features it is the "FID" (arXiv 1706.08500). Covariances have N - 1 in the
+    denominator. The estimate is biased upwards for few images: compare only at equal N and M. The trace of the root is
+    computed from the eigenvalues of S_a^(1/2) S_b S_a^(1/2), which are real and not negative.
+    ValueError for arrays of other shapes, or fewer than 2 rows.
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise ValueError(f"expected features [N, F] and [M, F] with N, M >= 2, got {a.shape} and {b.shape}")

@@ -17,9 +17,10 @@ class Estimate(NamedTuple):
 def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
     """mean_{i != j} k(a_i, a_j) + mean_{i != j} k(b_i, b_j) - 2 mean_{i, j} k(a_i, b_j), k(x, y) = (x.y / F + 1)^3.
 
-    arXiv 1801.01401, of features [N, F] and [M, F], in float64. Unbiased at every N and M, unlike the Frechet
-    distance: about 0 for two samples of one distribution, so often a little negative, and for two *identical* sets
-    always so. No upper end; it grows with the sixth power of the features' scale. ValueError for fewer than 2 rows.
+    arXiv 1801.01401, of features [N, F] and [M, F], in float64. Unlike the Frechet distance it is unbiased at every N
+    and M: about 0 for two samples of one distribution, so often slightly negative; always negative for two *identical*
+    sets. It has no upper bound and grows with the sixth power of the scale of the features.
+    ValueError for fewer than 2 rows.
     """
     a, b = checked(a, b)
     return _mean_off_diagonal(a) + _mean_off_diagonal(b) - 2.0 * _sum(a, b) / (len(a) * len(b))
@@ -28,12 +29,12 @@ def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
 def kernel_distance_of_subsets(
     a: np.ndarray, b: np.ndarray, num_subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> Estimate:
-    """The same over pairs of random subsets, as it is usually published.
+    """Mean kernel distance over pairs of random subsets, as it is usually published.
 
-    Rows of a subset are distinct; subsets may share rows. So the standard error tells how well `num_subsets` draws
-    represent these images, not how a second set of images would score, and it shrinks as subsets are added. The
-    standard deviation that papers print is standard_error * sqrt(num_subsets). ValueError if a set has fewer than
-    `subset_size` rows, or for fewer than 2 subsets.
+    Rows of a subset are distinct; different subsets may share rows. So the standard error is that of `num_subsets`
+    subsets of these images, and decreases with more subsets. It is not the error over other images. The standard
+    deviation in papers is standard_error * sqrt(num_subsets).
+    ValueError if a set has fewer than `subset_size` rows, or for fewer than 2 subsets.
     """
     a, b = checked(a, b, rows=subset_size)
     if num_subsets < 2 or subset_size < 2:
@@ -48,15 +49,16 @@ def kernel_distance_of_subsets(
 
 
 def _sum(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum of the kernel over all pairs, in blocks."""
+    """Sum of the kernel over all pairs of rows, computed in blocks."""
     step, total = max(1, BLOCK_ENTRIES // len(b)), 0.0
     for start in range(0, len(a), step):
         values = (a[start : start + step] / a.shape[1]) @ b.T + 1.0
-        # `values ** 3` is a hundred times as slow.
+        # `values ** 3` takes a hundred times as long.
         total += float(np.sum(values * values * values))
     return total
 
 
 def _mean_off_diagonal(a: np.ndarray) -> float:
+    """Mean of the kernel over all pairs of different rows."""
     diagonal = np.sum((np.einsum("ij,ij->i", a, a) / a.shape[1] + 1.0) ** 3)
     return (_sum(a, a) - float(diagonal)) / (len(a) * (len(a) - 1))

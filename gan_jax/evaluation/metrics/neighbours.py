@@ -1,4 +1,4 @@
-"""Checked features and their Euclidean distances, in blocks that fit in memory."""
+"""Checks of features, and Euclidean distances in blocks that fit in memory."""
 
 from collections.abc import Iterator
 
@@ -8,21 +8,24 @@ BLOCK_ENTRIES = 2**22  # 32 MiB of float64
 
 
 def checked(*features: np.ndarray, rows: int = 2) -> list[np.ndarray]:
-    """The arrays [N, F], [M, F], ... in float64. ValueError unless each has `rows` rows, one F and finite entries."""
+    """The arrays [N, F], [M, F], ... in float64.
+
+    ValueError if F differs, an array has fewer than `rows` rows, or an entry is not finite.
+    """
     shapes = [np.shape(array) for array in features]
     if any(len(shape) != 2 or shape[0] < rows or shape[1] != shapes[0][1] or not shape[1] for shape in shapes):
         raise ValueError(f"expected features [N, F] of one F with N >= {rows}, got {', '.join(map(str, shapes))}")
     arrays = [np.asarray(array, np.float64) for array in features]
     if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("features are not finite")  # every comparison with NaN is false: a wrong number, no error
+        raise ValueError("features are not finite")  # NaN would give a wrong number without an error
     return arrays
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """|| a_i - b_j ||^2 of float64 [N, F] and [M, F], as (rows of a, block [rows, M]); a block may be overwritten.
+    """|| a_i - b_j ||^2 of float64 [N, F] and [M, F], as (rows of a, block [rows, M]). A block may be overwritten.
 
-    |a|^2 + |b|^2 - 2 a.b is far faster than differences, and good to about 1e-15 (|a|^2 + |b|^2): the
-    distance of a point to its copy comes out as 1e-15, not 0. Subtracting b's mean first keeps the norms small.
+    |a|^2 + |b|^2 - 2 a.b is far faster than differences. Its error is about 1e-15 (|a|^2 + |b|^2), so the distance of a
+    point to its copy is about 1e-15, not 0. The mean of b is subtracted first to keep the norms small.
     """
     centre = b.mean(axis=0)
     a, b = a - centre, b - centre
@@ -36,14 +39,14 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.
 
 
 def distances_among(points: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """The same of a set to itself, with infinity where a point meets itself."""
+    """Blocks of squared distances within one set; the distance of a point to itself is infinity."""
     for rows, block in squared_distances(points, points):
         block[np.arange(len(block)), np.arange(rows.start, rows.stop)] = np.inf
         yield rows, block
 
 
 def nearest(blocks: Iterator[tuple[slice, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """(column of the nearest, int [N]; its distance, not squared, [N]) from blocks of squared distances."""
+    """(indices int [N], distances [N]) of the nearest point in each row of blocks of squared distances."""
     indices, squares = [], []
     for _, block in blocks:
         indices.append(block.argmin(axis=1))

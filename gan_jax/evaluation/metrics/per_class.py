@@ -13,12 +13,14 @@ def per_class_frechet_distance(
     num_classes: int,
     least_rows: int = 2,
 ) -> dict[int, float | None]:
-    """Class -> Frechet distance of its real [N, F] and generated [M, F] features; None below `least_rows` of either.
+    """Class -> Frechet distance of its real [N, F] and generated [M, F] features.
 
-    The mean over classes is the intra-FID of arXiv 1802.05637. `fake_labels` are the conditions, so an image of the
-    wrong class counts against the class asked for, which the distance of all images together does not see. A class has
-    few images and so a high bias, that of its own number: compare a class between generators at equal numbers, not two
-    classes. ValueError unless there is one label for each row, and for `least_rows` < 2.
+    The value is None if a class has fewer than `least_rows` real or generated rows. The mean over classes is the
+    intra-FID of arXiv 1802.05637. `fake_labels` are the conditions, so an image of the wrong class increases the
+    distance of the class in its condition; the distance of all images together ignores such mistakes. A class has few
+    images, so its bias is high and depends on their number: compare one class between generators at equal numbers of
+    images, not two classes.
+    ValueError unless there is one label for each row, and for `least_rows` < 2.
     """
     real_labels, fake_labels = np.asarray(real_labels), np.asarray(fake_labels)
     if real_labels.shape != (len(real),) or fake_labels.shape != (len(fake),):

@@ -1,4 +1,4 @@
-"""Every score of a set of generated images, with what real images get beside it."""
+"""All scores of a set of generated images, each with the same score of real images."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -18,16 +18,18 @@ from gan_jax.evaluation.metrics.per_class import per_class_frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
 from gan_jax.evaluation.metrics.two_sample import nearest_neighbour_test
 
-_SPLITS = 5
+_NUM_PARTS = 5
 _RESAMPLES = 10
 _SUBSETS = 50
-_BINNED = 20_000
+_MAX_BINNED = 20_000  # images that k-means uses
 
 
 class ImageFeatures(NamedTuple):
-    """Images as a feature extractor sees them: features [N, F], labels [N] (true ones, or conditions).
+    """The features of a set of images.
 
-    probabilities [N, K] over classes, None where the extractor is no classifier.
+    features: [N, F].
+    labels: [N], true labels of real images, or the conditions of generated images.
+    probabilities: [N, K] of the classes; None if the feature extractor is no classifier.
     """
 
     features: np.ndarray
@@ -40,7 +42,12 @@ class ImageFeatures(NamedTuple):
 
 
 class Score(NamedTuple):
-    """value: of the generated images; real: of as many TRAINING images; standard_error: None if unknown."""
+    """A score.
+
+    value: of the generated images.
+    real: the same of as many TRAINING images.
+    standard_error: of `value`; None if unknown.
+    """
 
     value: float
     real: float
@@ -48,20 +55,21 @@ class Score(NamedTuple):
 
 
 def split_standard_errors(metric: Callable, *features: np.ndarray) -> list[float] | None:
-    """Standard deviations of a metric's values over 5 disjoint parts of the arrays, by sqrt(5); None below 50 rows.
+    """Standard errors of a metric's values, from 5 disjoint parts of the arrays; None for fewer than 50 rows.
 
-    For metrics of nearest neighbours, whose values resampling with replacement would change. A part is a fifth of the
-    images, at which such a metric also has another mean: this is its spread alone, and a rough one.
+    The standard error is the standard deviation over the parts, divided by sqrt(5). It is for metrics of nearest
+    neighbours, for which a bootstrap is invalid. It is rough, because such a metric has another mean at a fifth of the
+    images.
     """
-    if min(map(len, features)) < 10 * _SPLITS:
+    if min(map(len, features)) < 10 * _NUM_PARTS:
         return None
-    parts = zip(*(np.array_split(array, _SPLITS) for array in features), strict=True)
-    return list(np.std([metric(*part) for part in parts], axis=0, ddof=1) / math.sqrt(_SPLITS))
+    parts = zip(*(np.array_split(array, _NUM_PARTS) for array in features), strict=True)
+    return list(np.std([metric(*part) for part in parts], axis=0, ddof=1) / math.sqrt(_NUM_PARTS))
 
 
 def _distances(generated: ImageFeatures, real: ImageFeatures, train: ImageFeatures) -> Iterator[tuple[str, Score]]:
     a, b, c = generated.features, real.features, train.features
-    # The eigenvalues of 2,048 features take seconds: fewer resamples there.
+    # The eigenvalues of 2,048 features take seconds, hence fewer resamples.
     resamples = _RESAMPLES if a.shape[1] <= 512 else 3
     error = bootstrap_standard_error(frechet_distance, a, b, num_resamples=resamples)
     yield "frechet_distance", Score(frechet_distance(a, b), frechet_distance(c, b), error)
@@ -69,23 +77,23 @@ def _distances(generated: ImageFeatures, real: ImageFeatures, train: ImageFeatur
         limits = [extrapolated_frechet_distance(b, x, num_points=8).distance for x in (a, c)]
         yield "frechet_distance_extrapolated", Score(*limits)
     size = min(1000, len(a), len(b), len(c))
-    kernel, of_real = (kernel_distance_of_subsets(x, b, _SUBSETS, size) for x in (a, c))
-    yield "kernel_distance", Score(kernel.mean, of_real.mean, kernel.standard_error)
+    kernel, real_kernel = (kernel_distance_of_subsets(x, b, _SUBSETS, size) for x in (a, c))
+    yield "kernel_distance", Score(kernel.mean, real_kernel.mean, kernel.standard_error)
 
 
 def _neighbours(generated: ImageFeatures, real: ImageFeatures, train: ImageFeatures) -> Iterator[tuple[str, Score]]:
     size = min(len(generated.features), len(real.features), len(train.features))
-    a, b, c = (seen.features[:size] for seen in (generated, real, train))
+    a, b, c = (images.features[:size] for images in (generated, real, train))
     if size < 10:
         return
     values, real_values = (precision_recall_density_coverage(b, x) for x in (a, c))
     errors = split_standard_errors(precision_recall_density_coverage, b, a) or [None] * len(values)
     for name, value, real_value, error in zip(values._fields, values, real_values, errors, strict=True):
         yield name, Score(value, real_value, error)
-    test, of_real = (nearest_neighbour_test(b, x) for x in (a, c))
+    test, real_test = (nearest_neighbour_test(b, x) for x in (a, c))
     errors = split_standard_errors(lambda real, fake: [nearest_neighbour_test(real, fake).accuracy], b, a)
-    yield "two_sample_accuracy", Score(test.accuracy, of_real.accuracy, errors and errors[0])
-    yield "two_sample_p_value", Score(test.p_value, of_real.p_value)
+    yield "two_sample_accuracy", Score(test.accuracy, real_test.accuracy, errors and errors[0])
+    yield "two_sample_p_value", Score(test.p_value, real_test.p_value)
 
 
 def _modes_and_copies(
@@ -93,18 +101,17 @@ def _modes_and_copies(
 ) -> Iterator[tuple[str, Score]]:
     bins = min(100, len(all_train) // 10)
     if bins > 1:
-        # Where the bins lie is found on some of the images; their shares are those of all.
-        some = np.random.default_rng(0).permutation(len(all_train))[:_BINNED]
-        centres = k_means(all_train[some], bins)
-        found = [different_bins(all_train, x.features, centres=centres) for x in (generated, real)]
-        shares = [result.share_different for result in found]
-        # Real images here are the held-out ones: the bins are fitted to the training images.
-        yield "different_bins", Score(*shares)
-    near = nearer_to_train(generated.features, all_train, real.features)
-    # The share's own z-score says how wide it is by chance.
-    error = abs(near.share - 0.5) / abs(near.z_score) if near.z_score else None
-    yield "nearer_to_train", Score(near.share, 0.5, error)
-    yield "nearer_to_train_p_value", Score(near.p_value, 0.5)
+        # The centres are fitted to a subset of the images; the shares are those of all images.
+        rows = np.random.default_rng(0).permutation(len(all_train))[:_MAX_BINNED]
+        centres = k_means(all_train[rows], bins)
+        results = [different_bins(all_train, x.features, centres=centres) for x in (generated, real)]
+        # `real` is the value of the reported split, because the bins are fitted to the training images.
+        yield "different_bins", Score(*(result.share_different for result in results))
+    nearer = nearer_to_train(generated.features, all_train, real.features)
+    # The standard deviation of the share by chance, from its z-score.
+    error = abs(nearer.share - 0.5) / abs(nearer.z_score) if nearer.z_score else None
+    yield "nearer_to_train", Score(nearer.share, 0.5, error)
+    yield "nearer_to_train_p_value", Score(nearer.p_value, 0.5)
     yield "data_copying_z", Score(data_copying(generated.features, all_train, real.features).z_score, 0.0)
 
 
@@ -113,9 +120,11 @@ def _classes(
 ) -> Iterator[tuple[str, Score]]:
     if generated.probabilities is None:
         return
-    score, of_train = (classifier_score(seen.probabilities, min(10, len(seen.labels))) for seen in (generated, train))
+    score, train_score = (
+        classifier_score(images.probabilities, min(10, len(images.labels))) for images in (generated, train)
+    )
     splits = min(10, len(generated.labels))
-    yield "classifier_score", Score(score.mean, of_train.mean, score.standard_deviation / math.sqrt(splits))
+    yield "classifier_score", Score(score.mean, train_score.mean, score.standard_deviation / math.sqrt(splits))
     if conditional:
         value = accuracy(generated.predicted, generated.labels)
         error = math.sqrt(value * (1 - value) / len(generated.labels))
@@ -125,13 +134,15 @@ def _classes(
 def scores(
     generated: ImageFeatures, real: ImageFeatures, train: ImageFeatures, all_train: np.ndarray | None, conditional: bool
 ) -> dict[str, Score]:
-    """Every score by its name.
+    """All scores by name.
 
-    real: the split that is reported on. train: as many random training images as there are generated ones, or all, for
-    the `real` values; all_train [N, F]: features of every training image, None to leave out the scores
-    that need them (bins, copies).
-    `real` of conditional_accuracy is the classifier's accuracy on the reported split, that of different_bins the
-    reported split's own value; those of nearer_to_train and data_copying are chance.
+    real: the reported split.
+    train: as many random training images as generated images (or all, if there are fewer), for `Score.real`.
+    all_train: [N, F], features of all training images; None to skip the scores that need them (bins, copies).
+
+    For a few scores, `Score.real` is no value of training images: for conditional_accuracy it is the accuracy of the
+    classifier on the reported split, for different_bins the value of the reported split, and for nearer_to_train and
+    data_copying_z the value of chance.
     """
     return {
         **dict(_classes(generated, real, train, conditional)),
@@ -142,7 +153,7 @@ def scores(
 
 
 def per_class_scores(generated: ImageFeatures, real: ImageFeatures, num_classes: int) -> dict[str, list[float | None]]:
-    """Per class: accuracy and Frechet distance of the images generated for it, None where it has too few."""
+    """Accuracy and Frechet distance of the images generated for each class; None for a class with too few images."""
     distances = per_class_frechet_distance(
         real.features, real.labels, generated.features, generated.labels, num_classes
     )

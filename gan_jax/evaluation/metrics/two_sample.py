@@ -1,4 +1,4 @@
-"""A classifier two-sample test: can a nearest neighbour tell generated images from real ones?"""
+"""A classifier two-sample test: can a nearest-neighbour classifier distinguish generated from real images?"""
 
 import math
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from gan_jax.evaluation.metrics.neighbours import checked, distances_among, near
 
 
 class TwoSample(NamedTuple):
-    """Accuracies in [0, 1], 1/2 when the sets are alike; one-sided p-values of an overall accuracy this high."""
+    """Accuracies in [0, 1], 1/2 for equally distributed sets; one-sided p-values for a high overall accuracy."""
 
     accuracy: float
     accuracy_on_real: float
@@ -21,18 +21,20 @@ class TwoSample(NamedTuple):
 def nearest_neighbour_test(real: np.ndarray, fake: np.ndarray) -> TwoSample:
     """Leave-one-out accuracy of a 1-nearest-neighbour classifier, real [N, F] against fake [N, F], in float64.
 
-    The classifier two-sample test is arXiv 1610.06545. Why 1-NN (as in arXiv 1806.07755): nothing to train and no
-    setting to choose, so that the number is the same everywhere, and no held-out half, so that all images count. And
-    its two accuracies have a meaning: low on real with high on fake is too little variety (generated images in the
-    middle of each mode are the neighbours of real ones and of each other). An overall accuracy far *below* 1/2 is no
-    success: copies of real images make it 0, which the p-values do not flag. For copies see `memorization`.
+    The classifier two-sample test is arXiv 1610.06545. A 1-NN classifier (as in arXiv 1806.07755) needs no training and
+    no settings, so the number is reproducible; it needs no held-out half, so all images count. The two accuracies have
+    a meaning: low on real and high on fake images means too little variety (generated images in the middle of each mode
+    are the neighbours of real images and of each other). An overall accuracy far *below* 1/2 is no success: copies of
+    real images make it 0, and the p-values do not flag this. For copies see `memorization`.
 
-    `p_value_binomial` is P(X >= correct), X ~ Binomial(2 N, 1/2): the paper's, with the answers taken as independent.
-    They are not here, since two points that are each other's neighbours are both right or both wrong: at a level of
-    5 % it called 9 % of equal sets in 2 dimensions different. `p_value` (the one to report) has the exact mean and
-    variance of the number of correct answers when labels are permuted over this very graph of neighbours, and a
-    normal tail. Both need independent rows: repeated images break them. ValueError for N < 4, or for sets of two
-    sizes, where 1/2 is not chance.
+    p_value_binomial: P(X >= correct) for X ~ Binomial(2 N, 1/2), as in the paper, for independent answers. The answers
+        are not independent: two points that are each other's neighbours are both right or both wrong. At a level of 5 %
+        it called 9 % of equal sets in 2 dimensions different.
+    p_value: the one to report. It uses the exact mean and variance of the number of correct answers over permutations
+        of the labels on the same graph of neighbours, and a normal tail.
+
+    Both need independent rows, without repeated images.
+    ValueError for N < 4, or for sets of different sizes, for which chance is not 1/2.
     """
     real, fake = checked(real, fake, rows=4)
     if len(real) != len(fake):
@@ -55,14 +57,15 @@ def nearest_neighbour_test(real: np.ndarray, fake: np.ndarray) -> TwoSample:
 def _permutation_moments(neighbour: np.ndarray) -> tuple[float, float]:
     """Mean and variance of #{i: label_i = label_neighbour(i)} over all ways to label half of the points.
 
-    The expected square sums P(both i and j are correct) over ordered pairs; it depends on the points that the arrows
-    i -> neighbour(i) and j -> neighbour(j) share: both (i = j, or mutual neighbours), one, or none.
+    The expected square is the sum of P(i and j are both correct) over all ordered pairs. This probability depends on
+    the number of points that the edges i -> neighbour(i) and j -> neighbour(j) share: two (i = j, or mutual
+    neighbours), one, or none.
     """
     points = len(neighbour)
     half = points // 2
     two_alike = (half - 1) / (points - 1)
     three_alike = two_alike * (half - 2) / (points - 2)
-    # All four alike, or the two ends of each arrow alike and the arrows not.
+    # All four labels are equal, or the two labels of each edge are equal and the edges differ.
     two_pairs = (three_alike * (half - 3) + two_alike * half * (half - 1) / (points - 2)) / (points - 3)
     mutual = int(np.sum(neighbour[neighbour] == np.arange(points)))
     in_degree = np.bincount(neighbour, minlength=points)
