@@ -109,8 +109,7 @@ def section(results: list[ClaimResult], studies: list[Study]) -> list:
     blocks = [
         Heading(2, "What the tutorial concluded", "claims"),
         Paragraph(
-            "The tutorial drew each conclusion from one run. Here each is tested by comparisons over several "
-            "seeds."
+            "The tutorial drew each conclusion from one run. Here each is tested by comparisons over several seeds."
         ),
         Paragraph(RULE, "quiet"),
         Paragraph(_margins(), "quiet"),

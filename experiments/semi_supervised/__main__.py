@@ -8,8 +8,8 @@ import pathlib
 import time
 
 from experiments.jobs import backends
-from experiments.jobs.arguments import add_folders, check_at_least, data_dir_words, idx_source
-from experiments.jobs.clock import written
+from experiments.jobs.arguments import add_folders, check_at_least, data_dir_arguments, idx_source
+from experiments.jobs.clock import format_duration
 from experiments.jobs.pool import Backend, Child, run_all
 from experiments.semi_supervised import one_run, plan, recipes, report, results
 from gan_jax import cli
@@ -92,7 +92,7 @@ class _Progress:
         found = map(read_metrics, child.folder.glob("run/**/metrics.jsonl"))
         return sum(rows[-1]["step"] for rows in found if rows)
 
-    def look(self, children: list[Child]) -> None:
+    def poll(self, children: list[Child]) -> None:
         now = time.monotonic()
         if now - self._told < _LINE_SECONDS:
             return
@@ -101,7 +101,7 @@ class _Progress:
             # What an earlier process had trained was not made at this one's pace.
             self._first = now, done
         gained, left = done - self._first[1], self._total - done
-        rest = f"{written((now - self._first[0]) * left / gained)} left" if gained else "measuring the pace"
+        rest = f"{format_duration((now - self._first[0]) * left / gained)} left" if gained else "measuring the pace"
         names = ", ".join(child.name for child in children)
         print(f"{done / self._total:6.1%}  {rest}  {names}", flush=True)
 
@@ -133,8 +133,8 @@ def _run(task: plan.Task, arguments: argparse.Namespace, backend: Backend, inter
         _write(task, dataset)
 
     stopping = lambda: bool(interrupts.received)  # noqa: E731
-    words = dict.fromkeys(waiting, data_dir_words(arguments.data_dir))
-    run_all(one_run.__name__, words, task.workdir, backend, progress.look, ended, stopping)
+    words = dict.fromkeys(waiting, data_dir_arguments(arguments.data_dir))
+    run_all(one_run.__name__, words, task.workdir, backend, progress.poll, ended, stopping)
     _write(task, dataset)
 
 
@@ -151,7 +151,7 @@ def main() -> None:
         print(f"On record, to look up in {recipes.RECORDS}: {', '.join(recipes.records())}")
         return
     task = _task(arguments)
-    with backends.opened(arguments) as backend, Interrupts() as interrupts:
+    with backends.open_backend(arguments) as backend, Interrupts() as interrupts:
         _run(task, arguments, backend, interrupts)
     left = sum(map(len, plan.groups(task).values()))
     if interrupts.received:
