@@ -1,25 +1,26 @@
 """Many-seed runs of the studies in configs/ablations: python -m experiments.ablations [--preset full] [...]
 
-Length: `--steps` is the generator updates of every base. Where a base's own length is passes over the images (tutorial,
-tuned) an arm of another batch size or number of discriminator updates gets the updates that show its discriminator as
-many images as the base's; where it is in updates (cdcgan) every arm makes `--steps` updates. Noise that fades
-(instance_noise) ends at half of an arm's discriminator updates, and every arm is scored on the held-out images ten
-times, early_stopping's arms included: both are numbers of a length, and the studies' own are of another one.
+Length: `--steps` is the number of generator updates of every base. If a base's length is in epochs (tutorial, tuned),
+an arm with another batch size or number of discriminator updates gets as many updates as its discriminator needs to be
+trained on the same number of images as the base's. If a base's length is in updates (cdcgan), every arm makes `--steps`
+updates. Two numbers of the studies belong to their own lengths and are replaced: fading noise (instance_noise) ends at
+half of an arm's discriminator updates, and every arm, also early_stopping's, is scored on the held-out images ten
+times.
 
-Layout of --workdir: <hash>/ holds config.json (what the hash is of), seed-<s>/ (a run as every command knows it),
-seed-<s>.json (its record, once it has ended) and log.txt. Arms of equal configs are one run. A record of a completed,
-collapsed or diverged seed is final; a crashed one is tried again by the next command.
+Layout of --workdir: <hash>/ has config.json (the hash is of this config), seed-<s>/ (the workdir of a run),
+seed-<s>.json (the seed's record, after its end) and log.txt. Arms with equal configs are one run. The record of a
+completed, collapsed or diverged seed is final. The next command tries a crashed seed again.
 
 Results, <output>/<study>@<base>.json, rewritten whenever a run has ended:
 
     study, base, baseline, preset, steps (of the base), seeds, question, tuned
     protocol    num_images, split, features, ..., and <score>_real of every score
-    provenance  of the seed that ended first, and commits: those of all
+    provenance  of the first seed, and commits: those of all seeds
     arms        arm -> {spelled, hash, overrides, steps (of this arm), seeds}
     seeds       "0" -> {status, reason, step, seconds, steps_per_second, final, best, curves}
 
-`final` and `best` (by validation) hold every score and its standard error with the step they are of, the newest
-checkpoint for a failed seed; {} without one. curves: step, d_loss, g_loss, d_grad_norm, g_grad_norm as means of at most
-100 windows; validation_step, validation_frechet_distance, validation_conditional_accuracy as they were made. A number
-that is not finite is null.
+`final` and `best` (by validation) have every score, its standard error, and the step of the scored checkpoint. A failed
+seed is scored at its newest checkpoint; without a checkpoint both are {}. curves: step, d_loss, g_loss, d_grad_norm and
+g_grad_norm are means over at most 100 windows; validation_step, validation_frechet_distance and
+validation_conditional_accuracy have every score. A number that is not finite is null.
 """

@@ -1,6 +1,6 @@
 """Runs ablation studies, a few seeds for each arm: python -m experiments.ablations [--preset full] [--studies loss]
 
-Stopped by Ctrl-C it saves; the same command continues, and skips what has ended.
+Ctrl-C saves and stops. The same command continues, and skips the seeds that have ended.
 """
 
 import argparse
@@ -12,8 +12,8 @@ from experiments.ablations import one_run, plan, results
 from experiments.ablations.presets import PRESETS
 from experiments.ablations.progress import Progress
 from experiments.jobs import backends, records
-from experiments.jobs.arguments import add_folders, check_at_least, data_dir_words, idx_source
-from experiments.jobs.clock import written
+from experiments.jobs.arguments import add_folders, check_at_least, data_dir_arguments, idx_source
+from experiments.jobs.clock import format_duration
 from experiments.jobs.pool import Backend, Child, run_all
 from gan_jax import cli
 from gan_jax.runs.workdir import Workdir
@@ -29,16 +29,18 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments.ablations", description=__doc__, allow_abbrev=False)
     parser.add_argument("--preset", default="quick", help=f"{', '.join(PRESETS)} (default quick)")
     parser.add_argument("--studies", help="names with commas, of configs/ablations (default: the preset's)")
-    parser.add_argument("--bases", help="tutorial,tuned,cdcgan (default: the preset's, those that a study has)")
-    parser.add_argument("--seeds", type=int, help="so many: 0, 1, ... (default: the preset's)")
+    parser.add_argument("--bases", help="tutorial,tuned,cdcgan (default: the preset's, as far as a study has them)")
+    parser.add_argument("--seeds", type=int, help="number of seeds: 0, 1, ... (default: the preset's)")
     parser.add_argument("--steps", type=int, help="generator updates of the bases (default: the preset's)")
     backends.add_arguments(parser)
     add_folders(parser, OUTPUT, "runs/ablations")
-    parser.set_defaults(output="")  # The usual folder, unless quick results would replace the full preset's there.
+    parser.set_defaults(output="")  # output_folder chooses, so that quick results never replace the full preset's.
     parser.add_argument(
-        "--keep_checkpoints", action="store_true", help="about 0.15 GB a seed; else its scores are kept"
+        "--keep_checkpoints", action="store_true", help="about 0.15 GB a seed; by default only its scores are kept"
     )
-    parser.add_argument("--list", action="store_true", help="the studies, their arms and the number of runs; runs none")
+    parser.add_argument(
+        "--list", action="store_true", help="print the studies, their arms and the number of runs, and run nothing"
+    )
     arguments = parser.parse_args()
     preset = configs.choose(PRESETS, arguments.preset, "--preset")
     for name in ("seeds", "steps"):
@@ -46,22 +48,22 @@ def _parse() -> argparse.Namespace:
             setattr(arguments, name, getattr(preset, name))
     check_at_least(1, seeds=arguments.seeds, steps=arguments.steps)
     for name in ("studies", "bases"):
-        given = getattr(arguments, name)
-        setattr(arguments, name, tuple(given.split(",")) if given else ())
+        text = getattr(arguments, name)
+        setattr(arguments, name, tuple(text.split(",")) if text else ())
     plan.check(arguments.studies, arguments.bases)
     backends.check(arguments)
     return arguments
 
 
 def _shared(arguments: argparse.Namespace) -> dict:
-    """Overrides of every run."""
+    """Config overrides of every run."""
     preset = PRESETS[arguments.preset]
     data = idx_source(arguments.idx) or preset.data
     return data | {"eval.num_images": preset.validation_images, "eval.at_end_num_images": preset.num_images}
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    """The studies, all unless some were named, and what the presets would run."""
+    """Prints the named studies (all if none was named), and the runs of every preset."""
     everything = plan.plan(plan.STUDIES, PRESETS["full"].bases, arguments.steps, _shared(arguments))
 
     def chosen(studies: tuple[str, ...], bases: tuple[str, ...]) -> list[plan.Arm]:
@@ -79,27 +81,27 @@ def _list(arguments: argparse.Namespace) -> None:
         print(f"--preset {name}: {which} on {', '.join(preset.bases)}; {runs} runs x {preset.seeds} seeds")
 
 
-def _prepare(campaign: results.Campaign, runs: dict[str, plan.Arm], left: dict[str, list[int]]) -> None:
-    """The folders of what is to be trained; the records of crashes that are tried again go."""
-    for name, seeds in left.items():
+def _prepare(campaign: results.Campaign, runs: dict[str, plan.Arm], missing: dict[str, list[int]]) -> None:
+    """Makes the folders of the runs to train, and deletes the records of crashed seeds that are tried again."""
+    for name, seeds in missing.items():
         records.write_config(campaign.workdir / name, runs[name].config)
         for seed in seeds:
             one_run.record_path(campaign.workdir / name, seed).unlink(missing_ok=True)
 
 
 def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Backend, interrupts: Interrupts) -> None:
-    """Trains what is missing; the files of results are up to date after every run."""
-    runs, left = plan.distinct(campaign.arms), results.missing(campaign)
-    extra = data_dir_words(arguments.data_dir)
+    """Trains the missing seeds, and writes the files of results again after every run."""
+    runs, missing = plan.distinct(campaign.arms), results.missing(campaign)
+    extra = data_dir_arguments(arguments.data_dir)
     extra += ["--keep_checkpoints"] if arguments.keep_checkpoints else []
-    words = {name: ["--seeds", ",".join(map(str, seeds)), *extra] for name, seeds in left.items()}
-    if done := set(runs) - set(left):
+    waiting = {name: ["--seeds", ",".join(map(str, seeds)), *extra] for name, seeds in missing.items()}
+    if done := set(runs) - set(missing):
         results.write(campaign, done)
-    progress = Progress(runs, left, campaign.steps, backend.jobs)
-    about = f"{len(campaign.arms)} arms, {len(runs)} distinct runs x {campaign.seeds} seeds"
-    seeds = sum(map(len, left.values()))
-    guess = f"{written(progress.clock.left())} by a rough model of two free cores"
-    print(f"{about}; to train {seeds}, {guess}" if seeds else f"{about}, all done", flush=True)
+    progress = Progress(runs, missing, campaign.steps, backend.jobs)
+    size = f"{len(campaign.arms)} arms, {len(runs)} distinct runs x {campaign.seeds} seeds"
+    seeds = sum(map(len, missing.values()))
+    estimate = f"{format_duration(progress.clock.seconds_left())} by a rough model of two free cores"
+    print(f"{size}; to train {seeds}, {estimate}" if seeds else f"{size}, all done", flush=True)
 
     def ended(child: Child, code: int) -> None:
         seeds = progress.unwritten(child)
@@ -109,24 +111,26 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Bac
                 one_run.write(child.folder, seed, one_run.crashed(reason, Workdir(str(child.folder / f"seed-{seed}"))))
         results.write(campaign, [child.name])
 
-    _prepare(campaign, runs, left)
+    _prepare(campaign, runs, missing)
     stopping = lambda: bool(interrupts.received)  # noqa: E731
-    run_all(one_run.__name__, words, campaign.workdir, backend, progress.look, ended, stopping)
+    run_all(one_run.__name__, waiting, campaign.workdir, backend, progress.poll, ended, stopping)
 
 
 def _summary(campaign: results.Campaign, seconds: float) -> None:
-    """How it went; Interrupted where seeds are left that have no record at all."""
-    runs, failed, left = plan.distinct(campaign.arms), Counter(), 0
+    """Prints how the seeds ended; Interrupted if some seeds have no record."""
+    runs, failed, missing = plan.distinct(campaign.arms), Counter(), 0
     for name in runs:
         for seed in range(campaign.seeds):
             record = one_run.read(campaign.workdir / name, seed)
-            left += record is None
+            missing += record is None
             failed[record["status"] if record else "completed"] += 1
     del failed["completed"]
-    if left:
-        raise Interrupted(f"stopped with {left} seeds to go, all saved; the same command continues")
+    if missing:
+        raise Interrupted(f"stopped with {missing} seeds to go, all saved; the same command continues")
     ends = ", ".join(f"{count} {status}" for status, count in sorted(failed.items())) or "none failed"
-    print(f"{len(runs)} runs x {campaign.seeds} seeds, {ends}; {written(seconds)}. Results in {campaign.output}")
+    print(
+        f"{len(runs)} runs x {campaign.seeds} seeds, {ends}; {format_duration(seconds)}. Results in {campaign.output}"
+    )
 
 
 def main() -> None:
@@ -134,16 +138,16 @@ def main() -> None:
     if arguments.list:
         _list(arguments)
         return
-    preset, workdir, began = PRESETS[arguments.preset], pathlib.Path(arguments.workdir), time.monotonic()
+    preset, workdir, start_time = PRESETS[arguments.preset], pathlib.Path(arguments.workdir), time.monotonic()
     names = arguments.studies or preset.studies
     arms = plan.plan(names, arguments.bases or preset.bases, arguments.steps, _shared(arguments))
     output = results.output_folder(arguments.output, OUTPUT, workdir, arguments.preset, arms)
     campaign = results.Campaign(arms, arguments.preset, arguments.steps, arguments.seeds, workdir, output)
     notice = f"{_QUICK}; " if arguments.preset == "quick" else ""
     print(f"{notice}{arguments.steps} updates, {preset.num_images} images a score; results go to {output}")
-    with backends.opened(arguments) as backend, Interrupts() as interrupts:
+    with backends.open_backend(arguments) as backend, Interrupts() as interrupts:
         _run(campaign, arguments, backend, interrupts)
-    _summary(campaign, time.monotonic() - began)
+    _summary(campaign, time.monotonic() - start_time)
     if notice:
         print(_QUICK)
 

@@ -1,6 +1,6 @@
-"""One run of all its seeds, in a process of its own: python -m experiments.ablations.one_run FOLDER --seeds 0,1
+"""All seeds of one run, in a separate process: python -m experiments.ablations.one_run FOLDER --seeds 0,1
 
-FOLDER holds config.json; each seed trains in seed-<s>/ and leaves its record in seed-<s>.json. The runner starts this.
+FOLDER has config.json. Each seed trains in seed-<s>/ and writes its record to seed-<s>.json. The runner starts this.
 """
 
 import math
@@ -35,7 +35,7 @@ _PROTOCOL = ("split", "features", "norm_mode", "seed", "num_real", "num_train_sc
 
 
 def _finite(value):
-    """The same with None for every number that is not finite: JSON has none of these."""
+    """The value with None for every number that is not finite, because JSON has no such numbers."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -48,53 +48,53 @@ def _digits(value: float) -> float:
 
 
 def curves(rows: list[dict]) -> dict[str, list]:
-    """A run's curves, those of single steps thinned to means of windows; five digits are what a picture shows."""
+    """A run's curves with five digits, enough for a plot. Curves of single steps become means over windows."""
     trained, scored = ([row for row in rows if name in row] for name in (_CURVES[0], _VALIDATION[0]))
     windows = np.array_split(np.arange(len(trained)), min(_POINTS, len(trained)) or 1)
     mean = lambda name: [_digits(np.mean([trained[i][name] for i in window])) for window in windows if len(window)]  # noqa: E731
-    found = {name: mean(name) for name in ("step", *_CURVES)}
-    found["validation_step"] = [row["step"] for row in scored]
-    return found | {
+    by_name = {name: mean(name) for name in ("step", *_CURVES)}
+    by_name["validation_step"] = [row["step"] for row in scored]
+    return by_name | {
         name: [_digits(row[name]) for row in scored] for name in _VALIDATION if all(name in row for row in scored)
     }
 
 
 def _scores(result: dict) -> dict:
-    """The scores of an evaluation, each with its standard error, and the step that they are of."""
+    """The scores of an evaluation, their standard errors, and the step of the scored checkpoint."""
     names = [name.removesuffix("_real") for name in result if name.endswith("_real") and name != "num_real"]
-    wanted = {"step", "discriminator_accuracy", *names, *(f"{name}_standard_error" for name in names)}
-    return {name: result[name] for name in sorted(wanted & set(result))}
+    kept = {"step", "discriminator_accuracy", *names, *(f"{name}_standard_error" for name in names)}
+    return {name: result[name] for name in sorted(kept & set(result))}
 
 
-def _protocol(result: dict, place: Workdir, num_images: int) -> dict:
+def _protocol(result: dict, workdir: Workdir, num_images: int) -> dict:
     real = {name: value for name, value in result.items() if name.endswith("_real")}
-    about = {"num_images": num_images, "num_classes": place.run()["data"]["num_classes"]}
-    return about | {name: result[name] for name in _PROTOCOL} | real
+    counts = {"num_images": num_images, "num_classes": workdir.run()["data"]["num_classes"]}
+    return counts | {name: result[name] for name in _PROTOCOL} | real
 
 
-def _train(config: ConfigDict, place: Workdir, data_dir: str) -> str:
-    """Trains what is left to train; returns why the training failed, "" where it did not."""
-    before = place.run().get("status")
-    if before in ENDED and place.checkpoints.is_dir():
-        return "" if before == "completed" else f"training {before} in an earlier process; log.txt says how"
-    return str(train(config, place, data_dir) or "")
+def _train(config: ConfigDict, workdir: Workdir, data_dir: str) -> str:
+    """Trains the remaining steps; returns the reason of a failure, "" without one."""
+    status = workdir.run().get("status")
+    if status in ENDED and workdir.checkpoints.is_dir():
+        return "" if status == "completed" else f"training {status} in an earlier process; log.txt has the reason"
+    return str(train(config, workdir, data_dir) or "")
 
 
-def _evaluated(place: Workdir, num_images: int, data_dir: str) -> dict:
-    """Scores of the newest and of the best state; {} of a run that failed before its first checkpoint."""
-    if not place.checkpoints.is_dir():
+def _evaluate(workdir: Workdir, num_images: int, data_dir: str) -> dict:
+    """Scores of the newest and of the best state; {} if the run failed before its first checkpoint."""
+    if not workdir.checkpoints.is_dir():
         return {"final": {}, "best": {}, "protocol": {}}
-    final = best = evaluate(str(place.path), Protocol(num_images, quick=True), data_dir)
-    if not place.best.is_dir():
+    final = best = evaluate(str(workdir.path), Protocol(num_images, quick=True), data_dir)
+    if not workdir.best.is_dir():
         best = {}
-    elif load_run(str(place.path), "best").step != final["step"]:
-        best = evaluate(str(place.path), Protocol(num_images, checkpoint="best", quick=True), data_dir)
-    return {"final": _scores(final), "best": _scores(best), "protocol": _protocol(final, place, num_images)}
+    elif load_run(str(workdir.path), "best").step != final["step"]:
+        best = evaluate(str(workdir.path), Protocol(num_images, checkpoint="best", quick=True), data_dir)
+    return {"final": _scores(final), "best": _scores(best), "protocol": _protocol(final, workdir, num_images)}
 
 
-def crashed(reason: str, place: Workdir) -> dict:
-    """The record of a seed that ended for a reason that is no result."""
-    run = place.run()
+def crashed(reason: str, workdir: Workdir) -> dict:
+    """The record of a seed that neither completed nor collapsed nor diverged."""
+    run = workdir.run()
     return {
         "status": "crashed",
         "reason": " ".join(reason.split())[:400],
@@ -103,29 +103,29 @@ def crashed(reason: str, place: Workdir) -> dict:
         "steps_per_second": None,
         "final": {},
         "best": {},
-        "curves": curves(read_metrics(place.metrics)),
+        "curves": curves(read_metrics(workdir.metrics)),
         "protocol": {},
         "provenance": records.provenance(run),
     }
 
 
-def _record(config: ConfigDict, place: Workdir, data_dir: str, stop: Callable[[], None]) -> dict:
+def _record(config: ConfigDict, workdir: Workdir, data_dir: str, stop: Callable[[], None]) -> dict:
     """Trains and scores one seed."""
     try:
-        reason = _train(config, place, data_dir)
+        reason = _train(config, workdir, data_dir)
         stop()
-        scores = _evaluated(place, config.eval.at_end_num_images, data_dir)
+        scores = _evaluate(workdir, config.eval.at_end_num_images, data_dir)
     except (Interrupted, DataUnavailable):
         raise
-    except Exception as error:  # Whatever an arm does, the others go on, and the log has the traceback.
+    except Exception as error:  # An arm's error must not end the other arms. The log has the traceback.
         sys.excepthook(*sys.exc_info())
-        return crashed(f"{type(error).__name__}: {error}", place)
-    run, rows = place.run(), read_metrics(place.metrics)
+        return crashed(f"{type(error).__name__}: {error}", workdir)
+    run, rows = workdir.run(), read_metrics(workdir.metrics)
     rates = [row["steps_per_second"] for row in rows if row.get("steps_per_second")]
     return {
         "status": run["status"],
         "reason": reason,
-        # Where it failed: by the time it was noticed the next call had been sent off.
+        # The step of the failure: when a failure is noticed, the next call has already begun, so run["step"] is later.
         "step": rows[-1]["step"] if reason and rows else run["step"],
         "seconds": run["seconds"],
         "steps_per_second": statistics.median(rates) if rates else None,
@@ -136,7 +136,7 @@ def _record(config: ConfigDict, place: Workdir, data_dir: str, stop: Callable[[]
 
 
 def record_path(folder: pathlib.Path, seed: int) -> pathlib.Path:
-    """Where a seed leaves its record."""
+    """The path of a seed's record."""
     return folder / f"seed-{seed}.json"
 
 
@@ -145,45 +145,45 @@ def write(folder: pathlib.Path, seed: int, record: dict) -> None:
 
 
 def read(folder: pathlib.Path, seed: int) -> dict | None:
-    """The record of a seed, None while there is none."""
+    """The record of a seed; None if there is none yet."""
     return records.read(record_path(folder, seed))
 
 
 def work(folder: pathlib.Path, seeds: list[int], data_dir: str, keep: bool, stop: Callable[[], None]) -> None:
-    """Trains and scores the seeds in turn. stop: raises Interrupted where the runner wants an end."""
+    """Trains and scores the seeds, one after the other. stop: raises Interrupted if the runner has asked to stop."""
     shared = records.read_config(folder)
     for seed in seeds:
         stop()
         if (read(folder, seed) or {}).get("status") in ENDED:
-            continue  # By a process before this one, which died at a later seed.
+            continue  # An earlier process has finished this seed, and died at a later one.
         config = ConfigDict(shared.to_dict())
         config.seed = seed
-        place = Workdir(str(folder / f"seed-{seed}"))
-        record = _record(config.lock(), place, data_dir, stop)
+        workdir = Workdir(str(folder / f"seed-{seed}"))
+        record = _record(config.lock(), workdir, data_dir, stop)
         write(folder, seed, record)
         if record["status"] in ENDED and not keep:
-            # 40 to 150 MB a seed, by the hundred; what they are for has been read off them.
-            for checkpoints in (place.checkpoints, place.best):
+            # 40 to 150 MB per seed, for hundreds of seeds. All scores have been computed.
+            for checkpoints in (workdir.checkpoints, workdir.best):
                 shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def _stop_when_told() -> None:
-    """Interrupted once the runner has closed its end of our standard input, or is gone."""
+def _stop_if_requested() -> None:
+    """Raises Interrupted if the runner has closed this process's standard input, or has ended."""
     if select.select([sys.stdin], [], [], 0)[0]:
         raise Interrupted("stopped by the runner; the same command continues")
 
 
 def main() -> None:
-    words = parser("ablations", __doc__)
-    words.add_argument("--seeds", required=True)
-    words.add_argument("--keep_checkpoints", action="store_true")
-    arguments = words.parse_args()
+    run_parser = parser("ablations", __doc__)
+    run_parser.add_argument("--seeds", required=True)
+    run_parser.add_argument("--keep_checkpoints", action="store_true")
+    arguments = run_parser.parse_args()
     config = records.read_config(arguments.folder)
     with acquire(arguments.folder.parent / ".classifier.lock", stopping=lambda: False):
-        # Trained by the first process that comes here, and read by the others.
+        # The first process trains the classifier; the other processes read it from the cache.
         features.classifier(session.load_data(config, arguments.data_dir), arguments.data_dir)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
-    work(arguments.folder, seeds, arguments.data_dir, arguments.keep_checkpoints, _stop_when_told)
+    work(arguments.folder, seeds, arguments.data_dir, arguments.keep_checkpoints, _stop_if_requested)
 
 
 if __name__ == "__main__":

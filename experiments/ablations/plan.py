@@ -1,4 +1,4 @@
-"""Which runs a choice of studies needs: arms, their resolved configs, and the hashes by which equal ones are known."""
+"""The runs of the chosen studies: arms, their resolved configs, and hashes by which equal configs are found."""
 
 import hashlib
 import importlib
@@ -18,7 +18,7 @@ SCORES = 10  # validation scores of a run
 
 
 class Arm(NamedTuple):
-    """One arm of a study on one base; config: resolved, with the runner's overrides, of any seed."""
+    """One arm of a study on one base. config: resolved, with the runner's overrides, the same for all seeds."""
 
     study: str
     base: str
@@ -32,24 +32,24 @@ class Arm(NamedTuple):
         return f"{self.study}:{studies.variant_name(self.name, self.base)}"
 
     @property
-    def spelled(self) -> str:
+    def config_spec(self) -> str:
         return f"configs/ablations/{self.study}.py:{studies.variant_name(self.name, self.base)}"
 
 
 def module(study: str) -> ModuleType:
-    """A study's file."""
+    """The module of a study."""
     return importlib.import_module(f"configs.ablations.{study}")
 
 
 def length(base: ConfigDict, arm: ConfigDict, steps: int) -> int:
-    """Generator updates of an arm where its base makes `steps`: at equal images where the base is that long."""
+    """Generator updates of an arm if its base makes `steps`; at equal numbers of images if the base counts epochs."""
     if not base.num_epochs:
         return steps
     return max(round(steps * base.batch_size * base.d_steps / (arm.batch_size * arm.d_steps)), 1)
 
 
 def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> ConfigDict:
-    """The config of an arm's runs. `shared`: overrides for all of them alike, on data and scores."""
+    """The config of an arm's runs. shared: overrides of the data and the scores, the same for all runs."""
     updates = length(base, arm, steps)
     every = max(updates // SCORES, 1)
     changes = {
@@ -59,19 +59,19 @@ def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> Con
         "eval.at_end": False,
         "log_every_steps": max(min(updates // 100, 10), 1),
         "sample_every_steps": every,
-        # A score saves the state with it: that is often enough.
+        # Every score also saves the state, which is often enough.
         "checkpoint_every_steps": 0,
         "keep_checkpoints": 1,
     }
     if arm.discriminator.noise_fade_updates:
-        # As a share of the run, about what it is in the tutorial's: at the study's number a short run would not fade.
+        # About the same share of the run as in the tutorial's. With the study's number, a short run would not fade out.
         changes["discriminator.noise_fade_updates"] = max(updates * arm.d_steps // 2, 1)
     configs.override(arm, changes | shared)
     return arm
 
 
 def run_hash(config: ConfigDict) -> str:
-    """8 hexadecimal digits that name a config whatever its seed is, and the devices that it runs on."""
+    """8 hexadecimal digits that identify a config, without its seed, number of seeds and mesh."""
     table = config.to_dict()
     del table["seed"], table["num_seeds"], table["mesh"]
     return hashlib.sha256(configs.to_json(ConfigDict(table)).encode()).hexdigest()[:8]
@@ -79,15 +79,15 @@ def run_hash(config: ConfigDict) -> str:
 
 def arms_of(study: str, base: str, steps: int, shared: dict) -> list[Arm]:
     """The arms of a study on one of its bases."""
-    found, source = [], module(study)
+    arms, source = [], module(study)
     for name, config in studies.arms(source, base).items():
         config = resolved(studies.BASES[base](), config, steps, shared)
-        found.append(Arm(study, base, name, source.ARMS[name], config, run_hash(config)))
-    return found
+        arms.append(Arm(study, base, name, source.ARMS[name], config, run_hash(config)))
+    return arms
 
 
 def check(names: tuple[str, ...], bases: tuple[str, ...]) -> None:
-    """UserError for a name that no study or base has."""
+    """UserError for the name of an unknown study or base."""
     for base in bases:
         configs.choose(list(studies.BASES), base, "--bases")
     for name in names:
@@ -95,18 +95,18 @@ def check(names: tuple[str, ...], bases: tuple[str, ...]) -> None:
 
 
 def plan(names: tuple[str, ...], bases: tuple[str, ...], steps: int, shared: dict) -> list[Arm]:
-    """Every arm of the studies on those of the bases that they have; UserError where none has one."""
+    """Every arm of the studies, on all of `bases` that each study has; UserError if no study has one of them."""
     check(names, bases)
     pairs = [(name, base) for name in names for base in module(name).BASELINE if base in bases]
     if not pairs:
-        having = sorted({base for name in names for base in module(name).BASELINE})
-        raise UserError(f"--bases={','.join(bases)}: {','.join(names)} is on {' and '.join(having)} only")
+        available = sorted({base for name in names for base in module(name).BASELINE})
+        raise UserError(f"--bases={','.join(bases)}: {','.join(names)} is on {' and '.join(available)} only")
     return [arm for name, base in pairs for arm in arms_of(name, base, steps, shared)]
 
 
 def distinct(arms: list[Arm]) -> dict[str, Arm]:
-    """hash -> the first arm that is this run."""
-    found = {}
+    """hash -> the first arm with this hash."""
+    by_hash = {}
     for arm in arms:
-        found.setdefault(arm.hash, arm)
-    return found
+        by_hash.setdefault(arm.hash, arm)
+    return by_hash

@@ -1,4 +1,4 @@
-"""How long, how many and how exactly: what --preset stands for."""
+"""The values of --preset: studies, bases, numbers of seeds, steps and images."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from experiments.ablations.plan import STUDIES
 
 
 class Preset(NamedTuple):
-    """num_images: generated for the scores of a seed. validation_images: for each score while it trains."""
+    """num_images: generated for the scores of a seed. validation_images: generated for each score during training."""
 
     studies: tuple[str, ...]
     bases: tuple[str, ...]
@@ -17,10 +17,10 @@ class Preset(NamedTuple):
     data: dict[str, str]
 
 
-# quick, on two cores that have nothing else to do. A run of two seeds: its process 4 s (TensorFlow, for the records);
-# compiling 8 s for the first seed and 3 s for the second; for each seed 400 updates of 12 ms, 10 validation scores of
-# 0.3 s and 11 s for the scores of the last and of the best state: 53 s. The three studies have 11 + 9 + 3 arms, and the
-# base is an arm of each: 21 runs, 19 min, and at most 1 min for the classifier that the scores are made with.
+# Time of the quick preset on two idle cores. A run of two seeds takes 53 s: 4 s to start (TensorFlow, for the records);
+# 8 s to compile for the first seed and 3 s for the second; and per seed 400 updates of 12 ms, 10 validation scores of
+# 0.3 s, and 11 s for the scores of the last and of the best state. The three studies have 11 + 9 + 3 arms, and the base
+# is an arm of each, so there are 21 runs: 19 min, and at most 1 min for the scoring classifier.
 PRESETS = {
     "quick": Preset(("optimizer", "loss", "beta1"), ("tuned",), 2, 400, 2_000, 1_000, {"data.name": "mnist_5k"}),
     "full": Preset(STUDIES, ("tutorial", "tuned", "cdcgan"), 5, 3000, 5_000, 2_000, {"data.fallback": "mnist_5k"}),

@@ -1,4 +1,4 @@
-"""The records of the runs as one file a study and base, and a grid of samples for each run."""
+"""Writes one file of results per study and base, and one grid of samples per run."""
 
 import json
 import pathlib
@@ -15,7 +15,7 @@ from gan_jax.system.files import read_table, write_text
 
 
 class Campaign(NamedTuple):
-    """What a command was asked for."""
+    """The arguments of a command, resolved."""
 
     arms: list[Arm]
     preset: str
@@ -25,9 +25,9 @@ class Campaign(NamedTuple):
     output: pathlib.Path
 
 
-def output_folder(given: str, usual: str, workdir: pathlib.Path, preset: str, arms: Iterable[Arm]) -> pathlib.Path:
-    """Where results go: as given, else the usual folder; quick results never take the place of the full preset's."""
-    folder = pathlib.Path(given or usual)
+def output_folder(given: str, default: str, workdir: pathlib.Path, preset: str, arms: Iterable[Arm]) -> pathlib.Path:
+    """The folder of the results: `given`, or if that is "" `default`. Quick results never replace the full preset's."""
+    folder = pathlib.Path(given or default)
     paths = [folder / f"{study}@{base}.json" for study, base in {(arm.study, arm.base) for arm in arms}]
     remedy = "remove it, or choose another --output"
     full = [path for path in sorted(paths) if path.is_file() and read_table(path, remedy).get("preset") == "full"]
@@ -39,18 +39,18 @@ def output_folder(given: str, usual: str, workdir: pathlib.Path, preset: str, ar
 
 
 def missing(campaign: Campaign) -> dict[str, list[int]]:
-    """hash -> the seeds of a run without a final record."""
-    found = {}
+    """hash -> the seeds without a final record, of every run that has such seeds."""
+    missing_seeds = {}
     for name in plan.distinct(campaign.arms):
         records = {seed: one_run.read(campaign.workdir / name, seed) for seed in range(campaign.seeds)}
-        left = [seed for seed, record in records.items() if not record or record["status"] not in one_run.ENDED]
-        if left:
-            found[name] = left
-    return found
+        seeds = [seed for seed, record in records.items() if not record or record["status"] not in one_run.ENDED]
+        if seeds:
+            missing_seeds[name] = seeds
+    return missing_seeds
 
 
 def write(campaign: Campaign, names: Iterable[str]) -> None:
-    """Rewrites the files of every study that has an arm among these runs, and the runs' grids."""
+    """Writes the files of every study that has an arm among these runs, and the runs' grids."""
     names = set(names)
     (campaign.output / "grids").mkdir(parents=True, exist_ok=True)
     for name in sorted(names):
@@ -67,16 +67,16 @@ def _table(campaign: Campaign, study: str, base: str) -> dict:
     for arm in campaign.arms:
         if (arm.study, arm.base) != (study, base):
             continue
-        found = {seed: one_run.read(campaign.workdir / arm.hash, seed) for seed in range(campaign.seeds)}
-        found = {str(seed): record for seed, record in found.items() if record}
-        records += found.values()
-        if found:
+        by_seed = {seed: one_run.read(campaign.workdir / arm.hash, seed) for seed in range(campaign.seeds)}
+        by_seed = {str(seed): record for seed, record in by_seed.items() if record}
+        records += by_seed.values()
+        if by_seed:
             arms[arm.name] = {
-                "spelled": arm.spelled,
+                "spelled": arm.config_spec,
                 "hash": arm.hash,
                 "overrides": arm.overrides,
                 "steps": arm.config.num_steps,
-                "seeds": {seed: _without(record, "protocol", "provenance") for seed, record in found.items()},
+                "seeds": {seed: _without(record, "protocol", "provenance") for seed, record in by_seed.items()},
             }
     return {
         "study": study,
@@ -98,13 +98,13 @@ def _without(record: dict, *names: str) -> dict:
 
 
 def _protocol(campaign: Campaign, records: list[dict]) -> dict:
-    """What is the same for all; also the value for real images of a score that only conditional arms have.
+    """The protocol of all records, merged, so that it also has the scores that only conditional arms have.
 
-    DataUnavailable where scores are in features of several classifiers.
+    DataUnavailable if the scores are in the features of several classifiers.
     """
-    if len(named := {one["protocol"]["features"] for one in records if one["protocol"]}) > 1:
+    if len(features := {record["protocol"]["features"] for record in records if record["protocol"]}) > 1:
         raise DataUnavailable(
-            f"runs of one study were scored by {' and '.join(sorted(named))}, whose scores cannot be compared; choose "
+            f"runs of one study were scored by {' and '.join(sorted(features))}; these cannot be compared; choose "
             "another --workdir"
         )
     section = campaign.arms[0].config.eval
@@ -115,14 +115,12 @@ def _protocol(campaign: Campaign, records: list[dict]) -> dict:
 
 
 def _provenance(records: list[dict]) -> dict:
-    """That of the first record, with every commit; DataUnavailable where runs saw different images."""
+    """The provenance of the first record, with the commits of all; DataUnavailable if runs have different data."""
     known = [record["provenance"] for record in records if "data" in record["provenance"]]
     if not known:
         return {}
-    if len({one["data"]["fingerprint"] for one in known}) > 1:
-        used = " and ".join(sorted({f"{one['data']['used']} ({one['data']['source']})" for one in known}))
+    if len({info["data"]["fingerprint"] for info in known}) > 1:
+        used = " and ".join(sorted({f"{info['data']['used']} ({info['data']['source']})" for info in known}))
         raise DataUnavailable(f"runs of one study were trained on {used}; choose another --workdir for the new data")
-    return known[0] | {
-        "data": without_source_folder(known[0]["data"]),
-        "commits": sorted({one["commit"] for one in known}),
-    }
+    commits = sorted({info["commit"] for info in known})
+    return known[0] | {"data": without_source_folder(known[0]["data"]), "commits": commits}

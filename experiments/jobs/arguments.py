@@ -1,4 +1,4 @@
-"""Arguments that the commands over many runs share, and what becomes of them."""
+"""Command-line arguments that the commands over many runs share, and their checks."""
 
 import argparse
 
@@ -6,26 +6,30 @@ from gan_jax.system.errors import UserError
 
 
 def add_folders(parser: argparse.ArgumentParser, output: str, workdir: str = "") -> None:
-    """--workdir, if the command trains; --output, --idx and --data_dir. output: the usual folder of the results."""
+    """Adds --output, --idx and --data_dir, and --workdir if the command trains.
+
+    output: the default folder of the results.
+    workdir: the default of --workdir; "" if the command does not train.
+    """
     if workdir:
         parser.add_argument("--workdir", default=workdir)
     parser.add_argument("--output", default=output, help=f"folder of the results (default {output})")
-    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, if MNIST cannot be downloaded")
+    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
 
 
-def check_at_least(least: int, **given: int) -> None:
-    """UserError for an argument that is less than that; given: name -> value."""
-    for name, value in given.items():
-        if value < least:
-            raise UserError(f"--{name}={value}: must be at least {least}")
+def check_at_least(minimum: int, **values: int) -> None:
+    """UserError for an argument below `minimum`; values: name -> value."""
+    for name, value in values.items():
+        if value < minimum:
+            raise UserError(f"--{name}={value}: must be at least {minimum}")
 
 
 def idx_source(folder: str) -> dict:
-    """Overrides of a config for images from a folder of IDX files; {} if none was given."""
+    """Config overrides that read images from a folder of IDX files; {} for folder ""."""
     return {"data.name": "idx", "data.dir": folder} if folder else {}
 
 
-def data_dir_words(data_dir: str) -> list[str]:
-    """The command line's words that hand --data_dir on; [] if none was given."""
+def data_dir_arguments(data_dir: str) -> list[str]:
+    """Arguments that pass --data_dir on to another process; [] for data_dir ""."""
     return [f"--data_dir={data_dir}"] if data_dir else []

@@ -1,4 +1,4 @@
-"""Which backend a command over the pool takes: its arguments, and the choice."""
+"""The backend that runs a command's jobs: its arguments, and the choice."""
 
 import argparse
 import contextlib
@@ -15,7 +15,7 @@ from gan_jax.system.errors import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--jobs, --backend and --address."""
     parser.add_argument(
-        "--jobs", type=int, help="runs at a time, each on its share of the cores (default 1; with ray one a node)"
+        "--jobs", type=int, help="runs at a time, each on its share of the cores (default 1; with ray one per node)"
     )
     parser.add_argument("--backend", default="local", help="local, or ray: the nodes of a Ray cluster (default local)")
     parser.add_argument(
@@ -24,28 +24,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """UserError for what no backend can do. Nodes share the workdir: without --data_dir the data lies there."""
+    """UserError for arguments that do not fit together. With ray, --data_dir becomes a folder of the shared workdir."""
     choose(["local", "ray"], arguments.backend, "--backend")
     if arguments.jobs is not None:
         check_at_least(1, jobs=arguments.jobs)
     if arguments.address is not None and arguments.backend != "ray":
         raise UserError(f"--address={arguments.address} is for --backend=ray; add that, or leave it out")
     if arguments.backend == "ray" and not arguments.data_dir:
-        # Scores are comparable where every node has the same classifier; in a cache of its own each would train one.
+        # With a cache of its own, each node would train its own scoring classifier, and scores could not be compared.
         arguments.data_dir = str(pathlib.Path(arguments.workdir) / "data")
 
 
 @contextlib.contextmanager
-def opened(arguments: argparse.Namespace) -> Iterator[Backend]:
-    """The backend that the arguments name; UserError where it cannot be had."""
+def open_backend(arguments: argparse.Namespace) -> Iterator[Backend]:
+    """The backend that the arguments name; UserError if it is not available."""
     if arguments.backend == "local":
         yield Processes(arguments.jobs or 1)
         return
-    # Nobody is told of it; what one process starts listens on 127.0.0.1 alone, and runs at that process's own priority.
-    alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"} | (alone if arguments.address == "local" else {})
+    # No usage statistics. A cluster that this process starts listens on 127.0.0.1 only and has this process's priority.
+    local_cluster = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"} | (local_cluster if arguments.address == "local" else {})
     try:
-        from experiments.jobs.ray_backend import connected  # Ray reads these where it is imported.
+        from experiments.jobs.ray_backend import connected  # Ray reads these variables when it is imported.
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise

@@ -1,4 +1,4 @@
-"""What a run may take of the nodes of a cluster."""
+"""The cores and GPUs of a cluster's nodes that one run gets."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,36 +7,36 @@ from gan_jax.system.errors import UserError
 
 
 class Share(NamedTuple):
-    """cores: at least 1; gpus: 1, a fraction of one, or 0."""
+    """cores: at least 1; gpus: 1, a fraction of 1, or 0."""
 
     cores: int
     gpus: float
 
 
 def _useful(nodes: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
-    """Whole (cores, GPUs) of the nodes that can take a run: where there are GPUs, those that have one."""
-    able = [(int(cores), int(gpus)) for cores, gpus in nodes if cores >= 1]
-    return [node for node in able if node[1]] or able
+    """(cores, GPUs) of the nodes that can run something, in whole numbers; only nodes with GPUs if there are any."""
+    usable = [(int(cores), int(gpus)) for cores, gpus in nodes if cores >= 1]
+    return [node for node in usable if node[1]] or usable
 
 
 def usual_jobs(nodes: Sequence[tuple[float, float]]) -> int:
-    """One run a node, or one a GPU."""
+    """One run per node, or one per GPU."""
     return sum(max(gpus, 1) for _, gpus in _useful(nodes)) or 1
 
 
 def share(nodes: Sequence[tuple[float, float]], jobs: int) -> Share:
-    """The most that each of `jobs` runs can have with all of them at work; nodes: (cores, GPUs) of each.
+    """The largest share that each of `jobs` runs can have if all of them run at the same time.
 
-    Runs beyond the cores wait for their turn.
+    nodes: (cores, GPUs) of each. If there are more runs than cores, some runs wait.
     """
-    if not (able := _useful(nodes)):
+    if not (usable := _useful(nodes)):
         raise UserError("the cluster has no cores to offer; start its nodes with some: ray start --num-cpus=...")
-    gpus = sum(gpus for _, gpus in able)
-    on_one = -(-jobs // gpus) if gpus else jobs
+    gpus = sum(gpus for _, gpus in usable)
+    runs_per_gpu = -(-jobs // gpus) if gpus else jobs
 
-    def fitting(each: int) -> int:
-        return sum(min(cores // each, gpus * on_one if gpus else jobs) for cores, gpus in able)
+    def runs_that_fit(cores_per_run: int) -> int:
+        return sum(min(cores // cores_per_run, gpus * runs_per_gpu if gpus else jobs) for cores, gpus in usable)
 
-    most = max(cores for cores, _ in able)
-    cores = max((each for each in range(1, most + 1) if fitting(each) >= jobs), default=1)
-    return Share(cores, 1 / on_one if gpus else 0)
+    most = max(cores for cores, _ in usable)
+    cores = max((number for number in range(1, most + 1) if runs_that_fit(number) >= jobs), default=1)
+    return Share(cores, 1 / runs_per_gpu if gpus else 0)

@@ -1,6 +1,7 @@
-"""One process at a time, by the lock on a file: it goes with the process that holds it, and with those that inherit it.
+"""A file lock that only one process at a time can have.
 
-The standard library alone: nodes of a cluster use it before they are known to have more.
+The lock is released when the process that acquired it, and all children that inherited it, have ended. Only the
+standard library is imported: a cluster's nodes use this module before their packages are checked.
 """
 
 import pathlib
@@ -11,15 +12,15 @@ from typing import IO
 try:
     import fcntl
 except ImportError:
-    fcntl = None  # Not on Windows: processes are not kept apart there.
+    fcntl = None  # Windows has no fcntl; there is no lock there.
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 def acquire(path: pathlib.Path, stopping: Callable[[], bool]) -> IO | None:
-    """`path` open and locked, once no other process holds it; None where `stopping` says so first.
+    """Waits until no other process has the lock; returns the open, locked file, or None if `stopping` is true first.
 
-    Closing it lets go, unless a child has inherited it and is still at work.
+    Closing the file releases the lock, unless a child that inherited it is still running.
     """
     file = path.open("a")
     while True:
@@ -31,9 +32,9 @@ def acquire(path: pathlib.Path, stopping: Callable[[], bool]) -> IO | None:
             if stopping():
                 file.close()
                 return None
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
 
-def inherited(file: IO) -> tuple[int, ...]:
-    """What a child must be given (pass_fds) to hold the lock too."""
+def lock_descriptors(file: IO) -> tuple[int, ...]:
+    """The file descriptors (pass_fds) with which a child inherits the lock."""
     return (file.fileno(),) if fcntl else ()

@@ -1,6 +1,6 @@
 """One run on a node of a Ray cluster.
 
-The standard library alone, and `locks`: both are sent to the node, which may turn out to have nothing else.
+Imports only the standard library and `locks`. Both modules are sent to the node, which may have no checkout.
 """
 
 import contextlib
@@ -18,17 +18,19 @@ from collections.abc import Iterator, Mapping
 from experiments.jobs.locks import acquire
 
 STOPPED = 75  # gan_jax.system.errors.Interrupted.exit_code
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
-def survey(place: str, workdir: str, token: str, versions: Mapping[str, str]) -> str:
-    """What keeps a node from being of use, "" where nothing does.
+def survey(checkout: str, workdir: str, token: str, versions: Mapping[str, str]) -> str:
+    """The reason why a node cannot be used; "" if it can.
 
-    place: the checkout; token: a file that the driver has just written in the workdir; versions: the driver's packages.
+    checkout: folder of the code.
+    token: name of a file that the driver has just written in the workdir.
+    versions: package -> version of the driver.
     """
-    if not pathlib.Path(place, "experiments").is_dir():
-        return f"has no checkout in {place}; put the same one there on every node"
-    shared = pathlib.Path(place, workdir)
+    if not pathlib.Path(checkout, "experiments").is_dir():
+        return f"has no checkout in {checkout}; put the same one there on every node"
+    shared = pathlib.Path(checkout, workdir)
     if not (shared / token).is_file():
         return f"does not see --workdir={workdir}; give a folder that every node shares"
     try:
@@ -38,96 +40,104 @@ def survey(place: str, workdir: str, token: str, versions: Mapping[str, str]) ->
         return f"cannot write to --workdir={workdir}: {error.strerror}"
     for name, expected in versions.items():
         try:
-            found = importlib.metadata.version(name)
+            installed = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found = "none"
-        if found != expected:
-            return f"has {name} {found}, and this machine {expected}; install the same on both"
+            installed = "none"
+        if installed != expected:
+            return f"has {name} {installed}, and this machine {expected}; install the same on both"
     return ""
 
 
-def _claimed(core: int) -> socket.socket | None:
-    """The right to a core of this machine, None where another run has it; held by who inherits the socket, too."""
-    right = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def _claim_core(core: int) -> socket.socket | None:
+    """A socket that reserves a core of this machine; None if another run has it.
+
+    The core is reserved until this process, and all children that inherited the socket, have closed it.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        right.bind(f"\0gan_jax-core-{core}")
+        claim.bind(f"\0gan_jax-core-{core}")
     except OSError:
-        right.close()
+        claim.close()
         return None
-    return right
+    return claim
 
 
 @contextlib.contextmanager
 def _pinned(number: int) -> Iterator[list[int]]:
-    """Pins this thread and its children to `number` cores, free ones first; yields what a child must inherit.
+    """Pins this thread and its children to `number` cores, free cores first; yields file descriptors for the children.
 
-    Ray counts cores and pins nothing: without this every run would compute with as many threads as there are cores.
+    Ray counts cores but pins nothing. Without this, every run would have as many threads as the machine has cores.
     """
     if not hasattr(os, "sched_setaffinity"):
         yield []
         return
     cores = sorted(os.sched_getaffinity(0))
-    rights = {}
+    claims = {}
     for core in cores:
-        if len(rights) < number and (right := _claimed(core)):
-            rights[core] = right
-    others = [core for core in cores if core not in rights]
-    # More runs than cores: they share, as local ones do.
-    shared = random.sample(others, min(number - len(rights), len(others)))
-    os.sched_setaffinity(0, {*rights, *shared})
+        if len(claims) < number and (claim := _claim_core(core)):
+            claims[core] = claim
+    busy_cores = [core for core in cores if core not in claims]
+    # If there are more runs than cores, runs share cores, as on the local backend.
+    shared = random.sample(busy_cores, min(number - len(claims), len(busy_cores)))
+    os.sched_setaffinity(0, {*claims, *shared})
     try:
-        yield [right.fileno() for right in rights.values()]
+        yield [claim.fileno() for claim in claims.values()]
     finally:
-        for right in rights.values():
-            right.close()
+        for claim in claims.values():
+            claim.close()
 
 
 class Worker:
-    """The process of one run; an actor of Ray's, so that it can be told to stop while it runs."""
+    """Runs the process of one run. It is a Ray actor, so that it can be stopped while it runs."""
 
     def __init__(self):
-        self._told = threading.Event()
+        self._stop_requested = threading.Event()
 
-    def where(self) -> tuple[str, int]:
-        """Machine and process."""
+    def location(self) -> tuple[str, int]:
+        """(host name, process id)."""
         return socket.gethostname(), os.getpid()
 
     def stop(self) -> None:
-        self._told.set()
+        self._stop_requested.set()
 
     def run(
-        self, place: str, folder: str, words: list[str], cores: int, compiled: str, settings: dict[str, str]
+        self, checkout: str, folder: str, command: list[str], cores: int, compiled: str, settings: dict[str, str]
     ) -> tuple[int, list[str]]:
-        """(exit code, records that lie there) of `python -m words` in `place`.
+        """Runs `python -m` with `command` in `checkout`; returns (exit code, paths of the seeds' records).
 
-        compiled: where machines keep what they have compiled; settings: of the environment.
+        compiled: parent folder of the machines' caches of compiled programs.
+        settings: environment variables.
         """
-        os.chdir(place)
-        own = pathlib.Path(folder)
-        if not own.is_dir():
-            raise FileNotFoundError(f"{socket.gethostname()} does not see {own}")
-        # Whoever was here before, and lost its worker, is still saving.
-        if not (lock := acquire(own / ".lock", self._told.is_set)):
+        os.chdir(checkout)
+        run_folder = pathlib.Path(folder)
+        if not run_folder.is_dir():
+            raise FileNotFoundError(f"{socket.gethostname()} does not see {run_folder}")
+        # If an earlier worker of this run died, its process may still be saving.
+        if not (lock := acquire(run_folder / ".lock", self._stop_requested.is_set)):
             return STOPPED, []
-        with lock, (own / "log.txt").open("a") as log, _pinned(cores) as rights:
+        with lock, (run_folder / "log.txt").open("a") as log, _pinned(cores) as claims:
             process = subprocess.Popen(
-                [sys.executable, "-m", "experiments.jobs.tethered", *words],
+                [sys.executable, "-m", "experiments.jobs.tethered", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=_environment(compiled, settings),
                 start_new_session=True,
-                pass_fds=(lock.fileno(), *rights),
+                pass_fds=(lock.fileno(), *claims),
             )
-            while process.poll() is None and not self._told.wait(_LOOK_SECONDS):
+            while process.poll() is None and not self._stop_requested.wait(_POLL_SECONDS):
                 pass
             process.stdin.close()
             code = process.wait()
-        return code, [str(path) for where in (own, own.parent) for path in where.glob("seed-*.json")]
+        folders = (run_folder, run_folder.parent)
+        return code, [str(path) for parent in folders for path in parent.glob("seed-*.json")]
 
 
 def _environment(compiled: str, settings: dict[str, str]) -> dict[str, str]:
-    """The node's own, under `settings`. Compiled programs are machine code: every machine has a folder of its own."""
-    # Ray sets it by its own count of cores; libraries count those that the process is pinned to.
-    own = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    return {"JAX_COMPILATION_CACHE_DIR": os.path.join(compiled, socket.gethostname())} | own | settings
+    """The node's environment variables, overridden by `settings`.
+
+    Every machine has its own cache of compiled programs, because these are machine code.
+    """
+    # Ray sets OMP_NUM_THREADS from its own count of cores. Without it, libraries count the cores of the pinned process.
+    of_node = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    return {"JAX_COMPILATION_CACHE_DIR": os.path.join(compiled, socket.gethostname())} | of_node | settings

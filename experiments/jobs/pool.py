@@ -1,4 +1,4 @@
-"""Runs in processes of their own, so many at a time: on this machine, or on a Ray cluster's."""
+"""Runs every job in its own process, several at a time, on this machine or on a Ray cluster."""
 
 import abc
 import contextlib
@@ -14,79 +14,79 @@ from typing import Protocol
 from experiments.jobs.locks import acquire
 from gan_jax.system.errors import DataUnavailable, UserError
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 def last_line(log: pathlib.Path) -> str:
-    """What a process said last, of an error its reason."""
+    """The last line of a process's log; for an error, the reason."""
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1].removeprefix("error: ") if lines else ""
 
 
 class Child(abc.ABC):
-    """A run at work, which leaves what it said in FOLDER/log.txt."""
+    """A running job. Its output goes to FOLDER/log.txt."""
 
     def __init__(self, name: str, folder: pathlib.Path):
-        self.name, self.folder, self.began = name, folder, time.monotonic()
+        self.name, self.folder, self.start_time = name, folder, time.monotonic()
 
     def last_line(self) -> str:
         return last_line(self.folder / "log.txt")
 
     def working(self) -> bool:
-        """Whether it has begun: `began` is right from then on."""
+        """Whether the job has started. `start_time` is right only after that."""
         return True
 
     @abc.abstractmethod
     def code(self) -> int | None:
-        """The exit code, None until it has ended."""
+        """The exit code; None until the job has ended."""
 
     @abc.abstractmethod
     def stop(self) -> None:
-        """Asks it to save and end."""
+        """Asks the job to save and end."""
 
     @abc.abstractmethod
     def wait(self) -> None:
-        """Until one that was asked to stop has ended."""
+        """Waits until a job that was asked to stop has ended."""
 
     @abc.abstractmethod
     def kill(self) -> None:
-        """Ends it at once."""
+        """Ends the job at once."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """After its end: lets go of what it held."""
+        """Releases the job's resources after its end."""
 
 
 class Backend(Protocol):
-    """Where children run, `jobs` at a time."""
+    """Starts the jobs, `jobs` at a time."""
 
     jobs: int
 
     def open(self, workdir: pathlib.Path, runs: int, lock: int) -> None:
-        """Before the first of so many runs. lock: the workdir's, for children to inherit."""
+        """Prepares for this number of runs. lock: file descriptor of the workdir's lock, which children inherit."""
 
-    def start(self, name: str, folder: pathlib.Path, words: list[str]) -> Child:
-        """python -m words, over `folder`."""
+    def start(self, name: str, folder: pathlib.Path, command: list[str]) -> Child:
+        """Starts `python -m` with `command`; the log goes to `folder`."""
 
 
 class _Process(Child):
-    """A process of this machine."""
+    """A process on this machine."""
 
     def __init__(
         self,
         name: str,
         folder: pathlib.Path,
-        words: list[str],
+        command: list[str],
         environment: dict,
         lock: int,
-        closed: Callable[[], None],
+        on_close: Callable[[], None],
     ):
         super().__init__(name, folder)
-        self._closed = closed
+        self._on_close = on_close
         with (folder / "log.txt").open("a") as log:
-            # Out of the terminal's reach: its Ctrl-C goes to the runner, which tells every child once.
+            # A new session, so that the terminal's Ctrl-C only reaches the runner, which stops every child once.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *words],
+                [sys.executable, "-m", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -99,7 +99,7 @@ class _Process(Child):
         return self._process.poll()
 
     def stop(self) -> None:
-        """By the signal while it trains or scores, by the closed pipe in between."""
+        """By the signal while the process trains or scores, by the closed pipe at other times."""
         self._process.stdin.close()
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
@@ -114,28 +114,28 @@ class _Process(Child):
 
     def close(self) -> None:
         self._process.stdin.close()
-        self._closed()
+        self._on_close()
 
 
 class Processes:
-    """The backend of this machine: each process has its share of the cores."""
+    """The local backend: each process gets a share of this machine's cores."""
 
     def __init__(self, jobs: int):
         self.jobs = jobs
 
     def open(self, workdir: pathlib.Path, runs: int, lock: int) -> None:
-        # With fewer runs than jobs no core is left idle.
+        # If there are fewer runs than jobs, the runs share all cores.
         self._free, self._lock = shares(min(self.jobs, runs) or 1), lock
         self._environment = settings(self.jobs) | {"JAX_COMPILATION_CACHE_DIR": str(workdir / ".cache")} | os.environ
 
-    def start(self, name: str, folder: pathlib.Path, words: list[str]) -> Child:
+    def start(self, name: str, folder: pathlib.Path, command: list[str]) -> Child:
         cores = self._free.pop(0)
         with _pinned(cores):
-            return _Process(name, folder, words, self._environment, self._lock, lambda: self._free.append(cores))
+            return _Process(name, folder, command, self._environment, self._lock, lambda: self._free.append(cores))
 
 
 def shares(jobs: int) -> list[set[int]]:
-    """The cores of each of `jobs` processes; [set()] * jobs where a system cannot pin."""
+    """The cores of each of `jobs` processes; [set()] * jobs if the system cannot pin processes to cores."""
     if not hasattr(os, "sched_getaffinity"):
         return [set()] * jobs
     cores = sorted(os.sched_getaffinity(0))
@@ -146,27 +146,27 @@ def shares(jobs: int) -> list[set[int]]:
 
 @contextlib.contextmanager
 def _pinned(cores: set[int]):
-    """What is started inside inherits these cores from its first instruction on, before any library counts them."""
+    """A process that is started inside the block is pinned to these cores before any library counts them."""
     if not cores:
         yield
         return
-    own = os.sched_getaffinity(0)
+    previous = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, own)
+        os.sched_setaffinity(0, previous)
 
 
 def settings(jobs: int) -> dict[str, str]:
-    """Of the environment: compiled programs are kept for other seeds; jobs on one GPU share its memory."""
-    usual = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3"}
-    return usual | ({"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if jobs > 1 else {})
+    """Environment variables: compiled programs are cached for other seeds, and jobs on one GPU share its memory."""
+    caching = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3"}
+    return caching | ({"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if jobs > 1 else {})
 
 
 @contextlib.contextmanager
 def locked(workdir: pathlib.Path) -> Iterator[int]:
-    """The only runner in a workdir; the children hold the lock too, should the runner be killed."""
+    """Locks a workdir for this runner. Children inherit the lock, so a killed runner's children keep it."""
     workdir.mkdir(parents=True, exist_ok=True)
     if not (file := acquire(workdir / ".lock", lambda: True)):
         raise UserError(f"--workdir={workdir} is in use by another process of this command; wait for it")
@@ -179,13 +179,15 @@ def run_all(
     waiting: dict[str, list[str]],
     workdir: pathlib.Path,
     backend: Backend,
-    look: Callable[[list[Child]], None],
+    poll: Callable[[list[Child]], None],
     ended: Callable[[Child, int], None],
     stopping: Callable[[], bool],
 ) -> None:
-    """Runs `module` for each of `waiting`, folder in `workdir` -> words, by a backend, until done or `stopping`.
+    """Runs `module` for every folder of `waiting`, until all have ended or `stopping` is true.
 
-    look: hears often of the children at work; ended: of each that has ended, with its exit code.
+    waiting: folder inside `workdir` -> further arguments of the module.
+    poll: called often, with the children at work.
+    ended: called for every child that has ended, with its exit code.
     """
     waiting, busy = dict(waiting), []
     with locked(workdir) as lock:
@@ -196,8 +198,8 @@ def run_all(
                     name = next(iter(waiting))
                     folder = workdir / name
                     busy.append(backend.start(name, folder, [module, str(folder), *waiting.pop(name)]))
-                time.sleep(_LOOK_SECONDS)
-                look([child for child in busy if child.working()])
+                time.sleep(_POLL_SECONDS)
+                poll([child for child in busy if child.working()])
                 for child in list(busy):
                     if (code := child.code()) is not None:
                         busy.remove(child)
@@ -215,6 +217,6 @@ def run_all(
 
 
 def _check(child: Child, code: int) -> None:
-    """DataUnavailable ends them all: no other run has the data either."""
+    """Raises DataUnavailable if a child had no data: the other runs have no data either."""
     if code == DataUnavailable.exit_code:
         raise DataUnavailable(child.last_line())

@@ -1,6 +1,6 @@
-"""Runs on the nodes of a Ray cluster: an actor for each, which starts the same process that the local backend would.
+"""Runs on the nodes of a Ray cluster: one actor per run, which starts the same process as the local backend.
 
-Ray places the actors and says when one has died; records go through the workdir, which every node sees.
+Ray places the actors and reports their deaths. Records are written to the workdir, which all nodes share.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from gan_jax.system.errors import Interrupted, UserError
 
 RETRIES = 3  # of a run whose worker died
 _DIED = -9
-_ANSWER_SECONDS = 10.0  # until a worker that was told to stop has heard it
+_ANSWER_SECONDS = 10.0  # time for a worker to answer a stop request
 _SURVEY_SECONDS = 120.0
-_VISIBLE_SECONDS = 60.0  # until what a node wrote is seen here: network file systems remember what was not there
+_VISIBLE_SECONDS = 60.0  # time until a node's file is visible here: network file systems cache missing files
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 _FORWARDED = ("JAX_", "XLA_", "OMP_", "OPENBLAS_", "MKL_", "TF_")
 
-# A node may have no checkout, and shall say so: code that it would have to import could not.
+# The code is sent to the nodes: a node without a checkout could not import it, and so could not report the missing one.
 for module in (on_node, locks):
     ray.cloudpickle.register_pickle_by_value(module)
 _WORKER = ray.remote(on_node.Worker)
@@ -37,32 +37,34 @@ _SURVEY = ray.remote(on_node.survey)
 
 
 class _Remote(Child):
-    """A run on some node, started again where its worker dies."""
+    """A run on a node of the cluster. If its worker dies, the run starts again."""
 
-    def __init__(self, name: str, folder: pathlib.Path, words: list[str], share: Share, compiled: str, settings: dict):
+    def __init__(
+        self, name: str, folder: pathlib.Path, command: list[str], share: Share, compiled: str, settings: dict
+    ):
         super().__init__(name, folder)
-        self._words, self._share, self._compiled, self._settings = words, share, compiled, settings
-        self._deaths, self._seen_until = 0, None
+        self._command, self._share, self._compiled, self._settings = command, share, compiled, settings
+        self._deaths, self._visible_deadline = 0, None
         self._begin()
 
     def _begin(self) -> None:
         cores, gpus = self._share
-        # At once: run, stop and where. Ray's own restarts would say nothing of what they do.
+        # max_concurrency: run, stop and location at the same time. max_restarts: Ray would not report its restarts.
         self._worker = _WORKER.options(num_cpus=cores, num_gpus=gpus, max_concurrency=3, max_restarts=0).remote()
-        self._where, self._placed = None, self._worker.where.remote()
+        self._location, self._placed = None, self._worker.location.remote()
         self._ended = self._worker.run.remote(
-            os.getcwd(), str(self.folder), self._words, cores, self._compiled, self._settings
+            os.getcwd(), str(self.folder), self._command, cores, self._compiled, self._settings
         )
 
     def working(self) -> bool:
-        if self._where is None and _ready(self._placed):
-            self.began = time.monotonic()
+        if self._location is None and _ready(self._placed):
+            self.start_time = time.monotonic()
             with contextlib.suppress(RayError):
-                self._where = "{}, process {}".format(*ray.get(self._placed))
-        return self._where is not None
+                self._location = "{}, process {}".format(*ray.get(self._placed))
+        return self._location is not None
 
     def code(self) -> int | None:
-        """Its worker's, once the records that lie on the node are seen here too."""
+        """The worker's exit code, after the node's records have become visible on this machine."""
         if not _ready(self._ended):
             return None
         try:
@@ -71,16 +73,16 @@ class _Remote(Child):
             raise UserError(f"--workdir: {self.name} cannot be run: {_first_line(error)}") from None
         except RayError:
             return self._died()
-        self._seen_until = self._seen_until or time.monotonic() + _VISIBLE_SECONDS
-        seen = all(map(os.path.exists, records)) or time.monotonic() > self._seen_until
-        return code if seen else None
+        self._visible_deadline = self._visible_deadline or time.monotonic() + _VISIBLE_SECONDS
+        visible = all(map(os.path.exists, records)) or time.monotonic() > self._visible_deadline
+        return code if visible else None
 
     def _died(self) -> int | None:
         self._deaths += 1
-        where = self._where or "before it began"
+        location = self._location or "before it began"
         if self._deaths > RETRIES:
             return _DIED
-        print(f"{self.name}: its worker died ({where}); try {self._deaths} of {RETRIES} begins", flush=True)
+        print(f"{self.name}: its worker died ({location}); try {self._deaths} of {RETRIES} begins", flush=True)
         self._begin()
         return None
 
@@ -88,19 +90,19 @@ class _Remote(Child):
         return f"its worker died {self._deaths} times" if self._deaths > RETRIES else super().last_line()
 
     def stop(self) -> None:
-        self._heard, self._stopped_at = self._worker.stop.remote(), time.monotonic()
+        self._stop_answer, self._stop_time = self._worker.stop.remote(), time.monotonic()
 
     def wait(self) -> None:
-        """Until it has saved; one that waits for a free node never hears that it should stop, and is taken back."""
-        left = self._stopped_at + _ANSWER_SECONDS - time.monotonic()
-        if not _ready(self._heard, max(left, 0)):
+        """Waits until the run has saved. A worker that still waits for a node cannot answer; it is killed."""
+        seconds_left = self._stop_time + _ANSWER_SECONDS - time.monotonic()
+        if not _ready(self._stop_answer, max(seconds_left, 0)):
             return self.kill()
         while not _ready(self._ended, 1):
             pass
         return None
 
     def kill(self) -> None:
-        """Ends its worker, and the process on the node with it."""
+        """Ends the worker and its process on the node."""
         ray.kill(self._worker)
 
     def close(self) -> None:
@@ -117,17 +119,17 @@ class Cluster:
         forwarded = {name: value for name, value in os.environ.items() if name.startswith(_FORWARDED)}
         self._settings, self._compiled = settings(self.jobs) | forwarded, str(workdir.absolute() / ".cache")
 
-    def start(self, name: str, folder: pathlib.Path, words: list[str]) -> Child:
-        return _Remote(name, folder, words, self._share, self._compiled, self._settings)
+    def start(self, name: str, folder: pathlib.Path, command: list[str]) -> Child:
+        return _Remote(name, folder, command, self._share, self._compiled, self._settings)
 
 
 def _ready(reference: ray.ObjectRef, seconds: float = 0) -> bool:
-    """Whether an answer, or the reason why there will be none, is there within so many seconds."""
+    """Whether a result or an error has arrived within `seconds`."""
     return bool(ray.wait([reference], timeout=seconds)[0])
 
 
 def _first_line(error: RayTaskError) -> str:
-    """Of the exception on the node: Ray's text has its traceback."""
+    """The message of the exception on the node, without Ray's traceback."""
     return " ".join(str(error.cause).split())[:300]
 
 
@@ -136,19 +138,19 @@ def _nodes() -> list[dict]:
 
 
 def _survey(workdir: pathlib.Path) -> None:
-    """UserError unless every node has this code, these versions, and this workdir."""
+    """UserError unless every node has this code, these package versions and this workdir."""
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     token = workdir / f".shared-{uuid.uuid4().hex}"
     workdir.mkdir(parents=True, exist_ok=True)
     token.touch()
     try:
-        asked = []
+        answers = []
         for node in _nodes():
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            survey = _SURVEY.options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+            on_this_node = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            survey = _SURVEY.options(num_cpus=0, max_retries=0, scheduling_strategy=on_this_node)
             answer = survey.remote(os.getcwd(), str(workdir), token.name, versions)
-            asked.append((node["NodeManagerAddress"], answer))
-        for address, answer in asked:
+            answers.append((node["NodeManagerAddress"], answer))
+        for address, answer in answers:
             if problem := _answer(answer):
                 raise UserError(f"node {address} {problem}")
     finally:
@@ -165,20 +167,20 @@ def _answer(reference: ray.ObjectRef) -> str:
 
 
 def _init(address: str, jobs: int | None) -> None:
-    """Connects, or starts a cluster of this process alone, without a dashboard."""
+    """Connects to a cluster, or starts one of this process alone, without a dashboard."""
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    here = {}
+    local_options = {}
     if address == "local":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        here = {
-            "num_cpus": max(cores, jobs or 1),  # More runs than cores share them, as local ones do.
+        local_options = {
+            "num_cpus": max(cores, jobs or 1),  # If there are more runs than cores, runs share cores.
             "include_dashboard": False,
             "object_store_memory": 100_000_000,
         }
-    # Ray takes the signals that a command answers by saving.
-    usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    # Ray replaces the signal handlers by which a command saves; they are restored below.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        ray.init(address, **quiet, **here)
+        ray.init(address, **quiet, **local_options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
@@ -186,19 +188,19 @@ def _init(address: str, jobs: int | None) -> None:
             "--address=local"
         ) from None
     finally:
-        for number, handler in usual.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def connected(address: str, jobs: int | None, workdir: pathlib.Path) -> Iterator[Cluster]:
-    """A cluster, for as long as the block lasts; jobs: None for one a node."""
+    """A connection to a cluster, for the duration of the block. jobs: None for one per node."""
     _init(address, jobs)
     try:
         _survey(workdir)
-        found = [(node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0)) for node in _nodes()]
-        jobs = jobs or usual_jobs(found)
-        yield Cluster(jobs, share(found, jobs))
+        resources = [(node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0)) for node in _nodes()]
+        jobs = jobs or usual_jobs(resources)
+        yield Cluster(jobs, share(resources, jobs))
     except ConnectionError as error:
         if not address.startswith("ray://"):
             raise

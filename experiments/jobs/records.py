@@ -1,4 +1,4 @@
-"""What is read and written beside a run: its config, by the runner, and a sealed record of each seed, by the seed."""
+"""Files beside a run: its config, which the runner writes, and a sealed record of each seed, which the run writes."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ _PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data")
 
 
 def write_config(folder: pathlib.Path, config: ConfigDict) -> None:
-    """The config that a run's process reads; makes the folder."""
+    """Writes the config that a run's process reads; makes the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.json", configs.to_json(config))
 
@@ -22,10 +22,10 @@ def read_config(folder: pathlib.Path) -> ConfigDict:
 
 
 def read(path: pathlib.Path) -> dict | None:
-    """A record, None while there is none; UserError if it was changed since it was written."""
+    """A record; None if there is none yet; UserError if it was changed since it was written."""
     return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None
 
 
-def provenance(run: dict, *more: str) -> dict:
-    """What made a record, of the run's own run.json: code, versions, device and data, and `more`, as far as known."""
-    return {name: run[name] for name in (*_PROVENANCE, *more) if name in run}
+def provenance(run: dict, *extra: str) -> dict:
+    """The code, versions, device and data of a run, and the keys `extra`, as far as its run.json has them."""
+    return {name: run[name] for name in (*_PROVENANCE, *extra) if name in run}

@@ -1,6 +1,6 @@
-"""Runs a module that saves when it is told to end, and tells it so once standard input closes: whoever held it is gone.
+"""Runs a module, and sends SIGTERM to it when standard input closes: then the process that started it has ended.
 
-python -m experiments.jobs.tethered MODULE words
+python -m experiments.jobs.tethered MODULE ARGUMENTS
 """
 
 import os
@@ -11,8 +11,8 @@ import threading
 
 
 def _watch() -> None:
-    """Ends this process by the signal that every command answers by saving."""
-    # Not sys.stdin: a thread that waits in there keeps the interpreter from closing it in peace.
+    """Ends this process by SIGTERM, on which every command saves."""
+    # Not sys.stdin: a thread that waits in it would disturb the interpreter when it closes sys.stdin at exit.
     os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
 

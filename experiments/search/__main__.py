@@ -19,7 +19,7 @@ import warnings
 import optuna
 from ml_collections import ConfigDict
 
-from experiments.jobs.arguments import check_at_least, data_dir_words
+from experiments.jobs.arguments import check_at_least, data_dir_arguments
 from experiments.search import one_trial, report, space, storage, together
 from experiments.search.samplers import PRUNERS, SAMPLERS, ByNumber
 from gan_jax import cli
@@ -76,7 +76,7 @@ def _study(arguments: argparse.Namespace, config: ConfigDict, leaves: list[space
         study_name="search",
         pruner=choose(PRUNERS, arguments.pruner, "--pruner")(),
         sampler=ByNumber(lambda seed: sampler(seed, leaves), arguments.seed),
-        storage=storage.opened(address),
+        storage=storage.open_storage(address),
         load_if_exists=True,
     )
     about = {"config": configs.to_json(config), "space": [leaf.text for leaf in leaves]}
@@ -97,7 +97,7 @@ class _Search:
     def __init__(self, arguments: argparse.Namespace, config: ConfigDict, overrides: list[str], interrupts: Interrupts):
         self._config, self._interrupts = config, interrupts
         self._words = [f"--config={arguments.config}", *overrides, "--config.eval.at_end=false"]
-        self._words += data_dir_words(arguments.data_dir)
+        self._words += data_dir_arguments(arguments.data_dir)
         self._trials = pathlib.Path(arguments.workdir) / "trials"
 
     def run(self, changes: dict[str, str], hears=lambda step, score: True) -> one_trial.Outcome:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from experiments.jobs.locks import acquire, inherited
+from experiments.jobs.locks import acquire, lock_descriptors
 from experiments.jobs.pool import last_line
 from gan_jax.runs import best, seeds
 from gan_jax.runs.records import read_metrics
@@ -20,7 +20,7 @@ from gan_jax.system.errors import DataUnavailable, Interrupted, TrainingFailed, 
 
 ACCURACY = "validation_conditional_accuracy"
 COMMAND = (sys.executable, "-m", "gan_jax.main")
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _STOPPED = "stopped; the same command continues"
 
 
@@ -78,7 +78,7 @@ def run(
             stdin=subprocess.DEVNULL,
             # Out of the terminal's reach: its Ctrl-C comes to us, and we tell it once.
             start_new_session=True,
-            pass_fds=inherited(lock),
+            pass_fds=lock_descriptors(lock),
         )
     try:
         while not pruned:
@@ -90,7 +90,7 @@ def run(
                     pruned = pruned or not report(step, score)
             if not running or stopping():
                 break
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

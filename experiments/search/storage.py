@@ -68,7 +68,7 @@ def _database(address: str) -> optuna.storages.RDBStorage:
     return optuna.storages.RDBStorage(address, **keep)
 
 
-def opened(given: str) -> optuna.storages.BaseStorage:
+def open_storage(given: str) -> optuna.storages.BaseStorage:
     """journal:FILE, or a URL of SQLAlchemy's; UserError where it cannot be had."""
     address, make = given, _database
     if address.startswith(_JOURNAL):

@@ -10,7 +10,7 @@ from gan_jax.system.errors import Interrupted
 from gan_jax.system.interrupts import Interrupts
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 class _Surplus(Exception):
@@ -65,5 +65,5 @@ def optimize(
             waiting = True
         if interrupts.received:
             raise Interrupted("stopped; the same command continues")
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
         optuna.storages.fail_stale_trials(study)

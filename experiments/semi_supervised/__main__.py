@@ -1,6 +1,7 @@
-"""Test errors with few labels over several draws of them: python -m experiments.semi_supervised --labels 100 --seeds 10
+"""Test errors with few labels over several label subsets: python -m experiments.semi_supervised --labels 100 --seeds 10
 
-Stopped by Ctrl-C it saves; the same command continues, and skips what has ended. --recipes list tells what there is.
+Ctrl-C saves and stops. The same command continues, and skips the networks that have ended. --recipes list prints all
+recipes.
 """
 
 import argparse
@@ -8,8 +9,8 @@ import pathlib
 import time
 
 from experiments.jobs import backends
-from experiments.jobs.arguments import add_folders, check_at_least, data_dir_words, idx_source
-from experiments.jobs.clock import written
+from experiments.jobs.arguments import add_folders, check_at_least, data_dir_arguments, idx_source
+from experiments.jobs.clock import format_duration
 from experiments.jobs.pool import Backend, Child, run_all
 from experiments.semi_supervised import one_run, plan, recipes, report, results
 from gan_jax import cli
@@ -21,12 +22,12 @@ from gan_jax.training import session
 
 OUTPUT = "experiments/results/semi_supervised"
 _LINE_SECONDS = 60.0
-# While many seeds train in one program on a GPU, a look at each of them can take longer than the steps in between.
-_LOOKS = ("eval.every_steps", "sample_every_steps", "checkpoint_every_steps")
+# If many seeds train in one program on a GPU, scoring each of them can take longer than the steps in between.
+_INTERVALS = ("eval.every_steps", "sample_every_steps", "checkpoint_every_steps")
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
-    """Numbers of labels with commas; `all` is 0."""
+    """Parses numbers of labels with commas; `all` is 0."""
     try:
         return tuple(0 if word == "all" else int(word) for word in text.split(","))
     except ValueError:
@@ -39,13 +40,17 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--recipes", default="improved", help="names with commas, or list (default improved)")
     parser.add_argument("--labels", default="20,50,100,200", help="numbers of labelled images with commas, or all")
-    parser.add_argument("--seeds", type=int, default=10, help="draws of the labelled images (default 10)")
-    parser.add_argument("--members", type=int, default=1, help="networks to a draw, 10 for the paper's ensembles")
-    parser.add_argument("--epochs", type=int, default=0, help="in the place of each recipe's own")
+    parser.add_argument("--seeds", type=int, default=10, help="label subsets (default 10)")
+    parser.add_argument(
+        "--members", type=int, default=1, help="networks per label subset; 10 for the paper's ensembles"
+    )
+    parser.add_argument("--epochs", type=int, default=0, help="replaces each recipe's own number")
     parser.add_argument(
         "--score_every", type=int, default=0, help="steps between scores, grids and checkpoints; 0: each recipe's own"
     )
-    parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16: of products, config.dtype")
+    parser.add_argument(
+        "--dtype", default="float32", help="of matrix products (config.dtype): float32 (default) or bfloat16"
+    )
     backends.add_arguments(parser)
     parser.add_argument("--at_once", type=int, default=1, help="seeds trained in one program: 10 pays on a GPU")
     add_folders(parser, OUTPUT, "runs/semi_supervised")
@@ -55,10 +60,10 @@ def _parse() -> argparse.Namespace:
 
 
 def _shared(arguments: argparse.Namespace) -> dict:
-    """What every recipe is changed by: where the images are, and how often training stops to be looked at."""
+    """Config overrides of every recipe: the source of the images, and the interval between scores."""
     check_at_least(0, score_every=arguments.score_every)
-    often = dict.fromkeys(_LOOKS, arguments.score_every) if arguments.score_every else {}
-    return idx_source(arguments.idx) | often
+    intervals = dict.fromkeys(_INTERVALS, arguments.score_every) if arguments.score_every else {}
+    return idx_source(arguments.idx) | intervals
 
 
 def _task(arguments: argparse.Namespace) -> plan.Task:
@@ -79,38 +84,39 @@ def _task(arguments: argparse.Namespace) -> plan.Task:
 
 
 class _Progress:
-    """A line a minute: the share of the steps that are done, and the time that is left at the pace so far."""
+    """Prints one line per minute: the share of the steps that are done, and the remaining time at the pace so far."""
 
     def __init__(self, waiting: dict[str, list[int]], steps: dict[str, int]):
         """steps: folder -> steps of a seed."""
         self._steps = {folder: steps[folder] * len(group) for folder, group in waiting.items()}
         self._total, self._done = sum(self._steps.values()), 0
-        self._told, self._first = time.monotonic(), None
+        self._last_line_time, self._first = time.monotonic(), None
 
-    def _at(self, child: Child) -> int:
-        """Steps of a child's seeds together."""
-        found = map(read_metrics, child.folder.glob("run/**/metrics.jsonl"))
-        return sum(rows[-1]["step"] for rows in found if rows)
+    def _steps_done(self, child: Child) -> int:
+        """Steps that all seeds of a child have made together."""
+        metrics = map(read_metrics, child.folder.glob("run/**/metrics.jsonl"))
+        return sum(rows[-1]["step"] for rows in metrics if rows)
 
-    def look(self, children: list[Child]) -> None:
+    def poll(self, children: list[Child]) -> None:
         now = time.monotonic()
-        if now - self._told < _LINE_SECONDS:
+        if now - self._last_line_time < _LINE_SECONDS:
             return
-        self._told, done = now, self._done + sum(map(self._at, children))
+        self._last_line_time, done = now, self._done + sum(map(self._steps_done, children))
         if self._first is None:
-            # What an earlier process had trained was not made at this one's pace.
+            # Steps of earlier processes do not count for the pace of this process.
             self._first = now, done
-        gained, left = done - self._first[1], self._total - done
-        rest = f"{written((now - self._first[0]) * left / gained)} left" if gained else "measuring the pace"
+        new_steps, remaining = done - self._first[1], self._total - done
+        seconds = (now - self._first[0]) * remaining / new_steps if new_steps else None
+        time_left = "measuring the pace" if seconds is None else f"{format_duration(seconds)} left"
         names = ", ".join(child.name for child in children)
-        print(f"{done / self._total:6.1%}  {rest}  {names}", flush=True)
+        print(f"{done / self._total:6.1%}  {time_left}  {names}", flush=True)
 
     def ended(self, child: Child) -> None:
         self._done += self._steps[child.name]
 
 
 def _run(task: plan.Task, arguments: argparse.Namespace, backend: Backend, interrupts: Interrupts) -> None:
-    """Trains what is missing; the results are up to date after every group."""
+    """Trains the missing networks, and writes the results again after every group."""
     dataset = session.load_data(task.config(*task.cells[0]), arguments.data_dir)
     waiting = plan.groups(task)
     steps = plan.write_configs(task, waiting, len(dataset.train.labels))
@@ -133,8 +139,8 @@ def _run(task: plan.Task, arguments: argparse.Namespace, backend: Backend, inter
         _write(task, dataset)
 
     stopping = lambda: bool(interrupts.received)  # noqa: E731
-    words = dict.fromkeys(waiting, data_dir_words(arguments.data_dir))
-    run_all(one_run.__name__, words, task.workdir, backend, progress.look, ended, stopping)
+    further_arguments = dict.fromkeys(waiting, data_dir_arguments(arguments.data_dir))
+    run_all(one_run.__name__, further_arguments, task.workdir, backend, progress.poll, ended, stopping)
     _write(task, dataset)
 
 
@@ -148,16 +154,16 @@ def main() -> None:
     if arguments.recipes == "list":
         for name, recipe in recipes.RECIPES.items():
             print(f"{name:<20} {recipe.title} ({recipe.spec})")
-        print(f"On record, to look up in {recipes.RECORDS}: {', '.join(recipes.records())}")
+        print(f"Recorded in {recipes.RECORDS}: {', '.join(recipes.records())}")
         return
     task = _task(arguments)
-    with backends.opened(arguments) as backend, Interrupts() as interrupts:
+    with backends.open_backend(arguments) as backend, Interrupts() as interrupts:
         _run(task, arguments, backend, interrupts)
-    left = sum(map(len, plan.groups(task).values()))
+    missing = sum(map(len, plan.groups(task).values()))
     if interrupts.received:
-        raise Interrupted(f"stopped with {left} networks to go, all saved; the same command continues")
-    if left:
-        raise TrainingFailed(f"{left} networks left no record; the same command tries them again")
+        raise Interrupted(f"stopped with {missing} networks to go, all saved; the same command continues")
+    if missing:
+        raise TrainingFailed(f"{missing} networks left no record; the same command tries them again")
     print(f"all done: {task.output / report.PAGE}")
 
 

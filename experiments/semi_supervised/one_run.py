@@ -1,8 +1,11 @@
-"""One group of seeds, in a process of its own: python -m experiments.semi_supervised.one_run FOLDER
+"""One group of seeds, in a separate process: python -m experiments.semi_supervised.one_run FOLDER
 
-FOLDER holds config.json; the seeds train in FOLDER/run. Each leaves its record in seed-<s>.json beside FOLDER, its last
-grid of samples in seed-<s>.png, test images that it takes for another class in seed-<s>-mistakes.png, and the
-probabilities that its discriminator gives the test images in seed-<s>.npz, for ensembles. The runner starts this.
+FOLDER has config.json, and the seeds train in FOLDER/run. The runner starts this. Each seed writes, beside FOLDER:
+
+- seed-<s>.json: its record
+- seed-<s>.png: its last grid of samples
+- seed-<s>-mistakes.png: test images that it classifies wrongly
+- seed-<s>.npz: its discriminator's class probabilities of the test images, for ensembles
 """
 
 import pathlib
@@ -24,66 +27,69 @@ from gan_jax.system.files import atomic_write, write_sealed
 from gan_jax.training import session
 
 _ACCURACY = "validation_discriminator_accuracy"
-_MOST_SHOWN, _COLUMNS = 100, 20  # images in a picture of mistakes
+_MOST_SHOWN, _COLUMNS = 100, 20  # images in a picture of mistakes, and its columns
 
 
-def _left(cell: pathlib.Path, seed: int, suffix: str) -> pathlib.Path:
-    """Where a seed leaves what is of that kind."""
+def _seed_path(cell: pathlib.Path, seed: int, suffix: str) -> pathlib.Path:
+    """The path of a seed's file with this suffix."""
     return cell / f"seed-{seed:03d}{suffix}"
 
 
 def record_of(cell: pathlib.Path, seed: int) -> dict | None:
-    """What a seed left, None while it has left nothing."""
-    return records.read(_left(cell, seed, ".json"))
+    """A seed's record; None if there is none yet."""
+    return records.read(_seed_path(cell, seed, ".json"))
 
 
 def grid_of(cell: pathlib.Path, seed: int) -> pathlib.Path:
-    """Where a seed's last samples are, if it has drawn any."""
-    return _left(cell, seed, ".png")
+    """The path of a seed's last grid of samples; the file may be missing."""
+    return _seed_path(cell, seed, ".png")
 
 
 def mistakes_of(cell: pathlib.Path, seed: int) -> pathlib.Path:
-    """Where the test images are that it takes for another class, if there are any."""
-    return _left(cell, seed, "-mistakes.png")
+    """The path of the picture of wrongly classified test images; the file is missing if there are none."""
+    return _seed_path(cell, seed, "-mistakes.png")
 
 
 def probabilities_of(cell: pathlib.Path, seed: int) -> np.ndarray:
     """p(class | image) of the test images, float32 [N, K]."""
-    with np.load(_left(cell, seed, ".npz"), allow_pickle=False) as arrays:
+    with np.load(_seed_path(cell, seed, ".npz"), allow_pickle=False) as arrays:
         return arrays["probabilities"].astype(np.float32)
 
 
 def _errors(trained: LoadedRun, split: Split, *, raw: bool = False) -> tuple[int, np.ndarray]:
-    """(wrong classes, probabilities [N, K]) of a split, by the averaged discriminator unless `raw`."""
+    """(number of errors, probabilities [N, K]) of a split, by the EMA of the discriminator, or without EMA if `raw`."""
     log_p = trained.class_log_probabilities(split.images, raw=raw)
     return int(np.sum(log_p.argmax(axis=1) != split.labels)), np.exp(log_p)
 
 
 def confusions(probabilities: np.ndarray, labels: np.ndarray, most: int = 5) -> list[list[int]]:
-    """[class, taken for, images] of the most frequent mistakes; probabilities [N, K], labels [N]."""
+    """[true class, predicted class, number of images] of the most frequent mistakes.
+
+    probabilities: [N, K]; labels: [N].
+    """
     wrong = np.zeros((probabilities.shape[1],) * 2, int)
     np.add.at(wrong, (labels, probabilities.argmax(axis=1)), 1)
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    found = [[*map(int, np.unravel_index(i, wrong.shape)), int(wrong.flat[i])] for i in order]
-    return [mistake for mistake in found if mistake[2]]
+    mistakes = [[*map(int, np.unravel_index(i, wrong.shape)), int(wrong.flat[i])] for i in order]
+    return [mistake for mistake in mistakes if mistake[2]]
 
 
 def draw_mistakes(path: pathlib.Path, probabilities: np.ndarray, split: Split) -> None:
-    """A picture of wrongly classified images, those of the most frequent mistake first; none where all are right."""
-    taken_for, labels = probabilities.argmax(axis=1), np.asarray(split.labels)
+    """Writes a picture of wrongly classified images, the most frequent mistake first; no file if all are right."""
+    predicted, labels = probabilities.argmax(axis=1), np.asarray(split.labels)
     shown = []
-    for true, other, _ in confusions(probabilities, labels):
-        shown += list(np.flatnonzero((labels == true) & (taken_for == other)))
+    for true_class, predicted_class, _ in confusions(probabilities, labels):
+        shown += list(np.flatnonzero((labels == true_class) & (predicted == predicted_class)))
     if shown:
         pictures.write_png(path, pictures.grid(split.images[shown[:_MOST_SHOWN]], _COLUMNS))
 
 
 def _record(trained: LoadedRun, cell: pathlib.Path, dataset: Dataset) -> dict:
-    """Scores a seed, once, after its training; the test images and the training images' true labels decide nothing."""
+    """Scores a seed, once, after its training. No decision depends on test images or on hidden training labels."""
     run, config, rows = trained.run_info, trained.config, read_metrics(trained.folder.metrics)
     test_errors, probabilities = _errors(trained, dataset.test)
-    with atomic_write(_left(cell, config.seed, ".npz")) as partial:
+    with atomic_write(_seed_path(cell, config.seed, ".npz")) as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
     draw_mistakes(mistakes_of(cell, config.seed), probabilities, dataset.test)
     validation_errors, _ = _errors(trained, dataset.validation)
@@ -111,7 +117,7 @@ def _record(trained: LoadedRun, cell: pathlib.Path, dataset: Dataset) -> dict:
 
 
 def work(folder: pathlib.Path, data_dir: str) -> None:
-    """Trains the group, or continues it, and scores each of its seeds."""
+    """Trains the group, or continues it, and scores each seed."""
     config = records.read_config(folder)
     group = Workdir(str(folder / "run"))
     failure = train(config, group, data_dir)
@@ -120,12 +126,12 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
         if failure and not workdir.checkpoints.is_dir():
             raise failure
         trained = load_run(str(workdir.path))
-        # The functions of the first one, so that its compiled programs serve all.
+        # All seeds use the first seed's functions, so that these are compiled only once.
         gan = gan or trained.gan
         record = _record(trained._replace(gan=gan), folder.parent, dataset)
         if grid := workdir.last_grid():
             shutil.copyfile(grid, grid_of(folder.parent, trained.config.seed))
-        write_sealed(_left(folder.parent, trained.config.seed, ".json"), record)
+        write_sealed(_seed_path(folder.parent, trained.config.seed, ".json"), record)
 
 
 def main() -> None:

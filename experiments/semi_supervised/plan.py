@@ -1,7 +1,7 @@
-"""Which runs a command needs: groups of consecutive seeds of a recipe with so many labels.
+"""The runs of a command: groups of consecutive seeds of a recipe with a number of labels.
 
-Seed s of D draws of the labels is network s // D of draw s mod D, so that network 0 of every draw comes first and the
-seeds s, s + D, s + 2 D, ... are an ensemble that has seen the same labels.
+With D draws (label subsets), seed s is network s // D of draw s mod D. So network 0 of every draw comes first, and the
+seeds s, s + D, s + 2 D, ... are an ensemble that was trained on the same labels.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ from gan_jax.system.errors import UserError
 
 
 class Task(NamedTuple):
-    """What a command was asked for. labels: 0 stands for all; epochs: 0 for each recipe's own."""
+    """The arguments of a command. labels: 0 for all; epochs: 0 for each recipe's own; draws: label subsets."""
 
     names: tuple[str, ...]
     labels: tuple[int, ...]
@@ -38,7 +38,7 @@ class Task(NamedTuple):
         return [(name, number) for name in self.names for number in self.labels]
 
     def folder(self, name: str, num_labels: int) -> str:
-        """The folder of a cell inside the workdir; another length or arithmetic is another cell."""
+        """The folder of a cell inside the workdir; another length or dtype is another cell."""
         length = f"-{self.epochs}-epochs" if self.epochs else ""
         arithmetic = f"-{self.dtype}" if self.dtype != "float32" else ""
         return f"{name}{length}{arithmetic}/labels-{num_labels or 'all'}"
@@ -52,7 +52,7 @@ class Task(NamedTuple):
 
 
 def check(task: Task) -> None:
-    """UserError for what cannot be run."""
+    """UserError if the task cannot be run."""
     check_at_least(1, seeds=task.draws, members=task.members, at_once=task.at_once)
     if task.epochs < 0 or min(task.labels) < 0:
         raise UserError("--epochs and --labels: must be at least 0")
@@ -67,37 +67,38 @@ def check(task: Task) -> None:
 
 
 def _teach(task: Task, name: str, num_labels: int) -> bool:
-    """Whether the networks of a draw teach each other, so that all of them are one group."""
+    """Whether the networks of a draw teach each other (codistillation), so that all of them are one group."""
     return bool(task.config(name, num_labels).d_loss.codistillation)
 
 
 def groups(task: Task) -> dict[str, list[int]]:
-    """Folder -> its seeds, of every group with seeds that have left no record.
+    """Folder -> seeds, of every group with seeds without a record.
 
-    A group that has begun goes on as it is, so that a kill while its records are written costs no training.
+    A group that has begun is continued with the same seeds, so that no training is lost if the process was killed while
+    it wrote the records.
     """
-    found = {}
+    waiting = {}
     for name, num_labels in task.cells:
         cell = task.folder(name, num_labels)
-        rest = [seed for seed in task.seeds() if not _has_record(task, cell, seed)]
-        for group in _begun(task, name, num_labels):
-            if not set(group).isdisjoint(rest):
-                found[f"{cell}/{_spelled(group)}"] = group
-                rest = [seed for seed in rest if seed not in group]
-        if _teach(task, name, num_labels) and 0 < len(rest) < len(task.seeds()):
+        missing = [seed for seed in task.seeds() if not _has_record(task, cell, seed)]
+        for group in _begun_groups(task, name, num_labels):
+            if not set(group).isdisjoint(missing):
+                waiting[f"{cell}/{_group_name(group)}"] = group
+                missing = [seed for seed in missing if seed not in group]
+        if _teach(task, name, num_labels) and 0 < len(missing) < len(task.seeds()):
             raise UserError(
                 f"--recipes={name}: in {task.workdir / cell} other networks of these draws have taught each other "
                 "without those that are missing; choose another --workdir"
             )
-        for first in range(0, len(rest), task.at_once):
-            # Seeds that follow each other are one program; where there is a gap a new group begins.
-            for group in _consecutive(rest[first : first + task.at_once]):
-                found[f"{cell}/{_spelled(group)}"] = group
-    return found
+        for first in range(0, len(missing), task.at_once):
+            # The seeds of one program are consecutive, so a gap begins a new group.
+            for group in _consecutive(missing[first : first + task.at_once]):
+                waiting[f"{cell}/{_group_name(group)}"] = group
+    return waiting
 
 
 def _has_record(task: Task, cell: str, seed: int) -> bool:
-    """UserError where the record is of other labelled images than this task has for the seed."""
+    """Whether a seed has a record; UserError if the record is of another draw than the seed has in this task."""
     record, draw = one_run.record_of(task.workdir / cell, seed), seed % task.draws
     if record and record["draw"] != draw:
         raise UserError(
@@ -107,28 +108,28 @@ def _has_record(task: Task, cell: str, seed: int) -> bool:
     return record is not None
 
 
-def _begun(task: Task, name: str, num_labels: int) -> list[list[int]]:
-    """The groups of a cell that have been trained, or in part, as this task would train them."""
-    found = []
+def _begun_groups(task: Task, name: str, num_labels: int) -> list[list[int]]:
+    """The groups of a cell that were begun with the config that this task has for them."""
+    begun_groups = []
     for path in sorted((task.workdir / task.folder(name, num_labels)).glob("seed*/config.json")):
         text = path.read_text()
         begun = configs.from_json(text)
         group = list(range(begun.seed, begun.seed + begun.num_seeds))
         same = text == configs.to_json(_config(task, name, num_labels, group))
         if same and set(group) <= set(task.seeds()):
-            found.append(group)
-    return found
+            begun_groups.append(group)
+    return begun_groups
 
 
 def _config(task: Task, name: str, num_labels: int, group: list[int]) -> ConfigDict:
-    """What a group trains."""
+    """The config of a group."""
     config = task.config(name, num_labels)
     config.seed, config.num_seeds = group[0], len(group)
     return config
 
 
 def write_configs(task: Task, waiting: dict[str, list[int]], num_images: int) -> dict[str, int]:
-    """config.json of every group; returns the steps of each of its seeds, of so many training images."""
+    """Writes config.json of every group; returns folder -> steps of a seed, for `num_images` training images."""
     steps = {}
     for name, num_labels in task.cells:
         for folder, group in waiting.items():
@@ -149,5 +150,5 @@ def _consecutive(seeds: list[int]) -> list[list[int]]:
     return runs
 
 
-def _spelled(group: list[int]) -> str:
+def _group_name(group: list[int]) -> str:
     return f"seed-{group[0]:03d}" if len(group) == 1 else f"seeds-{group[0]:03d}-{group[-1]:03d}"

@@ -1,7 +1,7 @@
 """Label propagation without a network: python -m experiments.semi_supervised.propagated --labels 20,50,100,200
 
-Counts the training images whose propagated label, which the recipes *_propagated begin with, is wrong, for each draw of
-the labelled ones: propagated.md in --output. Their true labels are looked at for this count alone.
+Counts the training images whose propagated label is wrong, for each label subset, and writes propagated.md to --output.
+The recipes *_propagated begin with these labels. The true labels are used for this count only.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def _parse() -> argparse.Namespace:
         prog="python -m experiments.semi_supervised.propagated", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("--labels", default="20,50,100,200", help="numbers of labelled images with commas")
-    parser.add_argument("--draws", type=int, default=10, help="draws of the labelled images (default 10)")
+    parser.add_argument("--draws", type=int, default=10, help="number of label subsets (default 10)")
     add_folders(parser, OUTPUT)
     arguments = parser.parse_args()
     arguments.numbers = whole_numbers(arguments.labels)
@@ -41,7 +41,7 @@ def _parse() -> argparse.Namespace:
 
 
 def shares(config, dataset, graph, draws: int) -> list[float]:
-    """Share of the training images whose label, as training sees it, is wrong, for each draw."""
+    """For each draw, the share of the training images with a wrong label in training."""
     true, number = dataset.train.labels, config.data.num_labels
     return [float(np.mean(few_labels(dataset, number, draw, graph).labels != true)) for draw in range(draws)]
 
@@ -55,14 +55,14 @@ def main() -> None:
     dataset = session.load_data(tasks[0][1], arguments.data_dir)
     graph, rows = neighbour_graph(dataset.train.images, arguments.data_dir), []
     for number, config in tasks:
-        found = shares(config, dataset, graph, arguments.draws)
-        spread = f" ± {statistics.stdev(found):.1%}" if len(found) > 1 else ""
-        rows.append([number, f"{statistics.fmean(found):.1%}{spread}", ", ".join(f"{share:.1%}" for share in found)])
+        wrong = shares(config, dataset, graph, arguments.draws)
+        spread = f" ± {statistics.stdev(wrong):.1%}" if len(wrong) > 1 else ""
+        rows.append([number, f"{statistics.fmean(wrong):.1%}{spread}", ", ".join(f"{share:.1%}" for share in wrong)])
         print(f"{number} labels: {rows[-1][1]} of {len(dataset.train.labels)} images have a wrong label", flush=True)
     note = (
-        f"Wrong propagated labels among the {len(dataset.train.labels)} training images of {dataset.name}, of draws 0 "
-        f"to {arguments.draws - 1} of the labelled ones (those of the recipes' seeds). {NUM_NEIGHBOURS} nearest "
-        f"neighbours of pixels, no network and no training; commit {markdown.commit(provenance()['commit'])}."
+        f"Share of wrong propagated labels among the {len(dataset.train.labels)} training images of {dataset.name}, "
+        f"for label subsets 0 to {arguments.draws - 1} (the same as the recipes'). {NUM_NEIGHBOURS} nearest "
+        f"neighbours of pixels; no network and no training; commit {markdown.commit(provenance()['commit'])}."
     )
     pathlib.Path(arguments.output).mkdir(parents=True, exist_ok=True)
     page = pathlib.Path(arguments.output) / PAGE

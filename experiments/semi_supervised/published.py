@@ -1,8 +1,8 @@
-"""The published program on gan_jax's draws of the labels: python -m experiments.semi_supervised.published --labels 20
+"""The published program on gan_jax's label subsets: python -m experiments.semi_supervised.published --labels 20
 
-It is published_program.py, which needs PyTorch: pip install torch. --epochs 300 is the published length. Stopped by
-Ctrl-C it keeps the last whole epoch; the same command continues. Each draw leaves a JSON file in --output, and
-published.md has them in a table.
+The program is published_program.py, which needs PyTorch: pip install torch. --epochs 300 is the published length.
+Ctrl-C stops and keeps the last complete epoch; the same command continues. Each label subset (draw) has a JSON file in
+--output, and published.md has a table of all.
 """
 
 import argparse
@@ -37,8 +37,8 @@ def _parse() -> argparse.Namespace:
         prog="python -m experiments.semi_supervised.published", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("--labels", default="20", help="numbers of labelled images with commas (default 20)")
-    parser.add_argument("--draws", default="0,1,2", help="draws of the labelled images with commas (default 0,1,2)")
-    parser.add_argument("--epochs", type=int, default=20, help="(default 20; published: 300)")
+    parser.add_argument("--draws", default="0,1,2", help="label subsets with commas (default 0,1,2)")
+    parser.add_argument("--epochs", type=int, default=20, help="length (default 20; published: 300)")
     add_folders(parser, OUTPUT, "runs/semi_supervised_published")
     arguments = parser.parse_args()
     if min(whole_numbers(arguments.labels)) < 1:
@@ -76,7 +76,7 @@ def _program(dataset: Dataset, config):
 
 
 def _draw(dataset: Dataset, config, epochs: int, saved: pathlib.Path, interrupts: Interrupts) -> dict:
-    """Trains a draw, from where it was saved on, and scores it; Interrupted where a signal came."""
+    """Trains on one label subset, from the saved epoch if there is one, and scores it; Interrupted after a signal."""
     import torch
 
     program, rows, seconds = _program(dataset, config), [], 0.0
@@ -84,35 +84,35 @@ def _draw(dataset: Dataset, config, epochs: int, saved: pathlib.Path, interrupts
         state = torch.load(saved, weights_only=True)
         program.load_state_dict(state["program"])
         rows, seconds = state["rows"], state["seconds"]
-    held = _tensors(*dataset.validation)
+    held_out = _tensors(*dataset.validation)
     per_epoch = len(dataset.train.labels) // program.batch
     progress = Progress(epochs * per_epoch, len(rows) * per_epoch)
     while len(rows) < epochs:
-        began, losses = time.monotonic(), []
+        start_time, losses = time.monotonic(), []
         for loss in program.epoch():
             losses.append(loss)
             progress.update(len(rows) * per_epoch + len(losses))
             if interrupts.received:
                 progress.close()
                 raise Interrupted(f"{interrupts.received}: {len(rows)} epochs are saved; the same command continues")
-        seconds += time.monotonic() - began
+        seconds += time.monotonic() - start_time
         means = [statistics.fmean(values) for values in zip(*losses, strict=True)]
-        rows.append([*means, program.errors(*held)])
+        rows.append([*means, program.errors(*held_out)])
         with atomic_write(saved) as partial:
             torch.save({"program": program.state_dict(), "rows": rows, "seconds": seconds}, partial)
     progress.close()
-    about = provenance()
+    run_info = provenance()
     return {
         "num_labels": config.data.num_labels,
         "draw": config.seed,
         "epochs": epochs,
         "columns": ["class loss", "adversarial loss", "matching loss", "wrong of those held out"],
         "rows": rows,
-        "num_validation": len(held[1]),
+        "num_validation": len(held_out[1]),
         "test_errors": program.errors(*_tensors(*dataset.test)),
         "num_test": len(dataset.test.labels),
         "seconds": seconds,
-        "provenance": {name: about[name] for name in ("commit", "python", "cpu_cores")}
+        "provenance": {name: run_info[name] for name in ("commit", "python", "cpu_cores")}
         | {"torch": _torch_version(), "device": "cpu", "data": without_source_folder(describe(dataset))},
     }
 
@@ -120,29 +120,30 @@ def _draw(dataset: Dataset, config, epochs: int, saved: pathlib.Path, interrupts
 def _write_page(output: pathlib.Path) -> None:
     """published.md, from every draw in the folder."""
     paths = output.joinpath(_FOLDER).glob("*.json")
-    found = sorted(
+    draws = sorted(
         map(records.read, paths), key=lambda record: (record["num_labels"], record["epochs"], record["draw"])
     )
-    shown = [epoch for epoch in _SHOWN if epoch <= max(record["epochs"] for record in found)]
+    shown = [epoch for epoch in _SHOWN if epoch <= max(record["epochs"] for record in draws)]
     lines = []
-    for record in found:
-        held = [100 * row[-1] / record["num_validation"] for row in record["rows"]]
+    for record in draws:
+        held_out = [100 * row[-1] / record["num_validation"] for row in record["rows"]]
         matching = [row[2] for row in record["rows"]]
         lines.append(
             [record["num_labels"], record["draw"], record["epochs"], record["test_errors"]]
-            + [f"{held[epoch - 1]:.1f}%" if epoch <= len(held) else "" for epoch in shown]
+            + [f"{held_out[epoch - 1]:.1f}%" if epoch <= len(held_out) else "" for epoch in shown]
             + [f"{max(matching):.3g}", f"{matching[-1]:.3g}", round(record["seconds"] / 60)]
         )
     head = ["labels", "draw", "epochs", "errors", *(f"held out, epoch {epoch}" for epoch in shown)]
-    first = found[0]
-    commits = ", ".join(sorted({markdown.commit(record["provenance"]["commit"]) for record in found}))
+    first = draws[0]
+    commits = ", ".join(sorted({markdown.commit(record["provenance"]["commit"]) for record in draws}))
     note = (
-        f"The program of arXiv 1606.03498, written again in PyTorch, on the draws of the labels that gan_jax's recipes "
-        f"have (draw s is that of seed s). Errors of {first['num_test']} test images of "
-        f"{first['provenance']['data']['used']} by the averaged discriminator, once, after the last epoch; held out: "
-        f"share of wrong classes among {first['num_validation']} training images that it has not learned from, which "
-        f"is all that differs from the published program. The matching loss is an epoch's mean. PyTorch "
-        f"{first['provenance']['torch']}, CPU, commit {commits}; minutes are beside other work."
+        f"The program of arXiv 1606.03498, written again in PyTorch, on the label subsets of gan_jax's recipes (draw s "
+        f"is the subset of seed s). Errors: wrong classes of {first['num_test']} test images of "
+        f"{first['provenance']['data']['used']} by the averaged discriminator, counted once, after the last epoch. "
+        f"Held out: share of wrong classes among {first['num_validation']} training images that it does not train on. "
+        f"These held-out images are the only difference from the published program. The matching loss is the mean of "
+        f"an epoch. PyTorch {first['provenance']['torch']}, CPU, commit {commits}. Minutes are wall time; other "
+        f"programs ran at the same time."
     )
     head += ["matching loss, most", "at the end", "minutes"]
     write_text(output / PAGE, f"# The published program\n\n{note}\n\n{markdown.table(head, lines)}\n")
@@ -167,10 +168,10 @@ def main() -> None:
                     folder.mkdir(parents=True, exist_ok=True)
                 print(name, flush=True)
                 dataset = session.load_data(config, arguments.data_dir)
-                found = _draw(dataset, config, arguments.epochs, workdir / f"{name}.pt", interrupts)
-                write_sealed(record, found)
+                result = _draw(dataset, config, arguments.epochs, workdir / f"{name}.pt", interrupts)
+                write_sealed(record, result)
                 _write_page(output)
-                print(f"{name}: {found['test_errors']} errors of {found['num_test']}", flush=True)
+                print(f"{name}: {result['test_errors']} errors of {result['num_test']}", flush=True)
     _write_page(output)
     print(f"all done: {output / PAGE}")
 

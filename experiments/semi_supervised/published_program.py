@@ -1,7 +1,7 @@
-"""The published program for MNIST written again in PyTorch: what gan_jax's recipe is compared with.
+"""The published program for MNIST, written again in PyTorch, for a comparison with gan_jax's recipe.
 
-After train_mnist_feature_matching.py and nn.py of https://github.com/openai/improved-gan (arXiv 1606.03498), operation
-by operation; none of gan_jax's layers, losses or optimizers compute here.
+It follows train_mnist_feature_matching.py and nn.py of https://github.com/openai/improved-gan (arXiv 1606.03498),
+operation by operation. It uses none of gan_jax's layers, losses or optimizers.
 """
 
 import copy
@@ -17,7 +17,7 @@ _AVERAGE_RATE = 1e-4
 
 
 class Dense(nn.Module):
-    """x V g / ||V|| + b: V [I, O] drawn from N(0, 0.1), g and b [O]; g trains where `train_scale`."""
+    """x V g / ||V|| + b: V [I, O] is initialised from N(0, 0.1), g and b are [O]. g trains if `train_scale`."""
 
     def __init__(self, inputs: int, outputs: int, train_scale: bool):
         super().__init__()
@@ -38,7 +38,7 @@ class Dense(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, P] to class logits [B, K] and the last hidden features; noise is added in training only."""
+    """Maps images [B, P] to class logits [B, K] and the last hidden features. Noise is added in training only."""
 
     def __init__(self, widths: tuple[int, ...]):
         """widths: of the images, of the hidden layers, and the number of classes."""
@@ -58,8 +58,10 @@ class Discriminator(nn.Module):
 
 
 class Generator(nn.Module):
-    """Uniform z [B, 100] to images [B, P] in [0, 1]: two softplus layers with batch norm, without its gain, and a
-    sigmoid layer with weight norm."""
+    """Maps uniform z [B, 100] to images [B, P] in [0, 1].
+
+    Two softplus layers with batch norm without a gain, then a sigmoid layer with weight norm.
+    """
 
     def __init__(self, width: int, pixels: int):
         super().__init__()
@@ -80,7 +82,7 @@ class Generator(nn.Module):
 
 
 class Adam:
-    """Adam with its epsilon inside of the root: p -= rate m / sqrt(v + epsilon), m and v without their bias."""
+    """Adam with epsilon inside the root: p -= rate m / sqrt(v + epsilon), with bias-corrected m and v."""
 
     def __init__(self, network: nn.Module):
         self.parameters = [p for p in network.parameters() if p.requires_grad]
@@ -106,16 +108,17 @@ class Adam:
 
 
 def d_losses(labelled, classes, real, fake) -> tuple[torch.Tensor, torch.Tensor]:
-    """(cross-entropy, adversarial) of class logits [B, K], those of the labelled images with their classes [B].
+    """(cross-entropy, adversarial loss) of class logits [B, K]; classes [B] are those of the labelled images.
 
-    Adversarial: -log p(real) of images and -log p(generated) of G's, halved, with p(real) = sigmoid(logsumexp logits).
+    Adversarial loss: (-log p(real) of real images - log p(generated) of G's images) / 2, with p(real) =
+    sigmoid(logsumexp(logits)).
     """
     real, fake = torch.logsumexp(real, 1), torch.logsumexp(fake, 1)
     return F.cross_entropy(labelled, classes), (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
 
 
 class Program:
-    """D, its average, G and their optimizers; an epoch at a time."""
+    """D, its average, G and their optimizers. Trains one epoch at a time."""
 
     def __init__(self, images, labelled, classes, seed: int, widths=(1000, 500, 250, 250, 250), g_width=500, batch=100):
         """images [N, P] in [0, 1] without labels, labelled [L, P] with their classes [L]."""
@@ -126,29 +129,30 @@ class Program:
         self.g = Generator(g_width, pixels)
         self.d(images[torch.randperm(len(images))[:500]], adjust=True)
         self.d_adam, self.g_adam = Adam(self.d), Adam(self.g)
-        # The average starts from 0; weight norm does not see how far it has come, the biases do.
+        # The average starts at 0. Weight norm cancels the scale of the kernels' average, but the biases are too small.
         self.average = copy.deepcopy(self.d)
         self._averaged = [p for p in self.average.parameters() if p.requires_grad]
         torch._foreach_zero_([p.data for p in self._averaged])
 
     def _orders(self):
-        """Indices of an epoch's batches: D's images, G's, D's labelled ones, which come round as often as it takes."""
+        """Indices of an epoch's batches: D's images, G's images, D's labelled images (repeated as often as needed)."""
         size = len(self.images)
         rounds = [torch.randperm(len(self.classes)) for _ in range(size // len(self.classes) + 1)]
         orders = torch.randperm(size), torch.randperm(size), torch.cat(rounds)
-        whole = size // self.batch * self.batch
-        return zip(*(order[:whole].split(self.batch) for order in orders), strict=True)
+        full_batches = size // self.batch * self.batch
+        return zip(*(order[:full_batches].split(self.batch) for order in orders), strict=True)
 
     def _fakes(self):
         return self.g(torch.rand(self.batch, _LATENT))
 
     def epoch(self):
         """Trains for an epoch; yields (cross-entropy, adversarial loss, G's matching loss) of each step."""
-        for own, of_g, chosen in self._orders():
+        for of_d, of_g, of_labelled in self._orders():
             with torch.no_grad():
                 fakes = self._fakes()
-            logits = (self.d(images)[0] for images in (self.images[own], fakes))
-            classes, adversarial = d_losses(self.d(self.labelled[chosen])[0], self.classes[chosen], *logits)
+            logits = (self.d(images)[0] for images in (self.images[of_d], fakes))
+            class_logits = self.d(self.labelled[of_labelled])[0]
+            classes, adversarial = d_losses(class_logits, self.classes[of_labelled], *logits)
             self.d_adam.step(classes + adversarial)
             with torch.no_grad():
                 torch._foreach_lerp_(self._averaged, self.d_adam.parameters, _AVERAGE_RATE)
@@ -159,11 +163,11 @@ class Program:
 
     @torch.no_grad()
     def errors(self, images, labels) -> int:
-        """Images [N, P] that the averaged D gives another class than theirs [N]."""
+        """The number of images [N, P] that the averaged D does not classify as their labels [N]."""
         return int((self.average(images, noise=False)[0].argmax(1) != labels).sum())
 
     def state_dict(self) -> dict:
-        """All that the next epoch depends on."""
+        """The complete state on which the next epoch depends."""
         networks = {name: getattr(self, name).state_dict() for name in ("d", "g", "average")}
         return networks | {"adam": [self.d_adam.state, self.g_adam.state], "rng": torch.get_rng_state()}
 

@@ -1,4 +1,4 @@
-"""The recipes that are compared, each a config; and what is on record of those that are trained no longer."""
+"""The recipes that are compared, each with a config, and the records of recipes that no longer have one."""
 
 import importlib
 import pathlib
@@ -12,18 +12,18 @@ from gan_jax.system.errors import UserError
 from gan_jax.system.files import read_table
 
 RECORDS = pathlib.Path("experiments/results/semi_supervised/recipes.json")
-NUM_VALIDATION = 1000  # training images held out for choosing
+NUM_VALIDATION = 1000  # training images that are held out, for choosing between recipes
 
 
 class Recipe(NamedTuple):
-    """title: for readers; spec: its config; base: the recipe that it is a change to, if any."""
+    """title: for the tables; spec: the config; base: the recipe that this one changes, if any."""
 
     title: str
     spec: str
     base: str = ""
 
 
-# Recipes that are systems of their own; they need no second config.
+# Recipes that change no other recipe. Their configs are in configs/, not in configs/semi_supervised.
 _SYSTEMS = {
     "improved": Recipe(
         "feature matching, the published 300 epochs, the rate falling over the last third", "configs/improved_mnist.py"
@@ -52,7 +52,7 @@ _SYSTEMS = {
 
 
 def _of_file(name: str) -> Recipe:
-    """The recipe of a file in configs/semi_supervised, titled by the first paragraph of its docstring."""
+    """The recipe of a file in configs/semi_supervised; its title is the first paragraph of the file's docstring."""
     module = importlib.import_module(f"configs.semi_supervised.{name}")
     title = " ".join(module.__doc__.split("\n\n")[0].split()).removesuffix(".")
     return Recipe(title, f"configs/semi_supervised/{name}.py", getattr(module, "BASE", ""))
@@ -63,20 +63,20 @@ RECIPES = _SYSTEMS | {path.stem: _of_file(path.stem) for path in sorted(_FOLDER.
 
 
 def records() -> dict[str, dict]:
-    """Name -> {title, base, config, changes} of the recipes that the pages of results name and that have no config.
+    """Name -> {title, base, config, changes} of the recipes in the pages of results that have no config file.
 
-    config: the spec of the base; changes: dotted name -> value of the leaves that differ from it.
+    config: the spec of the base; changes: dotted name -> value of the leaves that differ from the base.
     """
     return read_table(RECORDS)
 
 
 def base_of(name: str) -> str:
-    """The recipe that a recipe is a change to; "" if there is none, or if the name is not known any more."""
+    """The recipe that a recipe changes; "" if there is none, or if the name is no longer known."""
     return RECIPES[name].base if name in RECIPES else records().get(name, {}).get("base", "")
 
 
 def changes_of(recipe: Recipe) -> tuple[str, dict]:
-    """(spec, changes) of a recipe as its results state it: the leaves that it changes in its base, if it has one."""
+    """(spec, changes) for the results: the base's spec and the changed leaves; without a base, its own spec and {}."""
     if not recipe.base:
         return recipe.spec, {}
     base = RECIPES[recipe.base].spec
@@ -85,7 +85,7 @@ def changes_of(recipe: Recipe) -> tuple[str, dict]:
 
 
 def _spec(name: str, num_labels: int) -> str:
-    """The config of a recipe; UserError if the recipe is unknown, or is on record alone."""
+    """The config spec of a recipe; UserError if the recipe is unknown or only on record."""
     if name not in RECIPES and (record := records().get(name)):
         changes = {"data.num_labels": num_labels} | record["changes"]
         raise UserError(
@@ -96,8 +96,8 @@ def _spec(name: str, num_labels: int) -> str:
 
 
 def config(name: str, num_labels: int, draws: int, epochs: int, shared: dict) -> ConfigDict:
-    """A recipe with so many labels (0: all); epochs: in the place of the recipe's own, unless 0."""
-    found = configs.load(_spec(name, num_labels))
+    """The config of a recipe. num_labels: 0 for all; epochs: 0 for the recipe's own; shared: further overrides."""
+    resolved = configs.load(_spec(name, num_labels))
     changes = {
         "data.num_labels": num_labels,
         "data.num_label_subsets": draws,
@@ -107,5 +107,5 @@ def config(name: str, num_labels: int, draws: int, epochs: int, shared: dict) ->
     }
     if epochs:
         changes |= {"num_epochs": epochs, "num_steps": 0}
-    configs.override(found, changes | shared)
-    return found
+    configs.override(resolved, changes | shared)
+    return resolved

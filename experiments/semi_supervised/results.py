@@ -1,4 +1,4 @@
-"""The records of a command as one JSON file a recipe and number of labels, with ensembles' errors and pictures."""
+"""Writes one JSON file per recipe and number of labels (a cell), with the ensembles' errors, and its pictures."""
 
 import json
 import shutil
@@ -11,39 +11,44 @@ from experiments.semi_supervised.plan import Task
 from gan_jax.data.dataset import Dataset
 from gan_jax.system.files import write_text
 
-SAMPLES = "samples"  # folder of the grids, one a cell: of its first seed
-MISTAKES = "mistakes"  # folder of the test images taken for another class, one a cell: of the seed with the most errors
+SAMPLES = "samples"  # folder with one grid of samples per cell: of the first seed
+MISTAKES = (
+    "mistakes"  # folder with one picture of wrongly classified test images per cell: of the seed with most errors
+)
 
 
 def ensembles(task: Task, cell: str, records: dict[int, dict], labels: np.ndarray) -> dict[str, int]:
-    """draw -> wrong classes of the mean probabilities of its networks, of the draws that have all of several."""
-    found = {}
+    """draw -> errors of the mean probabilities of its networks, for the draws with records of all their networks.
+
+    {} if a draw has one network only.
+    """
+    errors = {}
     for draw in range(task.draws if task.members > 1 else 0):
-        own = range(draw, task.draws * task.members, task.draws)
-        if all(seed in records for seed in own):
-            mean = np.mean([one_run.probabilities_of(task.workdir / cell, seed) for seed in own], axis=0)
-            found[str(draw)] = int(np.sum(mean.argmax(axis=1) != labels))
-    return found
+        members = range(draw, task.draws * task.members, task.draws)
+        if all(seed in records for seed in members):
+            mean = np.mean([one_run.probabilities_of(task.workdir / cell, seed) for seed in members], axis=0)
+            errors[str(draw)] = int(np.sum(mean.argmax(axis=1) != labels))
+    return errors
 
 
 def spread(values: list[float]) -> tuple[float, float | None]:
-    """Mean, and standard deviation with n - 1 in the denominator where there are two."""
+    """(mean, standard deviation with n - 1 in the denominator); None for the second if there is only one value."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
 def counted(records: list[dict]) -> list[dict]:
-    """The networks whose training ended, of which means are taken; all of them where each was ended early."""
+    """The records that enter the means: those of completed networks, or all if none is completed."""
     return [record for record in records if record["status"] == "completed"] or records
 
 
 def write(task: Task, dataset: Dataset) -> list[dict]:
-    """Writes every cell that has a record, and returns what it wrote."""
+    """Writes every cell that has a record, and returns the tables that it wrote."""
     task.output.mkdir(parents=True, exist_ok=True)
-    found = []
+    tables = []
     for name, num_labels in task.cells:
         cell = task.folder(name, num_labels)
-        every = {seed: one_run.record_of(task.workdir / cell, seed) for seed in task.seeds()}
-        records = {seed: record for seed, record in every.items() if record}
+        by_seed = {seed: one_run.record_of(task.workdir / cell, seed) for seed in task.seeds()}
+        records = {seed: record for seed, record in by_seed.items() if record}
         if not records:
             continue
         spec, changes = recipes.changes_of(recipes.RECIPES[name])
@@ -59,7 +64,7 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
             "seeds": list(records.values()),
             "ensembles": ensembles(task, cell, records, dataset.test.labels),
         }
-        # Networks of a CPU and of a GPU are rows of their own, also where each lies in a workdir of its own.
+        # Networks of a CPU and of a GPU have separate files, also if they come from different workdirs.
         platforms = {record["provenance"]["device"]["platform"] for record in records.values()} - {"cpu"}
         file_name = cell.replace("/", "".join(f"-{platform}" for platform in sorted(platforms)) + "@")
         worst = max(counted(table["seeds"]), key=lambda record: record["test_errors"])["seed"]
@@ -71,5 +76,5 @@ def write(task: Task, dataset: Dataset) -> list[dict]:
                 (task.output / folder).mkdir(exist_ok=True)
                 shutil.copyfile(picture, task.output / folder / f"{file_name}.png")
         write_text(task.output / f"{file_name}.json", json.dumps(table, indent=1) + "\n")
-        found.append(table)
-    return found
+        tables.append(table)
+    return tables

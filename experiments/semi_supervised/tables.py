@@ -4,7 +4,7 @@ from experiments.reporting import markdown
 from experiments.semi_supervised import recipes
 from experiments.semi_supervised.results import counted, spread
 
-# Errors of 10,000 test images, mean and standard deviation over so many draws of the labels: arXiv 1606.03498, table 1.
+# Errors of 10,000 test images, (mean, standard deviation) over PUBLISHED_DRAWS draws: arXiv 1606.03498, table 1.
 PUBLISHED_DRAWS = 10
 PUBLISHED = {20: (1677, 452), 50: (221, 136), 100: (93, 6.5), 200: (90, 4.2)}
 PUBLISHED_ENSEMBLES = {20: (1134, 445), 50: (142, 96), 100: (86, 5.6), 200: (81, 4.3)}
@@ -15,28 +15,28 @@ _LAST = ("held out", "of training images", "Frechet distance", "epochs", "minute
 
 
 def devices(table: dict) -> tuple[str, ...]:
-    """What its networks were trained on."""
+    """The devices on which the networks were trained."""
     return tuple(sorted({record["provenance"]["device"]["kind"] for record in table["seeds"]}))
 
 
 def name(table: dict) -> str:
-    """A recipe, its arithmetic where that is not float32, and its device where that is no CPU."""
-    arithmetic = [] if table["dtype"] == "float32" else [table["dtype"]]
-    return ", ".join([table["recipe"], *arithmetic, *(kind for kind in devices(table) if kind != "cpu")])
+    """The recipe, its dtype if that is not float32, and its devices that are no CPU."""
+    dtype = [] if table["dtype"] == "float32" else [table["dtype"]]
+    return ", ".join([table["recipe"], *dtype, *(kind for kind in devices(table) if kind != "cpu")])
 
 
 def label(table: dict) -> str:
-    """A cell of the experiment in pictures: its recipe and its number of labels."""
+    """The label of a cell in pictures: its recipe and its number of labels."""
     return f"{name(table)}, {table['num_labels'] or 'all'} labels"
 
 
 def base_of(table: dict) -> str:
-    """The recipe that a table's recipe changes; "" where it stands for itself, or is no longer known."""
+    """The recipe that a table's recipe changes; "" if there is none, or if it is no longer known."""
     return recipes.base_of(table["recipe"])
 
 
 def is_beside_published(table: dict) -> bool:
-    """Whether it stands for itself, or has the draws of the published figures."""
+    """Whether a recipe has no base, or was trained on as many draws as the published figures."""
     return not base_of(table) or len({record["draw"] for record in table["seeds"]}) >= PUBLISHED_DRAWS
 
 
@@ -49,13 +49,17 @@ def _percent(record: dict, split: str = "validation") -> float:
 
 
 def _of_training_images(records: list[dict]) -> str:
-    """The share of them that is wrong; records of before they were counted have none."""
+    """The share of training images with a wrong class; "-" for old records without this count."""
     shares = [_percent(record, "train") for record in records if "train_errors" in record]
     return _plus_minus(*spread(shares), digits=2) + "%" if shares else "-"
 
 
 def _number(records: list[dict], of: int) -> str:
-    """How many of so many, which where they are not the first ones, and of how many draws where some share theirs."""
+    """The cell "n": the number of networks.
+
+    With it, if needed: the number of all networks, the seeds if they are not the first ones, and the number of draws if
+    several networks have the same draw.
+    """
     seeds, draws = [record["seed"] for record in records], len({record["draw"] for record in records})
     which = "" if seeds == list(range(len(seeds))) else f" (seed {', '.join(map(str, seeds))})"
     shared = f", {draws} draw{'s' if draws > 1 else ''}" if draws < len(seeds) else ""
@@ -63,13 +67,13 @@ def _number(records: list[dict], of: int) -> str:
 
 
 def _each(records: list[dict], left_out: list[dict]) -> str:
-    """The errors of every network, those outside of the mean last: 97, 84; collapsed: 1111."""
+    """The errors of every network, those that are not in the mean last: 97, 84; collapsed: 1111."""
     texts = [", ".join(str(record["test_errors"]) for record in records)]
     return "; ".join(texts + [f"{record['status']}: {record['test_errors']}" for record in left_out])
 
 
 def _mistake(record: dict) -> str:
-    """The most frequent one; records of before they were counted have none."""
+    """The most frequent mistake; "-" for old records without this count."""
     if not record.get("confusions"):
         return "-"
     true, taken_for, count = record["confusions"][0]
@@ -77,10 +81,10 @@ def _mistake(record: dict) -> str:
 
 
 def _row(table: dict) -> dict[str, str]:
-    """A recipe with so many labels: mean and standard deviation over its networks, under every heading but a base's."""
+    """heading -> cell of one recipe and number of labels, without the columns that compare it with a base."""
     seeds = counted(table["seeds"])
     left_out = [record for record in table["seeds"] if record not in seeds]
-    of = lambda what: [record[what] for record in seeds]  # noqa: E731
+    of = lambda key: [record[key] for record in seeds]  # noqa: E731
     ensembles = list(table["ensembles"].values())
     distances = [distance for record in seeds for distance in record["frechet_distance"]]
     ended = {record["status"] for record in seeds}
@@ -113,9 +117,9 @@ def _published(num_labels: int) -> dict[str, str]:
 
 
 def _differences(table: dict, base: dict) -> dict[str, str]:
-    """A change against its base over the seeds that both have, each pair with the same labels."""
-    own, other = ({record["seed"]: record for record in counted(of["seeds"])} for of in (table, base))
-    pairs = [(own[seed], other[seed]) for seed in sorted(own.keys() & other.keys())]
+    """A change against its base over the seeds that both have. The two networks of a pair have the same labels."""
+    of_table, of_base = ({record["seed"]: record for record in counted(side["seeds"])} for side in (table, base))
+    pairs = [(of_table[seed], of_base[seed]) for seed in sorted(of_table.keys() & of_base.keys())]
     if not pairs:
         return {}
     errors = [changed["test_errors"] - unchanged["test_errors"] for changed, unchanged in pairs]
@@ -124,28 +128,28 @@ def _differences(table: dict, base: dict) -> dict[str, str]:
     return dict(zip(_OF_CHANGES, texts, strict=True))
 
 
-def _written(headings: tuple[str, ...], rows: list[dict[str, str]]) -> str:
+def _markdown_table(headings: tuple[str, ...], rows: list[dict[str, str]]) -> str:
     return markdown.table(headings, [[row.get(heading, "") for heading in headings] for row in rows])
 
 
 def recipes_table(tables: list[dict]) -> str:
-    """A row each, and after those with as many labels the published one."""
+    """One row per result; after the results with the same number of labels, the published row if there is one."""
     rows = []
     for number in dict.fromkeys(table["num_labels"] for table in tables):
         rows += [_row(table) for table in tables if table["num_labels"] == number]
         rows += [_published(number)] if number in PUBLISHED else []
-    return _written(_FIRST + _OF_RECIPES + _LAST, rows)
+    return _markdown_table(_FIRST + _OF_RECIPES + _LAST, rows)
 
 
 def changes_table(changed: list[dict], bases: list[dict]) -> str:
-    """The bases, and each change with its difference to the base of the same arithmetic, device and labels."""
+    """The bases, and each change with its difference from the base with the same dtype, devices and labels."""
 
     def kind(table):
         return table["dtype"], devices(table), table["num_labels"]
 
-    alike = {kind(table): table for table in bases}
+    base_of_kind = {kind(table): table for table in bases}
     rows = list(map(_row, bases))
     for table in sorted(changed, key=lambda table: spread([r["test_errors"] for r in counted(table["seeds"])])[0]):
-        base = alike.get(kind(table))
+        base = base_of_kind.get(kind(table))
         rows.append(_row(table) | (_differences(table, base) if base else {}))
-    return _written(_FIRST + _OF_CHANGES + _LAST, rows)
+    return _markdown_table(_FIRST + _OF_CHANGES + _LAST, rows)

@@ -122,22 +122,22 @@ def test_what_a_run_leaves(places, quick_classifier, monkeypatch, capsys):
 
 def test_the_command(places, monkeypatch, capsys):
     """Interrupted when the first seed has ended, continued, and given again; two studies share a run."""
-    look, plain = runner.Progress.look, arms(places)["plain"].hash
+    poll, plain = runner.Progress.poll, arms(places)["plain"].hash
     first = places.work / plain / "seed-0.json"
 
     def interrupts(self, children):
-        look(self, children)
+        poll(self, children)
         if first.is_file():
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(runner.Progress, "look", interrupts)
+    monkeypatch.setattr(runner.Progress, "poll", interrupts)
     assert run(runner, *words(places, "--studies=rates,batches")) == 75
     printed = capsys.readouterr()
     assert "5 arms, 3 distinct runs x 2 seeds; to train 6, " in printed.out
     assert "arm 1/3  rates:plain@tuned  seed 0  " in printed.out
     assert "same command continues" in printed.err
     made = first.stat().st_mtime_ns
-    monkeypatch.setattr(runner.Progress, "look", look)
+    monkeypatch.setattr(runner.Progress, "poll", poll)
 
     assert run(runner, *words(places, "--studies=rates", "--jobs=2")) == 0
     printed = capsys.readouterr().out

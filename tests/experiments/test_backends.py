@@ -59,7 +59,7 @@ def test_one_run_a_node_or_a_gpu():
 
 
 class Fake:
-    """A backend whose runs end with the codes that it is given, each at its second look."""
+    """A backend whose runs end with the codes that it is given, each at its second poll."""
 
     jobs = 2
 
@@ -122,7 +122,7 @@ def run_all(backend, tmp_path, names, stopping=lambda: False):
 
 @pytest.fixture
 def fast(monkeypatch):
-    monkeypatch.setattr(pool, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pool, "_POLL_SECONDS", 0.01)
 
 
 def test_a_pool_keeps_a_backend_busy(fast, tmp_path):

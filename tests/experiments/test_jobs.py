@@ -7,7 +7,7 @@ import re
 import pytest
 
 from experiments.jobs import records
-from experiments.jobs.arguments import add_folders, check_at_least, data_dir_words, idx_source
+from experiments.jobs.arguments import add_folders, check_at_least, data_dir_arguments, idx_source
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import write_sealed
@@ -19,10 +19,10 @@ def test_folders_are_arguments_and_words_again():
     usual = parser.parse_args([])
     assert vars(usual) == {"workdir": "runs/x", "output": "results", "idx": "", "data_dir": ""}
     assert idx_source(usual.idx) == {}
-    assert data_dir_words(usual.data_dir) == []
+    assert data_dir_arguments(usual.data_dir) == []
     given = parser.parse_args(["--idx=a", "--data_dir=b"])
     assert idx_source(given.idx) == {"data.name": "idx", "data.dir": "a"}
-    assert data_dir_words(given.data_dir) == ["--data_dir=b"]
+    assert data_dir_arguments(given.data_dir) == ["--data_dir=b"]
     check_at_least(0, first=0, second=3)
     with pytest.raises(UserError, match="^--second=0: must be at least 1$"):
         check_at_least(1, first=1, second=0)

@@ -59,7 +59,7 @@ def cluster(places, work, *more):
 
 def kill(child):
     """Ends a worker as an operating system would; returns its process."""
-    number = ray.get(child._worker.where.remote())[1]
+    number = ray.get(child._worker.location.remote())[1]
     os.kill(number, signal.SIGKILL)
     return number
 
@@ -68,15 +68,15 @@ def test_three_workers_one_killed(places, monkeypatch, capfd):
     """Arms of one thread each, as by the local backend, to the last bit."""
     assert run(runner, *cluster(places, "local", "--steps=100")) == 0
     expected, expected_tables = records(places.work), tables(places.out)
-    look, killed = runner.Progress.look, []
+    poll, killed = runner.Progress.poll, []
 
     def kills(self, children):
-        look(self, children)
+        poll(self, children)
         for child in children:
             if not killed and 0 < len(read_metrics(child.folder / "seed-0" / "metrics.jsonl")) < 90:
                 killed.append(kill(child))
 
-    monkeypatch.setattr(runner.Progress, "look", kills)
+    monkeypatch.setattr(runner.Progress, "poll", kills)
     capfd.readouterr()
     assert run(runner, *cluster(places, "ray", "--backend=ray", "--address=local", "--steps=100")) == 0
     printed = capfd.readouterr().out
@@ -90,40 +90,40 @@ def test_three_workers_one_killed(places, monkeypatch, capfd):
 
 def test_a_run_that_kills_its_workers_is_given_up(places, monkeypatch):
     """And tried again by the next command, here a local one."""
-    look, hopeless, killed = runner.Progress.look, arms(places)["plain"].hash, set()
+    poll, hopeless, killed = runner.Progress.poll, arms(places)["plain"].hash, set()
 
     def kills(self, children):
-        look(self, children)
+        poll(self, children)
         for child in children:
             if child.name == hopeless and child._where not in killed:
                 killed.add(child._where)
                 kill(child)
 
-    monkeypatch.setattr(runner.Progress, "look", kills)
+    monkeypatch.setattr(runner.Progress, "poll", kills)
     monkeypatch.setattr(ray_backend, "RETRIES", 1)
     assert run(runner, *cluster(places, "ray", "--backend=ray", "--address=local")) == 0
     assert len(killed) == 2
     record = one_run.read(places.work / hopeless, 1)
     assert record["status"] == "crashed"
     assert record["reason"].endswith(": its worker died 2 times")
-    monkeypatch.setattr(runner.Progress, "look", look)
+    monkeypatch.setattr(runner.Progress, "poll", poll)
     assert run(runner, *cluster(places, "ray")) == 0
     assert one_run.read(places.work / hopeless, 1)["status"] == "completed"
 
 
 def test_an_interrupt_saves_and_the_local_backend_continues(places, monkeypatch, capfd):
-    look, plain = runner.Progress.look, arms(places)["plain"].hash
+    poll, plain = runner.Progress.poll, arms(places)["plain"].hash
 
     def interrupts(self, children):
-        look(self, children)
+        poll(self, children)
         if (places.work / plain / "seed-0.json").is_file():
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(runner.Progress, "look", interrupts)
+    monkeypatch.setattr(runner.Progress, "poll", interrupts)
     assert run(runner, *cluster(places, "ray", "--backend=ray", "--address=local")) == 75
     assert "all saved; the same command continues" in capfd.readouterr().err
     made = (places.work / plain / "seed-0.json").stat().st_mtime_ns
-    monkeypatch.setattr(runner.Progress, "look", look)
+    monkeypatch.setattr(runner.Progress, "poll", poll)
     assert run(runner, *cluster(places, "ray")) == 0
     assert (places.work / plain / "seed-0.json").stat().st_mtime_ns == made
     assert len(records(places.work)) == 6

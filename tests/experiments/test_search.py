@@ -20,7 +20,7 @@ search = importlib.import_module("experiments.search.__main__")
 def training(monkeypatch):
     """A stand-in of a training, in processes of its own."""
     monkeypatch.setattr(one_trial, "COMMAND", (sys.executable, stand_in_training.__file__))
-    monkeypatch.setattr(one_trial, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(one_trial, "_POLL_SECONDS", 0.02)
 
 
 def base():

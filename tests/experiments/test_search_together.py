@@ -30,7 +30,7 @@ def study(tmp_path):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
     def make(sampler=None):
-        kept = storage.opened(f"journal:{tmp_path / 'search.log'}")
+        kept = storage.open_storage(f"journal:{tmp_path / 'search.log'}")
         return optuna.create_study(study_name="search", storage=kept, sampler=sampler, load_if_exists=True)
 
     return make
@@ -42,7 +42,7 @@ def states(study):
 
 def test_as_many_trials_end_as_were_asked_for(study, monkeypatch):
     """Six at once for seven trials: without care each would begin one too many."""
-    monkeypatch.setattr(together, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(together, "_POLL_SECONDS", 0.05)
     studies, interrupts = [study() for _ in range(6)], types.SimpleNamespace(received=None)
 
     def objective(trial):
@@ -116,13 +116,13 @@ def test_values_that_another_search_trains_are_waited_for(tmp_path):
 
 def test_a_journal_that_cannot_be_had_is_named(tmp_path):
     with pytest.raises(UserError, match="storage=journal:.*cannot be opened"):
-        storage.opened(f"journal:{tmp_path / 'none' / 'search.log'}")
+        storage.open_storage(f"journal:{tmp_path / 'none' / 'search.log'}")
 
 
 PROCESS = """
 import importlib, sys
 from experiments.search import one_trial, storage, together
-one_trial.COMMAND, one_trial._LOOK_SECONDS = (sys.executable, sys.argv.pop(1)), 0.05
+one_trial.COMMAND, one_trial._POLL_SECONDS = (sys.executable, sys.argv.pop(1)), 0.05
 storage._BEAT_SECONDS, storage._GRACE_SECONDS = 1, 6
 search = importlib.import_module("experiments.search.__main__")
 search.cli.execute(search.main)
@@ -146,7 +146,7 @@ def test_three_processes_one_killed(tmp_path, kept):
             if not (tmp_path / address.rpartition("/")[2]).exists():
                 continue
             try:
-                study = optuna.load_study(study_name="search", storage=storage.opened(address))
+                study = optuna.load_study(study_name="search", storage=storage.open_storage(address))
             except (KeyError, UserError):
                 continue
             if states(study).count(State.RUNNING) == 3 and State.COMPLETE in states(study):
