@@ -71,7 +71,7 @@ def weighted_terms(weights: ConfigDict) -> list[Term]:
 
 
 def _check_terms(config: ConfigDict) -> None:
-    """UserError for an unknown term, for a knob that is out of its range or does nothing, and for a term in vain."""
+    """UserError for an unknown term, a knob that is out of its range or does nothing, and a term that lacks its needs."""
     for loss in _LOSSES:
         for name in config[loss]:
             if name not in TERMS and name != "adversarial":
@@ -87,12 +87,15 @@ def _check_terms(config: ConfigDict) -> None:
 
 
 def _weights(config: ConfigDict, names: Iterable[str]) -> dict[str, float]:
-    """ "d_loss.<term>" or "g_loss.<term>" -> weight of these terms."""
+    """The weights of these terms by their dotted names in the config, such as d_loss.entropy."""
     return {f"{loss}.{name}": config[loss][name] for loss in _LOSSES for name in names if name in config[loss]}
 
 
 def _check_knobs(section: str, knobs: Mapping[str, Knob], values: ConfigDict, weights: dict[str, float]) -> None:
-    """weights: of the terms that these knobs act on. A knob that is set is refused if all of them are 0."""
+    """UserError for a knob out of its range, or set although no term that it acts on has a weight.
+
+    weights: of these terms, by their dotted names.
+    """
     for name, knob in knobs.items():
         key, value = f"{section}.{name}", values[name]
         knob.check(value, key)
@@ -102,7 +105,7 @@ def _check_knobs(section: str, knobs: Mapping[str, Knob], values: ConfigDict, we
 
 
 def _check_needs(key: str, term: Term, config: ConfigDict) -> None:
-    """key: "d_loss.<term>" or "g_loss.<term>", whose weight is not 0."""
+    """key: the dotted name of the term's weight, which is not 0."""
     section = config.discriminator
     for needs in term.needs:
         if lacking := needs(config):

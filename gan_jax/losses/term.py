@@ -33,7 +33,7 @@ class Knob(NamedTuple):
 class Term(NamedTuple):
     """A term of a player's loss; its weight is `config.d_loss.<term>` or `config.g_loss.<term>`.
 
-    value: (inputs, **knobs) -> scalar, a mean over the batch. knobs: by name, the keywords of `value`.
+    value: (inputs, **knobs) -> scalar. knobs: by name, the keywords of `value`.
     needs_classes: it reads D's class logits.
     uses_labels: it reads the labels of real images, or those that generated images were made for.
     per_example: it differentiates the output of D for one image, so that no layer of D may mix the images of a batch.
