@@ -1,10 +1,11 @@
 """Auxiliary-classifier GAN (Odena et al. 2017, arXiv 1610.09585): configs/cdcgan.py with another way to condition D.
 
-D sees no label; it tells real from fake and names the class of both, and G is rewarded for both. The rest of the recipe
-is that of configs/cdcgan.py, so that the two differ in the conditioning of D alone.
+D gets no label. It has two outputs: real or fake, and the class of the image (of real and of generated images). G's
+loss uses both outputs. The rest of the recipe is that of configs/cdcgan.py, so the two configs differ in the
+conditioning of D alone.
 
     python -m gan_jax.main --config configs/acgan.py
-    python -m gan_jax.main --config configs/acgan.py --config.generator.conditioning=multiply   # z * e(y), a tutorial's
+    python -m gan_jax.main --config configs/acgan.py --config.generator.conditioning=multiply  # the tutorial's z * e(y)
 """
 
 from ml_collections import ConfigDict

@@ -1,7 +1,8 @@
 """The tutorial's last recipe for its conditional GAN: batch norm in G, PReLU, AdamW.
 
-The layers of configs/cgan.py, with what the tutorial kept after its ablations: batch norm in every hidden layer of G,
-PReLU (one slope a channel, starting at 0.25) in both networks, AdamW with decay 1e-2 (PyTorch's default).
+The layers of configs/cgan.py, with the changes that the tutorial kept after its ablations: batch norm in every hidden
+layer of G, PReLU (one slope per channel, starting at 0.25) in both networks, and AdamW with decay 1e-2 (PyTorch's
+default).
 
     python -m gan_jax.main --config configs/cgan_final.py
 """

@@ -1,17 +1,17 @@
 """DCGAN (Radford et al. 2015, arXiv 1511.06434): convolutional and unconditional.
 
-`configs/dcgan.py` is the paper's recipe: strided and transposed convolutions and no pooling, batch norm everywhere but
-on the generator's output and the discriminator's input, ReLU in G, LeakyReLU 0.2 in D, tanh images, weights from
-N(0, 0.02), Adam at 2e-4 with beta1 0.5, batch 128, z uniform on [-1, 1]^100. The widths are those of 28 x 28 digits;
-the paper's 64 x 64 networks:
+`configs/dcgan.py` is the paper's recipe: strided and transposed convolutions and no pooling; batch norm everywhere
+except at G's output and D's input; ReLU in G, LeakyReLU 0.2 in D; tanh images; weights from N(0, 0.02); Adam at 2e-4
+with beta1 0.5; batches of 128; z uniform on [-1, 1]^100. The default widths are for 28 x 28 digits. The paper's
+networks for 64 x 64 images:
 
     python -m gan_jax.main --config configs/dcgan.py --config.data.image_size=64 \\
         --config.generator.widths=1024,512,256,128 --config.discriminator.widths=128,256,512,1024
 
-`configs/dcgan.py:upsample` is the common tutorial's variant: nearest-neighbour upsampling and 3x3 convolutions in G;
-four stride-2 blocks of 16-32-64-128 channels in D, each convolution -> LeakyReLU -> channel dropout 0.25 -> batch
-norm. Where the tutorial writes 0.8 it lands in PyTorch's epsilon; here it is what was meant, the decay of the running
-moments, with epsilon 1e-5.
+`configs/dcgan.py:upsample` is the common tutorial's variant. G has nearest-neighbour upsampling and 3x3 convolutions. D
+has four stride-2 blocks of 16-32-64-128 channels, each convolution -> LeakyReLU -> channel dropout 0.25 -> batch norm.
+The tutorial passes 0.8 to batch norm, and PyTorch reads it as epsilon. The decay of the running moments was meant, so
+here 0.8 is that decay, and epsilon is 1e-5.
 """
 
 from ml_collections import ConfigDict
@@ -20,7 +20,7 @@ from configs import default
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """variant: "" (the paper's) or upsample."""
+    """variant: "" (the paper's networks) or upsample."""
     config = default.get_config()
     config.num_epochs = 10
     config.prior.name = "uniform"

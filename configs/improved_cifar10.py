@@ -1,13 +1,14 @@
 """Improved techniques on CIFAR-10 (Salimans et al. 2016, arXiv 1606.03498, sections 3, 6.2 and 6.3).
 
-D has nine weight-normalized layers, three of each width, the last of them halving, with dropout; G is DCGAN's.
+D has nine weight-normalized layers with dropout: three of each width, of which the third halves the image. G is
+DCGAN's.
 
-- without a variant, the samples' recipe: virtual batch norm in G, minibatch discrimination, real targets of 0.9. The
-  paper's Inception Score with minibatch discrimination and all techniques is 8.09 with labels, 6.86 without them (its
-  table 3).
-- `:semi_supervised`, the classifier's: 4,000 labels, the K + 1-class head, G by feature matching. The paper's test
-  error is 18.63 +- 2.32 % over 10 draws of the labels (its table 2), after 1,200 epochs. There D drops inputs out and
-  pools its last layer; here it has noise on them and flattens.
+- without a variant: the recipe for good samples. Virtual batch norm in G, minibatch discrimination, real targets of
+  0.9. The paper's Inception Score with minibatch discrimination and all techniques is 8.09 with labels, 6.86 without
+  labels (table 3).
+- `:semi_supervised`: the recipe for a good classifier. 4,000 labels, a K + 1-class head, feature matching in G. The
+  paper's test error is 18.63 +- 2.32 % over 10 label subsets (table 2), after 1,200 epochs. The paper's D has dropout
+  on its inputs and pools its last layer; this D has noise on its inputs and flattens.
 
     python -m gan_jax.main --config configs/improved_cifar10.py
     python -m experiments.semi_supervised --recipes cifar10 --labels 4000 --seeds 10

@@ -1,10 +1,10 @@
-"""Improved techniques at 128 x 128 (Salimans et al. 2016, arXiv 1606.03498, section 6.4): ImageNet's recipe.
+"""Improved techniques at 128 x 128 (Salimans et al. 2016, arXiv 1606.03498, section 6.4): the recipe for ImageNet.
 
 DCGAN's networks with five doublings, virtual batch norm in G, minibatch discrimination, historical averaging and
-one-sided label smoothing. The paper's data is ImageNet, which nobody may download without an account; STL-10, 96 x 96
-images picked from ImageNet, stands in, resized to 128 x 128. With ImageNet's archives at hand, TFDS prepares it and a
-run streams it: tfds build imagenet2012 --file_format=array_record, then --config.data.name=imagenet2012. `:small` is
-the same at 32 x 32 on digits, a run of minutes that exercises every part.
+one-sided label smoothing. The paper trains on ImageNet, which needs an account to download. The default data set here
+is STL-10 (96 x 96 images picked from ImageNet), resized to 128 x 128. If you have ImageNet's archives, run
+`tfds build imagenet2012 --file_format=array_record`, then train with --config.data.name=imagenet2012, which streams
+the images. `:small` has the same parts at 32 x 32 on digits and takes minutes.
 
     python -m gan_jax.main --config configs/improved_imagenet.py
     python -m gan_jax.main --config configs/improved_imagenet.py:small

@@ -1,7 +1,7 @@
 """Least-squares GAN (Mao et al. 2017, arXiv 1611.04076) on DCGAN's layers.
 
-D's raw output, no sigmoid, is pulled to 1 on real and 0 on generated images, and G pulls it to 1 (a = 0, b = c = 1, the
-paper's eq. 9). `:chi_square` codes them -1, 1 and 0 (eq. 8), with which the loss is a Pearson chi-square divergence.
+D has no sigmoid. Its targets are b = 1 for real and a = 0 for generated images, and G's target is c = 1 (the paper's
+eq. 9). `:chi_square` has b = 1, a = -1 and c = 0 (eq. 8); the loss is then a Pearson chi-square divergence.
 
     python -m gan_jax.main --config configs/lsgan.py
 """

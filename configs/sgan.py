@@ -1,8 +1,8 @@
-"""Semi-supervised GAN (Odena 2016, arXiv 1606.01583), as the common tutorial has it, but with few labels.
+"""Semi-supervised GAN (Odena 2016, arXiv 1606.01583), as in the common tutorial, but with few labels.
 
-D has a real-or-fake logit and K + 1 class logits beside it, the last class for generated images; logits, not a
-softmax's output, enter the cross-entropy. The tutorial uses every label, so that nothing in it is semi-supervised: here
-`data.num_labels` of the training images have one, balanced over the classes, and the others' labels are never seen.
+D has a real-or-fake logit and K + 1 class logits; the last class is for generated images. The cross-entropy takes
+logits, not a softmax's output. The tutorial uses every label, so it is not semi-supervised. Here only `data.num_labels`
+training images, balanced over the classes, have a label; the labels of the other images are not used.
 
     python -m gan_jax.main --config configs/sgan.py --config.data.num_labels=100
     python -m experiments.semi_supervised --recipes sgan --labels 100,1000,all --seeds 1 --dtype bfloat16

@@ -1,9 +1,9 @@
 """Spectral-norm GAN (Miyato et al. 2018, arXiv 1802.05957).
 
-`configs/sngan.py` is DCGAN's size: spectral norm on every kernel of D and no batch norm there, batch norm in G, hinge
-loss, Adam at 2e-4 with beta1 0.5, batches of 64, z of 128. `configs/sngan.py:resnet` is the paper's residual network
-for 32 x 32 images (table 4) with its Adam (beta1 0, beta2 0.9, rate falling to 0 in a straight line) and five updates
-of D to one of G; on CIFAR-10 the paper gives it a Frechet (Inception) distance of 21.7 at 50k updates of G.
+`configs/sngan.py` has networks of DCGAN's size: spectral norm and no batch norm in D, batch norm in G, hinge loss, Adam
+at 2e-4 with beta1 0.5, batches of 64, z of 128. `configs/sngan.py:resnet` is the paper's residual network for 32 x 32
+images (table 4), with the paper's Adam (beta1 0, beta2 0.9, a rate that falls linearly to 0) and five updates of D to
+one of G. The paper reports a Frechet Inception distance of 21.7 on CIFAR-10 after 50k updates of G.
 
     python -m gan_jax.main --config configs/sngan.py
     python -m gan_jax.main --config configs/sngan.py:resnet --config.data.name=cifar10

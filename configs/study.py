@@ -1,17 +1,19 @@
-"""What the ablation studies in configs/ablations share.
+"""The common parts of the ablation studies in configs/ablations.
 
-A study is a table ARMS, arm -> dotted overrides, over every base that its BASELINE names. BASELINE says for each base
-which arm changes nothing there: the arm that the others are compared with (that of early_stopping.py changes how often
-a run is scored, and says why). An arm states the full setting of the factor that it varies, so that it means the same
-on every base; all that it does not name is held fixed, the length in passes over the images or in updates included.
+A study file has two tables:
 
-An arm is spelled `arm` on the tutorial's CGAN and `arm@base` on another base:
+- ARMS: arm -> dotted overrides. An arm states the full setting of the factor that it varies, so an arm means the same
+  on every base. Everything else is the base's, also the length (in epochs or in updates).
+- BASELINE: base -> the arm that changes nothing on this base. The other arms are compared with it. (The baseline of
+  early_stopping.py changes how often a run is scored; its docstring gives the reason.)
+
+The name of a variant is `arm` on the tutorial's CGAN and `arm@base` on another base:
 
     python -m gan_jax.main --config configs/ablations/optimizer.py:radam
     python -m gan_jax.main --config configs/ablations/optimizer.py:radam@tuned
 
-The tutorial's CGAN is broken, and comparing ways of being broken is itself a finding: each of its conclusions was drawn
-there, from one run an arm. Whether it also holds for a system that works is what the second base is for.
+The tutorial's CGAN does not work. It is a base because the tutorial drew each of its conclusions on it, from one run
+per arm. The second base shows if a conclusion also holds for a system that works.
 """
 
 from ml_collections import ConfigDict
@@ -32,7 +34,7 @@ def networks(**knobs) -> dict:
 
 
 def norms(generator: str = "none", discriminator: str = "none") -> dict:
-    """The full setting of which norm each network has."""
+    """The norms of both networks; a network that is not named has none."""
     return {"generator.norm": generator, "discriminator.norm": discriminator}
 
 
@@ -43,14 +45,14 @@ def config(base: str, overrides: dict) -> ConfigDict:
     return resolved
 
 
-def spelled(arm: str, base: str) -> str:
-    """The variant of a study's file that is this arm on this base."""
+def variant_name(arm: str, base: str) -> str:
+    """The name of the variant of a study file that is this arm on this base."""
     return arm if base == "tutorial" else f"{arm}@{base}"
 
 
 def variants(arms: dict, baseline: dict) -> tuple:
-    """(VARIANTS, get_config) of a study's file; VARIANTS maps a spelling to its (base, overrides)."""
-    table = {spelled(arm, base): (base, overrides) for base in baseline for arm, overrides in arms.items()}
+    """(VARIANTS, get_config) of a study file; VARIANTS maps a variant's name to its (base, overrides)."""
+    table = {variant_name(arm, base): (base, overrides) for base in baseline for arm, overrides in arms.items()}
     return table, lambda variant: config(*table[variant])
 
 

@@ -1,8 +1,8 @@
 """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, arXiv 1704.00028) on DCGAN's layers.
 
-The critic's loss, penalty weight 10, five critic updates to one of G and Adam at 1e-4 with beta1 0 and beta2 0.9 are
-the paper's (algorithm 1). Batch norm would tie one image's slope to the others', so D has layer norm, as the paper
-advises.
+As in the paper's algorithm 1: the critic's loss, a penalty weight of 10, five critic updates to one of G, and Adam at
+1e-4 with beta1 0 and beta2 0.9. D has layer norm, as the paper advises: with batch norm, the gradient at one image
+would depend on the other images of the batch.
 
     python -m gan_jax.main --config configs/wgan_gp.py
     python -m gan_jax.main --config configs/wgan_gp.py --config.d_loss.gradient_penalty=0 \\

@@ -1,4 +1,4 @@
-"""Holds every conclusion of the common GAN tutorial against the result files: claims.json and claims.md.
+"""Tests every conclusion of the common GAN tutorial on the result files; writes claims.json and claims.md.
 
 python -m experiments.claims [--input experiments/results/ablations] [--output experiments/results/ablations]
 """
@@ -12,24 +12,26 @@ from experiments.report import RESULTS, write
 from experiments.reporting import claims_section, markdown
 from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.results import read
-from experiments.reporting.verdicts import judge
+from experiments.reporting.verdicts import evaluate_claims
 from gan_jax import cli
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.claims", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--input", default=RESULTS, help="folder of <study>@<base>.json; without one, nothing was run")
+    parser.add_argument(
+        "--input", default=RESULTS, help="folder of <study>@<base>.json; if there is none, no claim has been run"
+    )
     parser.add_argument("--output", default=RESULTS, help="folder of claims.json and claims.md")
     arguments = parser.parse_args()
     folder, output = pathlib.Path(arguments.input), pathlib.Path(arguments.output)
     studies = read(folder) if folder.is_dir() or arguments.input != RESULTS else []
-    judged = judge(CLAIMS, studies)
-    data = {"rule": claims_section.RULE, "claims": claims_section.as_data(judged)}
+    results = evaluate_claims(CLAIMS, studies)
+    data = {"rule": claims_section.RULE, "claims": claims_section.as_data(results)}
     write(output / "claims.json", json.dumps(data, indent=2) + "\n")
-    # The studies' sections stand in the report, not on this page.
-    write(output / "claims.md", markdown.page(claims_section.section(judged, [])))
-    counts = collections.Counter(one.verdict for one in judged)
-    print(f"{len(judged)} claims: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}")
+    # Without links to the studies' sections, which only the report has.
+    write(output / "claims.md", markdown.page(claims_section.section(results, [])))
+    counts = collections.Counter(result.verdict for result in results)
+    print(f"{len(results)} claims: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}")
     print(f"{output / 'claims.json'} and {output / 'claims.md'}")
 
 

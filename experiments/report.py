@@ -11,7 +11,7 @@ from experiments.reporting import claims_section, html, markdown, overview, stud
 from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.document import Heading, Paragraph
 from experiments.reporting.results import Study, read
-from experiments.reporting.verdicts import judge
+from experiments.reporting.verdicts import evaluate_claims
 from gan_jax import cli
 from gan_jax.system import files
 from gan_jax.system.errors import UserError
@@ -28,8 +28,8 @@ def _introduction(studies: list[Study]) -> list:
         Heading(1, TITLE),
         Paragraph(
             f"{len(studies)} studies and bases, {arms} arms, {seeds} trainings. Written by python -m "
-            "experiments.report from the result files beside this page. Each base has a part of its own: the "
-            "tutorial's system is weak, and what holds there need not hold for one that works."
+            "experiments.report from the result files beside this page. Each base has its own part: the tutorial's "
+            "system is weak, and a conclusion about it need not be true for a system that works."
         ),
     ]
     if quick:
@@ -39,9 +39,9 @@ def _introduction(studies: list[Study]) -> list:
 
 
 def document(studies: list[Study], folder: pathlib.Path, output: pathlib.Path) -> list:
-    """The whole report as blocks; grids are read from `folder`, addresses are those from `output`."""
+    """The report as blocks. Grids are read from `folder`; their addresses are relative to `output`."""
     blocks = [*_introduction(studies), *overview.summary(studies), *overview.where_bases_differ(studies)]
-    blocks += claims_section.section(judge(CLAIMS, studies), studies) + overview.method()
+    blocks += claims_section.section(evaluate_claims(CLAIMS, studies), studies) + overview.method()
     by_base = collections.defaultdict(list)
     for study in studies:
         by_base[study.base].append(study)
@@ -53,7 +53,7 @@ def document(studies: list[Study], folder: pathlib.Path, output: pathlib.Path) -
 
 
 def write(path: pathlib.Path, text: str) -> None:
-    """Writes a file of results; UserError where that cannot be done."""
+    """Writes a file of results; UserError if the file cannot be written."""
     with files.writing(f"--output: {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_text(path, text)
@@ -67,7 +67,7 @@ def main() -> None:
     folder, output = pathlib.Path(arguments.input), pathlib.Path(arguments.output)
     studies = read(folder)
     if not studies:
-        raise UserError(f"--input={folder} holds no <study>@<base>.json; python -m experiments.ablations writes them")
+        raise UserError(f"--input={folder} has no <study>@<base>.json; python -m experiments.ablations writes them")
     blocks = document(studies, folder, output)
     write(output / "report.html", html.page(TITLE, blocks))
     write(output / "report.md", markdown.page(blocks))

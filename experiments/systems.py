@@ -1,8 +1,8 @@
 """A short run of every system on digits, with its scores and pictures: python -m experiments.systems
 
-Each run is `gan_jax.main` with the overrides below, in runs/systems/<name>; finished runs are skipped and unfinished
-ones continued, so the command may be stopped and given again. The table and the grids go to --output after each run.
-`--data_dir`, `--idx` say where the data lies; `--only cdcgan,sngan` picks systems.
+Each run is `gan_jax.main` with the overrides below, in runs/systems/<name>. Finished runs are skipped and unfinished
+runs are continued, so the command can be interrupted and repeated. After each run, the table and the grids are written
+to --output. `--data_dir` and `--idx` are folders of the data; `--only cdcgan,sngan` selects systems.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import read_table
 
-# name -> (config, its overrides for a run of minutes on two cores). One seed, nothing tuned on these scores.
+# name -> (config, overrides for a run of minutes on two cores). One seed; nothing was tuned on these scores.
 SYSTEMS = {
     "cdcgan": ("configs/cdcgan.py", {}),
     "acgan": ("configs/acgan.py", {}),
@@ -61,19 +61,19 @@ def command(name: str, workdir: pathlib.Path, idx: str, data_dir: str) -> list[s
     spec, changes = SYSTEMS[name]
     changes = {"num_epochs": 0, "data.fallback": "mnist_5k", **changes} if "num_steps" in changes else changes
     changes = changes | idx_source(idx)
-    words = [sys.executable, "-m", "gan_jax.main", "--config", spec, "--workdir", str(workdir)]
-    words += ["--data_dir", data_dir] if data_dir else []
-    return words + [f"--config.{key}={value}" for key, value in changes.items()]
+    arguments = [sys.executable, "-m", "gan_jax.main", "--config", spec, "--workdir", str(workdir)]
+    arguments += ["--data_dir", data_dir] if data_dir else []
+    return arguments + [f"--config.{key}={value}" for key, value in changes.items()]
 
 
 def row(name: str, workdir: pathlib.Path) -> dict | None:
-    """The scores of a finished run, or how it ended; None where there is none."""
+    """A run's scores, if it has any, and its status; None if there is no run."""
     run, scores = Workdir(str(workdir)).run(), workdir / "evaluation.json"
     if not run:
         return None
     result = read_table(scores, "delete it") if scores.is_file() else {}
-    about = {"name": name, "config": SYSTEMS[name][0], "status": run["status"], "minutes": run["seconds"] / 60}
-    return {**about, "trained": markdown.commit(run["commit"]), **result}
+    run_info = {"name": name, "config": SYSTEMS[name][0], "status": run["status"], "minutes": run["seconds"] / 60}
+    return {**run_info, "trained": markdown.commit(run["commit"]), **result}
 
 
 def _share(value: float | None) -> str:
@@ -81,7 +81,7 @@ def _share(value: float | None) -> str:
 
 
 def _note(rows: list[dict]) -> str:
-    """What the numbers of a table depend on."""
+    """The text under the table: data, protocol, scores of real images and versions."""
     scored = [row for row in rows if "frechet_distance" in row]
     if not scored:
         return ""
@@ -95,14 +95,14 @@ def _note(rows: list[dict]) -> str:
         f"have a Frechet distance of {first['frechet_distance_real']:.2f}, precision {precision} and recall",
         f"{recall} in the first row. +- is a bootstrap standard error over images, not over trainings.",
         f"{first['device']['kind']}, jax {first['versions']['jax']}, trained at commit {commits}. Lengths and",
-        "widths that differ from the config's own stand in experiments/systems.py. Minutes are wall time, beside other",
-        "work.",
+        "widths that differ from a config's are in experiments/systems.py. Minutes are wall time; other programs ran",
+        "at the same time.",
     )
     return "\n" + "\n".join(sentences) + "\n"
 
 
 def table(rows: list[dict]) -> str:
-    """The rows as a Markdown table with the pictures' addresses."""
+    """The rows as a Markdown table, with the addresses of the pictures."""
     names = ("system", "step", "minutes", "conditional accuracy", "Frechet distance", "precision", "recall")
     head = [*names, "D as classifier", "grid"]
     lines = [head, ["---"] * len(head)]
@@ -111,7 +111,7 @@ def table(rows: list[dict]) -> str:
         if "frechet_distance" in r:
             distance = f"{r['frechet_distance']:.2f} +- {r['frechet_distance_standard_error']:.2f}"
         shares = ("conditional_accuracy", "precision", "recall", "discriminator_accuracy")
-        conditional, precision, recall, own = (_share(r.get(name)) for name in shares)
+        conditional, precision, recall, d_accuracy = (_share(r.get(name)) for name in shares)
         cells = [
             f"`{r['config']}` ({r['name']})",
             str(r.get("step", "-")),
@@ -119,14 +119,14 @@ def table(rows: list[dict]) -> str:
             conditional,
             distance,
         ]
-        lines.append([*cells, precision, recall, own, f"![{r['name']}](systems/{r['name']}.png)"])
+        lines.append([*cells, precision, recall, d_accuracy, f"![{r['name']}](systems/{r['name']}.png)"])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n" + _note(rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.systems", description=__doc__)
     parser.add_argument("--only", default="", help="names with commas (default: all)")
-    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, where it cannot be downloaded")
+    parser.add_argument("--idx", default="", help="folder of MNIST as IDX files, if MNIST cannot be downloaded")
     parser.add_argument("--data_dir", default="")
     parser.add_argument("--workdir", default="runs/systems")
     parser.add_argument("--output", default="experiments/results")
@@ -134,19 +134,21 @@ def main() -> None:
     names = arguments.only.split(",") if arguments.only else list(SYSTEMS)
     for name in names:
         configs.choose(list(SYSTEMS), name, "--only")
-    output, began = pathlib.Path(arguments.output), time.monotonic()
+    output, start_time = pathlib.Path(arguments.output), time.monotonic()
     (output / "systems").mkdir(parents=True, exist_ok=True)
     for index, name in enumerate(names):
         folder = pathlib.Path(arguments.workdir) / name
-        print(f"{name} ({index + 1} of {len(names)}, {(time.monotonic() - began) / 60:.0f} min so far)", flush=True)
+        print(
+            f"{name} ({index + 1} of {len(names)}, {(time.monotonic() - start_time) / 60:.0f} min so far)", flush=True
+        )
         if not (folder / "evaluation.json").is_file():
-            done = subprocess.run(command(name, folder, arguments.idx, arguments.data_dir), check=False)
-            if done.returncode not in (0, 3):
-                raise UserError(f"{name} ended with exit code {done.returncode}; the same command goes on from there")
+            process = subprocess.run(command(name, folder, arguments.idx, arguments.data_dir), check=False)
+            if process.returncode not in (0, 3):
+                raise UserError(f"{name} ended with exit code {process.returncode}; the same command continues the run")
         if grid := Workdir(str(folder)).last_grid():
             shutil.copy(grid, output / "systems" / f"{name}.png")
-        found = [row(other, pathlib.Path(arguments.workdir) / other) for other in SYSTEMS]
-        (output / "systems.md").write_text(table([entry for entry in found if entry]))
+        rows = [row(system, pathlib.Path(arguments.workdir) / system) for system in SYSTEMS]
+        (output / "systems.md").write_text(table([entry for entry in rows if entry]))
     print(f"table {output / 'systems.md'}")
 
 

@@ -1,4 +1,4 @@
-"""From a config to a GAN: here, in networks/build.py and in losses/build.py names become objects, nowhere else."""
+"""Builds a GAN from a config. Names become objects only here, in networks/build.py and in losses/build.py."""
 
 from collections.abc import Callable
 
@@ -18,31 +18,31 @@ from gan_jax.networks.build import build_discriminator, build_generator, single_
 from gan_jax.system.config import RULE_KEYWORDS, leaves
 from gan_jax.system.errors import UserError
 
-# What counts, by the least that it may be.
-_LEAST = {
+# The smallest value that is allowed -> the knobs with this limit.
+_MINIMA = {
     0: ("seed", "sample_every_steps", "checkpoint_every_steps", "eval.every_steps"),
     1: ("batch_size", "init_batch_size", "d_steps", "steps_per_call", "log_every_steps", "keep_checkpoints"),
 }
 
 
 def num_steps(config: ConfigDict, num_images: int) -> int:
-    """Generator updates of the whole run."""
+    """The number of generator updates of the run. UserError if a count in the config is out of its range."""
     if (config.num_epochs > 0) == (config.num_steps > 0) or min(config.num_epochs, config.num_steps) < 0:
         raise UserError(
             f"num_epochs={config.num_epochs} and num_steps={config.num_steps}: set one of them, the other to 0"
         )
     values = leaves(config)
-    for least, knobs in _LEAST.items():
+    for minimum, knobs in _MINIMA.items():
         for knob in knobs:
-            if values[knob] < least:
-                raise UserError(f"{knob}={values[knob]}: must be at least {least}")
+            if values[knob] < minimum:
+                raise UserError(f"{knob}={values[knob]}: must be at least {minimum}")
     if config.batch_size > num_images:
         raise UserError(f"batch_size={config.batch_size} is more than the {num_images} training images; lower it")
     return config.num_steps or max(config.num_epochs * num_images // (config.batch_size * config.d_steps), 1)
 
 
 def is_conditional(config: ConfigDict) -> bool:
-    """Whether the generator sees the label."""
+    """Whether the generator uses the label."""
     return config.generator.conditioning != "none" or config.generator.norm in norms.CONDITIONAL_NORMS
 
 
@@ -97,12 +97,12 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
     """The GAN that a config describes, for images [H, W, C] of `num_classes` classes."""
     d_loss, g_loss = build_losses(config)
     rates = learning_rates(config, total_steps)
-    draw = priors.make_prior(**config.prior)
+    draw_prior = priors.make_prior(**config.prior)
     return Gan(
         generator=build_generator(config.generator, image_shape, num_classes, config.init_batch_size, config.dtype),
         discriminator=build_discriminator(config.discriminator, num_classes, config.init_batch_size, config.dtype),
-        # An unconditional generator sees nothing of the real batch that would say how its own is cut.
-        prior=lambda key, size: with_sharding(draw(key, size)),
+        # The sharding is explicit, because an unconditional generator has no input that is sharded like the real batch.
+        prior=lambda key, size: with_sharding(draw_prior(key, size)),
         targets=targets.make_targets(**config.targets),
         d_loss=d_loss,
         g_loss=g_loss,

@@ -1,4 +1,4 @@
-"""What every command shares: errors as one line, and config arguments."""
+"""Shared by all commands: errors as one line, and config arguments."""
 
 import logging
 import os
@@ -14,72 +14,72 @@ from gan_jax.devices import compile_cache
 from gan_jax.system import cache
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DiskFull, Interrupted, UserError
-from gan_jax.system.files import cannot_be_reached, disk_is_full, remove_unfinished
+from gan_jax.system.files import disk_is_full, refused_path, remove_unfinished
 
 
-def parse_config(spec: str, rest: Sequence[str]) -> ConfigDict:
+def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
     """The config file `spec` with overrides `--config.key=value` or `--config.key value`."""
-    config, words, changes = configs.load(spec), list(rest), {}
-    while words:
-        word = words.pop(0)
-        if not word.startswith("--config."):
-            raise UserError(f"'{word}' is not understood; overrides are written --config.key=value")
-        key, equals, value = word.removeprefix("--config.").partition("=")
+    config, remaining, changes = configs.load(spec), list(arguments), {}
+    while remaining:
+        argument = remaining.pop(0)
+        if not argument.startswith("--config."):
+            raise UserError(f"'{argument}' is not understood; overrides are written --config.key=value")
+        key, equals, value = argument.removeprefix("--config.").partition("=")
         if not equals:
-            if not words:
+            if not remaining:
                 raise UserError(f"--config.{key} needs a value: --config.{key}=value")
-            value = words.pop(0)
+            value = remaining.pop(0)
         changes[key] = value
     configs.override(config, changes, parse=True)
     return config
 
 
-def _leave(message: str, code: int) -> None:
-    """Ends the process at once, with one line: no library has another word on the way out."""
+def _exit_now(message: str, code: int) -> None:
+    """Ends the process at once and prints one line. No exit handler of a library runs, so none can print more."""
     remove_unfinished()
     sys.stdout.flush()
     sys.stderr.flush()
-    # In one piece: a thread of a library may be writing too.
+    # One system call, because a thread of a library may write at the same time.
     os.write(sys.stderr.fileno(), f"error: {message}\n".encode())
     os._exit(code)
 
 
 def _stop(number, frame) -> None:
-    """Ends a command. An exception would be lost wherever it is raised in a callback of JAX's."""
-    _leave("interrupted; the same command starts this again", Interrupted.exit_code)
+    """Signal handler that ends a command. An exception would be lost if it is raised inside a callback of JAX."""
+    _exit_now("interrupted; the same command starts this again", Interrupted.exit_code)
 
 
 def execute(main: Callable[[], None]) -> None:
-    """Runs a command and exits: a user's mistake is one line on stderr and an exit code of its own."""
-    # TensorFlow, where it is used at all, writes event files and reads data: its notices about kernels are noise.
+    """Runs a command. A user's mistake prints one line on stderr and exits with the exit code of its error."""
+    # If TensorFlow is used, it only writes event files and reads data, so its messages about kernels do not matter.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    # In the place of what an import may have set up.
+    # Replaces the logging handlers that an imported library may have installed.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
-    # What goes wrong in a save arrives as an exception; Orbax's threads and tasks would each tell it once more.
+    # A failed save raises an exception. Without this, each of Orbax's threads and tasks would also print the error.
     for noisy in ("absl", "asyncio", "orbax"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     compile_cache.enable(cache.folder())
-    # In training interrupts.py answers these.
-    usual = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    # During training, system/interrupts.py replaces these handlers.
+    usual_handlers = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         main()
     except UserError as error:
-        # A value that is quoted may hold line breaks of its own.
+        # A value that the message quotes may contain line breaks.
         message = "\\n".join(str(error).splitlines())
-        if jax.distributed.is_initialized():  # JAX's own way out waits for the others, and they wait for this one.
-            _leave(message, error.exit_code)
+        if jax.distributed.is_initialized():  # JAX's exit handler would wait for the other processes.
+            _exit_now(message, error.exit_code)
         print(f"error: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
         if disk_is_full(error):
-            _leave("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
-        if reason := cannot_be_reached(error):
-            _leave(reason, UserError.exit_code)
+            _exit_now("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
+        if reason := refused_path(error):
+            _exit_now(reason, UserError.exit_code)
         if jax.distributed.is_initialized():
             traceback.print_exc()
-            _leave(f"{type(error).__name__} in one of several processes", 1)
+            _exit_now(f"{type(error).__name__} in one of several processes", 1)
         raise
     finally:
-        for number, handler in usual.items():
+        for number, handler in usual_handlers.items():
             signal.signal(number, handler)

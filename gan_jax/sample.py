@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax import cli
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.runs import pictures
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import atomic_write, writing
 
@@ -52,10 +52,10 @@ def main() -> None:
         raise UserError(f"--output={path}: end the name in .png for a grid or .npz for arrays")
     if arguments.num_images < 1:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 1")
-    run = load(arguments.workdir)
+    run = load_run(arguments.workdir)
     labels = _labels(arguments.labels, arguments.num_images, run.num_classes)
     columns = run.num_classes if not arguments.labels else math.ceil(math.sqrt(len(labels)))
-    _write(path, run.draw(labels, arguments.seed), labels, min(columns, len(labels), 20))
+    _write(path, run.generate(labels, arguments.seed), labels, min(columns, len(labels), 20))
     print(f"{len(labels)} images of step {run.step} in {path}")
 
 

@@ -9,7 +9,7 @@ import pathlib
 from gan_jax import cli
 from gan_jax.analysis.turing_test import choose_images, describe, render
 from gan_jax.runs.dataset import scoring_data
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.system import files
 from gan_jax.system.errors import UserError
 
@@ -42,17 +42,17 @@ def main() -> None:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2, one real and one generated")
     if arguments.seed < 0:
         raise UserError(f"--seed={arguments.seed}: must be at least 0")
-    trained = load(arguments.workdir)
-    dataset = scoring_data(arguments.workdir, trained.config, trained.run, arguments.data_dir)
-    images, truths = choose_images(trained, dataset, num_images, arguments.seed)
-    page = render(images, truths, describe(trained, dataset, arguments.seed), arguments.feedback)
+    run = load_run(arguments.workdir)
+    dataset = scoring_data(arguments.workdir, run.config, run.run_info, arguments.data_dir)
+    images, truths = choose_images(run, dataset, num_images, arguments.seed)
+    page = render(images, truths, describe(run, dataset, arguments.seed), arguments.feedback)
     with files.writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_text(path, page)
     if num_images != arguments.num_images:
         print(f"{num_images} images instead of {arguments.num_images}: as many real as generated ones")
     half = num_images // 2
-    print(f"{half} real and {half} generated images of step {trained.step} in {path}; open it in a browser")
+    print(f"{half} real and {half} generated images of step {run.step} in {path}; open it in a browser")
 
 
 if __name__ == "__main__":

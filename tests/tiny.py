@@ -13,7 +13,7 @@ import pytest
 from gan_jax import cli
 from gan_jax.data import sources
 from gan_jax.data.dataset import Dataset, Source, Split
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.runs.records import read_metrics
 from gan_jax.training import recorder, session
 
@@ -129,5 +129,5 @@ def rows(path):
 
 def arrays(path):
     """Every array of the newest checkpoint."""
-    trained = load(str(path))
+    trained = load_run(str(path))
     return trained.step, [np.asarray(leaf) for leaf in jax.tree.leaves(trained.state)]

@@ -1,1 +1,1 @@
-"""Ablation studies, a question each: one file, one table of arms. See configs/study.py for how an arm is spelled."""
+"""Ablation studies. Each file asks one question with one table of arms. configs/study.py describes the arms' names."""

@@ -1,9 +1,9 @@
 """Which activation in the generator?
 
 The tutorial concluded, from one run each, that PReLU converges fastest, in the order PReLU, ReLU, ELU, LeakyReLU,
-SiLU, GELU, and that SiLU and GELU produce some inverted images. The discriminator's LeakyReLU of slope 0.2 is held
-fixed. PReLU learns a slope for each channel from 0.25 on, as PyTorch's layer starts; PyTorch's learns one for the
-whole layer unless it is told more (prelu_shared).
+SiLU, GELU, and that SiLU and GELU produce some inverted images. The discriminator's LeakyReLU of slope 0.2 is fixed.
+The arm prelu learns one slope per channel, prelu_shared one slope per layer (PyTorch's default). Both start at 0.25, as
+in PyTorch.
 
     python -m gan_jax.main --config configs/ablations/activation.py:prelu
     python -m gan_jax.main --config configs/ablations/activation.py:prelu@tuned

@@ -1,10 +1,10 @@
 """Fully connected or convolutional layers, and in which of the two networks?
 
-The recipe is held fixed: loss, optimizer, norms, activations, conditioning and length are the base's, and only the
-layers are exchanged, those of configs/cgan.py for those of configs/cdcgan.py with the start of the weights that each
-was published with. `dcgan_g` has a convolutional generator against a fully connected discriminator, `dcgan_d` the
-other way round. Two published systems differ in everything at once, and here in one thing; but a recipe belongs to the
-layers that it was tuned for, so each of the three bases favours its own.
+The recipe is the base's: loss, optimizer, norms, activations, conditioning and length. Only the layers differ: those of
+configs/cgan.py or those of configs/cdcgan.py, each with its published initialisation. `dcgan_g` has a convolutional
+generator and a fully connected discriminator, `dcgan_d` the reverse. Two published systems differ in many things at
+once; here they differ in one. But a recipe is tuned for certain layers, so each of the three bases favours its own
+layers.
 
     python -m gan_jax.main --config configs/ablations/architecture.py:dcgan
     python -m gan_jax.main --config configs/ablations/architecture.py:dcgan_d@tuned

@@ -1,9 +1,9 @@
 """Which augmentation helps: of the real images as data, or differentiable and of both kinds?
 
-Distortions of real images alone are learned: a generator trained on flipped digits draws flipped digits, and the
-scores against the true test images must pay for it. The differentiable ones (arXiv 2006.10738) change real and
-generated images alike before the discriminator, so the generator need not copy them; they were made for few images
-(--config.data.name=mnist_5k has 5,000). Strengths are the defaults; all else is held fixed.
+Distortions of real images alone are learned: a generator that is trained on flipped digits generates flipped digits,
+and its scores against the unflipped test images get worse. Differentiable augmentation (arXiv 2006.10738) changes real
+and generated images alike before the discriminator, so the generator does not copy the distortions. It was made for
+few images (--config.data.name=mnist_5k has 5,000). Strengths are the defaults; everything else is fixed.
 
     python -m gan_jax.main --config configs/ablations/augmentation.py:flip
     python -m gan_jax.main --config configs/ablations/augmentation.py:shift@tuned

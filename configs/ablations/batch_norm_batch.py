@@ -1,8 +1,8 @@
 """Does batch norm in the generator need a batch of a certain size?
 
-The tutorial concluded, from one run each, that batch norm wants a batch that is neither small nor large. A batch of
-another size also changes the number of updates (the images seen are held fixed), so every size is run without the norm
-as well: what batch norm needs is what differs between the two columns, not within one.
+The tutorial concluded, from one run each, that batch norm wants a batch that is neither small nor large. The batch size
+also changes the number of updates, because the number of images is fixed. So every size also runs without the norm: the
+effect of batch norm is the difference between the arms with and without it at the same size.
 
     python -m gan_jax.main --config configs/ablations/batch_norm_batch.py:batch_32
     python -m gan_jax.main --config configs/ablations/batch_norm_batch.py:none_32@tuned

@@ -1,8 +1,8 @@
 """How large a batch?
 
 The tutorial concluded, from one run each, that larger batches are steadier and take less time. The number of images
-that the discriminator sees is held fixed, so a batch twice as large makes half as many updates of both players: the
-arm compares a choice of batch at equal data, not at equal updates. The learning rate is not scaled with the batch.
+that the discriminator is trained on is fixed, so a batch twice as large means half as many updates of both players. The
+arms compare batch sizes at equal data, not at equal updates. The learning rate is not scaled with the batch.
 
     python -m gan_jax.main --config configs/ablations/batch_size.py:256
     python -m gan_jax.main --config configs/ablations/batch_size.py:256@tuned

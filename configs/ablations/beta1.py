@@ -1,7 +1,7 @@
 """How much first moment for Adam?
 
-The tutorial concluded, from one run each, that beta1 0.9 is unstable where 0.5 is not, as DCGAN's authors had found
-(arXiv 1511.06434). Its conditional GAN nevertheless ran at 0.9, Adam's own default. The learning rate is held fixed.
+The tutorial concluded, from one run each, that beta1 0.9 is unstable and 0.5 is not, as DCGAN's authors had found
+(arXiv 1511.06434). The tutorial's conditional GAN nevertheless has 0.9, Adam's own default. The learning rate is fixed.
 
     python -m gan_jax.main --config configs/ablations/beta1.py:0.5
     python -m gan_jax.main --config configs/ablations/beta1.py:0.9@tuned

@@ -1,13 +1,16 @@
 """How should the label enter the two networks?
 
-The common tutorial appends an embedding of 10 entries to the input of both. The arms: no label at all (conditional
-accuracy is then that of a guess), embeddings of other lengths, the one-hot label itself, the input multiplied by an
-embedding, and three ways from the literature: the projection discriminator (arXiv 1802.05637), batch norm in the
-generator whose gain and offset depend on the label (arXiv 1610.07629), with a projection discriminator, and an
-auxiliary classifier in place of a label for the discriminator (AC-GAN, arXiv 1610.09585). All else is held fixed.
+The common tutorial appends an embedding of 10 entries to the input of both networks. The arms:
 
-conditional_norm brings batch norm with it, which only `tuned` had already: on the tutorial's base compare it with
-normalization.py:batch_g as well.
+- no label at all (conditional accuracy is then that of a guess);
+- embeddings of other lengths, the one-hot label itself, or the input multiplied by an embedding;
+- the projection discriminator (arXiv 1802.05637);
+- batch norm in the generator with a gain and offset that depend on the label (arXiv 1610.07629), and a projection
+  discriminator;
+- an auxiliary classifier instead of a label for the discriminator (AC-GAN, arXiv 1610.09585).
+
+Everything else is fixed. conditional_norm includes batch norm, which only `tuned` has already: on the tutorial's base,
+also compare it with normalization.py:batch_g.
 
     python -m gan_jax.main --config configs/ablations/conditioning.py:projection
     python -m gan_jax.main --config configs/ablations/conditioning.py:concat_10@tuned
@@ -19,7 +22,7 @@ BASELINE = {"tutorial": "concat_10", "tuned": "projection"}
 
 
 def _labels(generator: str, discriminator: str, head: str = "binary", features: int = 10, classification: float = 0.0):
-    """The full setting of where labels enter and what is asked about them."""
+    """How labels enter both networks, and the weights of the losses that classify."""
     return {
         "generator.conditioning": generator,
         "discriminator.conditioning": discriminator,

@@ -1,8 +1,8 @@
 """How many hidden layers?
 
-An arm of n layers has widths 256, then 512 as often as it takes, then 1024 in the generator, and their mirror in the
-discriminator: one more layer of 512 each time, nothing else. Depth brings parameters with it; initial weights and
-learning rate are held fixed, which is harder on the deep arms, the more so without a norm.
+An arm of n layers has widths 256, then n - 2 times 512, then 1024 in the generator, and the reverse in the
+discriminator. A deeper arm also has more parameters. Initialisation and learning rate are fixed, which makes training
+harder for the deep arms, especially without a norm.
 
     python -m gan_jax.main --config configs/ablations/depth.py:5
     python -m gan_jax.main --config configs/ablations/depth.py:5@tuned

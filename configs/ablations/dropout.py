@@ -1,8 +1,8 @@
 """How much dropout, and in which network?
 
-The common tutorial has 0.3 in the discriminator, which keeps it from winning at once. An arm is named by the
-discriminator's rate, and by the generator's where it is not 0; that one is tried beside the discriminator's 0.3. All
-else is held fixed. Dropout acts in training only; samples are drawn without it.
+The common tutorial has 0.3 in the discriminator, without which the discriminator wins at once. An arm's name has the
+discriminator's rate, and the generator's rate if it is not 0. The generator's rates are tried with a rate of 0.3 in the
+discriminator. Everything else is fixed. Dropout is on in training only; samples are generated without it.
 
     python -m gan_jax.main --config configs/ablations/dropout.py:d_0
     python -m gan_jax.main --config configs/ablations/dropout.py:d_0.3_g_0.1@tuned

@@ -1,10 +1,10 @@
 """Should a run end when its validation score has stopped improving, and how soon?
 
-An arm is named by its patience, the scores in a row without a better Frechet distance to the held-out images that end a
-run. The best state of every run is kept, so patience can save time and miss a later best, but never find a better one:
-compare the best states, and the steps that were made. A Frechet distance of few images is noisy, which is what a small
-patience stops at. Everything that trains is held fixed. The baseline, never, is the base but for a score every 200
-steps, as in the other arms: the base's 1,000 would give the tutorial's run two scores in all.
+An arm's name is its patience: the run ends after this number of scores in a row without a better Frechet distance to
+the held-out images. The best state of every run is kept. So patience can save time or miss a later best state, but it
+cannot find a better one: compare the best states and the numbers of steps. The Frechet distance of few images is noisy,
+so a small patience may stop at noise. Everything about training is fixed. The baseline, never, is the base with a score
+every 200 steps, as in the other arms; with the base's 1,000, the tutorial's run would have only two scores.
 
     python -m gan_jax.main --config configs/ablations/early_stopping.py:2
     python -m gan_jax.main --config configs/ablations/early_stopping.py:5@tuned

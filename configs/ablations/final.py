@@ -1,9 +1,9 @@
 """Is the tutorial's last recipe more than the sum of its parts?
 
 The tutorial concluded, from one run each, that batch norm in the generator, PReLU in both networks and AdamW with
-decay 1e-2 together are best. The eight arms are every combination of the three, so that the effect of each can be read
-with and without the others: on the tutorial's base all three are configs/cgan_final.py. All else is held fixed.
-`tuned` has batch norm already, so there the arm that changes nothing is batch_norm, and none takes it away.
+decay 1e-2 together are best. The eight arms are every combination of the three, so they show the effect of each with
+and without the other two. All three together on the tutorial's base are configs/cgan_final.py. Everything else is
+fixed. `tuned` has batch norm already, so its baseline is the arm batch_norm, and the arm none removes batch norm.
 
     python -m gan_jax.main --config configs/ablations/final.py:batch_norm_prelu_adamw
     python -m gan_jax.main --config configs/ablations/final.py:prelu@tuned

@@ -1,11 +1,10 @@
 """Which of the "improved techniques" (Salimans et al. 2016, arXiv 1606.03498) does its part?
 
 The tutorial concluded, from one run each, that minibatch discrimination gives better samples than feature matching,
-that feature matching gives the better classifier, and that one-sided smoothing helps. One technique at a time, on the
-two bases that work; the rest of the recipe is held fixed. feature_matching takes the place of the generator's
-adversarial loss, as in the paper, and historical averaging is a term of both players. Virtual batch norm stands in the
-generator, for the batch norm that both bases have there. minibatch_stddev (arXiv 1710.10196) is the later and cheaper
-form of minibatch discrimination.
+that feature matching gives the better classifier, and that one-sided smoothing helps. Each arm adds one technique to
+one of the two bases that work; the rest of the recipe is fixed. feature_matching replaces the generator's adversarial
+loss, as in the paper. Historical averaging is a term of both players. Virtual batch norm replaces the batch norm of the
+generator. minibatch_stddev (arXiv 1710.10196) is the later and cheaper form of minibatch discrimination.
 
     python -m gan_jax.main --config configs/ablations/improved_techniques.py:minibatch_discrimination@tuned
     python -m gan_jax.main --config configs/ablations/improved_techniques.py:feature_matching@cdcgan

@@ -1,10 +1,9 @@
 """Does Gaussian noise in the discriminator help: on its images, or in its layers?
 
 The tutorial concluded, from one run each, that noise in the discriminator's layers helps. Noise on real and generated
-images alike (instance noise, arXiv 1610.04490) makes the two distributions overlap. In the arms *_fading it falls to 0
-in a straight line over 5,000 updates of the discriminator, about half of the tutorial's run and a quarter of tuned's;
-a run of another length wants another number. Pixels lie in [-1, 1]. All else, the dropout of 0.3 beside the noise
-included, is held fixed.
+images alike (instance noise, arXiv 1610.04490) makes the two distributions overlap. In the arms *_fading it falls
+linearly to 0 over 5,000 updates of the discriminator: about half of the tutorial's run and a quarter of tuned's. A run
+of another length needs another number. Pixels are in [-1, 1]. Everything else is fixed, also the dropout of 0.3.
 
     python -m gan_jax.main --config configs/ablations/instance_noise.py:input_0.1
     python -m gan_jax.main --config configs/ablations/instance_noise.py:input_0.3_fading@tuned

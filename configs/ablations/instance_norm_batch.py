@@ -1,11 +1,11 @@
 """Does instance norm depend on the size of the batch?
 
 The tutorial concluded, from one run each, that instance norm in both networks explodes at batches of 128 and
-oscillates at 32. Its moments are of one example, so the batch can reach it only through the noise of the gradient and
-the number of updates (the images seen are held fixed). The arms base_*, which have the norms of the base, say what the
-batch does without it; what the tutorial saw would have to be more than that. On the vectors of `tutorial` and `tuned`
-instance norm is layer norm (see normalization.py); on the feature maps of `cdcgan`, whose length is in updates, it is
-not.
+oscillates at 32. Instance norm's moments are of one example, so the batch size can act only through the noise of the
+gradient and the number of updates (the number of images is fixed). The arms base_* have the norms of the base and show
+the effect of the batch size without instance norm. The tutorial's conclusion needs a larger effect than theirs. On the
+vectors of `tutorial` and `tuned`, instance norm is layer norm (see normalization.py). On the feature maps of `cdcgan`
+it is not; the length of `cdcgan` is fixed in updates.
 
     python -m gan_jax.main --config configs/ablations/instance_norm_batch.py:instance_32
     python -m gan_jax.main --config configs/ablations/instance_norm_batch.py:instance_128@cdcgan

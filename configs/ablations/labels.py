@@ -1,12 +1,13 @@
 """Should the discriminator's targets be softened, flipped or inverted?
 
-The tutorial concluded, from one run each, that soft labels keep the discriminator's loss off zero, that flipping 5% of
-them helps, and that one-sided smoothing helps. The first is arithmetic and says nothing about samples: against a
-target of 0.9 the cross-entropy of real images cannot fall below 0.325, however good the discriminator. `soft` draws
-targets from [0.9, 1] for real and [0, 0.1] for generated images. `inverted` only turns the sign of the logit round, so
-the game is the same and what it changes is noise. condition_smoothing smooths the class labels instead, as the
-networks get them: the generator's on both bases, the discriminator's where it takes an embedding (the tutorial's). The
-generator's own target, 1, is held fixed, but for `inverted`, and so is all else.
+The tutorial concluded, from one run each, that soft labels keep the discriminator's loss above zero, that flipping 5%
+of them helps, and that one-sided smoothing helps. The first conclusion is arithmetic and says nothing about samples:
+with a target of 0.9 the cross-entropy of real images cannot fall below 0.325, however good the discriminator is.
+
+`soft` draws targets from [0.9, 1] for real and [0, 0.1] for generated images. `inverted` only changes the sign of the
+logit, so the game is the same, and any difference is noise. condition_smoothing instead smooths the class labels that
+the networks get: the generator's on both bases, and the discriminator's on the tutorial's base, which embeds them. The
+generator's own target is fixed at 1, except in `inverted`. Everything else is fixed too.
 
     python -m gan_jax.main --config configs/ablations/labels.py:one_sided
     python -m gan_jax.main --config configs/ablations/labels.py:flips@tuned

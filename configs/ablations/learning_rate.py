@@ -1,8 +1,7 @@
 """Which learning rate, the same for both players?
 
-The tutorial concluded, from one run each, that too small a rate is slow and too large a one oscillates. The length is
-held fixed, so a small rate is judged by how far it came, not by where it would end. Different rates for the two
-players are the study ttur.py.
+The tutorial concluded, from one run each, that too small a rate is slow and too large a rate oscillates. The length is
+fixed, so a small rate is scored before it has converged. The study ttur.py has different rates for the two players.
 
     python -m gan_jax.main --config configs/ablations/learning_rate.py:2e-4
     python -m gan_jax.main --config configs/ablations/learning_rate.py:2e-4@tuned

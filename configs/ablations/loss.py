@@ -1,14 +1,14 @@
 """Which adversarial loss?
 
 The tutorial concluded, from one run each: least squares avoids early vanishing and explosion, cross-entropy is
-unusable, and cross-entropy on logits behaves like least squares early on. What surprises is why cross-entropy was
-unusable: PyTorch's CrossEntropyLoss on ONE logit is 0 with a gradient of 0, whatever the logit, so nothing trains at
-all (arm cross_entropy). Over two classes it is binary cross-entropy on logits exactly: cross_entropy_two_logits takes
-the softmax of (logit, 0), keeps the base's head, and must come out as bce_logits does, up to rounding. The difference
-of the two arms is therefore a measure of noise. A head of two outputs is --config.discriminator.head=two_logits.
+unusable, and cross-entropy on logits behaves like least squares early on. The reason for the second is surprising:
+PyTorch's CrossEntropyLoss on ONE logit is 0 with a gradient of 0, whatever the logit is, so nothing trains at all (arm
+cross_entropy). Over two classes it equals binary cross-entropy on logits. The arm cross_entropy_two_logits takes the
+softmax of (logit, 0), keeps the base's head, and must give the same result as bce_logits, up to rounding. So the
+difference of these two arms is a measure of noise. --config.discriminator.head=two_logits is a head of two outputs.
 
-The networks, optimizers and updates are held fixed, which favours the loss that they were chosen for; wasserstein_gp
-adds the gradient penalty of weight 10 that keeps its critic Lipschitz (arXiv 1704.00028) and takes longer an update.
+The networks, optimizers and updates are fixed, which favours the loss that they were chosen for. wasserstein_gp adds a
+gradient penalty of weight 10, which keeps its critic Lipschitz (arXiv 1704.00028) and makes an update slower.
 
     python -m gan_jax.main --config configs/ablations/loss.py:lsgan
     python -m gan_jax.main --config configs/ablations/loss.py:hinge@tuned

@@ -1,9 +1,9 @@
 """Do the two networks want different norms?
 
 The tutorial compared one norm in both networks with one in the generator alone, from one run each, and concluded that
-batch norm in the generator is best. Here each network has a norm of its own; an arm is named by the generator's and
-then the discriminator's. Instance norm is left out, because on vectors it is layer norm (see normalization.py, which
-also has the pairs of equal norms). All else is held fixed.
+batch norm in the generator is best. Here each network has its own norm; an arm's name is the generator's norm, then the
+discriminator's. Instance norm is left out, because on vectors it is layer norm (see normalization.py, which also has
+the pairs of equal norms). Everything else is fixed.
 
     python -m gan_jax.main --config configs/ablations/mixed_norms.py:batch_layer
     python -m gan_jax.main --config configs/ablations/mixed_norms.py:batch_layer@tuned

@@ -1,10 +1,10 @@
 """Which distribution for the generator's noise z?
 
 The tutorial concluded, from one run each, that uniform noise is unsuitable and that Laplace noise equals normal noise.
-The dimension, 100, is held fixed, and the variance is not: an entry's is 1 for normal, multivariate_normal and sphere,
-1/3 for uniform on [-1, 1], 2 for Laplace and about 0.77 for the normal truncated at 2, so an arm changes the scale of
-G's input together with its shape. multivariate_normal is an AR(1) series, neighbouring entries correlated by 0.5. In
-100 dimensions the normal is nearly the sphere.
+The dimension, 100, is fixed, but the variance is not. An entry's variance is 1 for normal, multivariate_normal and
+sphere, 1/3 for uniform on [-1, 1], 2 for Laplace and about 0.77 for the normal truncated at 2. So an arm changes both
+the scale and the shape of G's input distribution. multivariate_normal is an AR(1) series: neighbouring entries have a
+correlation of 0.5. In 100 dimensions the normal distribution is nearly the sphere.
 
     python -m gan_jax.main --config configs/ablations/noise.py:laplace
     python -m gan_jax.main --config configs/ablations/noise.py:uniform@tuned

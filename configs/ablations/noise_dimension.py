@@ -1,8 +1,8 @@
 """How many dimensions for the generator's noise z?
 
-The tutorial concluded, from one run each, that the dimension does not matter. Two dimensions bound what can vary
-within a class, whatever the samples look like one by one, so recall has to be read beside the Frechet distance. The
-label's embedding, 10 entries beside z, is held fixed.
+The tutorial concluded, from one run each, that the dimension does not matter. Two dimensions limit the variety within a
+class, even if every single sample is good, so read recall beside the Frechet distance. The label's embedding, 10
+entries beside z, is fixed.
 
     python -m gan_jax.main --config configs/ablations/noise_dimension.py:2
     python -m gan_jax.main --config configs/ablations/noise_dimension.py:2@tuned

@@ -1,9 +1,9 @@
 """Norm before the activation, or after it?
 
-DCGAN has its norms before the activation, the common tutorial's convolutional discriminator behind it
-(configs/dcgan.py has both). Here the norm stands in the generator; batch and layer norm are both tried, and all else
-is held fixed. Behind the activation the next layer sees inputs of mean 0 and variance 1; before it, about half of a
-ReLU's inputs are below 0 whatever the weights are.
+DCGAN has its norms before the activation, the common tutorial's convolutional discriminator after it (configs/dcgan.py
+has both). Here the generator has the norm, batch or layer norm, and everything else is fixed. With a norm after the
+activation, the inputs of the next layer have mean 0 and variance 1. With a norm before a ReLU, about half of the ReLU's
+inputs are below 0, whatever the weights are.
 
     python -m gan_jax.main --config configs/ablations/norm_order.py:batch_activation_norm
     python -m gan_jax.main --config configs/ablations/norm_order.py:batch_activation_norm@tuned

@@ -1,11 +1,11 @@
 """Does a reparametrisation of the kernels steady the game: spectral norm, weight norm?
 
-The tutorial concluded, from one run each, that spectral norm stabilises. Spectral norm holds the largest singular
-value of every kernel at 1 (arXiv 1802.05957); weight norm only separates length from direction (arXiv 1602.07868). As
-in the papers they stand in place of a norm in the discriminator, because batch norm behind a kernel would undo its
-scale: that changes nothing on `tutorial` and `tuned`, whose discriminators have none, and on `cdcgan` the control
-without batch norm is normalization.py:batch_g@cdcgan. The generator's norm, the loss and all else are held fixed; the
-papers pair spectral norm with the hinge loss.
+The tutorial concluded, from one run each, that spectral norm stabilises. Spectral norm divides every kernel by its
+largest singular value, so that this value is 1 (arXiv 1802.05957). Weight norm only separates length from direction
+(arXiv 1602.07868). As in the papers, a kernel norm replaces the layers' norm in the discriminator, because batch norm
+after a kernel would undo the kernel's scale. On `tutorial` and `tuned` this changes nothing: their discriminators have
+no norm. On `cdcgan` the control without batch norm is normalization.py:batch_g@cdcgan. The generator's norm, the loss
+and everything else are fixed; the papers combine spectral norm with the hinge loss.
 
     python -m gan_jax.main --config configs/ablations/spectral_norm.py:spectral_d
     python -m gan_jax.main --config configs/ablations/spectral_norm.py:spectral_both@tuned

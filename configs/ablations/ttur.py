@@ -1,9 +1,9 @@
 """Should the two players have learning rates of their own (two time scales, arXiv 1706.08500)?
 
-A grid of three rates of the discriminator by three of the generator; its diagonal is part of learning_rate.py, and
-only against that can a gain be put down to the ratio and not to one of the rates. The number of updates of both
-players is held fixed: on the tutorial's base the discriminator makes five to one already, which is a second time
-scale.
+A grid of three rates of the discriminator and three of the generator. Its diagonal is part of learning_rate.py. A gain
+is due to the ratio of the rates only if it is a gain against the diagonal too. The number of updates of both players
+is fixed. On the tutorial's base the discriminator already makes five updates to one of the generator, which is also a
+second time scale.
 
     python -m gan_jax.main --config configs/ablations/ttur.py:d_5e-4_g_1e-4
     python -m gan_jax.main --config configs/ablations/ttur.py:d_2e-3_g_5e-4@tuned

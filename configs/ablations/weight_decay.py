@@ -1,10 +1,10 @@
 """Does weight decay help, and which kind?
 
 The tutorial concluded, from one run each, that L2 inside Adam does not help and costs time, and that AdamW converges
-faster. `l2_*` adds the decay to the gradient, where Adam divides it by the gradient's own size (coupled); `adamw_*`
-shrinks the parameters by rate times decay in each update (decoupled, arXiv 1711.05101). The same number is therefore
-not the same strength: at a rate of 1e-4, decay 1e-2 of AdamW takes a millionth of a parameter in an update. The rate
-is held fixed. Biases and the gains of norms do not decay. 1e-2 is PyTorch's default for AdamW.
+faster. `l2_*` adds the decay to the gradient, and Adam divides it by the gradient's own size (coupled). `adamw_*`
+shrinks the parameters by rate times decay in each update (decoupled, arXiv 1711.05101). So the same number is not the
+same strength: at a rate of 1e-4, a decay of 1e-2 makes AdamW shrink a parameter by a millionth of its value per update.
+The rate is fixed. Biases and the gains of norms do not decay. 1e-2 is PyTorch's default for AdamW.
 
     python -m gan_jax.main --config configs/ablations/weight_decay.py:l2_1e-3
     python -m gan_jax.main --config configs/ablations/weight_decay.py:adamw_1e-2@tuned

@@ -1,7 +1,7 @@
 """improved with a rate that does not fall and real images of G's own, as in the published code.
 
-`improved` is `configs/improved_mnist.py`. The published code (arXiv 1606.03498) keeps its learning rates to the end,
-and its update of G takes other real images than D's last update did.
+`improved` is `configs/improved_mnist.py`. In the published code (arXiv 1606.03498) the learning rates are constant to
+the end, and an update of G reads other real images than D's last update.
 
     python -m gan_jax.main --config configs/semi_supervised/full_rate_own_images.py
     python -m experiments.semi_supervised --recipes full_rate_own_images --labels 20,50,100,200 --seeds 10 \

@@ -1,15 +1,15 @@
 """long with a second moment in G that lasts 100 updates.
 
-`long` is `configs/improved_mnist.py:long` (Salimans et al. 2016, arXiv 1606.03498). Adam's second moment lasts
-1 / (1 - b2) updates, so b2 = 0.99 lets it follow a gradient of G that grows within 200 steps. This cures the collapse
-of some seeds (experiments/results/semi_supervised/collapse.md).
+`long` is `configs/improved_mnist.py:long` (Salimans et al. 2016, arXiv 1606.03498). Adam's second moment averages over
+1 / (1 - b2) updates. With b2 = 0.99 it can follow a gradient of G that grows within 200 steps. This prevents the
+collapse of some seeds (experiments/results/semi_supervised/collapse.md).
 
     python -m gan_jax.main --config configs/semi_supervised/long_brief_moment.py
     python -m experiments.semi_supervised --recipes long_brief_moment --labels 100 --seeds 10 --at_once 10 \
         --score_every 23600
 
-100 labels, float32, an H200: 131.8 +- 97.7 errors over ten draws of the labels; nine of them 87 to 121, one 407. The
-ten networks train in one program in 8 minutes, beside other programs.
+100 labels, float32, one H200: 131.8 +- 97.7 errors over ten label subsets. Nine of them have 87 to 121 errors, one has
+407. The ten networks train in one program in 8 minutes, beside other programs.
 """
 
 from ml_collections import ConfigDict

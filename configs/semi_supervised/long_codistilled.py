@@ -1,8 +1,8 @@
 """long with a second moment in G that lasts 100 updates, propagated labels over the first 3,000 steps, and from step
 12,000 on the mean classes of a draw's networks in D.
 
-The networks of one draw of the labels train side by side, and each D learns the mean of the classes that all of them
-give its images (codistillation, arXiv 1804.03235), once each of them knows most classes.
+The networks of one label subset train side by side. From step 12,000 on, when each D classifies most images correctly,
+each D learns the mean of the class probabilities of all these networks (codistillation, arXiv 1804.03235).
 
     python -m gan_jax.main --config configs/semi_supervised/long_codistilled.py --config.num_seeds=2 \
         --config.data.num_label_subsets=1

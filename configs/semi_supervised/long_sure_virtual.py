@@ -1,14 +1,16 @@
 """long with the averaged D's sure classes as labels and virtual adversarial training of radius 2 over the last fifth.
 
-If the averaged D gives a class of an image 0.95 or more, that class is the image's label (pseudo-labels, arXiv
-2001.07685). Virtual adversarial training (arXiv 1704.03976) compares D with the averaged D (arXiv 1703.01780). The
-radius is of pixels in [-1, 1]; 0.6 is the published one for 100 labels. Both terms grow while the learning rates fall.
+If the EMA of D gives a class of an image a probability of 0.95 or more, this class is the image's label (pseudo-labels,
+arXiv 2001.07685). Virtual adversarial training (arXiv 1704.03976) compares D with the EMA of D (arXiv 1703.01780). Its
+radius is measured on pixels in [-1, 1]; 0.6 is the published radius for 100 labels. Both terms ramp up while the
+learning rates fall.
 
     python -m gan_jax.main --config configs/semi_supervised/long_sure_virtual.py
     python -m experiments.semi_supervised --recipes long,long_sure_virtual --labels 100 --seeds 3 --jobs 2
 
-100 labels, float32: 97, 89 and 98 errors, `long` with the same labels 103, 80 and 89. The errors are no fewer; the
-Frechet distance of G's images is: 41.4 +- 5.8 against 57.8 +- 9.4. A network takes 184 minutes on a CPU core.
+100 labels, float32: 97, 89 and 98 errors; `long` with the same labels makes 103, 80 and 89. So there are not fewer
+errors, but the Frechet distance of G's images is lower: 41.4 +- 5.8 against 57.8 +- 9.4. A network takes 184 minutes on
+a CPU core.
 """
 
 from ml_collections import ConfigDict
@@ -27,7 +29,7 @@ def get_config() -> ConfigDict:
     config.terms.virtual_adversarial.radius = 2.0
     config.terms.virtual_adversarial.probe = 1.0
     config.terms.virtual_adversarial.target = "ema"
-    # Of 118,000 steps: from the one at which the rates begin to fall.
+    # The step at which the learning rates begin to fall, of 118,000 steps.
     config.ramp_up.start = 94_400
     config.ramp_up.num_steps = 4_000
     return config

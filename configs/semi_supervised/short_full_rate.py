@@ -1,12 +1,14 @@
 """short with a rate that does not fall.
 
-`short` is `configs/improved_mnist.py:short`. The published code (arXiv 1606.03498) keeps its learning rates to the end.
+`short` is `configs/improved_mnist.py:short`. In the published code (arXiv 1606.03498) the learning rates are constant
+to the end.
 
     python -m gan_jax.main --config configs/semi_supervised/short_full_rate.py
     python -m experiments.semi_supervised --recipes short,short_full_rate --labels 100 --seeds 2 --jobs 2
 
-100 labels, float32: 105 and 102 errors; `short`, with the same labels, 115 and 104 in 52 to 54 minutes on a CPU core
-each. Both continued a run of the full rate, so that only the last 21 minutes of these networks are on record.
+100 labels, float32: 105 and 102 errors; `short` with the same labels makes 115 and 104, in 52 to 54 minutes per network
+on a CPU core. Both `short_full_rate` networks continued an earlier run at the full rate, so only their last 21 minutes
+are recorded.
 """
 
 from ml_collections import ConfigDict

@@ -1,12 +1,12 @@
 """short with a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps.
 
-Half of the length of long_propagated.py, which explains the labels.
+Half of the length of long_propagated.py, which explains the propagated labels.
 
     python -m gan_jax.main --config configs/semi_supervised/short_propagated.py --config.data.num_labels=20
     python -m experiments.semi_supervised --recipes short_propagated --labels 20,200 --seeds 1 --dtype bfloat16
 
-The first draw of the labels, bfloat16: 380 errors with 20 labels (`short` 4,970) and 109 with 200 (`short` 102). 64 and
-65 minutes on a CPU core.
+The first label subset, bfloat16: 380 errors with 20 labels (`short`: 4,970) and 109 with 200 (`short`: 102). These took
+64 and 65 minutes on a CPU core.
 """
 
 from ml_collections import ConfigDict

@@ -19,7 +19,7 @@ from experiments.jobs.locks import acquire
 from experiments.jobs.one_run import parser, train
 from gan_jax import cli
 from gan_jax.evaluation import features
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.score import Protocol, evaluate
 from gan_jax.runs.workdir import Workdir
@@ -87,7 +87,7 @@ def _evaluated(place: Workdir, num_images: int, data_dir: str) -> dict:
     final = best = evaluate(str(place.path), Protocol(num_images, quick=True), data_dir)
     if not place.best.is_dir():
         best = {}
-    elif load(str(place.path), "best").step != final["step"]:
+    elif load_run(str(place.path), "best").step != final["step"]:
         best = evaluate(str(place.path), Protocol(num_images, checkpoint="best", quick=True), data_dir)
     return {"final": _scores(final), "best": _scores(best), "protocol": _protocol(final, place, num_images)}
 

@@ -29,11 +29,11 @@ class Arm(NamedTuple):
 
     @property
     def label(self) -> str:
-        return f"{self.study}:{studies.spelled(self.name, self.base)}"
+        return f"{self.study}:{studies.variant_name(self.name, self.base)}"
 
     @property
     def spelled(self) -> str:
-        return f"configs/ablations/{self.study}.py:{studies.spelled(self.name, self.base)}"
+        return f"configs/ablations/{self.study}.py:{studies.variant_name(self.name, self.base)}"
 
 
 def module(study: str) -> ModuleType:

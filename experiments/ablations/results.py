@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from experiments.ablations import one_run, plan
 from experiments.ablations.plan import Arm
-from gan_jax.runs.dataset import without_place
+from gan_jax.runs.dataset import without_source_folder
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import DataUnavailable, UserError
 from gan_jax.system.files import read_table, write_text
@@ -122,4 +122,7 @@ def _provenance(records: list[dict]) -> dict:
     if len({one["data"]["fingerprint"] for one in known}) > 1:
         used = " and ".join(sorted({f"{one['data']['used']} ({one['data']['source']})" for one in known}))
         raise DataUnavailable(f"runs of one study were trained on {used}; choose another --workdir for the new data")
-    return known[0] | {"data": without_place(known[0]["data"]), "commits": sorted({one["commit"] for one in known})}
+    return known[0] | {
+        "data": without_source_folder(known[0]["data"]),
+        "commits": sorted({one["commit"] for one in known}),
+    }

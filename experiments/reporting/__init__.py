@@ -1,1 +1,1 @@
-"""What experiments.report and experiments.claims are made of: numbers from result files, statistics, pages."""
+"""The parts of experiments.report and experiments.claims: numbers from result files, statistics, pages."""

@@ -1,6 +1,6 @@
-"""A claim as data: its sentence, and the comparisons by which it would show in numbers.
+"""A claim as data: its sentence, and the comparisons of arms that test it.
 
-A comparison's direction is what the claim says of `arm` minus `against`; verdicts.py has the rule.
+A comparison's direction is the claimed sign of `arm` minus `against`; verdicts.py has the rule.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,11 @@ DIRECTIONS = ("lower", "higher", "same", "no_lower", "no_higher")
 
 
 class Comparison(NamedTuple):
-    """`arm` against `against`, "" for the baseline of the base. controls (a, b): (arm - a) against (against - b)."""
+    """One pair of arms in one metric.
+
+    against: "" for the baseline of the base.
+    controls: with (a, b), (arm - a) is compared with (against - b).
+    """
 
     arm: str
     against: str
@@ -22,7 +26,11 @@ class Comparison(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """needs: whether all comparisons have to hold, or any. not_measured: why no result file can say."""
+    """One conclusion and its test.
+
+    needs: "all" or "any" of the comparisons.
+    not_measured: the reason, if no result file has a number for the claim.
+    """
 
     id: str
     sentence: str
@@ -39,15 +47,15 @@ def each(arms: tuple[str, ...], against: str, metric: str, direction: str) -> tu
     return tuple(Comparison(arm, against, metric, direction) for arm in arms)
 
 
-def below(arm: str, others: tuple[str, ...], metric: str = DISTANCE) -> tuple[Comparison, ...]:
-    """The arm is lower than each of the others."""
-    return tuple(Comparison(arm, other, metric, "lower") for other in others)
+def below(arm: str, other_arms: tuple[str, ...], metric: str = DISTANCE) -> tuple[Comparison, ...]:
+    """The arm is lower than each of the other arms."""
+    return tuple(Comparison(arm, other, metric, "lower") for other in other_arms)
 
 
-def above(arm: str, others: tuple[str, ...], metric: str = DISTANCE) -> tuple[Comparison, ...]:
-    return tuple(Comparison(arm, other, metric, "higher") for other in others)
+def above(arm: str, other_arms: tuple[str, ...], metric: str = DISTANCE) -> tuple[Comparison, ...]:
+    return tuple(Comparison(arm, other, metric, "higher") for other in other_arms)
 
 
 def chain(arms: tuple[str, ...], metric: str) -> tuple[Comparison, ...]:
     """Each arm is lower than the next."""
-    return tuple(Comparison(one, other, metric, "lower") for one, other in zip(arms, arms[1:], strict=False))
+    return tuple(Comparison(arm, following, metric, "lower") for arm, following in zip(arms, arms[1:], strict=False))

@@ -1,4 +1,4 @@
-"""What the common GAN tutorial concluded, from one run each; the sentences are ours."""
+"""The conclusions of the common GAN tutorial, which drew each from one run. The sentences are not quotations."""
 
 from experiments.reporting.claim import (
     DISTANCE,
@@ -16,7 +16,7 @@ from experiments.reporting.claim import (
 from experiments.reporting.claims_of_norms import NORMS
 
 _FINAL_ARMS = ("none", "prelu", "adamw", "prelu_adamw", "batch_norm", "batch_norm_prelu", "batch_norm_adamw")
-_TRIED = ("tuned", "cdcgan")
+_WORKING_BASES = ("tuned", "cdcgan")
 
 _BATCHES_AND_RATES = [
     Claim(
@@ -48,7 +48,7 @@ _BATCHES_AND_RATES = [
         "More discriminator updates to one of the generator converge in fewer steps.",
         "n_critic",
         (Comparison("5", "1", STEPS, "lower"),),
-        note="Steps are generator updates; D's updates in all are held fixed, so n_critic 5 has a fifth of them.",
+        note="Steps are generator updates. The number of D's updates is fixed, so n_critic 5 has a fifth of the steps.",
     ),
     Claim(
         "critic-slower",
@@ -58,7 +58,7 @@ _BATCHES_AND_RATES = [
     ),
     Claim(
         "beta1-unstable",
-        "Adam with beta1 0.9 is unstable where 0.5 is not.",
+        "Adam is unstable with beta1 0.9 and stable with 0.5.",
         "beta1",
         (Comparison("0.9", "0.5", OSCILLATION, "higher"),),
     ),
@@ -107,13 +107,13 @@ _OPTIMIZERS = [
 _LOSSES_AND_TARGETS = [
     Claim(
         "lsgan-no-vanishing",
-        "Least squares avoids that gradients vanish early.",
+        "With least squares, gradients do not vanish early.",
         "loss",
         each(("lsgan",), "bce", "early_g_gradient", "higher"),
     ),
     Claim(
         "lsgan-no-explosion",
-        "Least squares avoids that gradients explode.",
+        "With least squares, gradients do not explode.",
         "loss",
         each(("lsgan",), "bce", "peak_gradient", "lower"),
     ),
@@ -122,8 +122,8 @@ _LOSSES_AND_TARGETS = [
         "Cross-entropy is unusable as an adversarial loss.",
         "loss",
         each(("cross_entropy",), "bce_logits", DISTANCE, "higher"),
-        note="On one logit the softmax is 1 whatever the logit, so loss and gradient are 0 and nothing trains; over "
-        "two classes it is binary cross-entropy on logits, and as usable.",
+        note="The softmax of one logit is always 1, so loss and gradient are 0 and nothing trains. Over two classes, "
+        "cross-entropy equals binary cross-entropy on logits and works as well.",
     ),
     Claim(
         "bce-logits-like-lsgan",
@@ -133,10 +133,10 @@ _LOSSES_AND_TARGETS = [
     ),
     Claim(
         "soft-labels",
-        "Soft labels keep the discriminator's loss off zero.",
+        "Soft labels keep the discriminator's loss above zero.",
         "labels",
         each(("soft",), "hard", "late_d_loss", "higher"),
-        note="Arithmetic: against soft targets the cross-entropy cannot reach 0. It says nothing about samples.",
+        note="This is arithmetic: with soft targets the cross-entropy cannot reach 0. It says nothing about samples.",
     ),
     Claim("flips-help", "Flipping 5% of the labels helps.", "labels", each(("flips",), "hard", DISTANCE, "lower")),
     Claim(
@@ -151,7 +151,7 @@ _LOSSES_AND_TARGETS = [
         "One-sided label smoothing helps a system that works.",
         "improved_techniques",
         each(("one_sided",), "none", DISTANCE, "lower"),
-        bases=_TRIED,
+        bases=_WORKING_BASES,
         source=SALIMANS,
     ),
     Claim(
@@ -159,14 +159,14 @@ _LOSSES_AND_TARGETS = [
         "Minibatch discrimination gives better samples than feature matching.",
         "improved_techniques",
         below("minibatch_discrimination", ("feature_matching",)),
-        bases=_TRIED,
+        bases=_WORKING_BASES,
         source=SALIMANS,
     ),
     Claim(
         "feature-matching-classifier",
         "Feature matching gives the better classifier.",
         "improved_techniques",
-        bases=_TRIED,
+        bases=_WORKING_BASES,
         source=SALIMANS,
         not_measured="The discriminators of this study classify nothing; the claim is about semi-supervised training.",
     ),
@@ -189,7 +189,7 @@ _NETWORKS_AND_NOISE = [
         "inverted-images",
         "SiLU and GELU in the generator produce some inverted images.",
         "activation",
-        not_measured="No score counts inverted images; the sample grids of the section show whether there are any.",
+        not_measured="No score counts inverted images. The sample grids of the section show if there are any.",
     ),
     Claim(
         "uniform-unsuitable", "Uniform noise is unsuitable.", "noise", each(("uniform",), "normal", DISTANCE, "higher")
@@ -208,7 +208,7 @@ _NETWORKS_AND_NOISE = [
         "The dimension of the noise does not matter (2 and 8).",
         "noise_dimension",
         each(("2", "8"), "100", DISTANCE, "same"),
-        note="A stricter reading than the tutorial's: it may not have gone so low.",
+        note="This is stricter than the tutorial's claim: the tutorial may not have tried such small dimensions.",
     ),
     Claim(
         "layer-noise-helps",

@@ -1,10 +1,10 @@
-"""What the tutorial concluded about normalization; claims_list.py has the rest."""
+"""The tutorial's conclusions about normalization; claims_list.py has the other conclusions."""
 
 from experiments.reporting.claim import DISTANCE, LOST, OSCILLATION, STEPS, Claim, Comparison, above, below, each
 
 _NORMS_BOTH = ("batch_both", "instance_both", "group_both")
 _NORM_ARMS = ("none", "layer_g", "instance_g", "group_g", "batch_both", "layer_both", "instance_both", "group_both")
-_VECTORS = "On vectors instance norm is layer norm: where the claim sets them apart, it cannot hold on these bases."
+_VECTORS = "On vectors, instance norm is layer norm, so a claim that the two differ cannot be true on these bases."
 
 NORMS = [
     Claim(
@@ -37,14 +37,14 @@ NORMS = [
         "batch-both-noisy-edges",
         "Batch norm in both networks gives noisy edges.",
         "normalization",
-        not_measured="No score of the result files looks at edges; gan_jax.analyze draws spectra of single runs.",
+        not_measured="No score of the result files measures edges; gan_jax.analyze plots the spectra of single runs.",
     ),
     Claim(
         "batch-both-collapses",
         "Batch norm in both networks makes the discriminator collapse.",
         "normalization",
         each(("batch_both",), "none", LOST, "higher"),
-        note="Taken as: more runs fail or end degenerate.",
+        note="Measured as: more runs fail or end degenerate.",
     ),
     Claim(
         "batch-both-oscillates",
@@ -60,7 +60,7 @@ NORMS = [
             Comparison("batch_64", "batch_32", DISTANCE, "lower", ("none_64", "none_32")),
             Comparison("batch_64", "batch_128", DISTANCE, "lower", ("none_64", "none_128")),
         ),
-        note="Less what the same change of the batch does without the norm.",
+        note="Minus the effect of the same change of the batch size without the norm.",
     ),
     Claim(
         "fewer-layer-norms",

@@ -3,27 +3,28 @@
 import collections
 
 from experiments.reporting.document import Cell, Heading, Paragraph, Table
-from experiments.reporting.measures import METRICS, interval, written
+from experiments.reporting.measures import METRICS, format_interval, format_value
 from experiments.reporting.results import Study, anchor
 from experiments.reporting.study_section import p_text
-from experiments.reporting.verdicts import NOT_MEASURED, NOT_RUN, REFUTED, SUPPORTED, Judged, Outcome
+from experiments.reporting.verdicts import NOT_MEASURED, NOT_RUN, REFUTED, SUPPORTED, ClaimResult, Outcome
 
-_LOOKS = {SUPPORTED: "good", REFUTED: "bad"}
+_CELL_KINDS = {SUPPORTED: "good", REFUTED: "bad"}
 _SIGNS = {"lower": "<", "higher": ">", "same": "about", "no_lower": "not <", "no_higher": "not >"}
 RULE = (
     "Rule: each comparison is a paired t test over common seeds (McNemar's exact test for rates). All comparisons of "
-    "all claims on one study and base are a family: p is corrected by Holm, intervals are simultaneous (95% for the "
-    "whole family, Bonferroni). p under 0.05 in the claimed direction supports, the other way it refutes, and so does "
-    "an interval that leaves no room for an effect as large as the metric's margin. Claims of likeness or of no effect "
-    "need an interval within the margin. Everything else is undecided at the given n. A claim of several comparisons "
-    "is supported by all of them and refuted by one; one that says any, the other way round. A verdict is undecided "
-    "where failed seeds, which are left out, would speak against it, where an arm is steady or fast and most of its "
-    "runs are degenerate, and where an arm looks faster because its runs ended before they reached the threshold."
+    "all claims on one study and base are one family: p is corrected by Holm, and intervals are simultaneous (95% for "
+    "the whole family, Bonferroni). A p under 0.05 in the claimed direction supports the claim. A p under 0.05 in the "
+    "other direction refutes it, and so does an interval that excludes an effect as large as the metric's margin. "
+    "Claims that two arms are alike, or that there is no effect, need an interval within the margin. Everything else "
+    "is undecided at the given n. A claim of several comparisons needs all of them: one refuted comparison refutes the "
+    "claim. If a claim needs any of its comparisons, one supported comparison supports it. Three exceptions are "
+    "undecided: failed seeds, which are left out, would change the verdict; an arm is steadier or faster, but most of "
+    "its runs are degenerate; an arm seems faster only because its runs ended before they reached the threshold."
 )
 
 
 def _margins() -> str:
-    """The margin of every metric in words."""
+    """A sentence with the margin of every metric."""
     parts = []
     for metric in METRICS.values():
         size = f"{metric.margin:.0%} of the other arm's mean" if metric.relative else f"{metric.margin:g}"
@@ -33,24 +34,25 @@ def _margins() -> str:
     return f"Margins. {'; '.join(parts)}."
 
 
-def command(judged: Judged) -> str:
-    return f"python -m experiments.ablations --preset full --studies {judged.claim.study} --bases {judged.base}"
+def command(result: ClaimResult) -> str:
+    return f"python -m experiments.ablations --preset full --studies {result.claim.study} --bases {result.base}"
 
 
 def figure(outcome: Outcome) -> str:
-    """One comparison in words: arms, metric, difference, interval, n, p, and what its number hides."""
-    one, metric = outcome.comparison, METRICS[outcome.comparison.metric]
-    arms = f"{one.arm} {_SIGNS[one.direction]} {outcome.against}"
-    if one.controls:
-        arms = f"({one.arm} - {one.controls[0]}) {_SIGNS[one.direction]} ({outcome.against} - {one.controls[1]})"
+    """One comparison in words: arms, metric, difference, interval, n, p, a remark if there is one, and the verdict."""
+    comparison, metric = outcome.comparison, METRICS[outcome.comparison.metric]
+    arms = f"{comparison.arm} {_SIGNS[comparison.direction]} {outcome.against}"
+    if comparison.controls:
+        first, second = comparison.controls
+        arms = f"({comparison.arm} - {first}) {_SIGNS[comparison.direction]} ({outcome.against} - {second})"
     if outcome.paired is None:
         return f"{arms}, {metric.label}: not run"
     paired, parts = outcome.paired, []
     if paired.n:
         unit = " points" if metric.kind == "share" else ""
-        parts.append(f"{written(paired.difference, metric.kind, True)}{unit}")
+        parts.append(f"{format_value(paired.difference, metric.kind, True)}{unit}")
         if paired.interval:
-            parts.append(f"simultaneous interval {interval(paired.interval, metric.kind, True)}")
+            parts.append(f"simultaneous interval {format_interval(paired.interval, metric.kind, True)}")
     parts.append(f"n = {paired.n}")
     if outcome.p_holm is not None:
         parts.append(f"p (Holm) {p_text(outcome.p_holm)}")
@@ -59,90 +61,93 @@ def figure(outcome: Outcome) -> str:
     return f"{arms}, {metric.label}: {', '.join(parts)}; {outcome.verdict}"
 
 
-def _behind(judged: Judged) -> str:
-    claim = judged.claim
-    if judged.verdict == NOT_MEASURED:
+def _evidence(result: ClaimResult) -> str:
+    claim = result.claim
+    if result.verdict == NOT_MEASURED:
         return claim.not_measured
     any_of = "Any of these: " if claim.needs == "any" and len(claim.comparisons) > 1 else ""
-    text = any_of + ". ".join(figure(outcome) for outcome in judged.outcomes)
+    text = any_of + ". ".join(figure(outcome) for outcome in result.outcomes)
     return f"{text}. {claim.note}" if claim.note else text
 
 
-def _verdict(judged: Judged) -> Cell:
-    text = judged.verdict
-    if judged.verdict == "undecided":
-        counts = [outcome.paired.n for outcome in judged.outcomes if outcome.paired]
+def _verdict(result: ClaimResult) -> Cell:
+    text = result.verdict
+    if result.verdict == "undecided":
+        counts = [outcome.paired.n for outcome in result.outcomes if outcome.paired]
         text += f" at n = {min(counts)}" if counts else ""
-    return Cell(text + (" (quick preset)" if judged.preset == "quick" else ""), _LOOKS.get(judged.verdict, "open"))
+    text += " (quick preset)" if result.preset == "quick" else ""
+    return Cell(text, _CELL_KINDS.get(result.verdict, "open"))
 
 
-def _row(judged: Judged, written_up: set[str]) -> tuple:
-    claim, target = judged.claim, anchor(judged.claim.study, judged.base)
+def _row(result: ClaimResult, written_up: set[str]) -> tuple:
+    claim, target = result.claim, anchor(result.claim.study, result.base)
     study = Cell(claim.study, target=target) if target in written_up else Cell(claim.study)
-    return claim.sentence, _verdict(judged), study, _behind(judged), claim.source
+    return claim.sentence, _verdict(result), study, _evidence(result), claim.source
 
 
-def _by_base(judged: list[Judged]) -> dict[str, list[Judged]]:
+def _by_base(results: list[ClaimResult]) -> dict[str, list[ClaimResult]]:
     grouped = collections.defaultdict(list)
-    for one in judged:
-        grouped[one.base].append(one)
+    for result in results:
+        grouped[result.base].append(result)
     return grouped
 
 
-def _differing(judged: list[Judged]) -> Table | None:
+def _differing(results: list[ClaimResult]) -> Table | None:
     """Claims that are decided on one base only, or differently on two."""
     by_claim, rows = collections.defaultdict(dict), []
-    for one in judged:
-        by_claim[one.claim.sentence][one.base] = one.verdict
+    for result in results:
+        by_claim[result.claim.sentence][result.base] = result.verdict
     for sentence, verdicts in by_claim.items():
         if len(set(verdicts.values())) > 1 and {SUPPORTED, REFUTED} & set(verdicts.values()):
             rows.append((sentence, "; ".join(f"{base}: {verdict}" for base, verdict in verdicts.items())))
     return Table("Claims with different verdicts on different bases", ("claim", "verdicts"), rows) if rows else None
 
 
-def section(judged: list[Judged], studies: list[Study]) -> list:
-    """The claims, base by base. A link leads to the study's section where there is one."""
-    written_up, quick = {study.anchor for study in studies}, any(one.preset == "quick" for one in judged)
+def section(results: list[ClaimResult], studies: list[Study]) -> list:
+    """The claims, base by base. A claim links to its study's section if `studies` has the study."""
+    written_up, quick = {study.anchor for study in studies}, any(result.preset == "quick" for result in results)
     blocks = [
         Heading(2, "What the tutorial concluded", "claims"),
         Paragraph(
-            "Each conclusion rested on one run. Here it is a comparison over seeds, and what these seeds support."
+            "The tutorial drew each conclusion from one run. Here each is tested by comparisons over several seeds."
         ),
         Paragraph(RULE, "quiet"),
         Paragraph(_margins(), "quiet"),
     ]
     if quick:
         blocks.append(Paragraph("Verdicts from the quick preset only show that the rule works.", "caution"))
-    for base, group in _by_base(judged).items():
-        counts = collections.Counter(one.verdict for one in group)
+    for base, group in _by_base(results).items():
+        counts = collections.Counter(result.verdict for result in group)
         caption = f"Base: {base} ({', '.join(f'{count} {verdict}' for verdict, count in counts.most_common())})"
-        rows = [_row(one, written_up) for one in group if one.verdict != NOT_RUN]
+        rows = [_row(result, written_up) for result in group if result.verdict != NOT_RUN]
         if rows:
-            blocks.append(Table(caption, ("claim", "verdict", "study", "the figure behind it", "source"), rows))
-        if to_run := [(one.claim.sentence, Cell(command(one), "code")) for one in group if one.verdict == NOT_RUN]:
-            head = ("claim", "the command that runs it")
+            blocks.append(Table(caption, ("claim", "verdict", "study", "evidence", "source"), rows))
+        missing = [result for result in group if result.verdict == NOT_RUN]
+        if to_run := [(result.claim.sentence, Cell(command(result), "code")) for result in missing]:
+            head = ("claim", "command that runs it")
             blocks.append(Table(f"Base: {base}, not run or not with every arm that the claim needs", head, to_run))
-    differing = _differing(judged)
+    differing = _differing(results)
     return [*blocks, differing] if differing else blocks
 
 
-def as_data(judged: list[Judged]) -> list[dict]:
-    """What claims.json holds: an entry for each claim and base."""
+def as_data(results: list[ClaimResult]) -> list[dict]:
+    """The content of claims.json: one entry per claim and base."""
     entries = []
-    for one in judged:
+    for result in results:
         comparisons = []
-        for outcome in one.outcomes:
+        for outcome in result.outcomes:
             entry = {**outcome.comparison._asdict(), "against": outcome.against, "verdict": outcome.verdict}
             if outcome.paired is not None:
                 entry |= {**outcome.paired._asdict(), "p_holm": outcome.p_holm, "margin": outcome.margin}
                 entry["remark"] = outcome.remark
             comparisons.append(entry)
-        claim = {key: getattr(one.claim, key) for key in ("id", "sentence", "source", "study", "needs", "note")}
-        entry = {**claim, "base": one.base, "verdict": one.verdict, "preset": one.preset, "comparisons": comparisons}
-        entry["section"] = f"report.html#{anchor(one.claim.study, one.base)}"
-        if one.verdict == NOT_RUN:
-            entry["command"] = command(one)
-        if one.verdict == NOT_MEASURED:
-            entry["reason"] = one.claim.not_measured
+        claim = {key: getattr(result.claim, key) for key in ("id", "sentence", "source", "study", "needs", "note")}
+        entry = claim | {"base": result.base, "verdict": result.verdict, "preset": result.preset}
+        entry["comparisons"] = comparisons
+        entry["section"] = f"report.html#{anchor(result.claim.study, result.base)}"
+        if result.verdict == NOT_RUN:
+            entry["command"] = command(result)
+        if result.verdict == NOT_MEASURED:
+            entry["reason"] = result.claim.not_measured
         entries.append(entry)
     return entries

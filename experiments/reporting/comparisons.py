@@ -1,4 +1,4 @@
-"""Every arm of a study against its baseline, and what of it is more than noise."""
+"""Compares every arm of a study with the study's baseline, and decides which differences are more than noise."""
 
 import functools
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from experiments.reporting.results import Study
 from experiments.reporting.statistics import Mean, Paired, confidence_interval, holm, paired_comparison
 
 ALPHA = 0.05
-SCORES = ("frechet_distance", "conditional_accuracy")  # those of the tables
+SCORES = ("frechet_distance", "conditional_accuracy")  # of the tables
 
 
 class Against(NamedTuple):
-    """One arm against the baseline in one score; p_holm is corrected over all of the study on this base."""
+    """One arm against the baseline in one score. p_holm: corrected over all arms and scores of the study and base."""
 
     arm: str
     metric: str
@@ -30,7 +30,7 @@ def scored(study: Study) -> list[str]:
 
 
 def over_seeds(study: Study, arm: str, name: str) -> Mean:
-    """Mean, spread and interval of a metric over an arm's seeds."""
+    """Mean, standard deviation and interval of a metric over an arm's seeds."""
     return confidence_interval(list(measures.values(study, arm, measures.METRICS[name]).values()))
 
 
@@ -59,18 +59,18 @@ def noise_floor(study: Study) -> float | None:
     return over_seeds(study, study.baseline, "frechet_distance").sd
 
 
-def beats_noise(found: Against, floor: float | None) -> bool:
-    """Beyond the noise: p under 0.05 after Holm, and a difference larger than the noise floor."""
-    return found.decided and floor is not None and abs(found.paired.difference) > floor
+def beats_noise(result: Against, floor: float | None) -> bool:
+    """Whether p is under 0.05 after Holm and the difference is larger than the noise floor."""
+    return result.decided and floor is not None and abs(result.paired.difference) > floor
 
 
-def wording(found: Against, floor: float | None) -> str:
-    """What may be said about a difference, no more."""
-    n = found.paired.n
+def wording(result: Against, floor: float | None) -> str:
+    """The strongest statement that the seeds support."""
+    n = result.paired.n
     if n < 2:
         return "one seed in common: nothing can be said"
-    if beats_noise(found, floor):
+    if beats_noise(result, floor):
         return f"beyond the noise, supported by {n} seeds"
-    if found.decided:
+    if result.decided:
         return f"differs over {n} seeds, by less than the baseline's own spread"
     return f"within the noise, or undecided at {n} seeds"

@@ -1,4 +1,4 @@
-"""The parts that a report consists of, in plain text; html.py and markdown.py write them down and escape everything."""
+"""The parts of a report as plain text. html.py and markdown.py format and escape them."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Cells are text or Cell; the first of a row is its title."""
+    """Cells are text or Cell; the first cell of a row is the row's title."""
 
     caption: str
     head: tuple[str, ...]
@@ -38,7 +38,7 @@ class Items(NamedTuple):
 
 class Chart(NamedTuple):
     title: str
-    svg: str  # made here, out of numbers: the one thing that is not escaped
+    svg: str  # The only text that is not escaped: curves.py makes it from numbers.
 
 
 class Charts(NamedTuple):

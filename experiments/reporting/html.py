@@ -8,11 +8,11 @@ from html import escape as _escape
 from experiments.reporting.document import Cell, Charts, Heading, Items, Paragraph, Pictures, Table
 
 _PARTS = pathlib.Path(__file__).parent
-_LINE = 30  # characters of a cell that is not broken
+_LINE = 30  # A cell with at most this many characters has no line break.
 
 
 def escape(text: str) -> str:
-    """Text in HTML, as ASCII: a name can neither end an element nor be misread in another encoding."""
+    """Text in HTML, as ASCII, so that no name can end an element or change in another encoding."""
     return _escape(str(text)).encode("ascii", "xmlcharrefreplace").decode()
 
 
@@ -26,36 +26,36 @@ def _paragraph(block: Paragraph) -> str:
     return f"<p{kind}>{escape(block.text)}</p>"
 
 
-def _cell(cell: Cell, tag: str, words: bool, label: str) -> str:
-    """A sentence is read from the left and may be broken; a name is one line. The label stands in a card."""
+def _cell(cell: Cell, tag: str, is_text: bool, label: str) -> str:
+    """A table cell. Text is left-aligned, and long text may have line breaks. Cards show the label."""
     text = escape(cell.text)
     if cell.target:
         text = f'<a href="#{escape(cell.target)}">{text}</a>'
     if cell.kind == "code":
         text = f"<code>{text}</code>"
-    kinds = [cell.kind, "left" if words else "", "sentence" if len(cell.text) > _LINE else ""]
+    kinds = [cell.kind, "left" if is_text else "", "sentence" if len(cell.text) > _LINE else ""]
     kind = f' class="{" ".join(filter(None, kinds))}"' if any(kinds) else ""
     label = f' data-label="{escape(label)}"' if label else ""
     return f"<{tag}{kind}{label}>{text}</{tag.split()[0]}>"
 
 
-def _of_words(column: list[Cell]) -> bool:
-    """Whether a column holds names or sentences and not numbers."""
+def _is_text(column: list[Cell]) -> bool:
+    """Whether most cells of a column begin with a letter, as names and sentences do."""
     return 2 * sum(cell.text[:1].isalpha() for cell in column) > len(column)
 
 
 def _table(block: Table) -> str:
-    """A table in a box that scrolls; one of sentences becomes a card for each row where the screen is narrow."""
+    """A table in a box that scrolls. On a narrow screen, a table of sentences becomes one card per row."""
     rows = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in block.rows]
-    words = [index == 0 or _of_words([row[index] for row in rows]) for index in range(len(block.head))]
+    is_text = [index == 0 or _is_text([row[index] for row in rows]) for index in range(len(block.head))]
     cards = any(len(cell.text) > _LINE for row in rows for cell in row[1:])
-    labels = ["", *block.head[1:]] if cards else [""] * len(words)
+    labels = ["", *block.head[1:]] if cards else [""] * len(is_text)
     head = "".join(
         f"""<th scope="col"{' class="left"' if left else ""}>{escape(name)}</th>"""
-        for name, left in zip(block.head, words, strict=True)
+        for name, left in zip(block.head, is_text, strict=True)
     )
-    tags = ['th scope="row"', *["td"] * (len(words) - 1)]
-    body = "\n".join(f"<tr>{''.join(map(_cell, row, tags, words, labels))}</tr>" for row in rows)
+    tags = ['th scope="row"', *["td"] * (len(is_text) - 1)]
+    body = "\n".join(f"<tr>{''.join(map(_cell, row, tags, is_text, labels))}</tr>" for row in rows)
     caption = escape(block.caption)
     return (
         f'<p class="caption">{caption}</p><div class="scroll" role="region" tabindex="0" aria-label="{caption}">'
@@ -102,12 +102,12 @@ _WRITERS = {
 
 
 def page(title: str, blocks: list) -> str:
-    """The whole page. It may use the style and the pictures inside it, and load nothing."""
+    """The HTML page. Its style and pictures are inside the page; the page loads nothing."""
     parts = {
         "TITLE": escape(title),
         "STYLE": (_PARTS / "style.css").read_text(encoding="ascii"),
         "BODY": "\n".join(_WRITERS[type(block)](block) for block in blocks),
     }
-    # In one pass, so that a name such as "@BODY@" stays a name.
+    # One pass, so that "@BODY@" in the report's own text is not replaced.
     template = (_PARTS / "page.html").read_text(encoding="ascii")
     return re.sub(r"@([A-Z]+)@", lambda match: parts[match[1]], template)

@@ -1,4 +1,4 @@
-"""A document as Markdown: the tables, and the pictures by their addresses; the charts stand in the page only."""
+"""A document as Markdown: tables, and pictures by their addresses. Only the HTML page has the charts."""
 
 import html
 import re
@@ -8,15 +8,15 @@ from experiments.reporting.document import Cell, Charts, Heading, Items, Paragra
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is: no element, no link, no end of a table's cell."""
+    """Text that Markdown shows unchanged: it makes no HTML element, no link and no end of a table cell."""
     text = html.escape(" ".join(str(text).split()), quote=False)
     return re.sub(r"([\\`*_\[\]|!])", r"\\\1", text)
 
 
 def commit(full: str) -> str:
-    """A git commit by its first 12 digits; "+changes" stays, which says that the code was not quite that one."""
-    digits, mark, rest = full.partition("+")
-    return digits[:12] + mark + rest
+    """The first 12 digits of a git commit. A "+changes" at the end (uncommitted changes) is kept."""
+    digits, plus, changes = full.partition("+")
+    return digits[:12] + plus + changes
 
 
 def _cell(cell: str | Cell) -> str:
@@ -27,7 +27,7 @@ def _cell(cell: str | Cell) -> str:
 
 
 def table(head: Iterable, rows: Iterable[Iterable]) -> str:
-    """Cells that are Markdown already, or numbers."""
+    """A Markdown table. Cells are numbers or Markdown; they are not escaped."""
     head = list(head)
     return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows))
 

@@ -1,6 +1,6 @@
-"""What is measured of a run: one number per seed, and how it is written.
+"""Metrics of a run: one number per seed, and the number's format.
 
-A seed that is missing, or that failed where a final score is asked for, has no number.
+A missing seed has no number, and a failed seed has no final score.
 """
 
 import functools
@@ -12,29 +12,32 @@ import numpy as np
 
 from experiments.reporting.results import Run, Study
 
-ACCURACY = 0.8  # the threshold that a run has to reach
-# A completed run is degenerate at twice the accuracy of guessing or under, or where almost no generated image looks
-# real (precision) or almost no real one is like any generated one (recall).
+ACCURACY = 0.8  # the validation accuracy that a run has to reach
+# A completed run is degenerate if its accuracy is at most CHANCES times that of guessing, or if its precision or recall
+# is under FEW: almost no generated image is near a real one, or almost no real image is near a generated one.
 CHANCES, FEW = 2.0, 0.01
 EARLY = LATE = 0.2  # the first and the last fifth of a curve
-FEWEST_POINTS = 10  # of a curve that says something about its course
+FEWEST_POINTS = 10  # A shorter curve has no metrics.
 
 
 class Threshold(NamedTuple):
-    """What "reached" means in one study on one base: a validation curve, its bound, and the same in words."""
+    """The threshold of one study on one base. rising: whether values above the bound reach it."""
 
     curve: str
     bound: float
     rising: bool
-    words: str
+    text: str
 
-    def met(self, values: np.ndarray) -> np.ndarray:
+    def reached(self, values: np.ndarray) -> np.ndarray:
         return values >= self.bound if self.rising else values <= self.bound
 
 
 @functools.lru_cache
 def threshold(study: Study) -> Threshold | None:
-    """Validation accuracy 80% where any run reaches it; otherwise what the baseline's Frechet distance is half way."""
+    """A validation accuracy of 80% if any run reaches it, otherwise the baseline's Frechet distance at half its length.
+
+    None if the baseline has no Frechet distances either.
+    """
     name = "validation_conditional_accuracy"
     runs = [run for arm in study.arms.values() for run in arm.runs.values()]
     if any(np.any(run.curves[name] >= ACCURACY) for run in runs if name in run.curves):
@@ -48,21 +51,21 @@ def threshold(study: Study) -> Threshold | None:
     if not halfway:
         return None
     bound = float(np.mean(halfway))
-    words = f"validation Frechet distance of {bound:.2f} or less, the baseline's mean at half its length"
-    return Threshold(name, bound, False, words)
+    text = f"validation Frechet distance of {bound:.2f} or less, the baseline's mean at half its length"
+    return Threshold(name, bound, False, text)
 
 
 def steps_to_threshold(study: Study, run: Run) -> float | None:
     """The first scored step at which the run has reached the threshold; infinite if it ended or failed before."""
-    mark = threshold(study)
-    if mark is None or mark.curve not in run.curves:
+    goal = threshold(study)
+    if goal is None or goal.curve not in run.curves:
         return None
-    reached = np.flatnonzero(mark.met(run.curves[mark.curve]))
+    reached = np.flatnonzero(goal.reached(run.curves[goal.curve]))
     return float(run.curves["validation_step"][reached[0]]) if len(reached) else math.inf
 
 
 def degenerate(study: Study, run: Run) -> bool | None:
-    """Whether a completed run is near chance or has lost precision or recall; None for one that did not complete."""
+    """Whether a completed run is near chance or has almost no precision or recall; None if it did not complete."""
     if not run.completed:
         return None
     guess = 1 / study.protocol.get("num_classes", 10)
@@ -71,14 +74,14 @@ def degenerate(study: Study, run: Run) -> bool | None:
 
 
 def _lost(study: Study, run: Run) -> float | None:
-    """1 for a run that failed or is degenerate, 0 for one that lives."""
+    """1 for a run that failed or is degenerate, 0 for any other run that ended."""
     if run.failed:
         return 1.0
-    return None if (found := degenerate(study, run)) is None else float(found)
+    return None if (lost := degenerate(study, run)) is None else float(lost)
 
 
 def _known(run: Run, name: str, share: float = 1.0) -> np.ndarray:
-    """The finite values of the first `share` of a curve, of the last for a negative one; none of too short a curve."""
+    """The finite values of the first `share` of a curve (the last if `share` is negative); none if it is too short."""
     values = run.curves.get(name, np.array([]))
     if len(values) < FEWEST_POINTS:
         return np.array([])
@@ -93,8 +96,8 @@ def oscillation(study: Study, run: Run) -> float | None:
     values = _known(run, "d_loss", -0.5)
     if len(values) < FEWEST_POINTS // 2:
         return None
-    places = np.arange(len(values))
-    return float(np.std(values - np.polyval(np.polyfit(places, values, 1), places), ddof=2))
+    indices = np.arange(len(values))
+    return float(np.std(values - np.polyval(np.polyfit(indices, values, 1), indices), ddof=2))
 
 
 def _mean_of(curve: str, share: float, scale: Callable = lambda values: values) -> Callable:
@@ -107,7 +110,7 @@ def _mean_of(curve: str, share: float, scale: Callable = lambda values: values) 
 
 
 def _early_distance(study: Study, run: Run) -> float | None:
-    """Validation Frechet distance after a fifth of the run, on a line between the scores beside it."""
+    """Validation Frechet distance after a fifth of the run, interpolated linearly between the nearest scores."""
     del study
     steps = run.curves.get("validation_step", np.array([]))
     values = run.curves.get("validation_frechet_distance", np.array([]))
@@ -116,7 +119,7 @@ def _early_distance(study: Study, run: Run) -> float | None:
 
 
 def _peak(study: Study, run: Run) -> float | None:
-    """log10 of the largest gradient norm of either player; a run that diverged has no number, it counts as failed."""
+    """log10 of the largest gradient norm of either player. A diverged run counts as failed and has no number."""
     del study
     norms = np.concatenate([_known(run, f"{player}_grad_norm") for player in "dg"])
     return float(np.log10(norms.max())) if len(norms) and norms.max() > 0 else None
@@ -127,11 +130,15 @@ def _final(name: str) -> Callable:
 
 
 class Metric(NamedTuple):
-    """label: what it is; measure(study, run) -> number or None; kind: how it is written (see `written`).
+    """One number per seed.
 
-    margin: the smallest difference worth a name, for claims that two things are alike or that one has no effect;
-    relative to the other arm's mean where `relative`. rate: a yes or no per seed. dead_do_not: the verb, of a metric
-    that is low by dying as well, so that a low value of degenerate runs is no support for anything.
+    label: the name in the report.
+    measure: (study, run) -> number or None.
+    kind: the format (see `format_value`).
+    margin: the smallest difference that matters; needed for claims that two arms are alike or that one has no effect.
+    relative: whether the margin is relative to the other arm's mean.
+    rate: whether the number is a yes (1) or no (0) per seed.
+    dead_do_not: a verb, for metrics that are also low in degenerate runs, so that their low value supports no claim.
     """
 
     label: str
@@ -176,22 +183,22 @@ METRICS = {
 
 
 def values(study: Study, arm: str, metric: Metric) -> dict[int, float]:
-    """seed -> number of an arm; empty for an arm that has none."""
+    """seed -> number of an arm; seeds without a number are left out."""
     runs = study.arms[arm].runs if arm in study.arms else {}
-    found = {seed: metric.measure(study, run) for seed, run in runs.items() if run.completed or run.failed}
-    return {seed: value for seed, value in found.items() if value is not None}
+    by_seed = {seed: metric.measure(study, run) for seed, run in runs.items() if run.completed or run.failed}
+    return {seed: value for seed, value in by_seed.items() if value is not None}
 
 
 def paired_values(study: Study, arm: str, other: str, metric: Metric) -> tuple[dict[int, float], dict[int, float]]:
     """The values of two arms over their common seeds.
 
-    Where one of the two did not reach the threshold, the length of its runs stands for it: the difference is then a
-    lower bound. Pairs of which neither did are left out.
+    If one run of a pair did not reach the threshold, its length replaces its infinite number of steps; the difference
+    is then a lower bound. If neither run reached it, the pair is left out.
     """
     first, second = values(study, arm, metric), values(study, other, metric)
     seeds = [s for s in sorted(first.keys() & second.keys()) if math.isfinite(first[s]) or math.isfinite(second[s])]
-    finite = lambda found, name: {  # noqa: E731
-        seed: found[seed] if math.isfinite(found[seed]) else study.arms[name].steps for seed in seeds
+    finite = lambda by_seed, name: {  # noqa: E731
+        seed: by_seed[seed] if math.isfinite(by_seed[seed]) else study.arms[name].steps for seed in seeds
     }
     return finite(first, arm), finite(second, other)
 
@@ -206,9 +213,9 @@ _FORMATS = {
 }
 
 
-def written(value: float | None, kind: str, difference: bool = False) -> str:
+def format_value(value: float | None, kind: str, difference: bool = False) -> str:
     return "-" if value is None else _FORMATS[kind][difference](value)
 
 
-def interval(bounds: tuple[float, float] | None, kind: str, difference: bool = False) -> str:
-    return "-" if bounds is None else " to ".join(written(bound, kind, difference) for bound in bounds)
+def format_interval(bounds: tuple[float, float] | None, kind: str, difference: bool = False) -> str:
+    return "-" if bounds is None else " to ".join(format_value(bound, kind, difference) for bound in bounds)

@@ -1,51 +1,53 @@
-"""The top of the report: what moved the score most in every study, and where two bases disagree."""
+"""The top of the report: the arm with the largest effect in every study, and differences between bases."""
 
 import collections
 
 from experiments.reporting.comparisons import Against, against, against_baseline, beats_noise, noise_floor, wording
 from experiments.reporting.document import Cell, Heading, Items, Paragraph, Table
-from experiments.reporting.measures import interval, written
+from experiments.reporting.measures import format_interval, format_value
 from experiments.reporting.results import Study
 
 METRIC = "frechet_distance"
 METHOD = (
     "A seed is one training. Means, standard deviations (sd, n - 1) and 95% t intervals are over the seeds that "
-    "completed; a t interval knows no bounds, so that of a share may pass 100%.",
-    "An arm is compared with the baseline seed by seed: a paired t test, two-sided. p (Holm) is corrected for all arms "
-    "and scores of one study on one base. g_z is the mean of the paired differences over their standard deviation "
-    "(Cohen's d_z) times Hedges' correction for small samples; with two pairs it is not defined.",
-    "The noise floor is the standard deviation of the baseline over its seeds. A difference is beyond the noise where "
-    "p (Holm) is under 0.05 and the difference is larger than the floor.",
-    "Failed: collapsed, diverged or crashed; what such a seed scored before is left out. Degenerate: completed, with a "
-    "conditional accuracy of at most twice that of guessing, or with precision or recall under 1%. An arm without "
-    "labels is at chance by design.",
-    "Last: the scores of the last step, on the test split. Best by validation: those of the step with the lowest "
-    "Frechet distance to held-out training images. The Frechet distance is in a small classifier's features and is not "
-    "FID; lower is closer to real images. Accuracies are higher for better samples; their differences are in points.",
-    "Curves: a line is the mean over completed seeds, its band reaches from the lowest to the highest. The runner "
-    "keeps means over hundredths of a run, so what swings faster does not show, here or in the oscillation that claims "
-    "speak of. Extreme values may lie outside a panel. Thresholds are reached at scored steps, of which a run has "
-    "about ten. Seconds are wall time, beside whatever else the machine did.",
+    "completed. A t interval has no bounds, so the interval of a share may go above 100%.",
+    "Every arm is compared with the baseline seed by seed: a paired t test, two-sided. p (Holm) is corrected for all "
+    "arms and scores of one study on one base. g_z is the mean of the paired differences over their standard deviation "
+    "(Cohen's d_z) times Hedges' correction for small samples; it needs at least three pairs.",
+    "The noise floor is the standard deviation of the baseline over its seeds. A difference is beyond the noise if "
+    "p (Holm) is under 0.05 and the difference is larger than the noise floor.",
+    "Failed: collapsed, diverged or crashed; earlier scores of such a seed are left out. Degenerate: completed, but "
+    "with a conditional accuracy of at most twice that of guessing, or with precision or recall under 1%. An arm "
+    "without labels is at chance by design.",
+    "Last: the scores of the last step, on the test split. Best by validation: the scores of the step with the lowest "
+    "Frechet distance to held-out training images. The Frechet distance is computed in a small classifier's features "
+    "and is not FID; lower is closer to real images. Accuracies are higher for better samples; their differences are "
+    "in points.",
+    "Curves: a line is the mean over completed seeds; its band goes from the lowest to the highest seed. The runner "
+    "stores means over hundredths of a run, so neither the curves nor the measured oscillation show faster changes. "
+    "Extreme values may be outside a panel. A run is scored about ten times, and the threshold can only be reached at "
+    "a scored step. Seconds are wall time; other programs may have run at the same time.",
 )
 
 
 def _differences(study: Study) -> list[Against]:
-    return [found for (_, metric), found in against_baseline(study).items() if metric == METRIC]
+    return [result for (_, metric), result in against_baseline(study).items() if metric == METRIC]
 
 
-def _moved(found: Against, floor: float | None) -> Cell:
-    """The arm, its difference, and what may be said."""
-    paired, look = found.paired, "open"
-    if beats_noise(found, floor):
-        look = "good" if paired.difference < 0 else "bad"
-    bounds = f" ({interval(paired.interval, 'score', True)})" if paired.interval else ""
-    return Cell(f"{found.arm} {written(paired.difference, 'score', True)}{bounds}: {wording(found, floor)}", look)
+def _moved(result: Against, floor: float | None) -> Cell:
+    """The arm, its difference from the baseline, and whether the difference is more than noise."""
+    paired, kind = result.paired, "open"
+    if beats_noise(result, floor):
+        kind = "good" if paired.difference < 0 else "bad"
+    bounds = f" ({format_interval(paired.interval, 'score', True)})" if paired.interval else ""
+    difference = format_value(paired.difference, "score", True)
+    return Cell(f"{result.arm} {difference}{bounds}: {wording(result, floor)}", kind)
 
 
 def _row(study: Study) -> tuple:
     floor, differences = noise_floor(study), _differences(study)
-    most = max(differences, key=lambda found: abs(found.paired.difference), default=None)
-    lowered = min(differences, key=lambda found: found.paired.difference, default=None)
+    most = max(differences, key=lambda result: abs(result.paired.difference), default=None)
+    lowered = min(differences, key=lambda result: result.paired.difference, default=None)
     if lowered is None:
         moved = [Cell("no arm shares a seed with the baseline", "open"), "-"]
     elif lowered.paired.difference >= 0:
@@ -54,7 +56,13 @@ def _row(study: Study) -> tuple:
         moved = [_moved(most, floor), "the same arm" if lowered is most else _moved(lowered, floor)]
     lost = [arm.name for arm in study.arms.values() if any(run.failed for run in arm.runs.values())]
     name = study.name + (" (quick)" if study.preset == "quick" else "")
-    return (Cell(name, target=study.anchor), study.baseline, written(floor, "score"), *moved, ", ".join(lost) or "-")
+    return (
+        Cell(name, target=study.anchor),
+        study.baseline,
+        format_value(floor, "score"),
+        *moved,
+        ", ".join(lost) or "-",
+    )
 
 
 def summary(studies: list[Study]) -> list:
@@ -67,8 +75,8 @@ def summary(studies: list[Study]) -> list:
     blocks = [
         Heading(2, "Summary"),
         Paragraph(
-            "Final Frechet distance against each study's baseline; negative is closer to real images. No arm is called "
-            "the winner: what is said is what the seeds support."
+            "Difference of the final Frechet distance from each study's baseline; a negative difference is closer to "
+            "real images. The table names no winner: it only has what the seeds support."
         ),
     ]
     for base, group in by_base.items():
@@ -76,53 +84,56 @@ def summary(studies: list[Study]) -> list:
     return blocks
 
 
-def _state(found: Against | None) -> str:
-    if found is None:
+def _state(result: Against | None) -> str:
+    if result is None:
         return "no common seed"
-    if not found.decided:
+    if not result.decided:
         return "undecided"
-    return "lower" if found.paired.difference < 0 else "higher"
+    return "lower" if result.paired.difference < 0 else "higher"
 
 
-def _contrasts(first: Study, others: list[Study]) -> tuple[list[tuple], int]:
-    """Rows of the arms whose state differs between bases, against the first one's baseline; and how many agree."""
+def _contrasts(first: Study, other_bases: list[Study]) -> tuple[list[tuple], int]:
+    """Rows of the arms with different states on different bases, and the number of arms with the same state on all.
+
+    On every base an arm is compared with the baseline of the first base.
+    """
     rows, agree, reference = [], 0, first.baseline
-    tables = {study.base: against(study, reference) for study in (first, *others)}
+    tables = {study.base: against(study, reference) for study in (first, *other_bases)}
     for arm in first.arms:
         if arm == reference:
             continue
-        found = {base: table.get((arm, METRIC)) for base, table in tables.items()}
-        states = {base: _state(one) for base, one in found.items()}
+        by_base = {base: table.get((arm, METRIC)) for base, table in tables.items()}
+        states = {base: _state(result) for base, result in by_base.items()}
         known = {state for state in states.values() if state in ("lower", "higher")}
         if not known or set(states.values()) == known and len(known) == 1:
             agree += bool(known)
             continue
         cells = []
-        for base, one in found.items():
-            difference = written(one.paired.difference, "score", True) if one else "-"
+        for base, result in by_base.items():
+            difference = format_value(result.paired.difference, "score", True) if result else "-"
             cells.append(f"{base}: {states[base]} ({difference})")
         bases = ", ".join(base for base, state in states.items() if state in known)
-        reading = "opposite ways" if len(known) == 2 else f"decided on {bases} only"
-        rows.append((Cell(first.name, target=first.anchor), f"{arm} minus {reference}", "; ".join(cells), reading))
+        summary_text = "opposite ways" if len(known) == 2 else f"decided on {bases} only"
+        rows.append((Cell(first.name, target=first.anchor), f"{arm} minus {reference}", "; ".join(cells), summary_text))
     return rows, agree
 
 
 def where_bases_differ(studies: list[Study]) -> list:
-    """Differences that are decided on one base and not on another, or that point the other way there."""
+    """Differences that are decided on one base and not on another, or that have opposite signs on two bases."""
     by_name = collections.defaultdict(list)
     for study in studies:
         by_name[study.name].append(study)
     several = [group for group in by_name.values() if len(group) > 1]
     rows, agree = [], 0
-    for first, *others in several:
-        more, same = _contrasts(first, others)
-        rows, agree = rows + more, agree + same
+    for first, *other_bases in several:
+        differing, same = _contrasts(first, other_bases)
+        rows, agree = rows + differing, agree + same
     blocks = [
         Heading(2, "Where a conclusion holds on one base only"),
         Paragraph(
-            "The same two arms on every base of a study: final Frechet distance, paired by seed, p (Holm) under 0.05 "
-            "to be decided. Two arms are compared that both bases have, so on the second base the reference need not "
-            "be its own baseline. Undecided is not equal."
+            "The same two arms on every base of a study: final Frechet distance, paired by seed, decided if p (Holm) "
+            "is under 0.05. On every base, the reference is the first base's baseline, even if another arm is the "
+            "baseline there. Undecided does not mean equal."
         ),
     ]
     if not several:
@@ -130,7 +141,7 @@ def where_bases_differ(studies: list[Study]) -> list:
     blocks.append(
         Paragraph(f"{agree} differences are decided the same way on all bases of their study; {len(rows)} are not.")
     )
-    head = ("study", "difference", "on each base", "reading")
+    head = ("study", "difference", "on each base", "result")
     return [*blocks, Table("Decided on one base, or opposite", head, rows)] if rows else blocks
 
 

@@ -1,7 +1,7 @@
-"""Result files of the ablation runner, read back: experiments/results/ablations/<study>@<base>.json.
+"""Reads the result files of the ablation runner: experiments/results/ablations/<study>@<base>.json.
 
-A file may be half done: arms and seeds can be missing. What a failed seed scored before it failed is left out, and so
-is what is not a finite number: here, once, so that nothing later has to ask.
+A file may be incomplete: arms and seeds can be missing. This module drops the scores of failed seeds and all numbers
+that are not finite, so that no other module has to check for them.
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ from gan_jax.system.errors import UserError
 from gan_jax.system.files import read_table
 
 FAILED = ("collapsed", "diverged", "crashed")
-BASES = ("tutorial", "tuned", "cdcgan")  # in the order of the report; others follow by name
+BASES = ("tutorial", "tuned", "cdcgan")  # in the report's order; other bases follow by name
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """One seed of one arm. Curves are float64 arrays, NaN where there is no number."""
+    """One seed of one arm. Curves are float64 arrays, with NaN for a missing number."""
 
     status: str
     reason: str
@@ -51,7 +51,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Study:
-    """One study on one base. `seeds` and `steps` are what was planned."""
+    """One study on one base. `seeds` and `steps` are the planned numbers."""
 
     name: str
     base: str
@@ -75,7 +75,7 @@ class Study:
 
 
 def anchor(study: str, base: str) -> str:
-    """A study's section: letters, digits, '-' and '_' only, whatever the names are."""
+    """The id of a study's section: only letters, digits, '-' and '_', for any name."""
     return "study-" + re.sub(r"[^A-Za-z0-9_]+", "-", f"{study}-on-{base}")
 
 
@@ -94,7 +94,7 @@ def _curve(values: list) -> np.ndarray:
 
 
 def _curves(table: dict) -> dict[str, np.ndarray]:
-    """Every curve; ValueError for one that has not a step for each value."""
+    """Every curve; ValueError if a curve does not have one step per value."""
     curves = {str(name): _curve(values) for name, values in table.items()}
     for name, curve in curves.items():
         steps = curves.get("validation_step" if name.startswith("validation_") else "step")
@@ -104,7 +104,7 @@ def _curves(table: dict) -> dict[str, np.ndarray]:
 
 
 def _protocol(protocol: dict) -> dict:
-    """With today's names: files from before December 2026 say <score>_floor for <score>_real."""
+    """The protocol with today's names: files from before December 2026 have <score>_floor for <score>_real."""
     return {re.sub(r"_floor$", "_real", name): value for name, value in protocol.items() if name != "num_floor"} | (
         {"num_train_scored": protocol["num_floor"]} if "num_floor" in protocol else {}
     )
@@ -132,18 +132,18 @@ def _arm(name: str, record: dict, steps: int) -> Arm:
 
 
 def parse(record: dict) -> Study:
-    """A result file's content; KeyError, TypeError or ValueError where it is not one."""
+    """A result file's content; KeyError, TypeError or ValueError if it is not the content of a result file."""
     steps = int(record.get("steps") or 0)
     arms = {name: _arm(name, arm, steps) for name, arm in record["arms"].items()}
     planned = record.get("seeds") or 0
-    seen = len(set().union(*(arm.runs for arm in arms.values())))
+    recorded = len(set().union(*(arm.runs for arm in arms.values())))
     return Study(
         name=str(record["study"]),
         base=str(record["base"]),
         baseline=str(record["baseline"]),
         preset=str(record.get("preset") or "unknown"),
         steps=steps,
-        seeds=max(planned if isinstance(planned, int) else len(planned), seen),
+        seeds=max(planned if isinstance(planned, int) else len(planned), recorded),
         question=str(record.get("question") or ""),
         protocol=_protocol(record.get("protocol") or {}),
         provenance=record.get("provenance") or {},
@@ -151,13 +151,13 @@ def parse(record: dict) -> Study:
     )
 
 
-def _place(study: Study) -> tuple:
-    known = BASES.index(study.base) if study.base in BASES else len(BASES)
-    return known, study.base, study.name
+def _report_order(study: Study) -> tuple:
+    base_index = BASES.index(study.base) if study.base in BASES else len(BASES)
+    return base_index, study.base, study.name
 
 
 def read(folder: pathlib.Path) -> list[Study]:
-    """Every study in a folder, base by base; UserError for a file that is none."""
+    """Every study in a folder, base by base; UserError if a file is no result of a study."""
     if not folder.is_dir():
         raise UserError(f"--input={folder} is no folder; python -m experiments.ablations writes one")
     studies = []
@@ -166,4 +166,4 @@ def read(folder: pathlib.Path) -> list[Study]:
             studies.append(parse(read_table(path, "remove it or run it again")))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UserError(f"{path} is no result of an ablation study: {error!r}; remove it or run it again") from None
-    return sorted(studies, key=_place)
+    return sorted(studies, key=_report_order)

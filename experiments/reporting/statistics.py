@@ -1,4 +1,4 @@
-"""Comparisons of few seeds: intervals, paired differences, effect size, correction for many comparisons."""
+"""Statistics for few seeds: intervals, paired differences, effect size, correction for many comparisons."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-LEVEL = 0.95  # of an interval, where nothing else is said
+LEVEL = 0.95  # the default of an interval
 
 
 class Mean(NamedTuple):
-    """A mean over seeds. sd has n - 1 in the denominator; sd and interval need two seeds, and are None without."""
+    """A mean over seeds. sd has n - 1 in the denominator; sd and interval are None with fewer than two seeds."""
 
     n: int
     mean: float | None
@@ -32,7 +32,7 @@ class Paired(NamedTuple):
 def confidence_interval(values: Sequence[float], level: float = LEVEL) -> Mean:
     """Mean, standard deviation and t interval: mean +- t((1 + level) / 2, n - 1) * sd / sqrt(n) (Student 1908).
 
-    It assumes values drawn independently from a normal distribution, and knows no bounds: that of a share may pass
+    It assumes independent values from a normal distribution. It has no bounds: the interval of a share may go above
     100%.
     """
     values = np.asarray(values, np.float64)
@@ -56,7 +56,7 @@ def effect_size(differences: Sequence[float]) -> float | None:
     """Hedges' g_z: Cohen's d_z = mean(d) / sd(d) of paired differences, times the small-sample correction J(n - 1).
 
     J(m) = Gamma(m / 2) / (sqrt(m / 2) Gamma((m - 1) / 2)), about 1 - 3 / (4 m - 1) (Hedges 1981, eq. 6e). J(1) = 0, so
-    two pairs say nothing about the effect's size: None, as for differences that are all equal.
+    the result is None for two pairs, and also if all differences are equal.
     """
     differences = np.asarray(differences, np.float64)
     if len(differences) < 3 or (sd := differences.std(ddof=1)) == 0:
@@ -69,8 +69,8 @@ def effect_size(differences: Sequence[float]) -> float | None:
 def paired_comparison(arm: Mapping[int, float], other: Mapping[int, float], level: float = LEVEL) -> Paired:
     """Two-sided paired t test of arm - other over the seeds that both have (seed -> value).
 
-    t = mean(d) / (sd(d) / sqrt(n)) with n - 1 degrees of freedom. Differences that are all 0 have p = 1 (one
-    computation under two names); with one pair there is a difference and no test.
+    t = mean(d) / (sd(d) / sqrt(n)) with n - 1 degrees of freedom. If all differences are 0, p = 1 (the two arms are the
+    same computation). With one pair there is a difference but no test.
     """
     differences = np.array([arm[seed] - other[seed] for seed in sorted(arm.keys() & other.keys())])
     n, mean, sd, interval = confidence_interval(differences, level)
@@ -86,8 +86,8 @@ def paired_comparison(arm: Mapping[int, float], other: Mapping[int, float], leve
 def paired_failures(arm: Mapping[int, bool], other: Mapping[int, bool]) -> Paired:
     """McNemar's exact test of a yes or no per seed: arm - other of the rates, over the seeds that both have.
 
-    Of the seeds where the two differ, half would favour either by chance: p is binomial and two-sided (McNemar 1947).
-    It cannot fall under 0.05 with fewer than six such seeds. There is no interval and no effect size.
+    p is two-sided and binomial with probability 1/2, over the seeds on which the two arms differ (McNemar 1947). It
+    cannot be under 0.05 with fewer than six such seeds. There is no interval and no effect size.
     """
     seeds = arm.keys() & other.keys()
     if not seeds:
@@ -99,7 +99,7 @@ def paired_failures(arm: Mapping[int, bool], other: Mapping[int, bool]) -> Paire
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjusted p-values of a family of tests, in the order given (Holm 1979); a None is no test and stays None.
+    """Adjusted p-values of a family of tests, in the given order (Holm 1979). None means no test and stays None.
 
     Sorted p_(1) <= ... <= p_(m): adjusted p_(i) = max over j <= i of min(1, (m - j + 1) p_(j)).
     """

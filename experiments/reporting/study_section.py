@@ -9,11 +9,11 @@ import re
 from experiments.reporting import curves, measures
 from experiments.reporting.comparisons import against_baseline, over_seeds, scored
 from experiments.reporting.document import Cell, Heading, Paragraph, Picture, Pictures, Table
-from experiments.reporting.measures import METRICS, interval, written
+from experiments.reporting.measures import METRICS, format_interval, format_value
 from experiments.reporting.results import Arm, Study
 from experiments.reporting.statistics import half_width
 
-QUICK = "Quick preset: short runs that show that everything works. Not for conclusions."
+QUICK = "Quick preset: short runs that only show that everything works. Draw no conclusions from them."
 SHORT = {"frechet_distance": "Frechet distance", "conditional_accuracy": "conditional accuracy"}
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -41,20 +41,20 @@ def scores_table(study: Study) -> Table:
         cells = [_title(study, arm.name), _completed(study, arm)]
         for name in names:
             mean, kind = over_seeds(study, arm.name, name), METRICS[name].kind
-            cells += [written(mean.mean, kind), written(mean.sd, kind), interval(mean.interval, kind)]
+            cells += [format_value(mean.mean, kind), format_value(mean.sd, kind), format_interval(mean.interval, kind)]
         rows.append(tuple(cells))
     real = {name: study.protocol.get(f"{name}_real") for name in names}
     if any(isinstance(value, float) for value in real.values()):
         cells = ["real training images", "-"]
         for name, value in real.items():
-            cells += [written(value if isinstance(value, float) else None, METRICS[name].kind), "-", "-"]
+            cells += [format_value(value if isinstance(value, float) else None, METRICS[name].kind), "-", "-"]
         rows.append(tuple(cells))
     return Table("Scores at the last step, over seeds", tuple(head), rows)
 
 
 def differences_table(study: Study) -> Table:
     """Every arm minus the baseline, paired by seed."""
-    names, found = scored(study), against_baseline(study)
+    names, results = scored(study), against_baseline(study)
     head = ["arm"]
     for name in names:
         unit = ", points" if METRICS[name].kind == "share" else ""
@@ -65,19 +65,19 @@ def differences_table(study: Study) -> Table:
             continue
         cells = [arm]
         for name in names:
-            one = found.get((arm, name))
-            if one is None:
+            result = results.get((arm, name))
+            if result is None:
                 cells += ["-", "-", "0", "-", "-", "-"]
                 continue
-            paired, kind = one.paired, METRICS[name].kind
+            paired, kind = result.paired, METRICS[name].kind
             better = (paired.difference < 0) == (name == "frechet_distance")
-            look = ("good" if better else "bad") if one.decided else ""
+            cell_kind = ("good" if better else "bad") if result.decided else ""
             cells += [
-                Cell(written(paired.difference, kind, True), look),
-                interval(paired.interval, kind, True),
+                Cell(format_value(paired.difference, kind, True), cell_kind),
+                format_interval(paired.interval, kind, True),
                 str(paired.n),
                 p_text(paired.p_value),
-                Cell(p_text(one.p_holm), look),
+                Cell(p_text(result.p_holm), cell_kind),
                 "-" if paired.effect is None else f"{paired.effect:+.2f}",
             ]
         rows.append(tuple(cells))
@@ -85,7 +85,7 @@ def differences_table(study: Study) -> Table:
 
 
 def failures(study: Study, arm: Arm) -> str:
-    """Failed seeds of those that ended, with how they failed."""
+    """The number of failed seeds, the number of seeds that ended, and the kinds of failure."""
     ended = [run for run in arm.runs.values() if run.completed or run.failed]
     kinds = collections.Counter(run.status for run in ended if run.failed)
     named = f" ({', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))})" if kinds else ""
@@ -93,12 +93,12 @@ def failures(study: Study, arm: Arm) -> str:
 
 
 def _mean_of(records: list[dict], name: str) -> float | None:
-    found = [record[name] for record in records if name in record]
-    return sum(found) / len(found) if found else None
+    values = [record[name] for record in records if name in record]
+    return sum(values) / len(values) if values else None
 
 
 def course_table(study: Study) -> Table:
-    """Failures, last step beside best by validation, steps to the threshold, and time."""
+    """Failures, scores of the last and of the best step, steps to the threshold, and time."""
     names = scored(study)
     head = ["arm", "failed", "degenerate"]
     for name in names:
@@ -113,28 +113,30 @@ def course_table(study: Study) -> Table:
         ]
         for name in names:
             kind = METRICS[name].kind
-            cells += [written(_mean_of([getattr(run, at) for run in done], name), kind) for at in ("final", "best")]
-        cells += [written(_mean_of([run.best for run in done], "step"), "steps"), _steps(study, arm.name)]
+            cells += [
+                format_value(_mean_of([getattr(run, at) for run in done], name), kind) for at in ("final", "best")
+            ]
+        cells += [format_value(_mean_of([run.best for run in done], "step"), "steps"), _steps(study, arm.name)]
         seconds = over_seeds(study, arm.name, "seconds")
-        cells += [written(seconds.mean, "seconds"), written(seconds.sd, "seconds")]
+        cells += [format_value(seconds.mean, "seconds"), format_value(seconds.sd, "seconds")]
         rows.append(tuple(cells))
     tail = ["best at step", "steps to the threshold", "seconds", "sd of seconds"]
     return Table("The course of training, means over completed seeds", (*head, *tail), rows)
 
 
 def _steps(study: Study, arm: str) -> str:
-    found = list(measures.values(study, arm, METRICS["steps_to_threshold"]).values())
-    reached = [steps for steps in found if math.isfinite(steps)]
-    if not found:
+    by_seed = list(measures.values(study, arm, METRICS["steps_to_threshold"]).values())
+    reached = [steps for steps in by_seed if math.isfinite(steps)]
+    if not by_seed:
         return "-"
     if not reached:
-        return f"never (0 of {len(found)})"
-    return f"{sum(reached) / len(reached):.0f} ({len(reached)} of {len(found)})"
+        return f"never (0 of {len(by_seed)})"
+    return f"{sum(reached) / len(reached):.0f} ({len(reached)} of {len(by_seed)})"
 
 
 def _weakness(study: Study) -> Paragraph | None:
-    """How little two or three pairs can show."""
-    fewest = min((found.paired.n for found in against_baseline(study).values()), default=0)
+    """A warning if an arm has three or fewer pairs with the baseline."""
+    fewest = min((result.paired.n for result in against_baseline(study).values()), default=0)
     if fewest > 3:
         return None
     if fewest < 2:
@@ -144,13 +146,13 @@ def _weakness(study: Study) -> Paragraph | None:
     return Paragraph(
         f"Weak: with {fewest} pairs, the fewest here, a t test has {fewest - 1} degree{'s' if fewest > 2 else ''} of "
         f"freedom, its interval reaches {half_width(fewest):.1f} standard deviations of the differences either side, "
-        "and only larger effects can show. That an arm is within the noise here does not mean that it has no effect.",
+        "and only larger effects can show. An arm within the noise may still have an effect.",
         "quiet",
     )
 
 
 def _note(study: Study) -> str:
-    """Protocol and origin of the numbers."""
+    """A sentence with the protocol and the origin of the numbers."""
     protocol = "; ".join(f"{key} {_short(value)}" for key, value in sorted(study.protocol.items()))
     origin = "; ".join(f"{key} {_short(value)}" for key, value in sorted(study.provenance.items()))
     return f"Preset {study.preset}, {study.steps} steps, {study.seeds} seeds. Protocol: {protocol}. Origin: {origin}."
@@ -173,26 +175,26 @@ def _failed_note(study: Study) -> Paragraph | None:
         return None
     shown = "; ".join(reasons[:6]) + (f"; and {len(reasons) - 6} more" if len(reasons) > 6 else "")
     return Paragraph(
-        f"Failed seeds are left out of scores: means and differences are of those that survived. {shown}.", "quiet"
+        f"Failed seeds are left out of scores: means and differences are over completed seeds only. {shown}.", "quiet"
     )
 
 
 def _pictures(study: Study, folder: pathlib.Path, output: pathlib.Path) -> Pictures | None:
-    """The grids that are there; a hash that is none, or a file that is no PNG, is passed over."""
-    found = []
+    """The arms' sample grids. An arm without a valid hash, or without a PNG file, is skipped."""
+    pictures = []
     for arm in study.arms.values():
         path = folder / "grids" / f"{arm.hash}-seed0.png"
         if not re.fullmatch(r"[A-Za-z0-9]+", arm.hash) or not path.is_file():
             continue
         if (png := path.read_bytes()).startswith(_PNG):
             address = pathlib.Path(os.path.relpath(path, output)).as_posix()
-            found.append(Picture(_title(study, arm.name), png, address))
-    return Pictures("The last samples of seed 0, the same z and labels in every arm.", found) if found else None
+            pictures.append(Picture(_title(study, arm.name), png, address))
+    return Pictures("The last samples of seed 0, the same z and labels in every arm.", pictures) if pictures else None
 
 
 def section(study: Study, folder: pathlib.Path, output: pathlib.Path) -> list:
-    """The blocks of one study on one base; `folder` holds the result files, `output` gets the report."""
-    mark = measures.threshold(study)
+    """The blocks of one study on one base. `folder` has the result files; the report is written to `output`."""
+    threshold = measures.threshold(study)
     missing = max((study.seeds - len(arm.runs) for arm in study.arms.values()), default=0)
     blocks = [
         Heading(3, f"{study.name} on {study.base}", study.anchor),
@@ -204,7 +206,7 @@ def section(study: Study, folder: pathlib.Path, output: pathlib.Path) -> list:
         None if study.baseline in study.arms else Paragraph(f"The baseline, {study.baseline}, is missing.", "caution"),
         _weakness(study),
         course_table(study),
-        Paragraph(f"Threshold: {mark.words}.", "quiet") if mark else None,
+        Paragraph(f"Threshold: {threshold.text}.", "quiet") if threshold else None,
         _failed_note(study),
         curves.charts(study),
         _pictures(study, folder, output),

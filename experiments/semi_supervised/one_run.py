@@ -15,8 +15,8 @@ from experiments.jobs.one_run import parser, train
 from gan_jax import cli
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.runs import pictures, seeds
-from gan_jax.runs.dataset import without_place
-from gan_jax.runs.load import Trained, load
+from gan_jax.runs.dataset import without_source_folder
+from gan_jax.runs.load import LoadedRun, load_run
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
 from gan_jax.semi_supervised.labels import label_subset
@@ -53,7 +53,7 @@ def probabilities_of(cell: pathlib.Path, seed: int) -> np.ndarray:
         return arrays["probabilities"].astype(np.float32)
 
 
-def _errors(trained: Trained, split: Split, *, raw: bool = False) -> tuple[int, np.ndarray]:
+def _errors(trained: LoadedRun, split: Split, *, raw: bool = False) -> tuple[int, np.ndarray]:
     """(wrong classes, probabilities [N, K]) of a split, by the averaged discriminator unless `raw`."""
     log_p = trained.class_log_probabilities(split.images, raw=raw)
     return int(np.sum(log_p.argmax(axis=1) != split.labels)), np.exp(log_p)
@@ -79,9 +79,9 @@ def draw_mistakes(path: pathlib.Path, probabilities: np.ndarray, split: Split) -
         pictures.write_png(path, pictures.grid(split.images[shown[:_MOST_SHOWN]], _COLUMNS))
 
 
-def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
+def _record(trained: LoadedRun, cell: pathlib.Path, dataset: Dataset) -> dict:
     """Scores a seed, once, after its training; the test images and the training images' true labels decide nothing."""
-    run, config, rows = trained.run, trained.config, read_metrics(trained.folder.metrics)
+    run, config, rows = trained.run_info, trained.config, read_metrics(trained.folder.metrics)
     test_errors, probabilities = _errors(trained, dataset.test)
     with atomic_write(_left(cell, config.seed, ".npz")) as partial:
         np.savez_compressed(partial, probabilities=probabilities.astype(np.float16))
@@ -106,7 +106,7 @@ def _record(trained: Trained, cell: pathlib.Path, dataset: Dataset) -> dict:
         "num_train": len(train_split.labels),
         "curve": [[row["step"] / per_epoch, 1 - row[_ACCURACY]] for row in rows if _ACCURACY in row],
         "frechet_distance": [row["validation_frechet_distance"] for row in rows if _ACCURACY in row][-1:],
-        "provenance": records.provenance(run, "num_steps", "step") | {"data": without_place(run["data"])},
+        "provenance": records.provenance(run, "num_steps", "step") | {"data": without_source_folder(run["data"])},
     }
 
 
@@ -119,7 +119,7 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
     for workdir in seeds.seed_workdirs(seeds.seeds_of(config), group):
         if failure and not workdir.checkpoints.is_dir():
             raise failure
-        trained = load(str(workdir.path))
+        trained = load_run(str(workdir.path))
         # The functions of the first one, so that its compiled programs serve all.
         gan = gan or trained.gan
         record = _record(trained._replace(gan=gan), folder.parent, dataset)

@@ -19,7 +19,7 @@ from experiments.semi_supervised import recipes
 from experiments.semi_supervised.__main__ import OUTPUT, whole_numbers
 from gan_jax import cli
 from gan_jax.data.dataset import Dataset
-from gan_jax.runs.dataset import describe, without_place
+from gan_jax.runs.dataset import describe, without_source_folder
 from gan_jax.runs.provenance import provenance
 from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system.errors import Interrupted, UserError
@@ -113,7 +113,7 @@ def _draw(dataset: Dataset, config, epochs: int, saved: pathlib.Path, interrupts
         "num_test": len(dataset.test.labels),
         "seconds": seconds,
         "provenance": {name: about[name] for name in ("commit", "python", "cpu_cores")}
-        | {"torch": _torch_version(), "device": "cpu", "data": without_place(describe(dataset))},
+        | {"torch": _torch_version(), "device": "cpu", "data": without_source_folder(describe(dataset))},
     }
 
 

@@ -15,7 +15,7 @@ from gan_jax.analysis.spectrum import spectrum
 from gan_jax.analysis.subject import NotApplicable, Subject
 from gan_jax.evaluation.features import EXTRACTORS
 from gan_jax.runs.dataset import scoring_data
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 
@@ -37,20 +37,20 @@ ANALYSES = {
 
 def load_subject(path: str, num_images: int, seed: int, data_dir: str = "") -> Subject:
     """The newest checkpoint of a run with the data that it was trained on and the classifier of that data."""
-    trained = load(path)
-    dataset = scoring_data(path, trained.config, trained.run, data_dir)
+    run = load_run(path)
+    dataset = scoring_data(path, run.config, run.run_info, data_dir)
     extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
-    return Subject(trained, dataset, extract, name, seed, num_images, build.is_conditional(trained.config))
+    return Subject(run, dataset, extract, name, seed, num_images, build.is_conditional(run.config))
 
 
 def _provenance(subject: Subject) -> dict:
     return {
-        "step": subject.trained.step,
+        "step": subject.run.step,
         "data": subject.dataset.name,
         "requested_data": subject.dataset.requested,
-        "data_fingerprint": subject.trained.run["data"]["fingerprint"],
+        "data_fingerprint": subject.run.run_info["data"]["fingerprint"],
         "features": subject.features_name,
-        "generator": "ema" if subject.trained.config.generator.ema_decay else "last",
+        "generator": "ema" if subject.run.config.generator.ema_decay else "last",
         "conditional": subject.conditional,
         "seed": subject.seed,
         "num_images": subject.num_images,
@@ -67,7 +67,7 @@ def _line(name: str, numbers: dict, folder: pathlib.Path) -> str:
 
 def analyze(subject: Subject, names: list[str]) -> None:
     """Runs the named analyses, each of which leaves <name>.png and <name>.json in the run's folder analysis/."""
-    folder = subject.trained.folder.path / "analysis"
+    folder = subject.run.folder.path / "analysis"
     with files.writing(str(folder)):
         folder.mkdir(exist_ok=True)
     about = _provenance(subject)

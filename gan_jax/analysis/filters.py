@@ -155,7 +155,7 @@ def filters(subject: Subject, folder: pathlib.Path) -> dict:
     spread evenly would get; selectivity, in [0, 1], mean over channels; silent_channels never respond above 0. At most
     5,000 test images. No label enters a conditional discriminator: see `representation.hidden`.
     """
-    (module, variables), classes = subject.trained.discriminator(), subject.dataset.num_classes
+    (module, variables), classes = subject.run.discriminator(), subject.dataset.num_classes
     test, numbers, looks = subject.some(subject.dataset.test, _MOST), {}, {}
     for name, used in (("trained", variables), ("random", untrained(subject))):
         found, looks[name] = _look(module, used, test, classes)

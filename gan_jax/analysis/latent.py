@@ -161,7 +161,7 @@ def truncation(subject: Subject, folder: pathlib.Path) -> dict:
     but not with evaluation.json: the Frechet distance falls with the number of images. To look at, not to choose by:
     these are test images.
     """
-    if subject.trained.config.prior.name == "sphere":
+    if subject.run.config.prior.name == "sphere":
         raise NotApplicable("the prior sphere has one radius, which a factor would leave")
     count = min(subject.num_images, len(subject.dataset.test.labels))
     real = subject.extract(subject.some(subject.dataset.test, count).images)[0]

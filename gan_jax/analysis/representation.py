@@ -75,11 +75,11 @@ def untrained(subject: Subject) -> dict:
     Running moments of batch norm are then still 0 and 1. Moments of training images instead change the accuracy of
     these features by less than half a point (MNIST, DCGAN).
     """
-    trained = subject.trained
-    seed, size = trained.config.seed, trained.config.init_batch_size
+    run = subject.run
+    seed, size = run.config.seed, run.config.init_batch_size
     examples = initial_state.init_examples(subject.dataset.train, seed, size)
     # Compiled as one, so that the generator's part is dropped.
-    start = jax.jit(lambda: initial_state.init_state(trained.gan, seed, examples).discriminator)
+    start = jax.jit(lambda: initial_state.init_state(run.gan, seed, examples).discriminator)
     return inference_variables(start())
 
 
@@ -157,7 +157,7 @@ def representation(subject: Subject, folder: pathlib.Path) -> dict:
     accuracy_<features>_<labels>: in [0, 1], mean over the draws; _standard_deviation: between them, on the same test
     images. discriminator_saw_labels: D met labels in training, so that its features are no unsupervised ones.
     """
-    (module, variables), classes = subject.trained.discriminator(), subject.dataset.num_classes
+    (module, variables), classes = subject.run.discriminator(), subject.dataset.num_classes
     encoders = {
         "discriminator": _encoder(module, variables, classes),
         "untrained": _encoder(module, untrained(subject), classes),
@@ -173,7 +173,7 @@ def representation(subject: Subject, folder: pathlib.Path) -> dict:
     about = {
         "num_features": num_features,
         "num_test": len(test.labels),
-        "discriminator_saw_labels": _saw_labels(subject.trained.config),
+        "discriminator_saw_labels": _saw_labels(subject.run.config),
     }
     _draw(accuracies, about["discriminator_saw_labels"], folder)
     return {**_numbers(accuracies), **about}

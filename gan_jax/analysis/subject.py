@@ -17,7 +17,7 @@ from gan_jax.data.dataset import Dataset, Split, to_uint8
 from gan_jax.devices import compiler
 from gan_jax.evaluation.batching import in_batches
 from gan_jax.evaluation.generate import balanced_labels
-from gan_jax.runs.load import Trained
+from gan_jax.runs.load import LoadedRun
 from gan_jax.runs.pictures import grid
 from gan_jax.system.files import atomic_write
 
@@ -54,7 +54,7 @@ class Subject:
     num_images: generated images in `generated`. conditional: whether the generator sees labels.
     """
 
-    trained: Trained
+    run: LoadedRun
     dataset: Dataset
     extract: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     features_name: str
@@ -65,7 +65,7 @@ class Subject:
     def draw_z(self, num_images: int, stream: int = 0) -> np.ndarray:
         """z float32 [N, Z] from the run's prior; another `stream` is an independent draw."""
         key = jax.random.fold_in(jax.random.key(self.seed), stream)
-        return np.array(self.trained.gan.prior(key, num_images))
+        return np.array(self.run.gan.prior(key, num_images))
 
     def weights(self, labels: np.ndarray) -> np.ndarray:
         """One-hot rows float32 [N, K] of labels int [N]."""
@@ -81,13 +81,13 @@ class Subject:
 
         def images(index: int, *batch: np.ndarray) -> np.ndarray:
             key = jax.random.fold_in(jax.random.key(self.seed), index)
-            return to_uint8(self._program(self.trained.state, key, *batch))
+            return to_uint8(self._program(self.run.state, key, *batch))
 
         return in_batches(images, [np.asarray(z, np.float32), weights], _BATCH_SIZE)
 
     @functools.cached_property
     def _program(self) -> Callable:
-        return compiler.jit(self.trained.gan.generate)
+        return compiler.jit(self.run.gan.generate)
 
     def see(self, images: np.ndarray, labels: np.ndarray) -> Examples:
         """Images with what the classifier says of them."""

@@ -14,14 +14,14 @@ from PIL import Image
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, balanced
 from gan_jax.evaluation.generate import balanced_labels
-from gan_jax.runs.load import Trained
+from gan_jax.runs.load import LoadedRun
 from gan_jax.runs.provenance import provenance
 from gan_jax.system.errors import UserError
 
 _PARTS = pathlib.Path(__file__).parent / "turing_page"
 
 
-def choose_images(trained: Trained, dataset: Dataset, num_images: int, seed: int) -> tuple[np.ndarray, list[str]]:
+def choose_images(run: LoadedRun, dataset: Dataset, num_images: int, seed: int) -> tuple[np.ndarray, list[str]]:
     """uint8 [N, H, W, C], in random order, and "real" or "fake" for each: as many test images as generated ones.
 
     Where the generator sees labels, both halves have the same classes, equally many of each as far as it goes.
@@ -34,30 +34,30 @@ def choose_images(trained: Trained, dataset: Dataset, num_images: int, seed: int
             f"ask for {2 * len(labels)} at most"
         )
     rng = np.random.default_rng(seed)
-    if build.is_conditional(trained.config):
+    if build.is_conditional(run.config):
         chosen = balanced(labels, half, rng)
         asked = labels[chosen]
     else:
         chosen = rng.permutation(len(labels))[:half]
         asked = balanced_labels(half, dataset.num_classes)
-    both = np.concatenate([images[chosen], trained.draw(asked, seed)])
+    both = np.concatenate([images[chosen], run.generate(asked, seed)])
     order = rng.permutation(num_images)
     return both[order], ["real" if index < half else "fake" for index in order]
 
 
-def describe(trained: Trained, dataset: Dataset, seed: int) -> dict:
+def describe(run: LoadedRun, dataset: Dataset, seed: int) -> dict:
     """Where the images are from: for the page and for every file of answers. Names only, no paths of this machine."""
     return {
-        "workdir": trained.folder.path.resolve().name,
-        "step": trained.step,
-        "config_sha256": hashlib.sha256((trained.folder.path / "config.json").read_bytes()).hexdigest(),
-        "generator": "ema" if trained.config.generator.ema_decay else "last",
+        "workdir": run.folder.path.resolve().name,
+        "step": run.step,
+        "config_sha256": hashlib.sha256((run.folder.path / "config.json").read_bytes()).hexdigest(),
+        "generator": "ema" if run.config.generator.ema_decay else "last",
         "data": dataset.name,
         "requested_data": dataset.requested,
-        "data_fingerprint": trained.run["data"]["fingerprint"],
+        "data_fingerprint": run.run_info["data"]["fingerprint"],
         "split": "test",
         "seed": seed,
-        "training_commit": trained.run.get("commit", "unknown"),
+        "training_commit": run.run_info.get("commit", "unknown"),
         "commit": provenance()["commit"],
     }
 

@@ -1,4 +1,4 @@
-"""Which images each training step reads, as a function of (seed, step), and the batches made of them."""
+"""Which images each training step reads, as a function of (seed, step), and how they become batches."""
 
 import functools
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from gan_jax.devices.mesh import with_sharding
 from gan_jax.gan.types import Batch
 from gan_jax.system.config import choose
 
-# The real images that G's update sees: those of D's last update, or others.
+# The real images of G's update: the last batch of D ("last"), or a separate batch ("own").
 G_BATCHES = ("last", "own")
 
 
@@ -36,39 +36,39 @@ def batch_plan(config: ConfigDict) -> BatchPlan:
 class BatchOrder:
     """Which images each training step reads: a pure function of (seed, step).
 
-    The images are dealt epoch after epoch, each epoch in an order of its own; a batch may straddle two epochs, so that
-    no image is dropped and every batch is full. `stream` tells apart the orders of one run.
+    Each epoch is a new random permutation of all images. A batch may contain the end of one epoch and the start of the
+    next one, so every batch is full and no image is skipped. Orders of one run with different `stream` are independent.
     """
 
     def __init__(self, seed: int, num_images: int, d_steps: int, batch_size: int, stream: int = 0):
         self._arguments = (seed, num_images, d_steps, batch_size, stream)
         self._num_images, self._shape = num_images, (d_steps, batch_size)
-        words = [stream] if stream else []
+        stream_entropy = [stream] if stream else []
         self._epoch = functools.lru_cache(maxsize=8)(
-            lambda epoch: np.random.default_rng([seed, epoch, *words]).permutation(num_images).astype(np.int32)
+            lambda epoch: np.random.default_rng([seed, epoch, *stream_entropy]).permutation(num_images).astype(np.int32)
         )
 
     def __reduce__(self) -> tuple:
-        return BatchOrder, self._arguments  # Workers that read images get it by pickle, without its permutations.
+        return BatchOrder, self._arguments  # Pickled for the reader processes, without the permutations.
 
     def __call__(self, first_step: int, num_steps: int) -> np.ndarray:
-        """Indices int32 [num_steps, d_steps, batch_size] of the steps from `first_step` on."""
+        """Image indices int32 [num_steps, d_steps, batch_size] of `num_steps` steps, starting at `first_step`."""
         per_step = self._shape[0] * self._shape[1]
-        position, missing, pieces = first_step * per_step, num_steps * per_step, []
-        while missing > 0:
+        position, num_missing, pieces = first_step * per_step, num_steps * per_step, []
+        while num_missing > 0:
             epoch, offset = divmod(position, self._num_images)
-            pieces.append(self._epoch(epoch)[offset : offset + missing])
-            position, missing = position + len(pieces[-1]), missing - len(pieces[-1])
+            pieces.append(self._epoch(epoch)[offset : offset + num_missing])
+            position, num_missing = position + len(pieces[-1]), num_missing - len(pieces[-1])
         return np.concatenate(pieces).reshape(num_steps, *self._shape)
 
 
 class Indices(NamedTuple):
-    """What each step of a call reads: numbers of images, int32 [steps, d_steps, B].
+    """The image indices that each step of a call reads, int32 [steps, d_steps, B].
 
-    images: of the training images; None if the data are the call's own batches [steps, d_steps, B, ...].
-    labelled: of the images with a known label; None if every label is known.
-    of_g: of the training images for G's update, [steps, 1, B]; None if G's update uses the last batch of D.
-    extras: more arrays [steps, d_steps, B, ...] for the losses, by name (see `Batch.extras`).
+    images: into the training images; None if the data are already batches of this call, [steps, d_steps, B, ...].
+    labelled: into the images with a known label; None if every label is known.
+    of_g: into the training images, for G's update, [steps, 1, B]; None if G's update uses the last batch of D.
+    extras: additional arrays [steps, d_steps, B, ...] for the losses, by name (see `Batch.extras`).
     """
 
     images: np.ndarray | None
@@ -78,7 +78,7 @@ class Indices(NamedTuple):
 
 
 class BatchIndices:
-    """The indices of any steps of one seed: a pure function of (seed, step)."""
+    """The indices of all steps of one seed: a pure function of (seed, step)."""
 
     def __init__(self, plan: BatchPlan, seed: int, data: Batch):
         size, d_steps = plan.batch_size, plan.d_steps
@@ -90,19 +90,19 @@ class BatchIndices:
         self._steps = plan.steps_per_call
 
     def __call__(self, first_step: int, num_steps: int) -> Indices:
-        """Indices of the steps from `first_step` on, padded with 0 to the length of a call."""
+        """Indices of `num_steps` steps, starting at `first_step`; padded with 0 to the length of a call."""
 
         def padded(order: BatchOrder) -> np.ndarray:
-            known = order(first_step, num_steps)
-            indices = np.zeros((self._steps, *known.shape[1:]), np.int32)
-            indices[:num_steps] = known
-            return indices
+            indices = order(first_step, num_steps)
+            padded_indices = np.zeros((self._steps, *indices.shape[1:]), np.int32)
+            padded_indices[:num_steps] = indices
+            return padded_indices
 
         return Indices(**{"labelled": None} | {name: padded(order) for name, order in self._orders.items()})
 
 
 def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
-    """The batches of one step, as floats. step: its position in the call."""
+    """The batches of one step, as floats. step: position of the step in the call."""
 
     def take(source: Batch, rows: jax.Array) -> Batch:
         return Batch(with_sharding(to_float(source.images[rows]), 1), with_sharding(source.labels[rows], 1))
@@ -115,12 +115,12 @@ def gather(data: Batch, indices: Indices, step: jax.Array | int) -> Batch:
 
 
 def abstract_batches(plan: BatchPlan, image_shape: tuple[int, ...], labelled: bool) -> Batch:
-    """The shapes of what `gather` gives a step, without extras."""
+    """The shapes and types of the batches that `gather` returns, without extras."""
 
     def batches(count: int) -> Batch:
         size = (count, plan.batch_size)
         return Batch(jax.ShapeDtypeStruct((*size, *image_shape), np.float32), jax.ShapeDtypeStruct(size, np.int32))
 
-    own = batches(1) if plan.g_batch == "own" else None
-    every = batches(plan.d_steps)
-    return every._replace(labelled=batches(plan.d_steps) if labelled else None, of_g=own)
+    of_g = batches(1) if plan.g_batch == "own" else None
+    labelled_batches = batches(plan.d_steps) if labelled else None
+    return batches(plan.d_steps)._replace(labelled=labelled_batches, of_g=of_g)

@@ -1,4 +1,4 @@
-"""IDX files, the format of the original MNIST: big-endian magic, one length per axis, then bytes."""
+"""IDX files, the format of the original MNIST: a magic number, the length of each axis (all big-endian), the bytes."""
 
 import gzip
 import math
@@ -16,7 +16,10 @@ _STEMS = {"train": "train", "test": "t10k"}
 
 
 def find(folder: pathlib.Path, split: str, kind: str, axes: int) -> pathlib.Path:
-    """The file of a split ("train", "test") and kind ("images", "labels") in its usual spellings, .gz or not."""
+    """The file of a split ("train", "test") and kind ("images", "labels"), under any of its usual names, .gz or not.
+
+    DataUnavailable if the folder has none of them.
+    """
     stem = _STEMS[split]
     names = [f"{stem}-{kind}{dot}idx{axes}-ubyte{gz}" for dot in "-." for gz in ("", ".gz")]
     for name in names:
@@ -26,7 +29,7 @@ def find(folder: pathlib.Path, split: str, kind: str, axes: int) -> pathlib.Path
 
 
 def read(path: pathlib.Path, axes: int) -> np.ndarray:
-    """The uint8 array of a file with `axes` axes; DataUnavailable names a file that is damaged or of another kind."""
+    """The uint8 array of a file with `axes` axes; DataUnavailable if the file is damaged or of another kind."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as file:

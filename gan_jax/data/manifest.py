@@ -1,4 +1,4 @@
-"""What is known of array_record files without their images: labels and a fingerprint, read once and remembered."""
+"""Labels and fingerprint of array_record files: read from all records once, then cached."""
 
 import dataclasses
 import hashlib
@@ -17,10 +17,11 @@ _RECORDS_AT_ONCE, _LONG = 1024, 1 << 30
 
 
 def labels_and_digest(files: Files, folder: pathlib.Path) -> tuple[np.ndarray, str]:
-    """(labels int32 [N], sha256 of every image, as it is stored, and label) of a split.
+    """(labels int32 [N], sha256 of all encoded images and labels) of a split.
 
-    Every record is read once; what was found lies in `folder` under a name made of the files' paths, sizes and times of
-    change, so that a file that is changed is read again. DataUnavailable names a file that is missing or damaged.
+    Every record is read once, and the result is cached in `folder`. The name of the cache file depends on the paths,
+    sizes and modification times of the files, so a changed file is read again.
+    DataUnavailable names a file that is missing or damaged.
     """
     key = hashlib.sha256(json.dumps(_stamps(files)).encode()).hexdigest()[:16]
     path = folder / f"{files.folder.parent.name}-{key}.npz"
@@ -35,6 +36,7 @@ def labels_and_digest(files: Files, folder: pathlib.Path) -> tuple[np.ndarray, s
 
 
 def _stamps(files: Files) -> list:
+    """[path, number of records, size in bytes, modification time in ns] of each file."""
     stamps = []
     for path, number in files.files:
         try:
@@ -46,6 +48,7 @@ def _stamps(files: Files) -> list:
 
 
 def _scan(files: Files) -> tuple[np.ndarray, str]:
+    """Labels and sha256 from all records of the files."""
     size = sum(pathlib.Path(path).stat().st_size for path, _ in files.files)
     if size > _LONG:
         logging.getLogger(__name__).warning("reading %.1f GiB in %s once, for its labels", size / 2**30, files.folder)
@@ -64,6 +67,6 @@ def _scan(files: Files) -> tuple[np.ndarray, str]:
 
 
 def _check_length(path: str, number: int) -> None:
-    found = len(open_records([path]))
-    if found != number:
-        raise DataUnavailable(f"{path} holds {found} records, and its set's description says {number}")
+    num_records = len(open_records([path]))
+    if num_records != number:
+        raise DataUnavailable(f"{path} has {num_records} records, but the description of its data set says {number}")

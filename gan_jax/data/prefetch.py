@@ -1,4 +1,4 @@
-"""The inputs of a call of several steps: indices of images on the device, or batches prefetched from files."""
+"""The inputs of one compiled call of several steps: indices of images on the device, or batches from files."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,9 +15,9 @@ from gan_jax.system.errors import UserError
 
 
 class Inputs(Protocol):
-    """(first step, number of steps) -> (data, indices) of a call, as training.compiled_steps takes them.
+    """(first step, number of steps) -> (data, indices), the arguments of `training.compiled_steps`.
 
-    waited: seconds that calls have waited for images.
+    waited: total seconds that the calls waited for images.
     """
 
     waited: float
@@ -28,12 +28,12 @@ class Inputs(Protocol):
 
 
 class Resident:
-    """Images on every device, of which each call gets the indices."""
+    """All images are on every device; a call needs only indices."""
 
     waited = 0.0
 
     def __init__(self, plan: BatchPlan, seed: int, data: Batch, images: jax.Array, placement: OneDevice | ManyDevices):
-        """images: those of `data`, on the devices already."""
+        """images: the images of `data`, already on the devices."""
         self._indices, self._placement = BatchIndices(plan, seed, data), placement
         self._data = placement.replicate(data._replace(images=None))._replace(images=images)
 
@@ -45,10 +45,10 @@ class Resident:
 
 
 class Streamed:
-    """Images in files: each call gets its own batches [steps, d_steps, B, ...], uint8, in the same order.
+    """Images in files: a call gets batches uint8 [steps, d_steps, B, ...], in the same order as from memory.
 
-    The device holds the batches of two calls; the host prefetches one more. The labelled images, which are few, stay on
-    the device. Of several processes each reads the part of every batch that is on its devices.
+    The device has the batches of two calls; the host prefetches one more. The labelled images are few and stay on the
+    device. If several processes train, each process reads the part of every batch that is on its devices.
     """
 
     def __init__(self, plan: BatchPlan, seed: int, data: Batch, placement: OneDevice | ManyDevices):
@@ -70,10 +70,10 @@ class Streamed:
         return self._stream.waited
 
     def __call__(self, step: int, count: int) -> tuple[Batch, Indices]:
-        read, indices = self._stream(step, count), self._indices(step, count)
-        # Fresh memory for each call: the device may read it after this returns.
-        images = np.zeros((self._steps, *read[0].shape), np.uint8)
-        for index, batch in enumerate(read):
+        step_images, indices = self._stream(step, count), self._indices(step, count)
+        # New memory for each call, because the device may read it after this method returns.
+        images = np.zeros((self._steps, *step_images[0].shape), np.uint8)
+        for index, batch in enumerate(step_images):
             images[index] = batch
         labels = self._labels[indices.images[:, :, self._stream.share]]
         batches = self._placement.shard_local(Batch(images, labels))._replace(labelled=self._labelled)
@@ -84,7 +84,7 @@ class Streamed:
 
 
 def check_stream(plan: BatchPlan, process_count: int) -> None:
-    """UserError for a plan that images in files cannot serve."""
+    """UserError for a plan that does not work with images in files."""
     if plan.g_batch != "last":
         raise UserError(
             f"g_batch='{plan.g_batch}': images that are read from files are read once a step; set "
@@ -100,10 +100,10 @@ def is_streamed(data: Batch) -> bool:
 def make_inputs(
     plan: BatchPlan, seeds: Sequence[int], data: Sequence[Batch], placement: OneDevice | ManyDevices
 ) -> list[Inputs]:
-    """One for each seed; images in memory go to a device once, whatever the number of seeds."""
+    """The inputs of each seed. Images in memory are copied to a device once and shared by all seeds."""
     if not data:
         return []
     if is_streamed(data[0]):
-        return [Streamed(plan, seed, own, placement) for seed, own in zip(seeds, data, strict=True)]
+        return [Streamed(plan, seed, seed_data, placement) for seed, seed_data in zip(seeds, data, strict=True)]
     images = placement.replicate(data[0].images)
-    return [Resident(plan, seed, own, images, placement) for seed, own in zip(seeds, data, strict=True)]
+    return [Resident(plan, seed, seed_data, images, placement) for seed, seed_data in zip(seeds, data, strict=True)]

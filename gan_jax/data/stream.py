@@ -1,7 +1,7 @@
-"""The images of a run's steps, read ahead of them by Grain: threads of this process, or processes that decode.
+"""Prefetches the images of a run's steps with Grain, in threads of this process or in worker processes.
 
-What a step reads is a function of (seed, step), as it is for images in memory. So a stream has no state to save: it
-starts at any step, and its position is the step.
+The images of a step are a function of (seed, step), as for images in memory. So a stream can start at any step and has
+no state to save.
 """
 
 import itertools
@@ -16,17 +16,17 @@ from gan_jax.data.batches import BatchOrder
 from gan_jax.data.stored import StoredImages
 from gan_jax.system.errors import UserError, WorkerLost
 
-_FOREVER = 2**31  # steps; no run has as many
+_MAX_STEPS = 2**31  # more than any run has
 
 
 class _Steps:
-    """Random access by step: uint8 [d_steps, B / hosts, H, W, C], this host's share of the step's batches."""
+    """Random access by step: uint8 [d_steps, B / processes, H, W, C], this process's part of the step's batches."""
 
     def __init__(self, images: StoredImages, order: BatchOrder, share: slice):
         self._images, self._order, self._share = images, order, share
 
     def __len__(self) -> int:
-        return _FOREVER
+        return _MAX_STEPS
 
     def __getitem__(self, step: int) -> np.ndarray:
         rows = self._order(step, 1)[0][:, self._share]
@@ -34,20 +34,20 @@ class _Steps:
 
 
 def _start_worker(index: int, count: int) -> None:
-    """In a worker: Ctrl-C is the parent's to answer, and a worker whose parent is gone ends too."""
+    """Runs in each worker: ignores Ctrl-C, which the parent handles, and ends the worker if the parent is gone."""
     import multiprocessing
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def follow() -> None:
+    def exit_after_parent() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
 
-    threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=exit_after_parent, daemon=True).start()
 
 
 def check(workers: int, batch_size: int, process_count: int) -> None:
-    """UserError for what no stream can do."""
+    """UserError for settings that do not work with images in files."""
     if workers < 0:
         raise UserError(f"data.stream_workers={workers}: must be at least 0")
     if batch_size % process_count:
@@ -55,12 +55,13 @@ def check(workers: int, batch_size: int, process_count: int) -> None:
 
 
 class Stream:
-    """uint8 [d_steps, B / hosts, H, W, C] of any steps, in order; those that follow the last ones are read ahead.
+    """Batches uint8 [d_steps, B / processes, H, W, C] of any steps; prefetches the steps after the last call.
 
-    ahead: steps that are read ahead. workers: processes that read and decode; 0: threads of this one.
-    process_index, process_count: this host reads the process_index-th part, `share`, of every batch. waited: seconds
-    that calls have waited for images. Workers are started afresh and import the main module: a script of your own needs
-    its `if __name__ == "__main__"`.
+    ahead: number of steps to prefetch.
+    workers: processes that read and decode; 0: threads of this process.
+    process_index, process_count: this process reads part number process_index (the slice `share`) of every batch.
+    waited: total seconds that calls waited for images.
+    Workers are new Python processes that import the main module: your own script needs `if __name__ == "__main__"`.
     """
 
     def __init__(
@@ -83,13 +84,13 @@ class Stream:
         self.waited = 0.0
 
     def __call__(self, first_step: int, num_steps: int) -> list[np.ndarray]:
-        """The steps from `first_step` on, an array each."""
+        """One array for each of `num_steps` steps, starting at `first_step`."""
         began = time.monotonic()
         if first_step != self._next:
             self.close()
             self._iterator = self._start(first_step)
         try:
-            found = list(itertools.islice(self._iterator, num_steps))
+            batches = list(itertools.islice(self._iterator, num_steps))
         except UserError:
             self.close()
             raise
@@ -101,28 +102,28 @@ class Stream:
             ) from error
         self._next = first_step + num_steps
         self.waited += time.monotonic() - began
-        return found
+        return batches
 
     def _start(self, first_step: int):
         import grain
         from absl import flags
 
-        # Grain's processes ask for flags of the command line, which this project does not have.
+        # Grain's worker processes need parsed absl flags; this project does not use absl flags.
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()
         source = grain.MapDataset.source(self._steps)[first_step:]
         if not self._workers:
             threads = min(os.cpu_count() or 1, self._ahead)
-            read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=self._ahead)
-            return iter(source.to_iter_dataset(read))
-        # A worker reads whole steps, one after the other, in a thread beside the one that hands them over.
-        read = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
-        each = -(-self._ahead // self._workers)
-        options = grain.MultiprocessingOptions(num_workers=self._workers, per_worker_buffer_size=each)
-        return iter(source.to_iter_dataset(read).mp_prefetch(options, worker_init_fn=_start_worker))
+            read_options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=self._ahead)
+            return iter(source.to_iter_dataset(read_options))
+        # A worker reads one step after the other in one thread, and sends the batches in another thread.
+        read_options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
+        per_worker = -(-self._ahead // self._workers)
+        options = grain.MultiprocessingOptions(num_workers=self._workers, per_worker_buffer_size=per_worker)
+        return iter(source.to_iter_dataset(read_options).mp_prefetch(options, worker_init_fn=_start_worker))
 
     def close(self) -> None:
-        """Ends the threads or processes; a later call starts them anew."""
+        """Ends the threads or processes; a later call starts new ones."""
         if self._iterator is not None:
             self._iterator.close()
         self._iterator = self._next = None

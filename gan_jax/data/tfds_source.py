@@ -1,6 +1,6 @@
-"""Sets of TensorFlow Datasets: prepared copies, and whether a download can work at all.
+"""Data sets of TensorFlow Datasets (TFDS): finds prepared copies, downloads, reads.
 
-TensorFlow is imported only to prepare a set, or to read one that is not prepared as array_record.
+TensorFlow is imported only to prepare a set, or to read a set that is not prepared as array_record.
 """
 
 import importlib.util
@@ -22,43 +22,43 @@ _ARRAY_RECORD = "array_record"
 
 
 def prepared_folder(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
-    """The TFDS data_dir that already holds `name` prepared, or None."""
-    places = [data_dir / "tfds", os.environ.get("TFDS_DATA_DIR"), "~/tensorflow_datasets"]
-    for place in (pathlib.Path(place).expanduser() for place in places if place):
-        if any((place / name).glob("*/dataset_info.json")):
-            return place
+    """The TFDS data_dir with a prepared copy of `name`, or None."""
+    candidates = [data_dir / "tfds", os.environ.get("TFDS_DATA_DIR"), "~/tensorflow_datasets"]
+    for folder in (pathlib.Path(candidate).expanduser() for candidate in candidates if candidate):
+        if any((folder / name).glob("*/dataset_info.json")):
+            return folder
     return None
 
 
 def _download_url(name: str) -> str | None:
-    """An address that preparing the set downloads, read from the TFDS package without importing it."""
+    """A URL that preparing the set downloads, from the files of the TFDS package (not imported); None if unknown."""
     spec = importlib.util.find_spec("tensorflow_datasets")
     if spec is None or not spec.submodule_search_locations:
         raise DataUnavailable("tensorflow-datasets is not installed; install requirements.txt")
     root, base = pathlib.Path(spec.submodule_search_locations[0]), name.split("/")[0]
     for path in (root / "url_checksums" / f"{base}.txt", root / "datasets" / base / "checksums.tsv"):
         if path.is_file():
-            words = path.read_text().split()
-            return words[0] if words else None
+            fields = path.read_text().split()
+            return fields[0] if fields else None
     return None
 
 
 def can_download(name: str) -> bool:
-    """Whether the set's first file answers, known within 4 seconds. True where its address is not known."""
+    """Whether the server of the set's first file answers within 4 seconds; True if the URL is unknown."""
     url, answers = _download_url(name), []
 
     def probe():
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PROBE_SECONDS).close()
         except urllib.error.HTTPError:
-            pass  # The server answered; it may only dislike HEAD.
+            pass  # The server answered; it may not support HEAD.
         except (OSError, ValueError):
             return
         answers.append(True)
 
     if url is None:
         return True
-    # Name resolution has no time-out of its own, so the wait is bounded from outside.
+    # Name resolution has no time-out, so a thread with a limited wait replaces it.
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(_PROBE_SECONDS)
@@ -68,28 +68,29 @@ def can_download(name: str) -> bool:
 def read(
     name: str, folder: pathlib.Path, *, download: bool, most_bytes: float = math.inf
 ) -> tuple[Split, Split] | tuple[Files, Files]:
-    """(train, test) of a set prepared in `folder`, downloaded and prepared first if `download`.
+    """(train, test) of a set that is prepared in `folder`; with `download`, it is downloaded and prepared first.
 
-    Files where it is prepared as array_record, as a download is where that package is installed; otherwise arrays, of
-    `most_bytes` at most: more is a UserError that says how to convert the set.
+    Returns Files if the set is prepared as array_record (a download is, if the package array_record is installed),
+    otherwise arrays. UserError with the command for the conversion if the arrays are larger than `most_bytes`.
+    DataUnavailable for every error of TFDS.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow_datasets as tfds
 
-    tfds.core.utils.gcs_utils._is_gcs_disabled = True  # noqa: SLF001 - the mirror's absence costs minutes otherwise
+    tfds.core.utils.gcs_utils._is_gcs_disabled = True  # noqa: SLF001 - an unreachable mirror costs minutes
     try:
         builder = tfds.builder(name, data_dir=folder)
         if download:
-            known = importlib.util.find_spec("array_record")
-            builder.download_and_prepare(file_format="array_record" if known else None)
-        parts = _splits(name, builder.info)
+            has_array_record = importlib.util.find_spec("array_record")
+            builder.download_and_prepare(file_format="array_record" if has_array_record else None)
+        split_names = _split_names(name, builder.info)
         if _ARRAY_RECORD in {file_format.value for file_format in builder.info.available_file_formats()}:
-            return tuple(_files(builder, split) for split in parts)
-        _check_size(name, builder, parts, most_bytes)
-        splits = [tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1)) for split in parts]
+            return tuple(_files(builder, split) for split in split_names)
+        _check_size(name, builder, split_names, most_bytes)
+        splits = [tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1)) for split in split_names]
     except UserError:
         raise
-    except Exception as error:  # TFDS raises its own and TensorFlow's errors, of many classes.
+    except Exception as error:  # TFDS raises many classes of errors, also those of TensorFlow.
         reason = str(error).strip().splitlines()
         raise DataUnavailable(
             f"TFDS could not give '{name}': {reason[0] if reason else type(error).__name__}"
@@ -98,8 +99,8 @@ def read(
     return tuple(Split(s["image"].transpose(axes).astype(np.uint8), s["label"].astype(np.int32)) for s in splits)
 
 
-def _splits(name: str, info) -> tuple[str, str]:
-    """The splits to train and to test on: of ImageNet, whose test images have no labels, train and validation."""
+def _split_names(name: str, info) -> tuple[str, str]:
+    """The names of the training and the test split. ImageNet's test images have no labels: its validation split."""
     test = "test" if "test" in info.splits and not name.startswith("imagenet2012") else "validation"
     if not {"image", "label"} <= set(info.features) or not {"train", test} <= set(info.splits):
         raise DataUnavailable(f"TFDS set '{name}' is not an image classification set with train and test splits")
@@ -107,27 +108,27 @@ def _splits(name: str, info) -> tuple[str, str]:
 
 
 def _is_transposed(name: str) -> bool:
-    """EMNIST is stored with the two axes of every image exchanged."""
+    """Whether images are stored with height and width exchanged, as EMNIST's are."""
     return name.startswith("emnist")
 
 
 def _files(builder, split: str) -> Files:
-    """Where a split's array_record files lie, of which only the description is read."""
+    """The array_record files of a split, from the description of the set; the files are not read."""
     import tensorflow_datasets as tfds
 
     image, info = builder.info.features["image"], builder.info
     encoded = isinstance(image, tfds.features.Image)
-    # A tensor of bytes says so in its JSON alone.
+    # Only the JSON description shows whether a tensor is encoded as bytes.
     if np.dtype(image.np_dtype) != np.uint8 or not (encoded or image.to_json_content().encoding == "bytes"):
         raise DataUnavailable(f"TFDS set '{info.name}' has no images of 8 bits: PNG, JPEG, or tensors encoded as bytes")
     info.set_file_format(_ARRAY_RECORD, override=True, override_if_initialized=True)
     instructions = info.splits[split].file_instructions
-    files = tuple((str(each.filename), each.take) for each in instructions)
+    files = tuple((str(instruction.filename), instruction.take) for instruction in instructions)
     return Files(files, tuple(image.shape), encoded, _is_transposed(info.name))
 
 
 def _check_size(name: str, builder, splits: tuple[str, str], most_bytes: float) -> None:
-    """UserError where a set that can only be read as a whole is larger than what may be in memory."""
+    """UserError if a set that cannot be streamed is larger than `most_bytes`."""
     shape = builder.info.features["image"].shape
     number = sum(builder.info.splits[split].num_examples for split in splits)
     size = number * math.prod(side or 1 for side in shape)
@@ -141,7 +142,7 @@ def _check_size(name: str, builder, splits: tuple[str, str], most_bytes: float) 
 
 
 def names() -> list[str]:
-    """Every set that TFDS names, without importing it: for near misses."""
+    """The names of all TFDS sets, without importing TFDS; to suggest similar names."""
     spec = importlib.util.find_spec("tensorflow_datasets")
     if spec is None or not spec.submodule_search_locations:
         return []

@@ -1,8 +1,8 @@
-"""Compiled programs kept from one command to the next, so that the second start takes seconds less.
+"""A cache of compiled programs on disk, so that the next start of a command is some seconds faster.
 
-They are machine code: the folder is private to the user, and each kind of processor has one of its own, since a home
-directory may be shared between machines. JAX's own switches stand above this: JAX_COMPILATION_CACHE_DIR names another
-folder, JAX_ENABLE_COMPILATION_CACHE=false turns it off.
+The files contain machine code. So the folder is private to the user, and each kind of processor has its own folder,
+because machines can share a home directory. JAX's own settings have priority: JAX_COMPILATION_CACHE_DIR sets another
+folder, and JAX_ENABLE_COMPILATION_CACHE=false disables the cache.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ import platform
 
 import jax
 
-_LEAST_SECONDS = 0.5  # programs that compile faster than this are not worth a file
+_LEAST_SECONDS = 0.5  # programs that compile faster than this are not cached
 
 
 def _processor() -> str:
-    """A name for what this machine's processor can execute."""
+    """A short hash of the processor's type and instruction sets."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
         features = next(line for line in lines if line.startswith(("flags", "Features")))
@@ -26,13 +26,13 @@ def _processor() -> str:
 
 
 def _private(folder: pathlib.Path) -> bool:
-    """Whether only this user can write there."""
-    about = folder.stat()
-    return about.st_uid == os.getuid() and not about.st_mode & 0o022
+    """Whether only this user can write to the folder."""
+    status = folder.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def enable(cache: pathlib.Path) -> None:
-    """Keeps compiled programs in `cache`, unless JAX was told otherwise or others can write there."""
+    """Enables the cache in a folder of `cache`, unless JAX already has one or other users can write to the folder."""
     if jax.config.jax_compilation_cache_dir:
         return
     folder = cache / "compiled" / _processor()
@@ -40,7 +40,7 @@ def enable(cache: pathlib.Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not _private(folder):
             return
-    except OSError:  # No home directory, or one that is full or read-only: compile again, then.
+    except OSError:  # The home directory is missing, full or read-only: go on without the cache.
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)

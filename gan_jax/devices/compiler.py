@@ -1,9 +1,9 @@
-"""XLA's choice of kernels on the CPU, where its default is the slow one.
+"""Compiler options that select faster kernels on the CPU.
 
-jaxlib 0.10.2 hands matrix products, sums and convolutions to YNNPACK. Its matrix products and sums are the faster ones;
-its convolutions are half as fast as those that XLA has otherwise, which `options` ask for
-(`python -m experiments.benchmarks --only convolutions` has both). The results agree to rounding.
-XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=... with any value leaves the choice to that.
+By default, jaxlib 0.10.2 computes matrix products, sums and convolutions with the library YNNPACK. YNNPACK is faster
+than XLA's own kernels for matrix products and sums, but half as fast for convolutions. So `options` selects XLA's
+kernels for convolutions (`python -m experiments.benchmarks --only convolutions` measures both). The results agree up
+to rounding. If XLA_FLAGS contains --xla_cpu_experimental_ynn_fusion_type=..., that value is used instead.
 """
 
 import functools
@@ -17,8 +17,8 @@ _FAST = {_OPTION: "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE
 
 
 @functools.cache
-def _known() -> bool:
-    """Whether this jaxlib has the option, which is an experimental one: a program of nothing is compiled with it."""
+def _is_supported() -> bool:
+    """Whether this jaxlib has the option, which is experimental. Compiles a trivial program with it to find out."""
     try:
         jax.jit(lambda: 0, compiler_options=_FAST).lower().compile()
     except jax.errors.JaxRuntimeError:
@@ -27,12 +27,12 @@ def _known() -> bool:
 
 
 def options() -> dict[str, str]:
-    """What `jax.jit(..., compiler_options=)` is given on the default backend."""
-    if jax.default_backend() != "cpu" or _OPTION in os.environ.get("XLA_FLAGS", "") or not _known():
+    """The value of `compiler_options` for `jax.jit` on the default backend."""
+    if jax.default_backend() != "cpu" or _OPTION in os.environ.get("XLA_FLAGS", "") or not _is_supported():
         return {}
     return _FAST
 
 
-def jit(function: Callable, **choices) -> Callable:
-    """`jax.jit(function, **choices)` with `options`. It starts the backend: not for use while a module is imported."""
-    return jax.jit(function, compiler_options=options(), **choices)
+def jit(function: Callable, **arguments) -> Callable:
+    """`jax.jit(function, **arguments)` with `options`. This starts the backend: do not call it at import time."""
+    return jax.jit(function, compiler_options=options(), **arguments)

@@ -1,8 +1,9 @@
 """Several processes that train one run together, usually one on each host.
 
-Process 0 leads. It alone has the workdir: it reads the checkpoint that a run goes on from, writes everything, scores,
-and decides when a run ends; the others take their share of every step, and hear from it. So the workdir need not lie on
-a disk that all of them see, and what is written is written once. Where there is one process, it leads.
+Process 0 is the leader. Only the leader uses the workdir: it reads the checkpoint from which a run continues, writes
+all files, computes scores and decides when a run ends. The other processes compute their part of every step and receive
+the leader's decisions. So the workdir does not have to be on a shared disk, and every file is written once. A single
+process is the leader.
 """
 
 import contextlib
@@ -22,83 +23,84 @@ from jax.experimental import multihost_utils
 from gan_jax.system.errors import DataUnavailable, HostLost, UserError
 from gan_jax.system.files import remove_unfinished
 
-# A process that has been silent for so long is taken for dead.
+# A process that sends no heartbeat for this time counts as dead.
 _HEARTBEAT_SECONDS = 30
 _LOST = "another process of this run has ended; the same commands continue from the last checkpoint"
-# What the libraries beneath say when the other end of a connection is gone.
-_CONNECTION = re.compile(r"gloo|nccl|coordination service|heartbeat|connection (reset|closed)|unavailable", re.I)
+# Matches the error messages of JAX's communication libraries if another process is gone.
+_CONNECTION_ERROR = re.compile(r"gloo|nccl|coordination service|heartbeat|connection (reset|closed)|unavailable", re.I)
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int)
-def _answer_abort(number: int) -> None:
+def _handle_abort(number: int) -> None:
     remove_unfinished()
     print(f"error: {_LOST}", file=sys.stderr, flush=True)
     os._exit(HostLost.exit_code)
 
 
 def join(**addresses: Any) -> None:
-    """Waits for the other processes. To be called before anything that asks for a device.
+    """Connects to the other processes and waits for them. Call it before any code that uses a device.
 
-    addresses: coordinator_address ("host:port" of process 0), num_processes, process_id; without them SLURM,
-    Kubernetes, MPI or a TPU pod are asked.
+    addresses: coordinator_address ("host:port" of process 0), num_processes and process_id. Without them, JAX gets
+        these values from SLURM, Kubernetes, MPI or the TPU pod.
     """
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.config.update("jax_enable_preemption_service", False)  # interrupts.py answers SIGTERM.
+    jax.config.update("jax_enable_preemption_service", False)  # system/interrupts.py handles SIGTERM.
     try:
         jax.distributed.initialize(**addresses, heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
     except (ValueError, RuntimeError) as error:
         raise UserError(f"the processes of this run did not find each other: {_one_line(error)}") from error
-    # JAX ends a process by abort() where process 0, or its sign of life, is gone. Python's own handlers come too late.
-    ctypes.CDLL(None).signal(int(signal.SIGABRT), _answer_abort)
+    # If process 0 is gone or sends no heartbeat, JAX calls abort(). Python's own signal handlers would run too late.
+    ctypes.CDLL(None).signal(int(signal.SIGABRT), _handle_abort)
 
 
 def leave() -> None:
-    """Waits until all processes are done with what they do together. Each may then end when it likes."""
+    """Waits until all processes have finished their common work. After that, each can end at any time."""
     if jax.distributed.is_initialized():
         jax.distributed.shutdown()
 
 
-def many() -> bool:
+def has_other_processes() -> bool:
     return jax.process_count() > 1
 
 
 def leads() -> bool:
-    """Whether this process is the one that reads, writes and decides."""
+    """Whether this process is the leader, which reads, writes and decides."""
     return jax.process_index() == 0
 
 
 def from_leader(tree: Any) -> Any:
-    """What process 0 gives, in every process: arrays, of the same shapes in all of them."""
-    return multihost_utils.broadcast_one_to_all(tree) if many() else tree
+    """The leader's `tree`, in every process. All processes must pass arrays of the same shapes."""
+    return multihost_utils.broadcast_one_to_all(tree) if has_other_processes() else tree
 
 
 def agree(signal_number: int, flags: np.ndarray) -> tuple[int, np.ndarray]:
-    """(the largest signal number of all processes, process 0's flags), the same in every process.
+    """(the largest signal number of all processes, the leader's flags), the same in every process.
 
-    What all of them do next depends on nothing else. Of one process: what it was given.
+    All processes take the same branch if the branch depends only on this result. A single process gets its own
+    arguments back.
     """
-    if not many():
+    if not has_other_processes():
         return signal_number, flags
     rows = multihost_utils.process_allgather(np.array([signal_number, *flags], np.int32))
     return int(rows[:, 0].max()), rows[0, 1:] > 0
 
 
 def check_same(text: str) -> None:
-    """DataUnavailable if the processes were given different data or configs, which `text` describes."""
+    """DataUnavailable if the processes have different data or configs. text: describes those of this process."""
     digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
-    digests = multihost_utils.process_allgather(digest) if many() else digest[None]
-    for index, other in enumerate(digests):
-        if not np.array_equal(other, digests[0]):
+    digests = multihost_utils.process_allgather(digest) if has_other_processes() else digest[None]
+    for index, digest in enumerate(digests):
+        if not np.array_equal(digest, digests[0]):
             raise DataUnavailable(f"process {index} was given other data or another config than process 0")
 
 
 @contextlib.contextmanager
 def lost_processes_named() -> Iterator[None]:
-    """HostLost instead of an error of the libraries beneath that says that another process is gone."""
+    """Inside `with`, an error that another process has caused by ending becomes a HostLost."""
     try:
         yield
     except Exception as error:
-        if many() and _CONNECTION.search(str(error)):
+        if has_other_processes() and _CONNECTION_ERROR.search(str(error)):
             raise HostLost(_LOST) from error
         raise
 

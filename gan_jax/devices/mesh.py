@@ -1,9 +1,10 @@
-"""Several devices: where the arrays of a run are placed.
+"""The placement of a run's arrays on one or several devices.
 
-A mesh has two axes. Along `data` a batch is sharded: each device computes its part of it. Along `seed` the seeds of one
-run are sharded. Everything else is replicated. The program is written as for one device: XLA's partitioner sees the
-whole of it and adds the communication. So a mean over a batch is the mean over all of it (batch norm, minibatch
-discrimination and feature matching see the whole batch), and a random draw is that of a single device.
+A mesh has two axes. Along the axis `data`, a batch is sharded: each device computes a part of the batch. Along the axis
+`seed`, the seeds of one run are sharded. Everything else is replicated. The program is the same as for one device:
+XLA's partitioner gets the complete program and adds the communication. So a mean over a batch is the mean over the
+complete batch (this includes batch norm, minibatch discrimination and feature matching), and random draws are those of
+a single device.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ SEED, DATA = "seed", "data"
 
 
 def _axis_sizes(text: str, num_devices: int) -> dict[str, int]:
-    """Devices along each axis, from text such as "seed:4,data:2"; -1 stands for all devices that remain."""
+    """The number of devices along each axis, from text such as "seed:4,data:2"; -1 means all remaining devices."""
     sizes = {}
     for part in text.split(","):
         axis, _, size = part.strip().partition(":")
@@ -34,31 +35,31 @@ def _axis_sizes(text: str, num_devices: int) -> dict[str, int]:
     named = math.prod(size for size in sizes.values() if size > 0)
     open_axes = [axis for axis, size in sizes.items() if size < 0]
     if len(open_axes) > 1 or num_devices % named or (not open_axes and named != num_devices):
-        raise UserError(f"mesh='{text}' does not come out at the {num_devices} devices that are here; try data:-1")
+        raise UserError(f"mesh='{text}' does not fit the {num_devices} devices of this run; try data:-1")
     return {SEED: 1, DATA: 1} | sizes | dict.fromkeys(open_axes, num_devices // named)
 
 
 def make_mesh(text: str, devices: Sequence[jax.Device], batch_size: int, num_seeds: int) -> Mesh | None:
-    """The mesh that config.mesh names over these devices; None for "", which is one device."""
+    """The mesh of these devices. text: config.mesh; "" means one device, and the result is None."""
     if not text:
         return None
     sizes = _axis_sizes(text, len(devices))
     for axis, knob, number in ((DATA, "batch_size", batch_size), (SEED, "num_seeds", num_seeds)):
         if number % sizes[axis]:
-            raise UserError(f"{knob}={number} cannot be shared out evenly among {sizes[axis]} devices (mesh='{text}')")
-    # With kinds of axes named, since newer versions of JAX choose another kind.
+            raise UserError(f"{knob}={number} cannot be divided evenly among {sizes[axis]} devices (mesh='{text}')")
+    # The axis types are explicit, because newer versions of JAX have another default.
     return jax.make_mesh((sizes[SEED], sizes[DATA]), (SEED, DATA), (AxisType.Auto,) * 2, devices=devices)
 
 
 def with_sharding(x: jax.Array, axis: int = 0) -> jax.Array:
-    """x with its batch axis sharded over the mesh in use; x unchanged if there is none. axis: that of the batch."""
+    """x with its batch axis sharded over the current mesh; x itself if there is no mesh. axis: the batch axis of x."""
     if jax.sharding.get_abstract_mesh().empty:
         return x
     return jax.lax.with_sharding_constraint(x, P(*(None,) * axis, DATA))
 
 
 def num_data_shards() -> int:
-    """Into how many parts the mesh in use cuts a batch; 1 if there is none."""
+    """The number of parts into which the current mesh splits a batch; 1 if there is no mesh."""
     return jax.sharding.get_abstract_mesh().shape.get(DATA, 1)
 
 
@@ -68,33 +69,33 @@ def _one_seed(tree: Any, seed: jax.Array) -> Any:
 
 
 class OneDevice:
-    """Everything on the default device."""
+    """Places all arrays on the default device."""
 
     num_seed_shards = 1
     seed_axis = None
 
     def replicate(self, tree: Any) -> Any:
-        """Arrays that belong to no single seed or example: whole on every device."""
+        """Places complete arrays on every device. For arrays that all seeds and all examples share."""
         return jax.device_put(tree)
 
     def shard_seeds(self, tree: Any) -> Any:
-        """Arrays [seeds, ...]."""
+        """Places arrays [seeds, ...]."""
         return jax.device_put(tree)
 
     def shard_batch(self, tree: Any, seeds: bool) -> Any:
-        """Arrays [..., B]; with `seeds`, [seeds, ..., B]."""
+        """Places arrays [..., B]. seeds: the arrays are [seeds, ..., B]."""
         return tree
 
     def shard_local(self, tree: Any) -> Any:
-        """Arrays [steps, d_steps, B, ...], of which each process has the part of its own devices."""
+        """Places arrays [steps, d_steps, B, ...]. Each process passes the part of B that its own devices need."""
         return jax.device_put(tree)
 
     def local_copy(self, tree: Any) -> Any:
-        """Replicated arrays as arrays of one device of this process."""
+        """A copy of replicated arrays on one device of this process."""
         return tree
 
     def seed_copy(self, tree: Any, seed: int) -> Any:
-        """The arrays of one seed out of arrays [seeds, ...], as `local_copy` gives them."""
+        """The arrays of one seed from arrays [seeds, ...], on one device of this process."""
         return _one_seed(tree, seed)
 
     def use_mesh(self) -> contextlib.AbstractContextManager:
@@ -110,7 +111,7 @@ ONE_DEVICE = OneDevice()
 
 
 class ManyDevices:
-    """The same over the devices of a mesh. Each process puts the shards of its own devices in place."""
+    """Places arrays on the devices of a mesh; the same methods as OneDevice. Each process fills its own devices."""
 
     seed_axis = SEED
 
@@ -127,8 +128,8 @@ class ManyDevices:
 
     def shard_batch(self, tree: Any, seeds: bool) -> Any:
         def put(leaf):
-            between = (None,) * (leaf.ndim - 1 - seeds)
-            return _put(leaf, NamedSharding(self._mesh, P(*(SEED,) * seeds, *between, DATA)))
+            middle_axes = (None,) * (leaf.ndim - 1 - seeds)
+            return _put(leaf, NamedSharding(self._mesh, P(*(SEED,) * seeds, *middle_axes, DATA)))
 
         return jax.tree.map(put, tree)
 
@@ -150,7 +151,7 @@ class ManyDevices:
 
 
 def _put(array: jax.Array | np.ndarray, sharding: NamedSharding) -> jax.Array:
-    """An array that every process has; each process puts the shards of its own devices there."""
+    """Places an array that every process has completely. Each process fills the shards of its own devices."""
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(_put(jax.random.key_data(array), sharding))
     array = np.asarray(array)

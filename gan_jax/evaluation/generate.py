@@ -17,7 +17,7 @@ def balanced_labels(num_images: int, num_classes: int) -> np.ndarray:
     return np.arange(num_images, dtype=np.int32) % num_classes
 
 
-def draw(sample: Callable, state: GanState, labels: np.ndarray, seed: int = 0) -> np.ndarray:
+def generate(sample: Callable, state: GanState, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     """uint8 [N, H, W, C], one image for each label; `sample` is a compiled Gan.sample."""
 
     def images(index: int, batch: np.ndarray) -> np.ndarray:

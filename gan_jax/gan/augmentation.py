@@ -1,11 +1,12 @@
-"""Random changes of images, float32 [B, H, W, C] in [-1, 1], drawn for every image on its own.
+"""Random changes of images, float32 [B, H, W, C] in [-1, 1]. Every image has its own random draws.
 
-DATA changes real images only, so the generator learns the changed images too: name only what leaves the data plausible
-(a flipped digit is none). The result stays in [-1, 1], and what comes in from outside the picture is black, -1.
+DATA changes real images only. The generator learns the changed images too, so choose changes after which the data are
+still plausible (a flipped digit is not). The result is in [-1, 1]. Pixels from outside the image are black, -1.
 
-DIFFERENTIABLE changes real and fake images before the discriminator sees them, in the updates of both players, and lets
-gradients through (DiffAugment, arXiv 2006.10738). The generator then need not copy the changes. What comes in is 0,
-mid-grey, as in the paper's code; colours may leave [-1, 1], because clipping would stop gradients.
+DIFFERENTIABLE changes real and fake images on their way into the discriminator, in the updates of both players.
+Gradients flow through the changes (DiffAugment, arXiv 2006.10738), so the generator does not have to copy them. Pixels
+from outside the image are 0, mid-grey, as in the paper's code. Colours can leave [-1, 1], because clipping would stop
+gradients.
 
 Every function in the tables is (key, image [H, W, C], strengths) -> image [H, W, C].
 """
@@ -25,31 +26,33 @@ BLACK, GREY = -1.0, 0.0
 
 
 class Strengths(NamedTuple):
-    """How far the draws go. The strengths of `color` are the paper's and fixed."""
+    """The ranges of the random draws. The ranges of `color` are fixed; they are those of the paper."""
 
-    max_rotation: float = 15.0  # rotate: degrees, either way
-    max_shift: float = 0.1  # shift: share of the side, either way
-    min_scale: float = 0.9  # scale: factor; below 1 the picture shrinks
+    max_rotation: float = 15.0  # rotate: degrees, in both directions
+    max_shift: float = 0.1  # shift: fraction of the side, in both directions
+    min_scale: float = 0.9  # scale: factor; below 1 the image shrinks
     max_scale: float = 1.1
-    brightness: float = 0.2  # brightness: largest amount added to every pixel, either way
-    contrast: float = 0.2  # contrast: largest distance of the factor from 1
-    max_translation: float = 0.125  # translation: share of the side, either way
-    cutout: float = 0.5  # cutout: edge of the square as a share of the side
+    brightness: float = 0.2  # brightness: largest absolute amount that is added to every pixel
+    contrast: float = 0.2  # contrast: largest difference between the factor and 1
+    max_translation: float = 0.125  # translation: fraction of the side, in both directions
+    cutout: float = 0.5  # cutout: edge of the square as a fraction of the side
 
 
 def make_augmentation(names: str, table_name: str, knob: str, **strengths: float) -> Callable:
-    """(key, images [B, H, W, C]) -> images, changed by each of `names` in turn; "" changes nothing and draws nothing.
+    """(key, images [B, H, W, C]) -> images, to which the named changes are applied one after the other.
 
-    names: separated by commas, like "flip,shift"; table_name: "data" or "differentiable".
-    knob: what the names are called in the config, for messages; strengths: fields of `Strengths` that differ from it.
+    names: separated by commas, for example "flip,shift". "" changes nothing and draws nothing.
+    table_name: "data" or "differentiable".
+    knob: the config key of the names, for error messages.
+    strengths: fields of `Strengths` that differ from their defaults.
     """
     table = TABLES[table_name]
     chosen = [choose(table, name.strip(), knob) for name in names.split(",")] if names.strip() else []
     settings = _check(knob, strengths)
 
     def augment(key: jax.Array, images: jax.Array) -> jax.Array:
-        for own_key, change in zip(jax.random.split(key, len(chosen)), chosen, strict=True):
-            keys = jax.random.split(own_key, len(images))
+        for change_key, change in zip(jax.random.split(key, len(chosen)), chosen, strict=True):
+            keys = jax.random.split(change_key, len(images))
             images = jax.vmap(lambda image_key, image: change(image_key, image, settings))(keys, images)
         return images
 
@@ -69,7 +72,7 @@ def _check(knob: str, strengths: dict[str, float]) -> Strengths:
 
 
 def rotate(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
-    """Turned about its centre, counter-clockwise by U(-max_rotation, max_rotation) degrees; bilinear, outside black."""
+    """Rotates about the centre by U(-max_rotation, max_rotation) degrees counter-clockwise; bilinear, black outside."""
     limit = strengths.max_rotation
     angle = jnp.deg2rad(jax.random.uniform(key, minval=-limit, maxval=limit))
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
@@ -77,18 +80,18 @@ def rotate(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
 
 
 def flip(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
-    """Left and right exchanged with probability 1/2."""
+    """Exchanges left and right with probability 1/2."""
     return dm_pix.random_flip_left_right(key, image)
 
 
 def scale(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
-    """Enlarged about its centre by U(min_scale, max_scale), in the same frame; bilinear, outside black."""
+    """Enlarges about the centre by U(min_scale, max_scale); the image size stays the same; bilinear, black outside."""
     factor = jax.random.uniform(key, minval=strengths.min_scale, maxval=strengths.max_scale)
     return _resample(image, ((1 / factor, 0.0), (0.0, 1 / factor)))
 
 
 def shift(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
-    """Moved by whole pixels, up to max_shift of each side and either way; outside black."""
+    """Moves by whole pixels, in both directions by up to max_shift of each side; black outside."""
     return _move(key, image, strengths.max_shift, BLACK)
 
 
@@ -104,10 +107,11 @@ def contrast(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Arra
 
 
 def color(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
-    """Brightness, then saturation where C = 3, then contrast (arXiv 2006.10738; ranges of its code).
+    """Brightness, then saturation if C = 3, then contrast (arXiv 2006.10738; the ranges of its code).
 
-    x + U(-0.5, 0.5); g + U(0, 2) (x - g) with g the pixel's mean over channels; m + U(0.5, 1.5) (x - m) with m the
-    mean of the whole image.
+    Brightness: x + U(-0.5, 0.5).
+    Saturation: g + U(0, 2) (x - g), with g the mean of the pixel over its channels.
+    Contrast: m + U(0.5, 1.5) (x - m), with m the mean of the image over all pixels and channels.
     """
     brightness_key, saturation_key, contrast_key = jax.random.split(key, 3)
     image = image + jax.random.uniform(brightness_key, minval=-0.5, maxval=0.5)
@@ -119,53 +123,55 @@ def color(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
 
 
 def translation(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
-    """Moved by whole pixels, up to max_translation of each side and either way; outside 0 (arXiv 2006.10738)."""
+    """Moves by whole pixels, in both directions by up to max_translation of each side; 0 outside (arXiv 2006.10738)."""
     return _move(key, image, strengths.max_translation, GREY)
 
 
 def cutout(key: jax.Array, image: jax.Array, strengths: Strengths) -> jax.Array:
-    """A rectangle of `cutout` of each side set to 0 (arXiv 2006.10738).
+    """Sets a rectangle to 0 that is `cutout` of each side long (arXiv 2006.10738).
 
-    Its centre is anywhere in the image and part of it may be outside: it covers cutout^2 / 4 to cutout^2 of the pixels.
+    The centre of the rectangle can be anywhere in the image, and a part of the rectangle can be outside. So it covers
+    between cutout^2 / 4 and cutout^2 of the pixels.
     """
     inside = jnp.bool_(True)
     for axis, axis_key in enumerate(jax.random.split(key)):
         side = image.shape[axis]
         edge = _pixels(strengths.cutout, side)
-        # An even edge has no middle pixel: its centre lies between two, at one of side + 1 places.
+        # An even edge has no middle pixel: its centre is between two pixels, at one of side + 1 positions.
         first = jax.random.randint(axis_key, (), 0, side + 1 - edge % 2) - edge // 2
         offset = jax.lax.broadcasted_iota(jnp.int32, image.shape, axis) - first
         inside = inside & (offset >= 0) & (offset < edge)
     return jnp.where(inside, GREY, image)
 
 
-def _pixels(share: float, side: int) -> int:
-    """The nearest whole number of pixels, halves up."""
-    return int(share * side + 0.5)
+def _pixels(fraction: float, side: int) -> int:
+    """The nearest whole number of pixels; halves are rounded up."""
+    return int(fraction * side + 0.5)
 
 
-def _move(key: jax.Array, image: jax.Array, share: float, fill: float) -> jax.Array:
-    """Cut at a random place out of the image with a margin: every whole shift of at most the margin, equally likely."""
-    rows, columns = (_pixels(share, side) for side in image.shape[:2])
-    wide = jnp.pad(image, ((rows, rows), (columns, columns), (0, 0)), constant_values=fill)
+def _move(key: jax.Array, image: jax.Array, fraction: float, fill: float) -> jax.Array:
+    """Pads the image and crops it at a random position: all shifts of whole pixels up to the pad are equally likely."""
+    rows, columns = (_pixels(fraction, side) for side in image.shape[:2])
+    padded = jnp.pad(image, ((rows, rows), (columns, columns), (0, 0)), constant_values=fill)
     row, column = jax.random.randint(key, (2,), 0, jnp.array([2 * rows + 1, 2 * columns + 1]))
-    return jax.lax.dynamic_slice(wide, (row, column, 0), image.shape)
+    return jax.lax.dynamic_slice(padded, (row, column, 0), image.shape)
 
 
 def _resample(image: jax.Array, matrix: tuple) -> jax.Array:
-    """The image read at centre + matrix (pixel - centre), in rows and columns; bilinear, black outside.
+    """Samples the image at centre + matrix (pixel - centre), in rows and columns; bilinear, black outside.
 
-    Not dm_pix.affine_transform: it interpolates between channels too and takes 40 times as long on a CPU (300 ms
-    against 7 ms for 128 images of 64 x 64 x 3 on two cores, jax 0.10.2).
+    dm_pix.affine_transform is not used: it also interpolates between channels and takes 40 times as long on a CPU
+    (300 ms against 7 ms for 128 images of 64 x 64 x 3 on two cores, jax 0.10.2).
     """
-    # Products are written out: by default accelerators round matrix products to about 3 digits, parts of a pixel here.
+    # The matrix product is written as sums of products, because accelerators round matrix products to about 3 digits by
+    # default. Here, that would be an error of parts of a pixel.
     (a, b), (c, d) = matrix
     middle_row, middle_column = ((side - 1) / 2 for side in image.shape[:2])
     row, column = jnp.indices(image.shape[:2], dtype=jnp.float32)
     row, column = row - middle_row, column - middle_column
-    places = (a * row + b * column + middle_row, c * row + d * column + middle_column)
-    sample = jax.vmap(lambda plane: map_coordinates(plane, places, 1, "constant", BLACK), in_axes=-1, out_axes=-1)
-    # The weights add up to 1 only within rounding.
+    positions = (a * row + b * column + middle_row, c * row + d * column + middle_column)
+    sample = jax.vmap(lambda plane: map_coordinates(plane, positions, 1, "constant", BLACK), in_axes=-1, out_axes=-1)
+    # The interpolation weights add up to 1 only up to rounding, so a value can be slightly outside of [-1, 1].
     return jnp.clip(sample(image), -1, 1)
 
 
@@ -180,7 +186,7 @@ DATA = {
 DIFFERENTIABLE = {"color": color, "translation": translation, "cutout": cutout}
 TABLES = {"data": DATA, "differentiable": DIFFERENTIABLE}
 
-# strength -> (smallest, largest) that makes sense
+# strength -> (smallest, largest) value that makes sense
 RANGES = {
     "max_rotation": (0.0, 180.0),
     "max_shift": (0.0, 0.5),

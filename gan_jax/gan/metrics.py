@@ -1,7 +1,7 @@
-"""What a training step reports besides the losses: functions of one update of a player, by name.
+"""The metrics of a training step besides the losses. Each is a function of one update of a player.
 
-A name begins with d_ or g_, which says in whose update the metric is computed. A new metric is a function
-Update -> scalar and its entry in EXTRA_METRICS; `config.extra_metrics` then switches it on by its name.
+The prefix of a name, d_ or g_, is the player in whose update the metric is computed. A new metric is a function
+Update -> scalar and its entry in EXTRA_METRICS; `config.extra_metrics` then enables it by its name.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,9 +18,12 @@ from gan_jax.system.config import choose
 class Update(NamedTuple):
     """One update of a player, after its gradients and before its optimizer step.
 
-    params: of the player; gradients: of its loss by them. fakes: the generated images, and their labels.
-    inputs: params -> LossInputs, what the loss reads if the player has these parameters, with the same random draws;
-    for metrics that differentiate something else. loss: LossInputs -> (scalar, metrics by name).
+    params: the parameters of the player.
+    gradients: the gradients of its loss by `params`.
+    fakes: the generated images and their labels.
+    inputs: params -> LossInputs, the inputs of the loss if the player has these parameters, with the same random draws.
+        For metrics that differentiate something else.
+    loss: LossInputs -> (scalar, metrics by name).
     """
 
     params: Any
@@ -66,31 +69,31 @@ def logit_gradients(update: Update) -> tuple[Any, Any]:
 def gradient_cosine(update: Update) -> jax.Array:
     """Cosine of both `logit_gradients`, in [-1, 1]: -1 if real and generated images move D in opposite directions.
 
-    0 if one of them is 0. Costs more passes through D, forward and backward.
+    0 if one of them is 0. Needs additional forward and backward passes through D.
     """
     real, fake = logit_gradients(update)
     norms = optax.tree.norm(real) * optax.tree.norm(fake)
     return optax.tree.vdot(real, fake) / jnp.maximum(norms, jnp.finfo(norms.dtype).tiny)
 
 
-# Every run has these.
+# Every run computes these metrics.
 METRICS: dict[str, Metric] = {
     "d_grad_norm": gradient_norm,
     "g_grad_norm": gradient_norm,
     "g_pixel_std": pixel_std,
 }
-# These cost time, and are computed if `config.extra_metrics` names them.
+# These cost time. They are computed only if `config.extra_metrics` names them.
 EXTRA_METRICS: dict[str, Metric] = {
     "d_gradient_cosine": gradient_cosine,
 }
 
 
 def choose_metrics(names: str) -> dict[str, Metric]:
-    """METRICS and those of EXTRA_METRICS that are named, separated by commas; UserError for an unknown name."""
+    """METRICS and the named EXTRA_METRICS. names: separated by commas. UserError for an unknown name."""
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     return METRICS | {name: choose(EXTRA_METRICS, name, "extra_metrics") for name in chosen}
 
 
 def measure(metrics: Mapping[str, Metric], prefix: str, update: Update) -> dict[str, jax.Array]:
-    """Those of the metrics that belong to this player's updates; prefix: d or g."""
+    """The values of the metrics that belong to the updates of one player. prefix: d or g."""
     return {name: metric(update) for name, metric in metrics.items() if name.startswith(f"{prefix}_")}

@@ -1,7 +1,8 @@
 """One optax optimizer per player: clipping, weight decay, a gradient rule and a learning rate.
 
-g is the gradient at update t = 1, 2, ..., theta the parameters, and every rule returns the direction u of
-theta <- theta - rate(t) u. m, v start at 0; a hat divides a moment by 1 - decay^t, which removes that start.
+g is the gradient at update t = 1, 2, ..., and theta are the parameters. Every rule returns the direction u of the
+update theta <- theta - rate(t) u. The moments m and v start at 0. A hat means that the moment is divided by
+1 - decay^t, which corrects the bias of that start.
 """
 
 import inspect
@@ -18,7 +19,7 @@ from gan_jax.system.errors import UserError
 
 
 class Rule(NamedTuple):
-    """A gradient rule: `transform(**keywords)` makes it; decay_kind is what its `weight_decay` means by default."""
+    """A gradient rule. `transform(**keywords)` creates it; `decay_kind` is the default kind of its weight decay."""
 
     transform: Callable[..., optax.GradientTransformation]
     decay_kind: str
@@ -37,9 +38,9 @@ def momentum(momentum=0.9, nesterov=False) -> optax.GradientTransformation:
 def rmsprop(decay=0.9, eps=1e-8, momentum=0.0) -> optax.GradientTransformation:
     """v <- decay v + (1 - decay) g^2; n <- momentum n + g / (sqrt(v) + eps); u = n.
 
-    Tieleman and Hinton 2012, Coursera, lecture 6.5. As PyTorch, whose `alpha` (our decay) is 0.99 by default: eps is
-    outside the root, and n is free of the learning rate. `optax.rmsprop` has eps inside, and n sums
-    rate(t) g / sqrt(v), which is the same only while the rate is constant.
+    Tieleman and Hinton 2012, Coursera, lecture 6.5. As in PyTorch, eps is outside the root, and n does not contain the
+    learning rate (PyTorch's `alpha` is our decay; its default is 0.99). `optax.rmsprop` has eps inside the root, and
+    its n sums rate(t) g / sqrt(v), which is the same only if the rate is constant.
     """
     rule = optax.scale_by_rms(decay=decay, eps=eps, eps_in_sqrt=False)
     return optax.chain(rule, optax.trace(decay=momentum)) if momentum else rule
@@ -48,8 +49,8 @@ def rmsprop(decay=0.9, eps=1e-8, momentum=0.0) -> optax.GradientTransformation:
 def adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0) -> optax.GradientTransformation:
     """m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; u = m_hat / (sqrt(v_hat + eps_root) + eps).
 
-    arXiv 1412.6980, algorithm 1, where eps_root is 0. Above 0 it makes the steps of parameters smaller whose gradients
-    are smaller than its root. `adamw` is the same rule with decoupled weight decay (arXiv 1711.05101).
+    arXiv 1412.6980, algorithm 1, in which eps_root is 0. If eps_root is above 0, parameters whose gradients are smaller
+    than its root get smaller steps. `adamw` is the same rule with decoupled weight decay (arXiv 1711.05101).
     """
     return optax.scale_by_adam(b1=b1, b2=b2, eps=eps, eps_root=eps_root)
 
@@ -63,9 +64,10 @@ def radam(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
     """m, v as in adam; rho_t = rho - 2 t b2^t / (1 - b2^t), rho = 2 / (1 - b2) - 1 (arXiv 1908.03265, algorithm 2).
 
     u = r_t m_hat / (sqrt(v_hat) + eps) once rho_t >= 5, and m_hat before; r_t^2 is the ratio of
-    (rho_t - 4)(rho_t - 2) / rho_t to the same of rho. The paper says rho_t > 4; 5 is its authors' code and PyTorch's.
-    PyTorch adds eps to sqrt(v) instead, so the two part where sqrt(v_hat) is near eps. Below b2 = 2/3, rho_t never
-    gets to 5, and the rule stays momentum. Above b2 = 0.999, float32 is too coarse for rho_t in the first updates.
+    (rho_t - 4)(rho_t - 2) / rho_t to the same expression of rho. The paper has rho_t > 4; its authors' code and PyTorch
+    have 5. PyTorch adds eps to sqrt(v) instead, so its result differs if sqrt(v_hat) is near eps. If b2 < 2/3, rho_t
+    never reaches 5, and the rule is momentum for all updates. If b2 > 0.999, float32 is not precise enough for rho_t in
+    the first updates.
     """
     return optax.scale_by_radam(b1=b1, b2=b2, eps=eps)
 
@@ -86,10 +88,10 @@ def lion(b1=0.9, b2=0.99) -> optax.GradientTransformation:
 
 
 def decays(params: Any) -> Any:
-    """True for every leaf that weight decay shrinks: those named "kernel" or "embedding" outside "scale" and "bias".
+    """True for every leaf that weight decay shrinks: leaves named "kernel" or "embedding" outside "scale" and "bias".
 
-    Biases, the gains of norms (a conditional norm's are embeddings in "scale" and "bias") and the scales of weight
-    norm stay: they set an output's place and size, which decay would pull to 0.
+    Weight decay leaves out biases, the gains of norms (in a conditional norm, they are embeddings inside "scale" and
+    "bias") and the scales of weight norm, because these set the mean and the size of an output.
     """
 
     def decayed(path: tuple, _: jax.Array) -> bool:
@@ -100,9 +102,10 @@ def decays(params: Any) -> Any:
 
 
 def clip_parameters(bound: float) -> optax.GradientTransformation:
-    """Changes updates so that theta + update lies in [-bound, bound], to rounding (arXiv 1701.07875, algorithm 1).
+    """Changes updates so that theta + update is in [-bound, bound] up to rounding (arXiv 1701.07875, algorithm 1).
 
-    Every parameter is clipped, biases and the gains of norms too: a gain of 1 lands on the bound at the first update.
+    Every parameter is clipped, including biases and the gains of norms. So a gain of 1 becomes the bound in the first
+    update.
     """
 
     def update(updates, state, params):
@@ -112,10 +115,10 @@ def clip_parameters(bound: float) -> optax.GradientTransformation:
 
 
 def _rule_of(rule: Rule, name: str, keywords: Mapping[str, Any], knob: str) -> optax.GradientTransformation:
-    takes = list(inspect.signature(rule.transform).parameters)
+    known = list(inspect.signature(rule.transform).parameters)
     for keyword, value in keywords.items():
-        if keyword not in takes:
-            advice = f"takes {', '.join(takes)}" if takes else "has no knobs of its own"
+        if keyword not in known:
+            advice = f"takes {', '.join(known)}" if known else "has no knobs of its own"
             raise UserError(f"{knob}.{keyword}={value} does nothing for {name}, which {advice}; leave it unset")
         if keyword == "eps" and not 0 < value < math.inf:
             raise UserError(f"{knob}.eps={value}: must be a number above 0, for example 1e-8")
@@ -137,15 +140,16 @@ def make_optimizer(
     clip_weights: float = 0.0,
     knob: str = "optimizer",
 ) -> optax.GradientTransformation:
-    """theta <- clip(theta - rate(t) u): one player's updates from its gradients; its `update` needs the parameters.
+    """theta <- clip(theta - rate(t) u): the optimizer of one player. Its `update` needs the parameters.
 
-    keywords: of the rule, only those that differ from its defaults. rate: a constant, or what learning_rates.py makes.
-    weight_decay w: "coupled" adds w theta to g before the rule (L2, PyTorch's Adam); "decoupled" adds it to u
-        (arXiv 1711.05101, and PyTorch's AdamW: it shrinks theta by rate w); "" is the rule's own kind. Only leaves
-        named "kernel" or "embedding" decay, and not those of norms, see `decays`.
-    clip_norm: largest L2 norm of all gradients together, before anything else (arXiv 1211.5063); 0: unclipped.
-    clip_weights: bound c of every parameter after the update (arXiv 1701.07875); 0: unbounded.
-    knob: the config section that messages name.
+    keywords: those of the rule that differ from its defaults.
+    rate: a constant, or a schedule of schedules.py.
+    weight_decay: the factor w. Only the leaves decay that `decays` selects.
+    decay_kind: "coupled" adds w theta to g before the rule (L2, PyTorch's Adam). "decoupled" adds w theta to u, which
+        shrinks theta by rate w (arXiv 1711.05101, PyTorch's AdamW). "" is the kind of the rule.
+    clip_norm: largest L2 norm of all gradients together, applied first (arXiv 1211.5063). 0: no clipping.
+    clip_weights: bound of every parameter after the update (arXiv 1701.07875). 0: no bound.
+    knob: the config section, for error messages.
     """
     for setting, value in (("weight_decay", weight_decay), ("clip_norm", clip_norm), ("clip_weights", clip_weights)):
         if not 0 <= value < math.inf:
@@ -165,7 +169,7 @@ def make_optimizer(
     )
 
 
-# The kind of weight decay is PyTorch's for each; SGD's two kinds are one.
+# The kind of weight decay is that of PyTorch's optimizer. For SGD, both kinds are the same.
 RULES = {
     "sgd": Rule(sgd, "coupled"),
     "momentum": Rule(momentum, "coupled"),

@@ -30,7 +30,7 @@ def laplace(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 def sphere(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """z = sqrt(Z) e / |e| with e ~ N(0, I): uniform on the sphere of radius sqrt(Z); uncorrelated entries, variance 1.
 
-    In many dimensions N(0, I) is nearly this (arXiv 1609.04468, section 2). For Z = 1, z is -1 or 1.
+    In many dimensions, N(0, I) is nearly the same (arXiv 1609.04468, section 2). For Z = 1, z is -1 or 1.
     """
     e = jax.random.normal(key, shape)
     length = jnp.linalg.norm(e, axis=-1, keepdims=True)
@@ -40,7 +40,8 @@ def sphere(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 def truncated_normal(key: jax.Array, shape: tuple[int, ...], threshold: float) -> jax.Array:
     """z ~ N(0, 1) per entry, given |z| <= threshold (the truncation trick, arXiv 1809.11096, section 3.1).
 
-    The paper draws anew what falls outside; this inverts the distribution function, which gives the same law.
+    The paper draws values outside of the threshold again. Here, the distribution function is inverted, which results in
+    the same distribution.
     Variance 1 - 2 c p(c) / (P(c) - P(-c)) for threshold c, density p and distribution function P of N(0, 1).
     """
     return jax.random.truncated_normal(key, -threshold, threshold, shape)
@@ -49,7 +50,7 @@ def truncated_normal(key: jax.Array, shape: tuple[int, ...], threshold: float) -
 def multivariate_normal(key: jax.Array, shape: tuple[int, ...], factor: jax.Array) -> jax.Array:
     """z = L e ~ N(0, L L^T) with e ~ N(0, I); factor: L [Z, Z]."""
     e = jax.random.normal(key, shape)
-    # Accelerators round the factors of a product by default, which would change the covariance.
+    # By default, accelerators round the factors of a matrix product, which would change the covariance.
     return jnp.matmul(e, factor.T, precision=jax.lax.Precision.HIGHEST)
 
 
@@ -77,7 +78,7 @@ def _load(path: str, knob: str) -> np.ndarray:
 def covariance_factor(
     covariance: str | os.PathLike | np.ndarray, features: int, correlation: float, knob: str = "prior"
 ) -> np.ndarray:
-    """L [Z, Z] float64 with L L^T = S: S = V diag(w) V^T, L = V diag(sqrt(w)), so that S may be singular.
+    """L [Z, Z] float64 with L L^T = S, from S = V diag(w) V^T, L = V diag(sqrt(w)). S may be singular.
 
     covariance: a name in COVARIANCES, the path of a .npy file with S [Z, Z], or S itself.
     """
@@ -94,7 +95,7 @@ def covariance_factor(
     if problem:
         raise UserError(f"{knob}={source} {problem}")
     eigenvalues, vectors = np.linalg.eigh(np.float64(matrix))
-    # A matrix that was rounded to float32 may have eigenvalues slightly below 0 in the place of 0.
+    # If the matrix was rounded to float32, an eigenvalue of 0 may have become slightly negative.
     if eigenvalues[0] < -1e-6 * eigenvalues[-1]:
         raise UserError(
             f"{knob}={source} has the eigenvalue {eigenvalues[0]:.3g}, and a covariance has none below 0; "
@@ -104,14 +105,14 @@ def covariance_factor(
 
 
 def _problem(matrix: np.ndarray, features: int) -> str:
-    """What keeps a matrix from being a covariance of Z = features, and what to give instead; "" if nothing does."""
+    """Why a matrix is no covariance of Z = features, and the correction to make; "" if it is one."""
     if matrix.dtype.kind not in "fiu":
-        return f"holds {matrix.dtype}; give real numbers"
+        return f"contains {matrix.dtype}; give real numbers"
     if matrix.shape != (features, features):
         return f"has shape {list(matrix.shape)}; give [{features}, {features}], a row for every latent feature"
-    matrix = np.float64(matrix)  # differences of unsigned integers would wrap around
+    matrix = np.float64(matrix)  # differences of unsigned integers would overflow
     if not np.isfinite(matrix).all():
-        return "holds numbers that are not finite; give finite ones"
+        return "contains numbers that are not finite; give finite ones"
     if np.abs(matrix - matrix.T).max() > 1e-6 * np.abs(matrix).max():
         return "is not symmetric; give (S + S.T) / 2 if that is what you mean"
     return ""
@@ -128,8 +129,10 @@ def make_prior(
 ) -> Callable[[jax.Array, int], jax.Array]:
     """(key, size) -> z [size, features] of the named distribution.
 
-    covariance, correlation: of multivariate_normal, see `covariance_factor`; correlation is that of "ar1" neighbours.
-    threshold: of truncated_normal, the largest |z|. knob: the config section that messages name.
+    covariance: for multivariate_normal, see `covariance_factor`.
+    correlation: for multivariate_normal with covariance "ar1", the correlation of neighbouring entries.
+    threshold: for truncated_normal, the largest |z|.
+    knob: the config section, for error messages.
     """
     draw = choose(PRIORS, name, f"{knob}.name")
     if features < 1:

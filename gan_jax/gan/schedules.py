@@ -1,4 +1,4 @@
-"""Learning rates over a run: shapes by name, with a warm-up and a time at the full rate before them."""
+"""Learning-rate schedules: a warm-up, a time at the full rate, then a decay whose shape is chosen by name."""
 
 import math
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def _cosine(t, total, final_fraction, num_drops):
 
 def _step(t, total, final_fraction, num_drops):
     """final_fraction^(k / n) from update k T / (n + 1) on, k = 1 ... n = num_drops."""
-    # Whole numbers, rounded up: t / T in float32 could drop one update late or early.
+    # Computed as integers and rounded up, because t / T in float32 could place a drop one update too late or early.
     drops = jnp.array([-(-k * total // (num_drops + 1)) for k in range(1, num_drops + 1)])
     return final_fraction ** (jnp.sum(t[..., None] >= drops, axis=-1) / num_drops)
 
@@ -47,11 +47,13 @@ def make_schedule(
     num_drops: int = 1,
     knob: str = "optimizer",
 ) -> Callable[[int], float]:
-    """The learning rate of an update as a function of the number of updates made before it, traced or not.
+    """The learning rate of an update as a function of the number of updates before it (a traced one, too).
 
-    It rises from 0 in a straight line for `warmup_updates`, holds learning_rate for `hold_fraction` of the updates that
-    remain, and then follows the schedule for the last T: from learning_rate at the first of them to final_fraction of
-    it when all are made, where it stays.
+    The rate has three phases:
+    1. It rises linearly from 0 to `learning_rate` during `warmup_updates`.
+    2. It is `learning_rate` during `hold_fraction` of the remaining updates.
+    3. It follows the schedule for the last T updates, from `learning_rate` to `final_fraction` of it. It stays there if
+       updates follow after the last one.
     """
     shape = choose(SCHEDULES, name, f"{knob}.schedule")
     if not 0 <= learning_rate < math.inf:
@@ -68,16 +70,16 @@ def make_schedule(
         raise UserError(f"{knob}.final_fraction=0: schedule {name} never gets to 0; set it above 0, for example 0.01")
     if name == "step" and num_drops < 1:
         raise UserError(f"{knob}.num_drops={num_drops}: schedule step needs at least 1")
-    held = warmup_updates + round(hold_fraction * (num_updates - warmup_updates))
-    total = max(num_updates - held, 1)
+    decay_start = warmup_updates + round(hold_fraction * (num_updates - warmup_updates))
+    total = max(num_updates - decay_start, 1)
 
     def rate(update: int) -> float:
-        warmth = jnp.minimum(update / warmup_updates, 1) if warmup_updates else 1
-        t = jnp.clip(jnp.asarray(update) - held, 0, total)
-        return learning_rate * warmth * shape(t, total, final_fraction, num_drops)
+        warmup = jnp.minimum(update / warmup_updates, 1) if warmup_updates else 1
+        t = jnp.clip(jnp.asarray(update) - decay_start, 0, total)
+        return learning_rate * warmup * shape(t, total, final_fraction, num_drops)
 
     return rate
 
 
-# The share of the learning rate: (updates made t, all of them T, final_fraction, num_drops) -> [0, 1].
+# name -> fraction of the learning rate: (updates made t, all updates T, final_fraction, num_drops) -> [0, 1]
 SCHEDULES = {"constant": _constant, "linear": _linear, "cosine": _cosine, "step": _step, "exponential": _exponential}

@@ -2,7 +2,7 @@
 
 The parts that differ between GANs are arguments: the networks, the prior, the targets, the losses, the optimizers.
 
-The choices that change results, stated once:
+These choices change results:
 - Real and fake images go through D in separate forward passes, so batch statistics never mix the two. If no layer of D
   mixes images (no batch norm, no minibatch layer), all images of a D update can go through D in one forward pass
   (`single_forward_pass`); the result is the same.
@@ -11,8 +11,8 @@ The choices that change results, stated once:
 - G generates its fakes in training mode everywhere; G's statistics are updated in G's update only.
 - Fakes have the labels of the real batch that they are compared with. G's update uses the last of the D batches, or
   real images of its own (`Batch.of_g`).
-- Real images are augmented as data before D or any loss gets them. D gets real and fake images through the same kind of
-  differentiable augmentation, with separate random draws; so do penalties and consistency.
+- Real images are augmented as data before they reach D or any loss. Real and fake images reach D through the same
+  kind of differentiable augmentation, with separate random draws. This is also true for penalties and consistency.
 - `sample` uses the EMA of G's parameters AND of its statistics, in inference mode; `discriminate` does so for D.
 """
 
@@ -37,9 +37,9 @@ def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: 
 
 
 def _update_ema(ema: Any, current: Any, decay: float, step: jax.Array) -> Any:
-    """a <- d a + (1 - d) current; d = min(decay, (1 + step) / (10 + step)) forgets the untrained start sooner.
+    """a <- d a + (1 - d) current, with d = min(decay, (1 + step) / (10 + step)).
 
-    Counts and labels among the statistics are taken as they are.
+    The smaller d of the first steps forgets the untrained start sooner. Statistics that are integers are copied.
     """
     decay = jnp.minimum(decay, (1 + step) / (10 + step))
 
@@ -50,7 +50,7 @@ def _update_ema(ema: Any, current: Any, decay: float, step: jax.Array) -> Any:
 
 
 def _update_mean(param_mean: Any, params: Any) -> Any:
-    """The plain mean of all parameters so far, with one more."""
+    """The mean of all parameters so far, including `params`."""
     if not param_mean:
         return param_mean
     count = param_mean["count"] + 1
@@ -58,7 +58,7 @@ def _update_mean(param_mean: Any, params: Any) -> Any:
 
 
 def _update(player: Player, gradients, stats, optimizer, ema_decay: float, step: jax.Array) -> Player:
-    """One optimizer step, then the averages."""
+    """One optimizer step, then the update of the averages."""
     updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
     params = optax.apply_updates(player.params, updates)
     current = {"params": params, "stats": stats}
@@ -79,7 +79,7 @@ def _init_player(
 
 
 def inference_variables(player: Player) -> dict:
-    """The variables of a network in inference mode: those of the EMA, if there is one."""
+    """The variables of a network for inference: those of the EMA, if there is one."""
     current = player.ema or {"params": player.params, "stats": player.stats}
     return {"params": current["params"], **current["stats"]}
 
@@ -90,9 +90,9 @@ def _unchanged(key: jax.Array, images: jax.Array) -> jax.Array:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Gan:
-    """A GAN as pure functions of its state, made of its parts.
+    """A GAN: pure functions of its state, and the parts that they use.
 
-    init(key, batch) -> GanState                        batch: real examples, for starts that depend on data
+    init(key, batch) -> GanState                        batch: real examples, for data-dependent initialization
     step(state, batches, key) -> (GanState, metrics)    batches: Batch with leaves [d_steps, B, ...]; of_g: [1, B, ...]
     generate(state, key, z, labels) -> images [B, H, W, C] in [-1, 1]
                                                         labels: int [B], or float [B, K] for a point between classes
@@ -101,11 +101,11 @@ class Gan:
 
     generator: (z, labels, train) -> images. discriminator: (images, labels, train) -> DiscriminatorOutput.
     prior: (key, B) -> z [B, Z]. targets: (key, B) -> Targets.
-    d_loss, g_loss: LossInputs -> (scalar to minimise, metrics). metrics: name -> (Update -> scalar), more of them.
-    d_ema_decay, g_ema_decay: of the moving averages, 0 for none.
-    d_keeps_param_mean, g_keeps_param_mean: whether the state has the mean of all past parameters.
-    augment_real (real images, as data), augment (images on their way into D, real and fake), distort (to which D should
-    be invariant, for the term `consistency`): (key, images) -> images.
+    d_loss, g_loss: LossInputs -> (scalar to minimise, metrics). metrics: name -> (Update -> scalar), further metrics.
+    d_ema_decay, g_ema_decay: decay of the moving averages; 0: no average.
+    d_keeps_param_mean, g_keeps_param_mean: whether the state contains the mean of all past parameters.
+    augment_real, augment, distort: (key, images) -> images. augment_real: data augmentation of real images. augment:
+    for real and fake images on their way into D. distort: D should be invariant to it, for the term `consistency`.
     single_forward_pass: whether all images of a D update go through D in one forward pass.
     Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws the same numbers.
     """
@@ -175,7 +175,7 @@ class Gan:
     def _loss_inputs(
         self, params, player: Player, batch: Batch, fakes: Batch, key: jax.Array, single_forward_pass: bool
     ) -> tuple[dict, Any]:
-        """The inputs of a loss that come from D with `params`, and D's statistics after the pass over real images."""
+        """(the loss inputs that are computed with `params` of D, D's statistics after the pass of the real images)."""
         passes_key, extra_key, targets_key, term_key = jax.random.split(key, 4)
 
         def discriminate(images, labels, key):

@@ -1,4 +1,4 @@
-"""The few types that every room shares. Arrays and callables only; nothing here computes."""
+"""The types that all rooms share. They contain arrays and callables; no function here computes anything."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
@@ -12,7 +12,7 @@ class Batch(NamedTuple):
     labelled: in semi-supervised training, the examples with a known label. The labels beside `images` are then
         propagated from them (for the term `propagated_label`), or random and without information.
     of_g: the real images of G's update, if they are not those of D's last update.
-    extras: more arrays [B, ...], one row an image, by the name under which a loss term reads them.
+    extras: further arrays [B, ...] with one row per image, by the name that a loss term uses.
     """
 
     images: jax.Array
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
 
 class DiscriminatorOutput(NamedTuple):
-    """Of every discriminator: logits [B], features [B, F], class_logits [B, K] or None."""
+    """The output of every discriminator: logits [B], features [B, F], class_logits [B, K] or None."""
 
     logits: jax.Array
     features: jax.Array
@@ -41,15 +41,15 @@ class Targets(NamedTuple):
 class LossInputs(NamedTuple):
     """Everything that the loss of one update can read.
 
-    real, fake, labelled: D's outputs for `batch`, `fakes` and `batch.labelled` (None without), with the parameters
-        that are differentiated.
+    real, fake, labelled: D's outputs for `batch`, `fakes` and `batch.labelled` (None if there is none), with the
+        parameters that are differentiated.
     discriminate: (images, labels) -> DiscriminatorOutput, one more forward pass of the same D, for penalties.
     discriminate_ema: the same with the EMA of D's parameters (D's own, if there is no EMA), in inference mode.
     distort: (key, images) -> images, the distortion to which D should be invariant, for the term `consistency`.
-    params: the parameters of the player that is updated.
+    params: the parameters of the updated player.
     param_mean: {"mean", "count"} of all parameters that this player has had; {} if no term needs it.
-    step: training steps done before, for weights that change.
-    key: for a term's own random draws.
+    step: the number of training steps before this one, for weights that change.
+    key: for the random draws of a term.
     """
 
     batch: Batch
@@ -71,8 +71,8 @@ class Player(NamedTuple):
     """One network in training. Arrays only, so that it can be checkpointed, vmapped, sharded and donated as it is.
 
     stats: every collection that is not `params` (batch statistics, ...).
-    ema: exponential moving average of {"params", "stats"} together, or {} without one.
-    param_mean: plain mean of all parameters so far and their number, {"mean", "count"}, or {} without one.
+    ema: the exponential moving average of {"params", "stats"} together, or {} if there is none.
+    param_mean: the mean of all parameters so far and their number, {"mean", "count"}, or {} if there is none.
     """
 
     params: Any
@@ -90,6 +90,6 @@ class GanState(NamedTuple):
     discriminator: Player
 
     def without_ema(self) -> "GanState":
-        """Without the moving averages: inference then uses the players' own parameters and statistics."""
+        """The state without the EMAs: inference then uses the current parameters and statistics of the players."""
         generator, discriminator = (player._replace(ema={}) for player in (self.generator, self.discriminator))
         return self._replace(generator=generator, discriminator=discriminator)

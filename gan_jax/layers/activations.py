@@ -1,4 +1,4 @@
-"""Activations by name, each a factory of something that is called on an array of channels last."""
+"""Activations by name. Each is a factory: it returns a function or module of one array whose last axis is channels."""
 
 import functools
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from gan_jax.system.config import choose
 
 
 class PReLU(nn.Module):
-    """max(x, 0) + a min(x, 0) with a learned a (arXiv 1502.01852), one for each channel or one for the layer.
+    """max(x, 0) + a min(x, 0) with a learned a (arXiv 1502.01852), one per channel or one for the layer (`shared`).
 
-    a starts at `slope`; PyTorch's starts at 0.25.
+    a starts at `slope`. In PyTorch, it starts at 0.25.
     """
 
     slope: float = 0.25
@@ -28,25 +28,27 @@ class PReLU(nn.Module):
 
 
 def _is_elementwise(function: Any) -> bool:
-    """Whether it maps an array to one of the same shape, and a single number too: then it mixes no entries."""
+    """Whether the function keeps the shape of arrays and of single numbers, which means that it mixes no entries."""
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((), (2, 3))]
     try:
         return all(jax.eval_shape(function, x).shape == x.shape for x in shapes)
-    except (AttributeError, IndexError, TypeError, ValueError):  # No function, or one of other arguments.
+    except (AttributeError, IndexError, TypeError, ValueError):  # It is no function, or it has other arguments.
         return False
 
 
 def make_activation(name: str, slope: float, knob: str) -> Callable[[], Callable[[jax.Array], jax.Array]]:
-    """The factory of an activation: one of WITH_SLOPE, or any elementwise function of jax.nn by its name.
+    """The factory of an activation: one of WITH_SLOPE, or any elementwise function of jax.nn.
 
-    slope: for negative inputs. UserError with the nearest names if there is none. knob: what `name` is in the config.
+    name: UserError with the most similar names if there is no such activation.
+    slope: for negative inputs.
+    knob: the config key of `name`, for error messages.
     """
     if name in WITH_SLOPE:
         return WITH_SLOPE[name](slope)
     function = vars(jax.nn).get(name)
     if not _is_elementwise(function):
-        others = [other for other, value in vars(jax.nn).items() if other[0] != "_" and _is_elementwise(value)]
-        choose(sorted({*WITH_SLOPE, *others}), name, knob)
+        elementwise = [known for known, value in vars(jax.nn).items() if known[0] != "_" and _is_elementwise(value)]
+        choose(sorted({*WITH_SLOPE, *elementwise}), name, knob)
     return lambda: function
 
 

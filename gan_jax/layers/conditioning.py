@@ -1,4 +1,4 @@
-"""How a label enters a network at its input: modules (x, labels int32 [B], train) -> x, x a vector or an image."""
+"""Conditioning of a network's input on labels: modules (x, labels int32 [B], train) -> x, a vector or an image."""
 
 from collections.abc import Callable
 
@@ -10,18 +10,19 @@ from gan_jax.layers.kernel_norms import plain
 
 
 def soft_one_hot(labels: jax.Array, num_classes: int, smoothing: float) -> jax.Array:
-    """(1 - s) one-hot(y) + s / K, [B, K]; s = 0 is the one-hot vector itself.
+    """(1 - s) one-hot(y) + s / K, [B, K]. s: `smoothing`; s = 0 results in the one-hot vector.
 
-    labels: int [B], or float [B, K], weights of the classes that stand in for one-hot(y): a point between classes.
+    labels: int [B], or float [B, K]: weights of the classes that replace one-hot(y), for a point between classes.
     """
     weights = labels if labels.ndim == 2 else jax.nn.one_hot(labels, num_classes)
     return weights * (1.0 - smoothing) + smoothing / num_classes
 
 
 class LabelEmbedding(nn.Module):
-    """A learned vector for every class, [B] -> [B, features], entries N(0, 1) at the start.
+    """A learned vector for every class, [B] -> [B, features]. Its entries start as N(0, 1).
 
-    Computed as one-hot times matrix: its gradient is then a matrix product, where an indexed look-up's is a scatter.
+    Computed as one-hot vector times matrix, so that the gradient is a matrix product. The gradient of indexing would be
+    a scatter.
     """
 
     num_classes: int
@@ -38,7 +39,12 @@ class LabelEmbedding(nn.Module):
 
 
 class _Condition(nn.Module):
-    """num_classes; features: length of an appended embedding; smoothing of the label; the embedding's `kernel_norm`."""
+    """Fields of all conditionings.
+
+    features: length of the embedding that is appended to a vector.
+    smoothing: label smoothing.
+    kernel_norm: reparametrisation of the embedding.
+    """
 
     num_classes: int
     features: int
@@ -51,12 +57,12 @@ class _Condition(nn.Module):
         )
 
     def plane(self, labels: jax.Array, x: jax.Array, train: bool) -> jax.Array:
-        """A learned map per class, as one channel beside an image [B, H, W, C]."""
+        """A learned map per class, [B, H, W, 1], for an image x [B, H, W, C]."""
         return self.embed(labels, x.shape[1] * x.shape[2], train).reshape(*x.shape[:3], 1)
 
 
 class Unconditional(_Condition):
-    """Leaves the label out."""
+    """Ignores the label."""
 
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         del labels, train
@@ -64,7 +70,7 @@ class Unconditional(_Condition):
 
 
 class Concat(_Condition):
-    """Appends the label: to a vector its embedding of `features`, to an image one channel, a learned map per class."""
+    """Appends the label: to a vector, an embedding of length `features`; to an image, a learned map as one channel."""
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
@@ -83,7 +89,7 @@ class OneHot(_Condition):
 
 
 class Multiply(_Condition):
-    """x * e(y) entry by entry; an image is multiplied by a learned map per class, the same for its channels."""
+    """x * e(y), elementwise. An image is multiplied by a learned map per class, the same map for all channels."""
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:

@@ -1,17 +1,18 @@
-"""Strided and transposed 2-D convolutions that are also fast on the CPU.
+"""Strided and transposed 2-D convolutions that are fast on the CPU, too.
 
-XLA's CPU backend computes a convolution at the speed of its matrix products, but the gradients that it derives for one
-5 to 600 times more slowly, the most inside of a loop. On the CPU gradients are therefore written as a matrix product
-with one linear map P ("patches", im2col) and its transpose P^T ("overlap-add", col2im):
+XLA's CPU backend computes a convolution as fast as a matrix product. But the gradients that it derives are 5 to 600
+times slower, and slowest inside of a loop. So on the CPU, the gradients are written as matrix products with one linear
+map P ("patches", im2col) and its transpose P^T ("overlap-add", col2im):
 
     convolution             y = P(x) W        dx = P^T(dy W^T)    dW = P(x)^T dy
     transposed convolution  y = P^T(x W^T)    dx = P(dy) W        dW = P(dy)^T x
 
-with x as rows of channels and W of shape [k * k * C, F]. The first product is the native convolution itself; at stride
-1 so are its gradients, dx with the kernel turned round, dW with batch and channels exchanged. With bfloat16 factors and
-a stride all are products (layers/products.py); at stride 1 the factors are rounded, and the native convolution is
-float32's, which is the faster. On GPU and TPU the native operations are used throughout. Both forms agree to rounding
-in value and in every gradient, for any stride, kernel and image size, with SAME padding.
+Here, x is a matrix of pixels and channels, and W has the shape [k * k * C, F]. P(x) W is the native convolution. At
+stride 1, its gradients are native convolutions, too: dx has a flipped kernel, dW exchanges batch and channels. With
+bfloat16 factors and a stride above 1, all of them are matrix products (layers/products.py). At stride 1, the factors
+are rounded to bfloat16 and the native convolution is computed in float32, which is faster. On GPU and TPU, all
+operations are native. Both forms agree up to rounding in their values and in all gradients, for any stride, kernel and
+image size, with SAME padding.
 """
 
 import functools
@@ -30,7 +31,7 @@ from gan_jax.layers.products import product
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
 
-# Patches are made for a few images at a time, so that they stay in the cache and memory does not grow k * k times.
+# Patches are computed for a few images at a time. So they fit into the cache, and memory does not grow k * k times.
 _CHUNK_BYTES = 1 << 22
 
 
@@ -39,13 +40,13 @@ def _flat(w: jax.Array) -> jax.Array:
 
 
 def _num_chunks(shape: tuple[int, ...], w: jax.Array) -> int:
-    """Into how many equal parts a batch is cut: as few as keep the patches of one within _CHUNK_BYTES.
+    """The smallest number of equal chunks of a batch for which the patches of one chunk fit into _CHUNK_BYTES.
 
-    shape [B, H', W', F] is of the convolution's output, w its kernel.
+    shape: [B, H', W', F], of the convolution's output. w: its kernel.
     """
     batch, num_bytes = shape[0], math.prod(shape[:3]) * len(_flat(w)) * w.dtype.itemsize
-    fits = (n for n in range(1, batch + 1) if batch % n == 0 and num_bytes <= n * _CHUNK_BYTES)
-    return next(fits, batch)
+    fitting = (n for n in range(1, batch + 1) if batch % n == 0 and num_bytes <= n * _CHUNK_BYTES)
+    return next(fitting, batch)
 
 
 def _split(x: jax.Array, chunks: int) -> jax.Array:
@@ -54,28 +55,31 @@ def _split(x: jax.Array, chunks: int) -> jax.Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def matmul_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
-    """Convolution of x [B, H, W, C] with w [kh, kw, C, F], SAME padding; its gradients are matrix products."""
+    """Convolution of x [B, H, W, C] with w [kh, kw, C, F], SAME padding. Its gradients are matrix products."""
     if w.dtype == jnp.bfloat16:
         return _product_conv(x, w, stride)
-    # A product with fewer columns than a vector register has entries takes as long as a full one.
+    # A product with fewer columns than the entries of a vector register takes as long as one with all columns.
     if stride == 1 and 1 < w.shape[-1] <= 4 and not x.shape[1] % 2 and not x.shape[2] % 2:
-        return _four_at_once(x, w)
+        return _conv_of_pixel_blocks(x, w)
     return native_conv(x, w, stride)
 
 
 def _product_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
-    """P(x) W, as an image, float32."""
+    """P(x) W as a float32 image."""
     shape = jax.eval_shape(functools.partial(native_conv, stride=stride), x, w).shape
     chunks = _num_chunks(shape, w)
 
-    def part(x):
+    def convolve_chunk(x):
         return product(materialize(patches(x, w.shape[:2], stride)), _flat(w))
 
-    return lax.map(part, _split(x, chunks)).reshape(shape)
+    return lax.map(convolve_chunk, _split(x, chunks)).reshape(shape)
 
 
-def _four_at_once(x: jax.Array, w: jax.Array) -> jax.Array:
-    """The convolution of stride 1, 2 x 2 pixels at a time: of stride 2, with a kernel one larger for each of them."""
+def _conv_of_pixel_blocks(x: jax.Array, w: jax.Array) -> jax.Array:
+    """A convolution of stride 1 that computes blocks of 2 x 2 pixels.
+
+    It is one convolution of stride 2 with four kernels, one for each pixel of a block, each one row and column larger.
+    """
     kernels = [jnp.pad(w, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
     y = native_conv(x, jnp.concatenate(kernels, axis=-1), 2)
     b, rows, columns, _ = y.shape
@@ -85,24 +89,24 @@ def _four_at_once(x: jax.Array, w: jax.Array) -> jax.Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _adjoint(y: jax.Array, w: jax.Array, stride: int, shape: tuple[int, ...]) -> jax.Array:
-    """The transpose of x -> matmul_conv(x, w): y [B, H', W', F] to an image of `shape` [B, H, W, C]."""
+    """The transpose of x -> matmul_conv(x, w): from y [B, H', W', F] to an image of `shape` [B, H, W, C]."""
     chunks = _num_chunks(y.shape, w)
-    part_shape = (shape[0] // chunks, *shape[1:])
+    chunk_shape = (shape[0] // chunks, *shape[1:])
 
-    def part(y):
-        return overlap_add(materialize(product(_flat(y), _flat(w), "a b^T")), part_shape, w.shape[:2], stride)
+    def transpose_chunk(y):
+        return overlap_add(materialize(product(_flat(y), _flat(w), "a b^T")), chunk_shape, w.shape[:2], stride)
 
-    return lax.map(part, _split(y, chunks)).reshape(shape)
+    return lax.map(transpose_chunk, _split(y, chunks)).reshape(shape)
 
 
 def _weight_product(rows: jax.Array, y: jax.Array) -> jax.Array:
-    """(P^T y)^T [F, k * k * C] from P's rows and y. A CPU multiplies fast where the narrower is transposed."""
+    """(P^T y)^T [F, k * k * C] from the rows of P and y. On a CPU it is faster to transpose the narrower factor."""
     y = _flat(y)
     return product(y, rows, "a^T b") if y.shape[1] <= rows.shape[1] else product(rows, y, "a^T b").T
 
 
-def _from_weight_product(summed: jax.Array, w: jax.Array) -> jax.Array:
-    return materialize(summed).T.reshape(w.shape).astype(w.dtype)
+def _from_weight_product(total: jax.Array, w: jax.Array) -> jax.Array:
+    return materialize(total).T.reshape(w.shape).astype(w.dtype)
 
 
 def _conv_forward(x, w, stride):
@@ -114,33 +118,34 @@ def _conv_backward(stride, saved, dy):
     dy = dy.astype(w.dtype)
     if stride > 1 or not w.shape[0] % 2 or not w.shape[1] % 2:
         return _adjoint(dy, w, stride, x.shape).astype(x.dtype), _weight_gradient(x, dy, w, stride)
-    # The transpose of this convolution is one itself, with the kernel turned round; an even kernel's zeros would lie on
-    # the other side. So is the weights' gradient, where the side with fewer channels is the image.
-    dx = matmul_conv(dy, _turned(w), 1)
+    # The transpose of a convolution of stride 1 is a convolution with the flipped kernel. (With an even kernel, the
+    # padding would be on the wrong side.) The gradient of the weights is a convolution, too; the array with fewer
+    # channels is its image.
+    dx = matmul_conv(dy, _flipped(w), 1)
     if w.shape[2] <= w.shape[3]:
         return dx, _correlation(x, dy, w.shape[:2])
-    return dx, _turned(_correlation(dy, x, w.shape[:2]))
+    return dx, _flipped(_correlation(dy, x, w.shape[:2]))
 
 
 def _correlation(x: jax.Array, dy: jax.Array, kernel: tuple[int, int]) -> jax.Array:
-    """dW [kh, kw, C, F] at stride 1, as a convolution: of x's channels, as if a batch, with dy as the kernel."""
+    """dW [kh, kw, C, F] at stride 1: a convolution of x, whose channels become the batch, with dy as the kernel."""
     x, dy = materialize(x.transpose(3, 1, 2, 0)), materialize(dy.transpose(1, 2, 0, 3))
     padding = [(k // 2, k // 2) for k in kernel]
     dw = lax.conv_general_dilated(x, dy, (1, 1), padding, dimension_numbers=_NHWC)
     return materialize(dw).transpose(1, 2, 0, 3)
 
 
-def _turned(w: jax.Array) -> jax.Array:
-    """The kernel [kh, kw, C, F] turned round, with inputs and outputs exchanged: [kh, kw, F, C]."""
+def _flipped(w: jax.Array) -> jax.Array:
+    """The kernel [kh, kw, C, F] flipped in both directions, with inputs and outputs exchanged: [kh, kw, F, C]."""
     return w[::-1, ::-1].swapaxes(2, 3)
 
 
 def _weight_gradient(x: jax.Array, dy: jax.Array, w: jax.Array, stride: int) -> jax.Array:
-    """P(x)^T dy as a kernel like w [kh, kw, C, F]."""
+    """P(x)^T dy, in the shape of the kernel w [kh, kw, C, F]."""
     chunks = _num_chunks(dy.shape, w)
 
-    def add(total, part):
-        x, dy = part
+    def add(total, chunk):
+        x, dy = chunk
         return total + _weight_product(materialize(patches(x, w.shape[:2], stride)), dy), None
 
     dw, _ = lax.scan(add, jnp.zeros(_flat(w).shape[::-1]), (_split(x, chunks), _split(dy, chunks)))
@@ -152,17 +157,17 @@ def _adjoint_forward(y, w, stride, shape):
 
 
 def _adjoint_backward(stride, shape, saved, dx):
-    """Both gradients from one set of patches: dy = P(dx) W, dW = P(dx)^T y."""
+    """Both gradients from the same patches: dy = P(dx) W, dW = P(dx)^T y."""
     y, w = saved
     chunks = _num_chunks(y.shape, w)
 
-    def add(total, part):
-        dx, y = part
+    def add(total, chunk):
+        dx, y = chunk
         rows = materialize(patches(dx, w.shape[:2], stride))
         return total + _weight_product(rows, y), product(rows, _flat(w)).reshape(y.shape).astype(y.dtype)
 
-    parts = _split(dx.astype(w.dtype), chunks), _split(y, chunks)
-    dw, dy = lax.scan(add, jnp.zeros(_flat(w).shape[::-1]), parts)
+    chunked = _split(dx.astype(w.dtype), chunks), _split(y, chunks)
+    dw, dy = lax.scan(add, jnp.zeros(_flat(w).shape[::-1]), chunked)
     return dy.reshape(y.shape), _from_weight_product(dw, w)
 
 
@@ -173,11 +178,11 @@ _adjoint.defvjp(_adjoint_forward, _adjoint_backward)
 def matmul_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     """Transposed convolution of x [B, H, W, C] with w [kh, kw, C, F] to [B, H * stride, W * stride, F].
 
-    Equal to `lax.conv_transpose(..., padding="SAME")`, which does not flip the kernel; the adjoint of a convolution
-    does, hence the flip here.
+    Equal to `lax.conv_transpose(..., padding="SAME")`, which does not flip the kernel. `_adjoint` flips it, so the
+    kernel is flipped here once more.
     """
     b, h, width, _ = x.shape
-    return _adjoint(x, _turned(w), stride, (b, h * stride, width * stride, w.shape[-1]))
+    return _adjoint(x, _flipped(w), stride, (b, h * stride, width * stride, w.shape[-1]))
 
 
 def native_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
@@ -190,40 +195,40 @@ def native_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     return lax.conv_transpose(x, w, (stride, stride), "SAME", dimension_numbers=_NHWC)
 
 
-def _by_share(convolve: Callable, x: jax.Array, w: jax.Array) -> jax.Array:
-    """convolve(x, w), where the devices of a mesh each take their own images in chunks.
+def _per_shard(convolve: Callable, x: jax.Array, w: jax.Array) -> jax.Array:
+    """convolve(x, w). On a mesh, each device splits its own images into chunks.
 
-    Chunks of the whole batch would each lie on one device. Without the mesh's partition written out, every chunk's part
-    of the weight gradient would be added up between the devices, not their sum alone.
+    If the complete batch was split into chunks, all images of a chunk would be on one device. The sharding is explicit,
+    because otherwise the devices would add up the weight gradient of every chunk, and not only that of all chunks.
     """
-    shares = num_data_shards()
-    if shares == 1 or len(x) % shares:
+    shards = num_data_shards()
+    if shards == 1 or len(x) % shards:
         return convolve(x, w)
-    y = jax.vmap(convolve, in_axes=(0, None))(with_sharding(_split(x, shares)), w)
+    y = jax.vmap(convolve, in_axes=(0, None))(with_sharding(_split(x, shards)), w)
     return y.reshape(len(x), *y.shape[2:])
 
 
 def conv(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
-    """Convolution, SAME padding, by the form that is fastest on the default backend."""
+    """Convolution with SAME padding, in the form that is fastest on the default backend."""
     if jax.default_backend() == "cpu":
         if stride == 1:
             x, w = x.astype(jnp.float32), w.astype(jnp.float32)
-        return _by_share(lambda x, w: matmul_conv(x, w, stride), x, w)
+        return _per_shard(lambda x, w: matmul_conv(x, w, stride), x, w)
     return native_conv(x, w, stride)
 
 
 def conv_transpose(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
-    """Transposed convolution, SAME padding, by the form that is fastest on the default backend."""
+    """Transposed convolution with SAME padding, in the form that is fastest on the default backend."""
     if jax.default_backend() == "cpu":
-        return _by_share(lambda x, w: matmul_conv_transpose(x, w, stride), x, w)
+        return _per_shard(lambda x, w: matmul_conv_transpose(x, w, stride), x, w)
     return native_conv_transpose(x, w, stride)
 
 
 class Conv(nn.Module):
     """Square-kernel convolution layer, SAME padding: [B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), features].
 
-    With `transposed`, [B, H, W, C] -> [B, H * stride, W * stride, features] instead. `kernel_norm` reparametrises the
-    kernel (layers/weights.py).
+    If `transposed`: [B, H, W, C] -> [B, H * stride, W * stride, features]. kernel_norm: reparametrisation of the kernel
+    (layers/kernel_norms.py).
     """
 
     features: int

@@ -5,7 +5,7 @@ import flax.linen as nn
 INITIALIZERS = {
     # N(0, stddev^2): DCGAN (arXiv 1511.06434, section 4) with stddev 0.02.
     "normal": lambda stddev: nn.initializers.normal(stddev),
-    # U(-1/sqrt(fan_in), 1/sqrt(fan_in)): what PyTorch gives Linear and Conv2d.
+    # U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for Linear and Conv2d.
     "torch_uniform": lambda stddev: nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
     "glorot_uniform": lambda stddev: nn.initializers.glorot_uniform(),
     "lecun_normal": lambda stddev: nn.initializers.lecun_normal(),

@@ -1,8 +1,10 @@
-"""Reparametrisations of a layer's kernel, and the linear layers that take one.
+"""Reparametrisations of a layer's kernel, and the dense layer.
 
-A reparametrisation is a function (layer, apply, kernel, train) -> (y, bias_init), called inside the layer: `apply` is
-the layer's linear map as a function of the kernel [..., out], y is what it gives without a bias, and bias_init is how
-the bias starts. Layers of any kind take any of them, so spectral and weight norm are written once.
+A reparametrisation is a function (layer, apply, kernel, train) -> (y, bias_init) that the layer calls:
+- apply: the layer's linear map as a function of the kernel [..., out].
+- y: the output of the layer without a bias.
+- bias_init: the initializer of the bias.
+Every kind of layer works with every reparametrisation, so spectral norm and weight norm are implemented once.
 """
 
 import functools
@@ -18,7 +20,7 @@ Apply = Callable[[jax.Array], jax.Array]
 
 
 def plain(layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool) -> tuple[jax.Array, Callable]:
-    """The kernel as it is."""
+    """No reparametrisation."""
     del layer, train
     return apply(kernel), nn.initializers.zeros
 
@@ -32,10 +34,10 @@ def spectral(
 ) -> tuple[jax.Array, Callable]:
     """W bound / sigma(W), spectral normalization (Miyato et al. 2018, arXiv 1802.05957, algorithm 1).
 
-    sigma(W) ~ u^T W v by `iterations` steps of power iteration on W as a matrix [out, rest], from the u of the update
-    before; gradients flow through W, not through u and v. u lives in the collection `spectral` and advances as batch
-    statistics do, once an update. In inference the iteration starts from the stored u and is not kept, so that an
-    averaged u, which is no unit vector, does no harm.
+    sigma(W) ~ u^T W v, from `iterations` steps of power iteration on W as a matrix [out, inputs]. The iteration starts
+    from the u of the update before. Gradients flow through W, but not through u and v. u is in the collection
+    `spectral` and changes once per update, as batch statistics do. In inference, the iteration also starts from the
+    stored u, but its result is not stored. So it does not matter that the u of an EMA is no unit vector.
     """
     matrix = kernel.reshape(-1, kernel.shape[-1])
     stored = layer.variable(
@@ -56,35 +58,38 @@ def weight_norm(
 ) -> tuple[jax.Array, Callable]:
     """g V / ||V|| for each output, weight normalization (Salimans and Kingma 2016, arXiv 1602.07868, eq. 2).
 
-    Data-dependent start (section 3): on the initial batch every output has mean 0 and variance 1, by the choice of g
-    and of the bias. With `fixed`, g stays what it is then, and V learns directions only. With `unit`, the start depends
-    on no data: g is 1 and the bias 0.
+    The initialization depends on data (section 3): g and the bias are chosen so that every output has mean 0 and
+    variance 1 on the initial batch.
+
+    fixed: g keeps its initial value, and V learns directions only.
+    unit: the initialization does not depend on data: g is 1 and the bias is 0.
     """
     del train
     axes = tuple(range(kernel.ndim - 1))
     length = jnp.sqrt(jnp.sum(kernel**2, axis=axes, keepdims=True) + 1e-12)
-    # The same to rounding; what is divided, and summed over for the gradient, is the one with fewer numbers.
+    # Both forms agree up to rounding. The division, and the sum in its gradient, use the smaller array.
     y = apply(kernel) / length if kernel.ndim == 2 else apply(kernel / length)
-    others = tuple(range(y.ndim - 1))
+    batch_axes = tuple(range(y.ndim - 1))
 
     def scale_init(key):
         if unit:
             return jnp.ones(kernel.shape[-1])
-        variance = jnp.var(y, axis=others)
-        # An output that is the same for the whole batch has no scale to be corrected.
+        variance = jnp.var(y, axis=batch_axes)
+        # If an output is the same for all images of the batch, it has no scale that could be corrected.
         return jnp.where(variance > 1e-8, jax.lax.rsqrt(jnp.maximum(variance, 1e-8)), 1.0)
 
     scale = layer.param("scale", scale_init)
     scale = jax.lax.stop_gradient(scale) if fixed else scale
-    y = y * scale.reshape((1,) * len(others) + (-1,))
-    return y, nn.initializers.zeros if unit else lambda key, shape: -jnp.mean(y, axis=others)
+    y = y * scale.reshape((1,) * len(batch_axes) + (-1,))
+    return y, nn.initializers.zeros if unit else lambda key, shape: -jnp.mean(y, axis=batch_axes)
 
 
 def in_bfloat16(kernel_norm: Callable) -> Callable:
-    """The same reparametrisation, where the layer's linear map, and it alone, is computed in bfloat16.
+    """The same reparametrisation, but the linear map of the layer is computed in bfloat16, and nothing else.
 
-    Kernels stay float32, and so does all that is derived from them (spectral norms, gains) and all between two layers:
-    norms, their statistics, activations. Mixed precision without a scale for the loss: bfloat16 has float32's range.
+    Kernels are float32, and so are the numbers derived from them (spectral norms, gains) and everything between two
+    layers (norms, their statistics, activations). No scaling of the loss is needed, because bfloat16 has the range of
+    float32.
     """
 
     def reparametrise(layer, apply, kernel, train):
@@ -93,7 +98,7 @@ def in_bfloat16(kernel_norm: Callable) -> Callable:
     return reparametrise
 
 
-# dtype of the config -> what becomes of a hidden layer's reparametrisation
+# config.dtype -> (reparametrisation of a hidden layer) -> the same in this dtype
 DTYPES = {"float32": lambda kernel_norm: kernel_norm, "bfloat16": in_bfloat16}
 
 

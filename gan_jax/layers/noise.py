@@ -1,4 +1,4 @@
-"""Noise inside a network: dropout of entries or whole channels, and additive Gaussian noise that fades."""
+"""Noise inside a network: dropout of entries or of channels, and additive Gaussian noise that can fade."""
 
 import flax.linen as nn
 import jax
@@ -8,7 +8,7 @@ from jax.scipy.special import ndtri
 
 
 def _sixteen_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Uniform uint16, at half the price of the uint32 that every float of `jax.random` takes."""
+    """Uniform uint16. They cost half as much as floats of `jax.random`, each of which needs a uint32."""
     size = int(np.prod(shape))
     pairs = jax.random.bits(key, ((size + 1) // 2,), jnp.uint32)
     return jax.lax.bitcast_convert_type(pairs, jnp.uint16).reshape(-1)[:size].reshape(shape)
@@ -20,26 +20,26 @@ def quantile(bits: jax.Array) -> jax.Array:
 
 
 def quantile_from_table(bits: jax.Array) -> jax.Array:
-    """The same, looked up."""
+    """The same, from a table."""
     with jax.ensure_compile_time_eval():
         table = quantile(jnp.arange(65536, dtype=jnp.uint16))
     return table[bits]
 
 
 def standard_normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Draws from N(0, 1) in 65,536 equally likely steps, float32: within +-4.33, of variance 0.99998.
+    """Draws of 65,536 equally likely values that approximate N(0, 1), float32: within +-4.33, variance 0.99998.
 
-    For noise, where finer steps would cost time and change nothing. On a CPU looking quantiles up is faster than
-    computing them; accelerators compute faster than they look up.
+    For noise, which does not need finer steps; they would cost time. On a CPU, a table of quantiles is faster than
+    their computation. On accelerators, the computation is faster.
     """
     return jax.lax.platform_dependent(_sixteen_bits(key, shape), cpu=quantile_from_table, default=quantile)
 
 
 class Dropout(nn.Module):
-    """Zeroes a share `rate` of the entries in training and scales the rest by 1 / (1 - rate) (Srivastava et al. 2014).
+    """In training, sets entries to 0 with probability `rate` and scales the others by 1 / (1 - rate).
 
-    With `channels`, whole channels of [B, H, W, C] at a time (arXiv 1411.4280). The mask takes 16 random bits an entry,
-    half of what a float takes, so the rate is met to within 1 / 131072.
+    Srivastava et al. 2014. channels: sets complete channels of [B, H, W, C] to 0 (arXiv 1411.4280). The mask uses 16
+    random bits per entry, half as many as a float needs, so the rate is accurate to 1 / 131072.
     """
 
     rate: float
@@ -55,10 +55,10 @@ class Dropout(nn.Module):
 
 
 class GaussianNoise(nn.Module):
-    """x + s n with n ~ N(0, I) in training; s falls from `stddev` to 0 in a straight line over `fade_updates` updates.
+    """In training, x + s n with n ~ N(0, I). s decreases linearly from `stddev` to 0 over `fade_updates` updates.
 
-    On a discriminator's input this is instance noise (arXiv 1610.04490). fade_updates=0: it does not fade. The number
-    of updates is counted in the collection `noise`, which advances as batch statistics do.
+    On the input of a discriminator, this is instance noise (arXiv 1610.04490). fade_updates=0: s is constant. The
+    number of updates is in the collection `noise`, which is updated as batch statistics are.
     """
 
     stddev: float

@@ -1,7 +1,7 @@
-"""Normalization layers with one call, `norm(x, labels, train)`, for vectors [B, C] and images [B, H, W, C].
+"""Normalization layers, all called as `norm(x, labels, train)`, for vectors [B, C] and images [B, H, W, C].
 
-A network is handed a factory of norms and never asks which kind it is. Every norm ends with a gain (unless it is left
-out) and an offset per channel; those of the conditional ones are looked up by label.
+A network gets a factory of norms and does not depend on their kind. Every norm ends with an offset per channel and,
+unless `gain` is False, a gain per channel. In conditional norms, gain and offset depend on the label.
 """
 
 import math
@@ -20,13 +20,13 @@ def _around_one(stddev: float):
 
 
 def _on_channels(v: jax.Array, x: jax.Array) -> jax.Array:
-    """[C] or [B, C] shaped so that it broadcasts over x's positions."""
+    """v, [C] or [B, C], in a shape that broadcasts over the positions of x."""
     batch = v.shape[0] if v.ndim == 2 else 1
     return v.reshape(batch, *(1,) * (x.ndim - 2), x.shape[-1])
 
 
 class Affine(nn.Module):
-    """x * gain + offset per channel, or x + offset; the gain starts at N(1, scale_stddev), the offset at 0."""
+    """x * gain + offset per channel, or x + offset. The gain starts as N(1, scale_stddev), the offset as 0."""
 
     gain: bool = True
     scale_stddev: float = 0.0
@@ -40,7 +40,7 @@ class Affine(nn.Module):
 
 
 class ConditionalAffine(nn.Module):
-    """The same with a gain and an offset for every class, looked up by label (arXiv 1610.07629, eq. 5)."""
+    """x * gain + offset per channel, with a gain and an offset for every class (arXiv 1610.07629, eq. 5)."""
 
     num_classes: int
     scale_stddev: float = 0.0
@@ -63,8 +63,8 @@ class Identity(nn.Module):
 class BatchNorm(nn.Module):
     """Batch normalization (arXiv 1502.03167): per-channel moments over the batch and all positions.
 
-    momentum is the DECAY of the running moments, r <- momentum * r + (1 - momentum) * batch; PyTorch's `momentum`
-    is one minus this. Running variances are of the batch as it is (divided by N), where PyTorch's divide by N - 1.
+    momentum: the DECAY of the running moments, r <- momentum * r + (1 - momentum) * batch. PyTorch's `momentum` is
+    1 - momentum. The running variance divides by N; that of PyTorch divides by N - 1.
     """
 
     momentum: float = 0.9
@@ -105,7 +105,7 @@ class ConditionalBatchNorm(nn.Module):
 
 
 def _standardize(x: jax.Array, groups: int, epsilon: float) -> jax.Array:
-    """(x - mean) / sqrt(var + epsilon) within each example and each of `groups` equal runs of channels."""
+    """(x - mean) / sqrt(var + epsilon), with moments of each example and each of `groups` equal groups of channels."""
     if x.shape[-1] % groups:
         raise UserError(f"norm_groups={groups} does not divide {x.shape[-1]} channels; set a divisor of every width")
     if math.prod(x.shape[1:]) == groups:
@@ -120,7 +120,7 @@ def _standardize_instances(x: jax.Array, epsilon: float) -> jax.Array:
 
 
 class LayerNorm(nn.Module):
-    """Layer normalization (arXiv 1607.06450): moments of one example over all its positions and channels."""
+    """Layer normalization (arXiv 1607.06450): moments of each example over all positions and channels."""
 
     epsilon: float = 1e-5
     gain: bool = True
@@ -133,9 +133,9 @@ class LayerNorm(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Group normalization (arXiv 1803.08494): moments of one example over all positions of a group of channels.
+    """Group normalization (arXiv 1803.08494): moments of each example and group of channels over all positions.
 
-    One group is layer norm, as many groups as channels are instance norm.
+    With one group it is layer norm. With as many groups as channels it is instance norm.
     """
 
     groups: int = 8
@@ -150,10 +150,10 @@ class GroupNorm(nn.Module):
 
 
 class InstanceNorm(nn.Module):
-    """Instance normalization (arXiv 1607.08022): moments of one channel of one example over all positions.
+    """Instance normalization (arXiv 1607.08022): moments of each example and channel over all positions.
 
-    A vector has one position only, so there the moments are over its entries, as PyTorch's InstanceNorm1d takes them
-    on an array [B, F]: layer norm without it being said. Both have a gain and an offset here.
+    A vector has only one position. So its moments are over its entries, as in PyTorch's InstanceNorm1d for an array
+    [B, F]. This is layer norm. Both have a gain and an offset here.
     """
 
     epsilon: float = 1e-5
@@ -182,9 +182,10 @@ class ConditionalInstanceNorm(nn.Module):
 class VirtualBatchNorm(nn.Module):
     """Virtual batch normalization (Salimans et al. 2016, arXiv 1606.03498, section 3.5).
 
-    The first `reference_size` rows of x are a fixed reference batch (see layers/reference.py). Per-channel mean and
-    mean square of an example are (own + R * reference's) / (R + 1), over all positions; reference rows take the
-    reference's alone. So an example depends on the reference and itself, never on the rest of its batch.
+    The first R = `reference_size` rows of x are a fixed reference batch (see layers/reference.py). Each moment (mean or
+    mean square per channel, over all positions) of an example is (m + R * m_ref) / (R + 1), with m its own moment and
+    m_ref that of the reference batch. Rows of the reference use m_ref alone. So the output for an example depends on
+    the reference and on the example, but not on the other examples of its batch.
     """
 
     reference_size: int
@@ -196,16 +197,16 @@ class VirtualBatchNorm(nn.Module):
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         del labels, train
         size, positions = self.reference_size, tuple(range(1, x.ndim - 1))
-        own = [jnp.mean(power, axis=positions) for power in (x, x**2)]  # [R + B, C] each
-        of_reference = [jnp.mean(moment[:size], axis=0, keepdims=True) for moment in own]
-        share = jnp.where(jnp.arange(len(x)) < size, 0.0, 1.0 / (size + 1))[:, None]
-        mean, square = (share * a + (1.0 - share) * b for a, b in zip(own, of_reference, strict=True))
-        # Cancellation can leave a variance a little below zero.
+        moments = [jnp.mean(power, axis=positions) for power in (x, x**2)]  # [R + B, C] each
+        of_reference = [jnp.mean(moment[:size], axis=0, keepdims=True) for moment in moments]
+        weight = jnp.where(jnp.arange(len(x)) < size, 0.0, 1.0 / (size + 1))[:, None]
+        mean, square = (weight * m + (1.0 - weight) * m_ref for m, m_ref in zip(moments, of_reference, strict=True))
+        # Rounding can make a variance slightly negative.
         inverse = jax.lax.rsqrt(jnp.maximum(square - mean**2, 0.0) + self.epsilon)
         return Affine(self.gain, self.scale_stddev)((x - _on_channels(mean, x)) * _on_channels(inverse, x))
 
 
-# A norm is built with those of the settings that it has as fields.
+# networks/build.py passes to each norm the settings that it has as fields.
 NORMS = {
     "none": Identity,
     "batch": BatchNorm,
@@ -217,7 +218,7 @@ NORMS = {
     "virtual_batch": VirtualBatchNorm,
 }
 
-# Norms whose output for one image depends on the others of its batch.
+# Norms whose output for an image depends on the other images of the batch.
 BATCH_NORMS = ("batch", "conditional_batch")
-# Norms that look at the label.
+# Norms whose output depends on the label.
 CONDITIONAL_NORMS = ("conditional_batch", "conditional_instance")

@@ -1,4 +1,4 @@
-"""The linear map from an image to its windows, as the rows of a matrix (im2col), and the transpose of it (col2im)."""
+"""The linear map from an image to its windows, as rows of a matrix (im2col), and the transpose of this map (col2im)."""
 
 import math
 
@@ -8,28 +8,28 @@ from jax import lax
 
 
 def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """The (before, after) zeros of SAME padding: the output has ceil(size / stride) entries, the odd zero goes last."""
+    """(zeros before, zeros after) of SAME padding, for ceil(size / stride) outputs. An odd zero is added at the end."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 def _blocks(size: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
-    """How one axis is cut into blocks of `stride`: (zeros before, blocks, blocks a patch spans, patches)."""
+    """The division of an axis into blocks of `stride`: (zeros before, blocks, blocks per patch, patches)."""
     before, _ = _same_padding(size, kernel, stride)
     span, patches = math.ceil(kernel / stride), math.ceil(size / stride)
     return before, patches + span - 1, span, patches
 
 
-# XLA would otherwise fuse a copy into the matrix product and make it again for every output column, or undo a choice of
-# which factor is transposed.
+# Without a barrier, XLA would fuse a copy into the matrix product and repeat the copy for every output column, or it
+# would transpose the other factor.
 materialize = lax.optimization_barrier
 
 
 def patches(x: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
-    """P: every SAME-padded k x k window of x [B, H, W, C], as rows [B * H' * W', kh * kw * C]."""
+    """P: all windows of x [B, H, W, C] with SAME padding, as rows [B * H' * W', kh * kw * C]."""
     (b, h, w, c), out = x.shape, [math.ceil(size / stride) for size in x.shape[1:3]]
     padding = [_same_padding(size, k, stride) for size, k in zip((h, w), kernel, strict=True)]
-    # Apart from the copies below XLA copies whole rows of channels; fused with them it would find each entry by itself.
+    # Without this barrier, XLA would fuse the padding with the copies below, and copy single entries instead of rows.
     x = materialize(jnp.pad(x, ((0, 0), *padding, (0, 0))))
     last = [(n - 1) * stride + 1 for n in out]
     windows = [
@@ -39,7 +39,7 @@ def patches(x: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
 
 
 def overlap_add(p: jax.Array, shape: tuple[int, ...], kernel: tuple[int, int], stride: int) -> jax.Array:
-    """P^T: rows [B * H' * W', kh * kw * C] added back into an image of `shape` [B, H, W, C] at their windows."""
+    """P^T: adds the rows [B * H' * W', kh * kw * C] to their windows in an image of `shape` [B, H, W, C]."""
     b, h, w, c = shape
     (top, rows, span_h, out_h), (left, columns, span_w, out_w) = (
         _blocks(size, k, stride) for size, k in zip((h, w), kernel, strict=True)
@@ -54,6 +54,6 @@ def overlap_add(p: jax.Array, shape: tuple[int, ...], kernel: tuple[int, int], s
         for j in range(span_w)
     )
     image = image.transpose(0, 1, 3, 2, 4, 5).reshape(b, rows * stride, columns * stride, c)
-    # A stride wider than the kernel leaves pixels that no window reads: they stay zero.
+    # If the stride is larger than the kernel, some pixels are in no window: they are zero.
     after = ((0, 0), (0, max(top + h - rows * stride, 0)), (0, max(left + w - columns * stride, 0)), (0, 0))
     return jnp.pad(image, after)[:, top : top + h, left : left + w]

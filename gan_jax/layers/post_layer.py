@@ -1,4 +1,4 @@
-"""The layer after a hidden layer's linear map: norm, activation, dropout, noise; and which layers have a norm."""
+"""The layer after the linear map of a hidden layer: norm, activation, dropout, noise."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import jax
 
 NORM_ORDERS = ("norm_activation", "activation_norm")
 
-# Which of a network's hidden layers are normalized, by name.
+# name -> (number of hidden layers) -> indices of the layers that have a norm
 NORM_POSITIONS = {
     "all": range,
     "first": lambda num_layers: [0],
@@ -19,7 +19,7 @@ NORM_POSITIONS = {
 class PostLayer(nn.Module):
     """norm -> activation -> dropout, or activation -> dropout -> norm; then noise.
 
-    Returns (the layer's output, what the next layer sees of it: the same with noise).
+    Returns (the output of the layer, the same output with noise: the input of the next layer).
     """
 
     norm: Callable[[], nn.Module]

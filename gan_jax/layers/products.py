@@ -1,8 +1,8 @@
-"""Matrix products, of float32 factors or of factors rounded to bfloat16 and summed in float32.
+"""Matrix products of float32 factors, or of factors that are rounded to bfloat16 and summed in float32.
 
-On the CPU the latter are each written in the one form that XLA hands to its library: a left factor whose rows lie along
-memory, and nothing beside the product that could be fused with it or folded into it. In other forms XLA multiplies in
-float32, five times as slowly on a processor that multiplies bfloat16 by itself (AMX).
+On the CPU, XLA uses its library for bfloat16 products only in one form: the rows of the left factor are contiguous in
+memory, and XLA can fuse no other operation with the product. All bfloat16 products are written in this form. In other
+forms, XLA multiplies in float32, which is five times as slow on a processor with bfloat16 instructions (AMX).
 """
 
 import functools
@@ -15,7 +15,7 @@ from gan_jax.layers.patches import materialize
 
 
 def _dot(a: jax.Array, b: jax.Array, contracted: tuple[int, int]) -> jax.Array:
-    """The sum over axis contracted[0] of a and contracted[1] of b."""
+    """The product of a and b, summed over axis contracted[0] of a and axis contracted[1] of b."""
     a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
     dimensions = ((contracted[:1], contracted[1:]), ((), ()))
     if jax.default_backend() != "cpu":
@@ -24,11 +24,11 @@ def _dot(a: jax.Array, b: jax.Array, contracted: tuple[int, int]) -> jax.Array:
 
 
 def _transposed(x: jax.Array) -> jax.Array:
-    """x^T, moved in memory. A mere transpose would be another way of reading x."""
+    """x^T as a copy in memory. Without the copy, XLA would only change the layout of x."""
     return materialize(x.T.reshape(-1)).reshape(x.shape[::-1]) if jax.default_backend() == "cpu" else x.T
 
 
-# form -> the product of a and b. The gradients of each are products of these forms.
+# form -> (a, b) -> their product. The gradients of each form are products in these forms.
 _FULL = {
     "a b": lambda a, b: a @ b,
     "a b^T": lambda a, b: a @ b.T,
@@ -48,7 +48,7 @@ _GRADIENTS = {
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def half_product(a: jax.Array, b: jax.Array, form: str = "a b") -> jax.Array:
-    """The product of two matrices, float32; form: "a b", "a b^T" or "a^T b"."""
+    """The product of two matrices, rounded to bfloat16, as float32. form: "a b", "a b^T" or "a^T b"."""
     return _HALF[form](a, b)
 
 
@@ -61,5 +61,5 @@ half_product.defvjp(lambda a, b, form: (half_product(a, b, form), (a, b)), _back
 
 
 def product(a: jax.Array, b: jax.Array, form: str = "a b") -> jax.Array:
-    """The product of two matrices, float32; of bfloat16 factors where b is bfloat16."""
+    """The product of two matrices as float32. If b is bfloat16, a is rounded to bfloat16, too."""
     return half_product(a, b, form) if b.dtype == jnp.bfloat16 else _FULL[form](a, b)

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 
 
 class WithReference(nn.Module):
-    """`network` on a reference batch and the current one together; only the current one's output is returned.
+    """Applies `network` to a reference batch and the current batch together; returns the output of the current batch.
 
-    The reference is the batch that the network was initialised with: it lives in the collection `reference` and never
-    changes (arXiv 1606.03498, section 3.5). Rows of the reference come first.
+    The reference batch is the batch with which the network was initialized. It is in the collection `reference` and
+    never changes (arXiv 1606.03498, section 3.5). Its rows are the first rows of the input of `network`.
     """
 
     network: nn.Module

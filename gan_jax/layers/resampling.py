@@ -1,7 +1,7 @@
-"""Images of twice and of half the side. Each is the other's transpose, up to a factor of 4.
+"""Upsampling and downsampling of images by a factor of 2. Each is the transpose of the other, up to a factor of 4.
 
-The gradients are written out since XLA derives a sum over two axes of 2 for them, which its CPU backend fuses with the
-convolution before it, and that takes twice the time.
+The gradients are written out, because XLA would derive a sum over two axes of size 2. Its CPU backend fuses this sum
+with the convolution before it, which takes twice the time.
 """
 
 import jax

@@ -1,4 +1,4 @@
-"""From a config to the players' losses: names become terms, and what cannot work together is refused."""
+"""Builds the losses of both players from a config, and refuses combinations that cannot work."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -13,22 +13,22 @@ from gan_jax.losses.adversarial import OBJECTIVES
 from gan_jax.losses.term import Knob, Term
 from gan_jax.losses.weighted_sum import KNOBS, RampUp, weighted_sum
 from gan_jax.networks import heads
-from gan_jax.networks.build import ties
+from gan_jax.networks.build import batch_mixing_knobs
 from gan_jax.system.config import choose, near
 from gan_jax.system.errors import UserError
 
-# Every term by its name. A new one is an entry in the file of its kind, and its lines in configs/default.py.
+# All terms by name. To add a term, add it to TERMS in one of these files and its knobs to configs/default.py.
 TERMS = penalties.TERMS | semi_supervised.TERMS
 
-# The real images that G's update sees: those of D's last update, or others.
+# The real images of G's update: those of D's last update, or its own.
 _G_BATCHES = ("last", "own")
 
-# The sections of a config that hold weights of terms.
+# The sections of a config with the weights of the terms.
 _LOSSES = ("d_loss", "g_loss")
 
 
 def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
-    """The loss of each player: weighted parts, plus what D says of both kinds of image."""
+    """(d_loss, g_loss): weighted sums of terms. d_loss also reports D(x) of real and of fake images."""
     _check_labels(config)
     objective = choose(OBJECTIVES, config.objective, "objective")
     choose(_G_BATCHES, config.g_batch, "g_batch")
@@ -49,29 +49,28 @@ def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
         return objective.generator(inputs.real.logits, inputs.fake.logits, inputs.targets)
 
     def total(prefix, weights, adversarial):
-        every = terms | {"adversarial": Term(adversarial)}
-        parts = {name: (weights[name], every[name]) for name in sorted(weights)}
+        all_terms = terms | {"adversarial": Term(adversarial)}
+        parts = {name: (weights[name], all_terms[name]) for name in sorted(weights)}
         return weighted_sum(prefix, parts, RampUp(**config.ramp_up))
 
     d_total, g_loss = total("d", config.d_loss, d_adversarial), total("g", config.g_loss, g_adversarial)
 
     def d_loss(inputs: LossInputs):
         value, metrics = d_total(inputs)
-        outputs = {
-            name: jnp.mean(objective.output(c.logits)) for name, c in (("d_real", inputs.real), ("d_fake", inputs.fake))
-        }
-        return value, {**metrics, **outputs}
+        outputs = {"d_real": inputs.real, "d_fake": inputs.fake}
+        means = {name: jnp.mean(objective.output(output.logits)) for name, output in outputs.items()}
+        return value, {**metrics, **means}
 
     return d_loss, g_loss
 
 
 def weighted_terms(weights: ConfigDict) -> list[Term]:
-    """The terms that have a weight in this section, `d_loss` or `g_loss`, of a config."""
+    """The terms with a weight other than 0. weights: the section `d_loss` or `g_loss` of a config."""
     return [term for name, term in TERMS.items() if name in weights and weights[name]]
 
 
 def _check_terms(config: ConfigDict) -> None:
-    """UserError for an unknown term, a knob that is out of its range or does nothing, and a term that lacks its needs."""
+    """UserError for an unknown term, a knob that is out of its range or has no effect, and a term that cannot work."""
     for loss in _LOSSES:
         for name in config[loss]:
             if name not in TERMS and name != "adversarial":
@@ -87,45 +86,44 @@ def _check_terms(config: ConfigDict) -> None:
 
 
 def _weights(config: ConfigDict, names: Iterable[str]) -> dict[str, float]:
-    """The weights of these terms by their dotted names in the config, such as d_loss.entropy."""
+    """ "d_loss.<term>" or "g_loss.<term>" -> weight of these terms."""
     return {f"{loss}.{name}": config[loss][name] for loss in _LOSSES for name in names if name in config[loss]}
 
 
 def _check_knobs(section: str, knobs: Mapping[str, Knob], values: ConfigDict, weights: dict[str, float]) -> None:
-    """UserError for a knob out of its range, or set although no term that it acts on has a weight.
-
-    weights: of these terms, by their dotted names.
-    """
+    """UserError for a wrong value, and for a knob that is set although all weights of its terms are 0."""
     for name, knob in knobs.items():
         key, value = f"{section}.{name}", values[name]
         knob.check(value, key)
         if value != knob.default and not any(weights.values()):
-            some = " or ".join(f"--config.{weight}" for weight in weights)
-            raise UserError(f"{key}={value} does nothing: give {some} a weight, or leave --config.{key} unset")
+            options = " or ".join(f"--config.{weight}" for weight in weights)
+            raise UserError(f"{key}={value} does nothing: give {options} a weight, or leave --config.{key} unset")
 
 
 def _check_needs(key: str, term: Term, config: ConfigDict) -> None:
-    """key: the dotted name of the term's weight, which is not 0."""
+    """UserError if the config lacks something that the term needs. key: "d_loss.<term>" or "g_loss.<term>"."""
     section = config.discriminator
-    for needs in term.needs:
-        if lacking := needs(config):
-            raise UserError(f"{key} needs {lacking}")
+    for missing_need in term.needs:
+        if missing := missing_need(config):
+            raise UserError(f"{key} needs {missing}")
     if term.needs_classes and section.head not in heads.CLASS_HEADS:
         raise UserError(f"{key} needs class logits: set --config.discriminator.head=auxiliary or class")
-    for tie in ties(section) if term.per_example else ():
+    for knob in batch_mixing_knobs(section) if term.per_example else ():
         raise UserError(
-            f"{key} differentiates one image's logit, which discriminator.{tie}={section[tie]} ties to the whole "
-            f"batch; set --config.discriminator.{tie}=none"
+            f"{key} differentiates one image's logit, but discriminator.{knob}={section[knob]} mixes the images "
+            f"of a batch; set --config.discriminator.{knob}=none"
         )
 
 
 def _check_labels(config: ConfigDict) -> None:
-    """With few labels a discriminator must not be shown every image's label."""
+    """UserError if labels are hidden from D, but an input of D contains them; or if no classifier uses the labels."""
     section = config.discriminator
-    seen = section.conditioning != "none" or section.head == "projection" or section.norm in norms.CONDITIONAL_NORMS
-    if config.data.num_labels and seen:
+    uses_labels = (
+        section.conditioning != "none" or section.head == "projection" or section.norm in norms.CONDITIONAL_NORMS
+    )
+    if config.data.num_labels and uses_labels:
         raise UserError(
-            f"data.num_labels={config.data.num_labels} hides the other images' labels, and this discriminator takes a "
+            f"data.num_labels={config.data.num_labels} hides the other images' labels, but this discriminator needs a "
             "label: set --config.discriminator.conditioning=none, a .norm without a condition, .head=class or auxiliary"
         )
     if config.data.num_labels and not config.d_loss.classification:

@@ -1,4 +1,4 @@
-"""Terms over the classes that the discriminator gives, each a function LossInputs -> scalar."""
+"""Terms over D's class probabilities p(y | x), each a function LossInputs -> scalar."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def _cross_entropy(class_logits: jax.Array, labels: jax.Array) -> jax.Array:
 def classification(inputs: LossInputs) -> jax.Array:
     """Mean cross-entropy of the real images' class logits with their labels (arXiv 1610.09585, L_C on real images).
 
-    In semi-supervised training, of the labelled images alone. A discriminator term.
+    In semi-supervised training, the mean is over the labelled images only. A discriminator term.
     """
     if inputs.labelled is not None:
         return _cross_entropy(inputs.labelled.class_logits, inputs.batch.labelled.labels)
@@ -27,27 +27,27 @@ def classification(inputs: LossInputs) -> jax.Array:
 
 
 def propagated_label(inputs: LossInputs, *, decay_steps: int, power: float) -> jax.Array:
-    """Mean over real images of (1 - p(y | x)^q) / q with the label y propagated to each (propagation.py), q = `power`.
+    """Mean over real images of (1 - p(y | x)^q) / q, q = `power`, with y the propagated label of x (propagation.py).
 
-    In semi-supervised training: where D starts. q = 0 is the cross-entropy, q = 1 the absolute error, whose gradient is
-    small where D is sure of another class (generalized cross-entropy, arXiv 1805.07836, eq. 6). Decays linearly to 0
-    over `decay_steps` training steps, because D soon beats the propagated labels; 0 disables the decay. A discriminator
-    term.
+    The first training signal of D in semi-supervised training: generalized cross-entropy (arXiv 1805.07836, eq. 6).
+    q = 0 is the cross-entropy. q = 1 is the absolute error, whose gradient is small if D is sure of another class. The
+    term decays linearly to 0 over `decay_steps` training steps, because D soon beats the propagated labels; 0 disables
+    the decay. A discriminator term.
     """
-    share = jnp.maximum(0.0, 1.0 - inputs.step / decay_steps) if decay_steps else 1.0
-    surprise = optax.softmax_cross_entropy_with_integer_labels(inputs.real.class_logits, inputs.batch.labels)
-    return share * jnp.mean(-jnp.expm1(-power * surprise) / power if power else surprise)
+    decay = jnp.maximum(0.0, 1.0 - inputs.step / decay_steps) if decay_steps else 1.0
+    cross_entropies = optax.softmax_cross_entropy_with_integer_labels(inputs.real.class_logits, inputs.batch.labels)
+    return decay * jnp.mean(-jnp.expm1(-power * cross_entropies) / power if power else cross_entropies)
 
 
 def classification_fake(inputs: LossInputs) -> jax.Array:
-    """The same on generated images and the labels that they were conditioned on. A term of either player."""
+    """Mean cross-entropy of generated images' class logits with the labels given to G. A term of either player."""
     return _cross_entropy(inputs.fake.class_logits, inputs.fakes.labels)
 
 
 def classification_as_fake(inputs: LossInputs) -> jax.Array:
-    """Mean cross-entropy of generated images with the last class, which stands for "generated" (arXiv 1606.01583).
+    """Mean cross-entropy of generated images with the last class, which means "generated" (arXiv 1606.01583).
 
-    For the head `auxiliary_fake`, whose class logits are K + 1. A discriminator term.
+    For the head `auxiliary_fake`, which has K + 1 class logits. A discriminator term.
     """
     logits = inputs.fake.class_logits
     return _cross_entropy(logits, jnp.full((len(logits),), logits.shape[-1] - 1))
@@ -56,7 +56,7 @@ def classification_as_fake(inputs: LossInputs) -> jax.Array:
 def entropy(inputs: LossInputs) -> jax.Array:
     """Mean over real images of H(p(y | x)) = -sum_k p_k log p_k, conditional entropy (Grandvalet and Bengio 2004).
 
-    A discriminator that is sure of a class for each image puts its boundaries where no images are.
+    If D is sure of the class of every image, its decision boundaries are in regions without images.
     """
     log_p = jax.nn.log_softmax(inputs.real.class_logits)
     return -jnp.mean(jnp.sum(jnp.exp(log_p) * log_p, axis=-1))
@@ -65,45 +65,48 @@ def entropy(inputs: LossInputs) -> jax.Array:
 def class_balance(inputs: LossInputs) -> jax.Array:
     """KL(p(y) || uniform) = log K - H(p(y)) of p(y) = mean p(y | x) over the batch's real images.
 
-    Every class is given to as many images, the marginal class entropy of a CatGAN (arXiv 1511.06390); it presumes
-    classes of equal size. A batch's own draw of them alone makes it about (K - 1) / (2 B). A discriminator term.
+    D assigns equally many images to every class: the marginal class entropy of a CatGAN (arXiv 1511.06390). This
+    assumes classes of equal size. The random choice of a batch alone results in a value of about (K - 1) / (2 B). A
+    discriminator term.
     """
     log_p = jax.nn.log_softmax(inputs.real.class_logits)
     log_p = jax.nn.logsumexp(log_p, axis=0) - math.log(len(log_p))
     return math.log(len(log_p)) + jnp.sum(jnp.exp(log_p) * log_p)
 
 
-def _held_to(inputs: LossInputs, target: str) -> jax.Array:
-    """Class logits of the real images that D's are held to: of its own second look, or of the averaged D's."""
-    look = inputs.discriminate if target == "own" else inputs.discriminate_ema
-    return look(inputs.batch.images, inputs.batch.labels).class_logits
+def _target_logits(inputs: LossInputs, target: str) -> jax.Array:
+    """Target class logits of the real images, from a second forward pass: of D ("own"), or of the EMA of D ("ema")."""
+    discriminate = inputs.discriminate if target == "own" else inputs.discriminate_ema
+    return discriminate(inputs.batch.images, inputs.batch.labels).class_logits
 
 
 def noise_consistency(inputs: LossInputs, *, target: str) -> jax.Array:
     """Mean over real images of || p(y | x; n) - p(y | x; n') ||^2 / K for two draws n, n' of D's own noise and dropout.
 
-    The Pi-model (arXiv 1610.02242, section 2.1). target `ema`: the second look is the averaged D's, without noise
+    The Pi-model (arXiv 1610.02242, section 2.1). target `ema`: the second forward pass uses the EMA of D, without noise
     (Mean Teacher, arXiv 1703.01780, section 2). A discriminator term.
     """
-    again = _held_to(inputs, target)
-    return jnp.mean((jax.nn.softmax(inputs.real.class_logits) - jax.nn.softmax(again)) ** 2)
+    target_logits = _target_logits(inputs, target)
+    return jnp.mean((jax.nn.softmax(inputs.real.class_logits) - jax.nn.softmax(target_logits)) ** 2)
 
 
 def pseudo_label(inputs: LossInputs, *, threshold: float, target: str) -> jax.Array:
-    """Mean over real images of 1[max_k q_k >= threshold] H(argmax_k q_k, p(y | x)), q the classes of a second look.
+    """Mean over real images of 1[max_k q_k >= threshold] H(argmax_k q_k, p(y | x)).
 
-    Pseudo-labels (Lee 2013) of the images that D is sure of, as in FixMatch (arXiv 2001.07685, eq. 4), whose weak and
-    strong augmentation is D's own noise here. target `ema`: the second look is the averaged D's, without noise.
-    The mean is over all images: those below the threshold count 0. A discriminator term.
+    q are the class probabilities of a second forward pass. These are pseudo-labels (Lee 2013) for the images of whose
+    class D is sure, as in FixMatch (arXiv 2001.07685, eq. 4); D's own noise replaces its weak and strong augmentation.
+    target `ema`: the second forward pass uses the EMA of D, without noise. The mean is over all images; images below
+    the threshold count as 0. A discriminator term.
     """
-    log_q = jax.nn.log_softmax(jax.lax.stop_gradient(_held_to(inputs, target)))
-    sure = jnp.max(log_q, axis=-1) >= math.log(threshold)
-    surprise = optax.softmax_cross_entropy_with_integer_labels(inputs.real.class_logits, jnp.argmax(log_q, axis=-1))
-    return jnp.mean(jnp.where(sure, surprise, 0.0))
+    log_q = jax.nn.log_softmax(jax.lax.stop_gradient(_target_logits(inputs, target)))
+    is_sure = jnp.max(log_q, axis=-1) >= math.log(threshold)
+    pseudo_labels = jnp.argmax(log_q, axis=-1)
+    cross_entropies = optax.softmax_cross_entropy_with_integer_labels(inputs.real.class_logits, pseudo_labels)
+    return jnp.mean(jnp.where(is_sure, cross_entropies, 0.0))
 
 
 def _divergence(p_logits: jax.Array, q_logits: jax.Array) -> jax.Array:
-    """KL(p || q) of softmaxes, [B]."""
+    """KL(p || q) of the softmax probabilities, [B]."""
     log_p, log_q = jax.nn.log_softmax(p_logits), jax.nn.log_softmax(q_logits)
     return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
 
@@ -111,10 +114,10 @@ def _divergence(p_logits: jax.Array, q_logits: jax.Array) -> jax.Array:
 def virtual_adversarial(inputs: LossInputs, *, radius: float, probe: float, target: str) -> jax.Array:
     """Mean over real images of KL(p(y | x) || p(y | x + r)), virtual adversarial training (arXiv 1704.03976).
 
-    r is the perturbation of L2 norm `radius` that changes the classes most: one power iteration from a random direction
-    d, r = radius g / ||g|| with g the gradient of the divergence at `probe` d (algorithm 1). p(y | x) is held fixed,
-    and all looks share their draws inside D; with target `ema` p(y | x) is the averaged D's, without noise. A
-    discriminator term; needs a D in which images do not see each other.
+    r is the perturbation of L2 norm `radius` that changes the classes most, from one power iteration that starts in a
+    random direction d: r = radius g / ||g||, with g the gradient of the divergence at `probe` d (algorithm 1). No
+    gradient flows through p(y | x). All forward passes of the term use the same random draws inside D. target `ema`:
+    p(y | x) is that of the EMA of D, without noise. A discriminator term. No layer of D may mix the images of a batch.
     """
     images, labels = inputs.batch.images, inputs.batch.labels
 
@@ -124,62 +127,65 @@ def virtual_adversarial(inputs: LossInputs, *, radius: float, probe: float, targ
     def divergence(perturbation: jax.Array) -> jax.Array:
         return _divergence(clean, inputs.discriminate(images + perturbation, labels).class_logits)
 
-    clean = jax.lax.stop_gradient(_held_to(inputs, target))
+    clean = jax.lax.stop_gradient(_target_logits(inputs, target))
     start = probe * unit(jax.random.normal(inputs.key, images.shape))
     worst = jax.grad(lambda perturbation: jnp.sum(divergence(perturbation)))(start)
     return jnp.mean(divergence(radius * unit(jax.lax.stop_gradient(worst))))
 
 
 def interpolation(inputs: LossInputs, *, target: str) -> jax.Array:
-    """Mean over real images of KL(l q_i + (1 - l) q_j || p(y | l x_i + (1 - l) x_j)), q the classes of second looks.
+    """Mean over real images of KL(l q_i + (1 - l) q_j || p(y | l x_i + (1 - l) x_j)), l ~ U(0, 1).
 
-    Interpolation consistency (arXiv 1903.03825, section 2, with the divergence for the squared difference): between two
-    images D's classes change in a straight line. x_j is another image of the batch, l uniform in [0, 1], q is held
-    fixed. target `ema`: q is the averaged D's, without noise, as published. A discriminator term.
+    Interpolation consistency (arXiv 1903.03825, section 2, with the divergence instead of the squared difference):
+    between two images, D's class probabilities change linearly. x_j is another image of the batch. q are the class
+    probabilities of a second forward pass, through which no gradient flows. target `ema`: q are those of the EMA of D,
+    without noise, as published. A discriminator term.
     """
     images, labels = inputs.batch.images, inputs.batch.labels
-    share = jax.random.uniform(jax.random.fold_in(inputs.key, 1), (len(labels), 1, 1, 1))
+    weight = jax.random.uniform(jax.random.fold_in(inputs.key, 1), (len(labels), 1, 1, 1))
 
-    def mixed(values: jax.Array, share: jax.Array) -> jax.Array:
-        return share * values + (1 - share) * jnp.roll(values, 1, axis=0)  # the order of a batch is random
+    def mixed(values: jax.Array, weight: jax.Array) -> jax.Array:
+        return weight * values + (1 - weight) * jnp.roll(values, 1, axis=0)  # the order of a batch is random
 
-    q = mixed(jax.nn.softmax(jax.lax.stop_gradient(_held_to(inputs, target))), share[:, :, 0, 0])
-    log_p = jax.nn.log_softmax(inputs.discriminate(mixed(images, share), labels).class_logits)
+    q = mixed(jax.nn.softmax(jax.lax.stop_gradient(_target_logits(inputs, target))), weight[:, :, 0, 0])
+    log_p = jax.nn.log_softmax(inputs.discriminate(mixed(images, weight), labels).class_logits)
     return jnp.mean(optax.losses.kl_divergence(log_p, q))
 
 
 def codistillation(inputs: LossInputs) -> jax.Array:
-    """Mean over real images of KL(q || p(y | x)), q the mean classes of networks that learn side by side.
+    """Mean over real images of KL(q || p(y | x)), q the mean class probabilities of networks trained in parallel.
 
-    q is the run's networks' with the same labelled images, as they were when the call of several steps began, without
-    noise (codistillation.py; arXiv 1804.03235, section 2, with the network itself in the mean). A discriminator term.
+    The mean is over the run's networks with the same labelled images, without noise, with their states at the start of
+    the call of several steps (semi_supervised/codistillation.py). It is that of arXiv 1804.03235, section 2, but it
+    includes the network itself. A discriminator term.
     """
     log_p = jax.nn.log_softmax(inputs.real.class_logits)
     return jnp.mean(optax.losses.kl_divergence(log_p, inputs.batch.extras["teacher_probs"]))
 
 
 def _needs_ema(name: str) -> Callable[[ConfigDict], str]:
-    """What the knob `target` of a term needs."""
+    """The check that there is an EMA of D if a term's knob `target` is "ema"."""
 
-    def lacks(config: ConfigDict) -> str:
+    def missing(config: ConfigDict) -> str:
         if config.terms[name].target == "own" or config.discriminator.ema_decay:
             return ""
-        return f"an averaged D for terms.{name}.target=ema: set --config.discriminator.ema_decay=0.999"
+        return f"an EMA of D for terms.{name}.target=ema: set --config.discriminator.ema_decay=0.999"
 
-    return lacks
+    return missing
 
 
 def _needs_probe_above_rounding(config: ConfigDict) -> str:
-    """bfloat16 rounds away the difference of D's outputs for images that are too near to each other.
+    """The check that the probe is not too small for bfloat16, which rounds D's outputs for similar images to the same.
 
-    The worst directions of a D at 90 epochs in bfloat16 have a median cosine with float32's at 0.01 of 0.40 from a
-    probe of 0.01, 0.86 from 0.1, 0.97 from 0.5 and from 1; float32's own from a probe of 1: 0.97 (200 images of MNIST).
+    Measured with a D after 90 epochs and 200 images of MNIST: the median cosine between the worst directions in
+    bfloat16 and those in float32 with a probe of 0.01. It is 0.40 with a probe of 0.01, 0.86 with 0.1, 0.97 with 0.5
+    and 0.97 with 1. In float32, a probe of 1 also has 0.97.
     """
     probe = config.terms.virtual_adversarial.probe
     if config.dtype != "bfloat16" or probe >= 0.5:
         return ""
     return (
-        f"a larger probe than {probe} in bfloat16, in which images so near to each other have the same classes: set "
+        f"a larger probe than {probe} in bfloat16, in which images that are so similar have the same classes: set "
         "--config.terms.virtual_adversarial.probe=1.0, or --config.dtype=float32"
     )
 
@@ -187,7 +193,7 @@ def _needs_probe_above_rounding(config: ConfigDict) -> str:
 def _needs_unlabelled_images(config: ConfigDict) -> str:
     if config.data.num_labels:
         return ""
-    return "images without a label, and every image has its own: set --config.data.num_labels=100"
+    return "images without a label, but every image has a label: set --config.data.num_labels=100"
 
 
 def _needs_fake_class(config: ConfigDict) -> str:
@@ -196,7 +202,7 @@ def _needs_fake_class(config: ConfigDict) -> str:
     return "a class for generated images: set --config.discriminator.head=auxiliary_fake"
 
 
-# Whose classes of an image D's are compared with: those of a second look of its own, or of the averaged D.
+# The network of the second forward pass, which computes the target class probabilities: D itself, or the EMA of D.
 _TARGET = Knob("own", choices=("own", "ema"))
 
 TERMS = {
@@ -207,18 +213,10 @@ TERMS = {
     "codistillation": Term(codistillation, needs_classes=True, ramps=True),
     "entropy": Term(entropy, needs_classes=True, ramps=True),
     "interpolation": Term(
-        interpolation,
-        {"target": _TARGET},
-        needs_classes=True,
-        ramps=True,
-        needs=(_needs_ema("interpolation"),),
+        interpolation, {"target": _TARGET}, needs_classes=True, ramps=True, needs=(_needs_ema("interpolation"),)
     ),
     "noise_consistency": Term(
-        noise_consistency,
-        {"target": _TARGET},
-        needs_classes=True,
-        ramps=True,
-        needs=(_needs_ema("noise_consistency"),),
+        noise_consistency, {"target": _TARGET}, needs_classes=True, ramps=True, needs=(_needs_ema("noise_consistency"),)
     ),
     "propagated_label": Term(
         propagated_label,

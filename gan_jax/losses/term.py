@@ -1,4 +1,4 @@
-"""A term of a loss as data: the function, its knobs, and what the step, the network and the config must give it."""
+"""The type of a loss term: its function, its knobs, and its requirements on the step, the network and the config."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -13,8 +13,10 @@ from gan_jax.system.errors import UserError
 class Knob(NamedTuple):
     """A setting of one term, `config.terms.<term>.<knob>`.
 
-    default: the value in configs/default.py, at which the knob counts as unset. A number has `allows`, a check, and
-    `range`, the same in words; a name has `choices`.
+    default: the value in configs/default.py. A knob with this value counts as unset.
+    range: for a number, the allowed range in words.
+    allows: for a number, the check of this range.
+    choices: for a name, the allowed names.
     """
 
     default: float | str
@@ -33,13 +35,16 @@ class Knob(NamedTuple):
 class Term(NamedTuple):
     """A term of a player's loss; its weight is `config.d_loss.<term>` or `config.g_loss.<term>`.
 
-    value: (inputs, **knobs) -> scalar. knobs: by name, the keywords of `value`.
-    needs_classes: it reads D's class logits.
-    uses_labels: it reads the labels of real images, or those that generated images were made for.
-    per_example: it differentiates the output of D for one image, so that no layer of D may mix the images of a batch.
-    needs_param_mean: it reads the mean of the player's past parameters.
-    ramps: it reads D's output for images without a label, which is wrong at first; `config.ramp_up` delays it.
-    needs: (config) -> what else this term needs and this config lacks, and what to type; "" if it lacks nothing.
+    value: (inputs, **knobs) -> scalar, a mean over the batch.
+    knobs: the keywords of `value`, by name.
+    needs_classes: whether it uses D's class logits.
+    uses_labels: whether it uses the labels of real images or of generated images.
+    per_example: whether it differentiates D's output for one image. Then, no layer of D may mix the images of a batch.
+    needs_param_mean: whether it uses the mean of the player's past parameters.
+    ramps: whether `config.ramp_up` delays it. For terms that use D's classes of unlabelled images, which are wrong at
+        first.
+    needs: checks (config) -> the end of an error message: the missing requirement and the option to set; "" if nothing
+        is missing.
     """
 
     value: Callable[..., jax.Array]

@@ -1,4 +1,4 @@
-"""The fields that networks of every family have, and the first and last layers of every discriminator."""
+"""The fields that the networks of all families have, and the first and last layers of every discriminator."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,8 +13,10 @@ from gan_jax.layers.kernel_norms import plain
 class BaseGenerator(nn.Module):
     """(z [B, Z], labels [B], train) -> images [B, *image_shape].
 
-    post_layers: a factory of each hidden layer's PostLayer; condition: of how the label enters; kernel_norm and
-    output_kernel_norm: reparametrisations of the kernels and of the last one; output: from the last layer to pixels.
+    post_layers: one factory of a PostLayer per hidden layer.
+    condition: factory of the conditioning of the input on the label.
+    kernel_norm, output_kernel_norm: reparametrisations of the hidden kernels and of the last kernel.
+    output: from the last layer to pixels in [-1, 1].
     """
 
     image_shape: tuple[int, int, int]
@@ -28,19 +30,22 @@ class BaseGenerator(nn.Module):
 
 
 def stretched_sigmoid(x: jax.Array) -> jax.Array:
-    """2 sigmoid(x) - 1 = tanh(x / 2): what a sigmoid gives for pixels in [0, 1], for those in [-1, 1]."""
+    """2 sigmoid(x) - 1 = tanh(x / 2): a sigmoid, whose range (0, 1) is stretched to (-1, 1)."""
     return jnp.tanh(x / 2)
 
 
 OUTPUTS = {"tanh": jnp.tanh, "sigmoid": stretched_sigmoid}
-# How D sees pixels: from [-1, 1] to what enters its first layer.
+# name -> map from pixels in [-1, 1] to the input of D's first layer
 PIXELS = {"signed": lambda images: images, "unit": lambda images: (images + 1) / 2}
 
 
 class BaseDiscriminator(nn.Module):
     """(images [B, H, W, C], labels [B], train) -> DiscriminatorOutput.
 
-    pixels: from [-1, 1] to what D sees; noise: on that; minibatch: before the head.
+    pixels: from images in [-1, 1] to the input of D.
+    noise: factory of the noise on this input.
+    minibatch: factory of the minibatch layer before the head.
+    The other fields are those of BaseGenerator.
     """
 
     widths: Sequence[int]
@@ -58,6 +63,6 @@ class BaseDiscriminator(nn.Module):
         return self.noise()(self.pixels(images), train)
 
     def apply_head(self, x: jax.Array, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
-        """The output for the last hidden layer x [B, F]; `features` [B, ...] are those of feature matching."""
+        """D's output from the last hidden layer x [B, F]. features: [B, ...], for the feature-matching loss."""
         output = self.head()(self.minibatch()(x), labels, train)
         return output._replace(features=features.reshape(len(features), -1))

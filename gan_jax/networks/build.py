@@ -1,4 +1,4 @@
-"""From a network's section of a config to a module: layers, norms, activations, noise, conditioning, heads."""
+"""Builds a network from its section of a config: layers, norms, activations, noise, conditioning, head."""
 
 import dataclasses
 import functools
@@ -21,21 +21,21 @@ from gan_jax.networks.heads import HEADS
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
-# Knobs that only some families have: passed on if they are set, and refused where the family lacks them.
+# Knobs that only some families have, and their unset values. A knob that is set must be a field of the family.
 _FAMILY_KNOBS = {"layers_per_width": 0, "kernel_size": 0, "upsampling": "", "feature_layer": -1}
 
 
-def _with_own_fields(module: type, **settings: Any) -> Callable[[], nn.Module]:
-    """A factory of `module` with those of the settings that it has as fields."""
+def _factory(module: type, **settings: Any) -> Callable[[], nn.Module]:
+    """A factory of `module` with the settings that are fields of `module`."""
     fields = {field.name for field in dataclasses.fields(module)}
     return functools.partial(module, **{name: value for name, value in settings.items() if name in fields})
 
 
 def _check(section: ConfigDict, knob: str) -> None:
-    """Settings that no layer could use."""
+    """UserError for a setting that is outside of its range."""
     if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
-        raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain a class; set another norm")
-    wrong = {
+        raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain per class; set another norm")
+    is_wrong = {
         "widths": not section.widths or min(section.widths) < 1,
         "dropout": not 0 <= section.dropout < 1,
         "noise": section.noise < 0,
@@ -58,7 +58,7 @@ def _check(section: ConfigDict, knob: str) -> None:
         "layers_per_width": "must be at least 0",
         "spectral_bound": "must be more than 0",
     }
-    for name in (name for name, bad in wrong.items() if bad):
+    for name in (name for name, wrong in is_wrong.items() if wrong):
         raise UserError(f"{knob}.{name}={section[name]}: {expected.get(name, 'must be at least 1')}")
 
 
@@ -75,7 +75,7 @@ def _norm_positions(positions: str, num_layers: int, knob: str) -> set[int]:
 
 
 def _norm(section: ConfigDict, knob: str, num_classes: int, reference_size: int) -> Callable[[], nn.Module]:
-    return _with_own_fields(
+    return _factory(
         choose(norms.NORMS, section.norm, f"{knob}.norm"),
         num_classes=num_classes,
         reference_size=reference_size,
@@ -90,9 +90,9 @@ def _norm(section: ConfigDict, knob: str, num_classes: int, reference_size: int)
 def _post_layers(
     section: ConfigDict, knob: str, num_layers: int, norm: Callable
 ) -> tuple[Callable[[], nn.Module], ...]:
-    """A factory of the PostLayer of each hidden layer.
+    """One factory of a PostLayer per hidden layer.
 
-    Its name is part of checkpoints and of the random keys of dropout and noise: it may not change.
+    The module name is part of checkpoints and of the random keys of dropout and noise, so it must not change.
     """
     positions = _norm_positions(section.norm_layers, num_layers, f"{knob}.norm_layers")
     common = {
@@ -110,7 +110,7 @@ def _post_layers(
 
 
 def _kernel_norm(section: ConfigDict, name: str, knob: str) -> Callable:
-    """The reparametrisation called `name`."""
+    """The reparametrisation with this name."""
     kernel_norm = choose(kernel_norms.KERNEL_NORMS, name, knob)
     if name == "spectral":
         return functools.partial(kernel_norm, bound=section.spectral_bound, iterations=section.spectral_iterations)
@@ -118,24 +118,26 @@ def _kernel_norm(section: ConfigDict, name: str, knob: str) -> Callable:
 
 
 def _family(section: ConfigDict, player: int, knob: str) -> tuple[type, dict[str, Any]]:
-    """(network class, its own knobs that are set)."""
+    """(network class, the family's knobs that are set)."""
     family = choose(NETWORKS, section.family, f"{knob}.family")[player]
     unset = _FAMILY_KNOBS.items()
-    own = {name: section[name] for name, value in unset if name in section and section[name] != value}
-    if alien := sorted(set(own) - {field.name for field in dataclasses.fields(family)}):
-        raise UserError(f"{knob}.{alien[0]}={own[alien[0]]} does nothing for family {section.family}; leave it unset")
-    return family, own
+    knobs = {name: section[name] for name, value in unset if name in section and section[name] != value}
+    if unknown := sorted(set(knobs) - {field.name for field in dataclasses.fields(family)}):
+        name = unknown[0]
+        raise UserError(f"{knob}.{name}={knobs[name]} does nothing for family {section.family}; leave it unset")
+    return family, knobs
 
 
 def _network(
     section: ConfigDict, player: int, knob: str, num_classes: int, reference_size: int, dtype: str, fields
 ) -> nn.Module:
-    """A network of either player; `fields` makes what only one of them has from (kernel_init, output_kernel_norm)."""
+    """A network of either player. fields: (kernel_init, output_kernel_norm) -> the fields that only this player has."""
     _check(section, knob)
-    family, own = _family(section, player, knob)
+    family, family_knobs = _family(section, player, knob)
     num_layers = family.num_hidden(len(section.widths), section.layers_per_width or 1)
-    if not -num_layers <= own.get("feature_layer", -1) < num_layers:
-        raise UserError(f"{knob}.feature_layer={own['feature_layer']}: the hidden layers are 0 to {num_layers - 1}")
+    if not -num_layers <= family_knobs.get("feature_layer", -1) < num_layers:
+        layer = family_knobs["feature_layer"]
+        raise UserError(f"{knob}.feature_layer={layer}: the hidden layers are 0 to {num_layers - 1}")
     kernel_init = choose(INITIALIZERS, section.kernel_init, f"{knob}.kernel_init")(section.kernel_init_stddev)
     kernel_norm = _kernel_norm(section, section.kernel_norm, f"{knob}.kernel_norm")
     output_kernel_norm = _kernel_norm(
@@ -153,14 +155,14 @@ def _network(
         ),
         kernel_init=kernel_init,
         kernel_norm=choose(kernel_norms.DTYPES, dtype, "dtype")(kernel_norm),
-        **own,
+        **family_knobs,
         **fields(kernel_init, output_kernel_norm),
     )
     return WithReference(network) if section.norm == "virtual_batch" else network
 
 
 def _check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:
-    """A convolutional generator starts from a whole number of pixels."""
+    """UserError if the first side of a convolutional generator is not a whole number of pixels."""
     if section.family == "mlp":
         return
     doublings, side = len(section.widths), image_shape[0]
@@ -178,7 +180,7 @@ def _check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None
 def build_generator(
     section: ConfigDict, image_shape: tuple, num_classes: int, reference_size: int, dtype: str = "float32"
 ) -> nn.Module:
-    """z [B, Z] and labels [B] -> images [B, *image_shape]; dtype: of the hidden layers' linear maps."""
+    """z [B, Z] and labels [B] -> images [B, *image_shape]. dtype: of the linear maps of the hidden layers."""
     choose(NETWORKS, section.family, "generator.family")
     _check_sides(section, image_shape)
     output = choose(OUTPUTS, section.output, "generator.output")
@@ -192,7 +194,7 @@ def build_generator(
 def build_discriminator(
     section: ConfigDict, num_classes: int, reference_size: int, dtype: str = "float32"
 ) -> nn.Module:
-    """images [B, H, W, C] and labels [B] -> DiscriminatorOutput; dtype: of the hidden layers' linear maps."""
+    """images [B, H, W, C] and labels [B] -> DiscriminatorOutput. dtype: of the linear maps of the hidden layers."""
     head = choose(HEADS, section.head, "discriminator.head")
     minibatch = choose(MINIBATCH, section.minibatch, "discriminator.minibatch")
     for knob in ("minibatch_kernels", "minibatch_dimension"):
@@ -207,7 +209,7 @@ def build_discriminator(
         return {
             "pixels": pixels,
             "noise": functools.partial(GaussianNoise, section.input_noise, section.noise_fade_updates),
-            "minibatch": _with_own_fields(
+            "minibatch": _factory(
                 minibatch,
                 kernels=section.minibatch_kernels,
                 dimension=section.minibatch_dimension,
@@ -219,15 +221,15 @@ def build_discriminator(
     return _network(section, 1, "discriminator", num_classes, reference_size, dtype, fields)
 
 
-def ties(section: ConfigDict) -> list[str]:
-    """The discriminator's knobs that tie the images of a batch together."""
-    tied = {"norm": section.norm in norms.BATCH_NORMS, "minibatch": section.minibatch != "none"}
-    return [knob for knob, is_tied in tied.items() if is_tied]
+def batch_mixing_knobs(section: ConfigDict) -> list[str]:
+    """The discriminator's knobs whose layers mix the images of a batch."""
+    is_mixing = {"norm": section.norm in norms.BATCH_NORMS, "minibatch": section.minibatch != "none"}
+    return [knob for knob, mixing in is_mixing.items() if mixing]
 
 
 def single_forward_pass(section: ConfigDict) -> bool:
-    """Whether all images of a D update go through this discriminator in one call.
+    """Whether all images of a D update go through this discriminator in one forward pass.
 
-    One matrix product is faster than three of a third of its rows; convolutions gain nothing on a CPU.
+    One matrix product is faster than three with a third of the rows each. Convolutions do not get faster on a CPU.
     """
-    return section.family == "mlp" and not ties(section)
+    return section.family == "mlp" and not batch_mixing_knobs(section)

@@ -1,6 +1,6 @@
 """Convolutional networks of Radford et al. 2015 (DCGAN, arXiv 1511.06434): all convolutional, no pooling.
 
-What follows a layer, how labels enter and the head are handed in.
+The layers after each linear map, the conditioning and the head are fields (base.py).
 """
 
 from collections.abc import Callable
@@ -16,21 +16,22 @@ from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 
 
 def num_doublings(num_widths: int, upsampling: str) -> int:
-    """How often a generator of so many widths doubles its side."""
+    """How often a generator with `num_widths` widths doubles its side."""
     return UPSAMPLINGS[upsampling or "transposed"](num_widths)
 
 
-# upsampling -> doublings of a generator with so many widths
+# upsampling -> (number of widths) -> how often the generator doubles its side
 UPSAMPLINGS = {"transposed": lambda num_widths: num_widths, "nearest": lambda num_widths: num_widths - 1}
 
 
 class Generator(BaseGenerator):
-    """z [B, Z] and labels [B] -> images [B, *image_shape]; the widths are channels, from the smallest side up.
+    """z [B, Z] and labels [B] -> images [B, *image_shape].
 
-    A dense layer makes the first of them. upsampling="transposed" (the paper): a stride-2 transposed convolution
-    doubles the side for each further width and for the image, from side / 2^len(widths). "nearest": nearest-neighbour
-    upsampling and a convolution for each further width, then a convolution at full size makes the image.
-    layers_per_width > 1 adds stride-1 3x3 convolutions after the layer that makes a width.
+    widths: numbers of channels, from the smallest side to the largest. A dense layer computes the first of them.
+    upsampling: "transposed" (the paper): a stride-2 transposed convolution doubles the side for each further width and
+        for the image, starting at side / 2^len(widths). "nearest": nearest-neighbour upsampling and a convolution for
+        each further width, then a convolution at full size for the image.
+    layers_per_width: above 1, adds stride-1 3x3 convolutions after the first layer of each width.
     """
 
     layers_per_width: int = 1
@@ -75,9 +76,9 @@ class Generator(BaseGenerator):
 class Discriminator(BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> stride-2 convolutions of `widths` -> flattened -> DiscriminatorOutput.
 
-    layers_per_width > 1 puts stride-1 3x3 convolutions of the same width in front of each of them.
-    DiscriminatorOutput.features are the flattened outputs of the hidden layer `feature_layer`, before its noise; -1 is
-    the last.
+    layers_per_width: above 1, adds stride-1 3x3 convolutions of the same width before each of them.
+    feature_layer: the hidden layer whose flattened outputs, without noise, are DiscriminatorOutput.features; -1: the
+        last.
     """
 
     layers_per_width: int = 1

@@ -1,4 +1,4 @@
-"""The last layer of D, its head: (features [B, F], labels [B], train) -> DiscriminatorOutput."""
+"""Heads of D, its last layer: (features [B, F], labels [B], train) -> DiscriminatorOutput."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,12 @@ from gan_jax.layers.kernel_norms import Dense, plain
 
 
 class _Head(nn.Module):
-    """num_classes: K; how dense kernels start; how kernels and embeddings are reparametrised."""
+    """Fields of all heads.
+
+    num_classes: K.
+    kernel_init: initializer of the dense kernels.
+    kernel_norm: reparametrisation of the kernels and embeddings.
+    """
 
     num_classes: int
     kernel_init: Callable
@@ -31,7 +36,7 @@ class Binary(_Head):
 
 
 class TwoLogits(_Head):
-    """logit = l_real - l_fake of a softmax over two logits, which depends on their difference alone."""
+    """logit = l_real - l_fake. A softmax over these two logits depends only on their difference."""
 
     @nn.compact
     def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
@@ -48,7 +53,7 @@ class Projection(_Head):
         logits = self.dense(1)(features, train)[:, 0]
         embedding = LabelEmbedding(self.num_classes, width, kernel_norm=self.kernel_norm)(labels, train)
         if self.kernel_norm is plain:
-            # Entries N(0, 1) would let the label's term, a sum over F features, drown the rest at the start.
+            # With entries N(0, 1), the label's term, a sum over F features, would dominate the logit at the start.
             embedding = embedding * width**-0.5
         return DiscriminatorOutput(logits + jnp.sum(embedding * features, axis=-1), features)
 
@@ -56,8 +61,9 @@ class Projection(_Head):
 class Class(_Head):
     """K class logits, and logit = logsumexp(class logits).
 
-    The K + 1-class discriminator of Salimans et al. 2016 (arXiv 1606.03498, section 5) with the fake class's logit
-    fixed to 0: p(real | x) = Z / (Z + 1), Z = sum exp l_k, so that the unsupervised loss is plain BCE with logits.
+    The discriminator with K + 1 classes of Salimans et al. 2016 (arXiv 1606.03498, section 5). The logit of the fake
+    class is fixed to 0, so p(real | x) = Z / (Z + 1) with Z = sum exp l_k, and the unsupervised loss is the binary
+    cross-entropy with logits.
     """
 
     @nn.compact

@@ -1,4 +1,4 @@
-"""Fully connected networks. What follows a layer, how labels enter and the head are handed in."""
+"""Fully connected networks. The layers after each linear map, the conditioning and the head are fields (base.py)."""
 
 import math
 
@@ -33,7 +33,7 @@ class Generator(BaseGenerator):
 class Discriminator(BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> flattened -> hidden layers of `widths` -> DiscriminatorOutput.
 
-    DiscriminatorOutput.features are the outputs of the hidden layer `feature_layer`, before its noise; -1 is the last.
+    feature_layer: the hidden layer whose outputs, without noise, are DiscriminatorOutput.features; -1: the last.
     """
 
     layers_per_width: int = 1

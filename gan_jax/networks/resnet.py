@@ -1,6 +1,7 @@
 """Residual networks for small images, as in spectral-norm GAN (Miyato et al. 2018, arXiv 1802.05957, table 4).
 
-What follows a layer, how labels enter, the kernels' reparametrisation and the head are handed in.
+The layers before each convolution, the conditioning, the reparametrisation of the kernels and the head are fields
+(base.py).
 """
 
 import flax.linen as nn
@@ -15,10 +16,10 @@ from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 
 
 class Generator(BaseGenerator):
-    """z [B, Z] and labels [B] -> a block for each of `widths`, each doubling the side -> images.
+    """z [B, Z] and labels [B] -> one block per width, each of which doubles the side -> images.
 
-    A block is PostLayer - upsample - 3x3 - PostLayer - 3x3 beside upsample - 1x1; a last PostLayer precedes the image's
-    convolution.
+    A block is the sum of PostLayer - upsample - 3x3 - PostLayer - 3x3 and of the shortcut upsample - 1x1. After the
+    last block, a PostLayer and a 3x3 convolution compute the image.
     """
 
     @staticmethod
@@ -40,18 +41,18 @@ class Generator(BaseGenerator):
             before, between = self.post_layers[2 * index : 2 * index + 2]
             y = self._conv(features, 3)(upsample(before()(x, labels, train)[1]), train)
             y = self._conv(features, 3)(between()(y, labels, train)[1], train)
-            # A 1x1 convolution and nearest upsampling commute: at the smaller side it costs a quarter.
+            # A 1x1 convolution and nearest upsampling commute. Before the upsampling, the convolution costs a quarter.
             x = y + upsample(self._conv(features, 1)(x, train))
         last = Conv(channels, 3, kernel_init=self.kernel_init, kernel_norm=self.output_kernel_norm)
         return self.output(last(self.post_layers[-1]()(x, labels, train)[1], train))
 
 
 class Discriminator(BaseDiscriminator):
-    """images [B, H, W, C] and labels [B] -> a block for each of `widths`, the first two halving -> sum -> output.
+    """images [B, H, W, C] and labels [B] -> one block per width -> sum over positions -> DiscriminatorOutput.
 
-    A block is PostLayer - 3x3 - PostLayer - 3x3 (- halve) beside 1x1 (- halve) if side or width changes, else beside
-    nothing; the first block has no PostLayer at its start. Features are the sums over all positions after a last
-    PostLayer.
+    A block is the sum of PostLayer - 3x3 - PostLayer - 3x3 (- halve) and of a shortcut. The shortcut is 1x1 (- halve)
+    if the side or the width changes, else the identity. The first `num_halvings` blocks halve the side. The first block
+    has no PostLayer at its start. DiscriminatorOutput.features are the sums over all positions after a last PostLayer.
     """
 
     num_halvings: int = 2
@@ -73,7 +74,7 @@ class Discriminator(BaseDiscriminator):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         x = self.condition()(self.preprocess(images, train), labels, train)
-        post_layers = [None, *self.post_layers]  # The first block starts with a convolution: an image is no activation.
+        post_layers = [None, *self.post_layers]  # The first block starts with a convolution.
         for index, features in enumerate(self.widths):
             pair = post_layers[2 * index : 2 * index + 2]
             x = self._block(x, *pair, features, labels, train, halves=index < self.num_halvings)

@@ -1,11 +1,12 @@
-"""Which step of a run is the best by its validation scores."""
+"""The step of a run with the best validation score."""
 
 from collections.abc import Mapping
 
 METRIC = "validation_frechet_distance"
 SECONDS = "validation_seconds"
-# The best states kept: a kill right after a score takes the run back to before it, where the one before is the best.
-KEPT = 2
+# Number of best states to keep. If the run is killed right after a score, it resumes from before this score, and the
+# best state is the previous one.
+NUM_KEPT_BEST = 2
 
 
 def scores(rows: list[dict], metric: str = METRIC) -> dict[int, float]:

@@ -1,8 +1,8 @@
-"""Saving and restoring a training state with Orbax. No other room imports orbax.
+"""Saves and restores training states with Orbax. No other module imports orbax.
 
-A checkpoint is the folder <step> with Orbax's files and, written last, manifest.json: the sha256 of each of them. A
-folder without a manifest is a save or a deletion that was killed, and does not count; one that does not match its
-manifest is refused before anything is read from it.
+A checkpoint is a folder <step> with the files of Orbax and manifest.json, which is written last and contains the sha256
+of every file. A folder without a manifest is an unfinished save or deletion and is ignored. If a folder does not match
+its manifest, it is refused before Orbax reads it.
 """
 
 import hashlib
@@ -18,19 +18,19 @@ import orbax.checkpoint as ocp
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import write_text
 
-# Of several processes one keeps the checkpoints, and no other is waited for.
+# If several processes train, process 0 alone saves, without waiting for the others.
 _ALONE = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
 _MANIFEST = "manifest.json"
 
 
 def _digests(folder: pathlib.Path) -> dict[str, str]:
-    """sha256 of every file but the manifest, by its path inside the folder."""
+    """Relative path -> sha256 of every file except the manifest."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _MANIFEST)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 class Checkpoints:
-    """The checkpoints of one run, by step; the last `keep` of them are kept."""
+    """The checkpoints of one run, by step. Only the last `keep` checkpoints are kept."""
 
     def __init__(self, folder: pathlib.Path, keep: int):
         self._folder, self._keep = folder.absolute(), keep
@@ -38,39 +38,45 @@ class Checkpoints:
         self._checkpointer = ocp.Checkpointer(handler, multiprocessing_options=_ALONE)
 
     def steps(self) -> list[int]:
-        """Every step that has a whole checkpoint."""
-        found = self._folder.glob(f"*/{_MANIFEST}")
-        return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
+        """The steps that have a complete checkpoint, in ascending order."""
+        manifests = self._folder.glob(f"*/{_MANIFEST}")
+        return sorted(int(path.parent.name) for path in manifests if path.parent.name.isdigit())
 
     def remove_leftovers(self) -> None:
-        """Removes what a killed save left. For the one process that trains: to others it may be a save under way."""
+        """Removes incomplete checkpoints of killed saves.
+
+        Only the process that trains may call it: for any other process, such a folder may be a save in progress.
+        """
         if self._folder.is_dir():
             for leftover in self._folder.iterdir():
                 if not (leftover / _MANIFEST).is_file():
                     shutil.rmtree(leftover, ignore_errors=True)
 
     def remove_after(self, step: int) -> None:
-        """Removes the checkpoints of later steps: a run that resumes at `step` makes them again."""
-        for later in (found for found in self.steps() if found > step):
-            self._remove(later)
+        """Removes the checkpoints of later steps; a run that resumes at `step` writes them again."""
+        for later_step in (saved_step for saved_step in self.steps() if saved_step > step):
+            self._remove(later_step)
 
     def save(self, step: int, state: Any) -> None:
-        """Returns when the checkpoint is whole on the disk."""
+        """Writes a checkpoint; returns when it is complete on the disk."""
         folder = self._folder / str(step)
-        if jax.process_count() > 1:  # Orbax takes a device's array for one that the other processes have a part of.
+        if jax.process_count() > 1:  # Orbax assumes that a device array is shared by all processes.
             state = jax.tree.map(np.asarray, state)
         self._checkpointer.save(folder, args=ocp.args.StandardSave(state), force=True)
         write_text(folder / _MANIFEST, json.dumps(_digests(folder), indent=2))
-        for old in self.steps()[: -self._keep]:
-            self._remove(old)
+        for old_step in self.steps()[: -self._keep]:
+            self._remove(old_step)
 
     def _remove(self, step: int) -> None:
-        """The manifest goes first: what is left after a kill in between does not count."""
+        """Deletes the manifest first, so that a kill during the deletion leaves a folder that is ignored."""
         (self._folder / str(step) / _MANIFEST).unlink()
         shutil.rmtree(self._folder / str(step))
 
     def restore(self, step: int, abstract_state: Any) -> Any:
-        """The state of `step`, in the structure, shapes and types of `abstract_state` (from `jax.eval_shape`)."""
+        """The state of `step`, with the structure, shapes and types of `abstract_state` (from `jax.eval_shape`).
+
+        UserError if the checkpoint is damaged, or was saved by other code or for another config.
+        """
         self._verify(step)
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         target = jax.tree.map(
@@ -78,22 +84,23 @@ class Checkpoints:
         )
         try:
             return self._checkpointer.restore(self._folder / str(step), args=ocp.args.StandardRestore(target))
-        except Exception as error:  # Whole, so written by other code: Orbax raises many classes for that.
+        except Exception as error:  # Undamaged, so saved by other code: Orbax raises many classes of errors.
             reason = " ".join(str(error).split())[:160]
             raise UserError(
                 f"checkpoint {self._folder / str(step)} does not fit this code and config: {reason}"
             ) from error
 
     def _verify(self, step: int) -> None:
+        """UserError if the files do not match the manifest."""
         folder = self._folder / str(step)
         try:
-            expected, found = json.loads((folder / _MANIFEST).read_text()), _digests(folder)
+            expected, actual = json.loads((folder / _MANIFEST).read_text()), _digests(folder)
         except (OSError, ValueError):
-            expected, found = {_MANIFEST: ""}, {}
-        damaged = [name for name in expected if found.get(name) != expected[name]]
+            expected, actual = {_MANIFEST: ""}, {}
+        damaged = [name for name in expected if actual.get(name) != expected[name]]
         if damaged or not expected:
-            others = [other for other in self.steps() if other != step]
-            remedy = f"continue from step {max(others)}" if others else "start again from step 0"
+            other_steps = [other for other in self.steps() if other != step]
+            remedy = f"continue from step {max(other_steps)}" if other_steps else "start again from step 0"
             raise UserError(f"checkpoint {folder} is damaged ({', '.join(damaged)}); delete that folder to {remedy}")
 
     def close(self) -> None:

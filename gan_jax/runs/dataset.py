@@ -1,4 +1,4 @@
-"""The data set of a run: loaded by its config, described in run.json, checked when the run is taken up again."""
+"""The data set of a run: loading it, describing it in run.json, and checking it when the run continues."""
 
 import pathlib
 
@@ -8,11 +8,11 @@ from gan_jax.data import sources
 from gan_jax.data.dataset import Dataset, Source, hold_out
 from gan_jax.system.errors import DataUnavailable
 
-_FOLDER = "source_folder"  # the key of run.json's data that is true on one machine alone
+_FOLDER = "source_folder"  # the key of run.json's data that is valid on one machine only
 
 
 def load_data(config: ConfigDict, data_dir: str) -> Dataset:
-    """The data set that the config names, with its validation images set apart."""
+    """The data set that the config names, with its validation split."""
     section = config.data
     dataset = sources.load(
         section.name,
@@ -28,8 +28,11 @@ def load_data(config: ConfigDict, data_dir: str) -> Dataset:
 
 
 def describe(dataset: Dataset) -> dict:
-    """What run.json says of the data: `source_folder` if the source has one, `streamed` if the images stay in files."""
-    about = {
+    """The entry "data" of run.json.
+
+    It has `source_folder` only if the source has a folder, and `streamed` only if the images stay in files.
+    """
+    description = {
         "requested": dataset.requested,
         "used": dataset.name,
         "source": dataset.source.kind,
@@ -41,19 +44,20 @@ def describe(dataset: Dataset) -> dict:
         "num_classes": dataset.num_classes,
     }
     if dataset.source.folder:
-        about[_FOLDER] = dataset.source.folder
-    return about | {"streamed": True} if dataset.is_streamed else about
+        description[_FOLDER] = dataset.source.folder
+    return description | {"streamed": True} if dataset.is_streamed else description
 
 
-def without_place(data: dict) -> dict:
-    """What `describe` says, without the folder on one machine: for results that are published."""
+def without_source_folder(data: dict) -> dict:
+    """The result of `describe` without the folder on this machine, for published results."""
     return {name: value for name, value in data.items() if name != _FOLDER}
 
 
 def scoring_data(path: str | pathlib.Path, config: ConfigDict, run: dict, data_dir: str) -> Dataset:
-    """The data that the run in `path` was trained on, in memory; of a streamed set, as much as is allowed there.
+    """The data set that the run in `path` was trained on, in memory (see `Dataset.in_memory`).
 
-    run: its run.json. DataUnavailable where what is found now is other data.
+    run: content of the run's run.json.
+    Raises DataUnavailable if the config now loads other data.
     """
     dataset = load_data(config, data_dir)
     check_data(path, run["data"], describe(dataset))
@@ -61,14 +65,14 @@ def scoring_data(path: str | pathlib.Path, config: ConfigDict, run: dict, data_d
 
 
 def check_data(path: str | pathlib.Path, before: dict, now: dict) -> None:
-    """DataUnavailable where a run's data is not the data it was trained on."""
+    """DataUnavailable if the data of a run have changed. before, now: results of `describe`."""
     if before["fingerprint"] != now["fingerprint"]:
         raise DataUnavailable(
-            f"the run in {path} was trained on {_origin(before)}; found {_origin(now)}, which holds other images. "
+            f"the run in {path} was trained on {_origin(before)}; found {_origin(now)}, which has other images. "
             "Restore the first, or choose another workdir"
         )
 
 
 def _origin(data: dict) -> str:
-    """What `describe` says of where images come from, for a message."""
+    """Name and source of the data in a result of `describe`, for error messages."""
     return f"{data['used']} from {Source(data['source'], data.get(_FOLDER, ''))}"

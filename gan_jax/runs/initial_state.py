@@ -1,4 +1,4 @@
-"""Where a run's state comes from: its keys, the untrained state, a checkpoint."""
+"""The state of a run before its next step: random keys, the untrained state, or the state of a checkpoint."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from gan_jax.runs.checkpoint import Checkpoints
 
 
 class Keys(NamedTuple):
-    """The three random keys of a run: of the initial state, of every step, of the sample grids."""
+    """The three random keys of a run: for the initial state, for the steps, and for the sample grids."""
 
     init: jax.Array
     step: jax.Array
@@ -25,13 +25,13 @@ def keys(seed: int) -> Keys:
 
 
 def init_examples(data: Batch, seed: int, size: int) -> Batch:
-    """`size` training images, for initial states that depend on data; the same for the same seed."""
+    """`size` random training images for the layers whose initial state depends on data; a function of the seed."""
     chosen = np.random.default_rng([seed, 0, 2]).integers(0, len(data.labels), size)
     return Batch(to_float(data.images[chosen]), data.labels[chosen])
 
 
 def blank_examples(size: int, image_shape: tuple[int, ...]) -> Batch:
-    """The same shapes, all zeros."""
+    """Examples of the same shapes, all zeros."""
     return Batch(jnp.zeros((size, *image_shape)), jnp.zeros((size,), jnp.int32))
 
 
@@ -41,14 +41,14 @@ def init_state(gan: Gan, seed: int, examples: Batch) -> GanState:
 
 
 def abstract_state(gan: Gan, size: int, image_shape: tuple[int, ...]) -> GanState:
-    """The shapes and types of a state. size: images that starts depend on (config.init_batch_size)."""
+    """The shapes and types of a state. size: number of example images (config.init_batch_size)."""
     return jax.eval_shape(lambda: init_state(gan, 0, blank_examples(size, image_shape)))
 
 
 def restore(checkpoints: Checkpoints, like: GanState, step: int | None = None) -> tuple[int, GanState | None]:
-    """(step, state) of the checkpoint of `step`, by default the newest; (0, None) if there is none.
+    """(step, state) of the checkpoint of `step`, by default the newest; (0, None) if there is no checkpoint.
 
-    like: from `abstract_state`.
+    like: shapes and types of the state, from `abstract_state`.
     """
     if not checkpoints.steps():
         return 0, None

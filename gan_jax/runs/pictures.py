@@ -10,7 +10,7 @@ from gan_jax.system.files import atomic_write
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
-    """uint8 [N, H, W, C] -> one picture uint8 [rows * H, columns * W, C], row by row, 2 pixels apart."""
+    """uint8 [N, H, W, C] -> a grid of the images, row by row, with gaps of 2 pixels: uint8 [height, width, C]."""
     n, height, width, channels = images.shape
     rows, gap = math.ceil(n / columns), 2
     picture = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, np.uint8)
@@ -21,19 +21,19 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
 
 
 def write_png(path: pathlib.Path, picture: np.ndarray) -> None:
-    """uint8 [H, W, C], C 1 or 3. The file appears whole or not at all."""
+    """Writes uint8 [H, W, C], C 1 or 3, as a PNG. The write is atomic."""
     with atomic_write(path) as partial:
         Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(partial, format="PNG")
 
 
 def write_loss_curves(path: pathlib.Path, rows: list[dict]) -> None:
-    """Both losses, and D's mean outputs on real and fake images, over the steps."""
+    """Writes a plot of both losses and of D's mean outputs on real and fake images over the steps."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    rows = [row for row in rows if "d_loss" in row]  # A validation score is a row of its own.
+    rows = [row for row in rows if "d_loss" in row]  # Validation scores are separate rows.
     steps = [row["step"] for row in rows]
     figure, (losses, outputs) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for axes, names in ((losses, ("d_loss", "g_loss")), (outputs, ("d_real", "d_fake"))):

@@ -1,4 +1,4 @@
-"""What a number depends on besides the config: code, versions and machine."""
+"""The provenance of a result besides its config: code, versions and machine."""
 
 import importlib.metadata
 import os
@@ -12,17 +12,17 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def _commit() -> str:
-    """The code's git commit, "+changes" if the files differ from it, or "unknown".
+    """The git commit of the code, followed by "+changes" if files differ from the commit; "unknown" without git.
 
-    GAN_JAX_COMMIT in the environment stands above git: code that was copied without its history, as into a container,
-    may lie in some other repository there.
+    The environment variable GAN_JAX_COMMIT overrides git: code that is copied into a container without its history may
+    be inside another repository there.
     """
-    if told := os.environ.get("GAN_JAX_COMMIT"):
-        return told
+    if commit := os.environ.get("GAN_JAX_COMMIT"):
+        return commit
     folder = pathlib.Path(__file__).parent
     try:
-        run = lambda *words: subprocess.run(  # noqa: E731
-            ["git", "-C", folder, *words], capture_output=True, text=True, check=True, timeout=10
+        run = lambda *arguments: subprocess.run(  # noqa: E731
+            ["git", "-C", folder, *arguments], capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
         return run("rev-parse", "HEAD") + ("+changes" if run("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
@@ -30,7 +30,7 @@ def _commit() -> str:
 
 
 def provenance() -> dict:
-    """What a number depends on besides the config: code, versions and machine."""
+    """Commit, versions of Python and of packages, device and number of CPU cores."""
     device = jax.devices()[0]
     return {
         "commit": _commit(),

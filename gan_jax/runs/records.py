@@ -1,6 +1,6 @@
-"""Metrics out: metrics.jsonl, which is the truth, and the same through CLU's writers for TensorBoard.
+"""Writes the metrics of a run: to metrics.jsonl, which every tool reads, and by CLU for TensorBoard.
 
-Without TensorFlow and TensorBoard a run still trains and records metrics.jsonl.
+Without TensorFlow and TensorBoard a run still trains and writes metrics.jsonl.
 """
 
 import json
@@ -15,7 +15,10 @@ from gan_jax.system.files import write_text
 
 
 def read_metrics(path: pathlib.Path) -> list[dict]:
-    """The rows of metrics.jsonl; a last line cut short by a kill is left out. UserError where another is damaged."""
+    """The rows of metrics.jsonl. An incomplete last line (from a kill) is ignored.
+
+    UserError if any other line is damaged.
+    """
     if not path.exists():
         return []
     rows, lines = [], path.read_bytes().splitlines(keepends=True)
@@ -30,7 +33,7 @@ def read_metrics(path: pathlib.Path) -> list[dict]:
 
 
 def _row(line: bytes) -> dict | None:
-    """A row of metrics, None where the line is none."""
+    """The row of metrics in a line; None if the line is no such row."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -39,6 +42,7 @@ def _row(line: bytes) -> dict | None:
 
 
 def _summary_writer(folder: pathlib.Path):
+    """CLU's writer for TensorBoard; None, with a warning, if it cannot be imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         from clu import metric_writers
@@ -52,21 +56,24 @@ def _summary_writer(folder: pathlib.Path):
 
 
 class Records:
-    """Rows of one run. Rows after `resume_step` are those of a run that was killed: they are dropped and come again."""
+    """Writes the rows of one run.
+
+    Rows after `resume_step` are from a process that was killed. They are removed, because the run writes them again.
+    """
 
     def __init__(self, folder: pathlib.Path, path: pathlib.Path, resume_step: int):
-        kept = [row for row in read_metrics(path) if row["step"] <= resume_step]
-        write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+        kept_rows = [row for row in read_metrics(path) if row["step"] <= resume_step]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in kept_rows))
         self._file = path.open("a")
         self._writer = _summary_writer(folder)
 
     def _tensorboard(self, action: str, *arguments) -> None:
-        """Does something with CLU's writer, where there is one."""
+        """Calls the method `action` of CLU's writer, if there is a writer. DiskFull if the method fails."""
         if not self._writer:
             return
         try:
             getattr(self._writer, action)(*arguments)
-        except Exception as error:  # TensorFlow's own classes, which do not say why.
+        except Exception as error:  # TensorFlow's errors do not name the reason.
             self._writer = None
             raise DiskFull(
                 "TensorBoard's records cannot be written, as where no space is left; free some, and the same command "
@@ -74,21 +81,21 @@ class Records:
             ) from error
 
     def hparams(self, leaves: dict) -> None:
-        """The config's leaves, for TensorBoard's HPARAMS page."""
+        """Writes the config's leaves for TensorBoard's HPARAMS page."""
         plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in leaves.items()}
         self._tensorboard("write_hparams", plain)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """One row: the values at `step`."""
+        """Writes one row: the values at `step`."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._tensorboard("write_scalars", step, values)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
-        """One picture uint8 [H, W, C]."""
+        """Writes a picture uint8 [H, W, C] for TensorBoard."""
         self._tensorboard("write_images", step, {name: image[None]})
 
     def flush(self) -> None:
-        """Returns when every row so far is on the disk: called before each checkpoint, so that no row of it is lost."""
+        """Returns when all rows are on the disk. Called before each checkpoint, so that no row before it is lost."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._tensorboard("flush")

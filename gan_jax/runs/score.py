@@ -1,9 +1,10 @@
-"""Scores a trained run: the protocol, one evaluation, those of all seeds, and the table at the end of a training."""
+"""Scores trained runs: the protocol, the evaluation of one run or of all its seeds, the final table of a training."""
 
 import json
 import logging
 import math
 import pathlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,12 @@ from gan_jax.data.dataset import Dataset, Split
 from gan_jax.evaluation.features import EXTRACTORS, cached_classifier, fresh_classifier
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
-from gan_jax.evaluation.metrics.scores import Score, Seen, by_class, scores
+from gan_jax.evaluation.metrics.scores import ImageFeatures, Score, per_class_scores, scores
 from gan_jax.evaluation.table import table
 from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import seeds, workdir
 from gan_jax.runs.dataset import scoring_data
-from gan_jax.runs.load import load
+from gan_jax.runs.load import LoadedRun, load_run
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 from gan_jax.system.config import choose
@@ -26,7 +27,16 @@ from gan_jax.system.errors import UserError
 
 
 class Protocol(NamedTuple):
-    """What a score depends on besides the run."""
+    """The settings of an evaluation: everything that a score depends on besides the run.
+
+    num_images: number of generated images.
+    features: a name in `EXTRACTORS`.
+    split: the real images, "test" or "validation".
+    generator: "ema" or "raw".
+    checkpoint: "newest" or "best".
+    train_on_generated: whether to compute the classification accuracy score.
+    quick: whether to skip the scores that need the features of all training images.
+    """
 
     num_images: int = 10_000
     seed: int = 0
@@ -39,108 +49,114 @@ class Protocol(NamedTuple):
 
     @property
     def file_name(self) -> str:
-        """evaluation.json for the usual protocol, else with what is other in its name."""
-        usual = Protocol()._asdict()
-        others = [
+        """evaluation.json for the default protocol; otherwise the name also has the settings that differ from it."""
+        defaults = Protocol()._asdict()
+        changes = [
             name if value is True else value
             for name, value in self._asdict().items()
-            if name not in ("num_images", "seed") and value != usual[name]
+            if name not in ("num_images", "seed") and value != defaults[name]
         ]
-        return "-".join(["evaluation", *others]) + ".json"
+        return "-".join(["evaluation", *changes]) + ".json"
 
 
-USUAL = Protocol()
+DEFAULT_PROTOCOL = Protocol()
 
 
-def _split(dataset: Dataset, name: str) -> Split:
+def _select_split(dataset: Dataset, name: str) -> Split:
     if name == "validation" and dataset.validation is None:
         raise UserError("--split validation: this run held no images out; train with --config.data.num_validation=500")
     return getattr(dataset, name)
 
 
-def _see(extract, split: Split) -> Seen:
+def _extract_features(extract: Callable, split: Split) -> ImageFeatures:
     features, probabilities = extract(split.images)
-    return Seen(features, split.labels, probabilities)
+    return ImageFeatures(features, split.labels, probabilities)
 
 
 def classification_accuracy_score(
     generated: Split, train: Split, real: Split, num_classes: int, data_dir: str
 ) -> Score:
-    """Accuracy on real images of a classifier that was trained on generated ones (arXiv 1905.10887).
+    """Accuracy on real images of a classifier that was trained on generated images (arXiv 1905.10887).
 
-    A generated image's label is the condition that it was made for. `real` is the accuracy of the same recipe on
-    as many real training images. The standard error is that of a share of so many test images; one training each.
+    The label of a generated image is its condition. `real` of the result is the accuracy of a classifier that was
+    trained on the real images of `train`. The standard error is binomial, over the real images; each classifier is
+    trained once.
     """
     classifiers = (
         fresh_classifier(generated, num_classes, "classifier of generated images"),
         cached_classifier(train, num_classes, data_dir)[0],
     )
-    value, best = (accuracy(classify(real.images)[1].argmax(axis=1), real.labels) for classify in classifiers)
-    return Score(value, best, math.sqrt(value * (1 - value) / len(real.labels)))
+    value, real_value = (accuracy(classify(real.images)[1].argmax(axis=1), real.labels) for classify in classifiers)
+    return Score(value, real_value, math.sqrt(value * (1 - value) / len(real.labels)))
 
 
-def evaluate(path: str, protocol: Protocol = USUAL, data_dir: str = "", inception_weights: str = "") -> dict:
-    """Writes evaluation.json of a run's newest (or best) checkpoint and returns it.
+def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "", inception_weights: str = "") -> dict:
+    """Scores the generated images of a run by every metric of evaluation/metrics; writes the result and returns it.
 
-    Every score in gan_jax/evaluation of `num_images` generated images, quantised as an image file would be, in the
-    features named. <score>_real is the score of as many TRAINING images (for a few scores see
-    evaluation/metrics/scores.py), <score>_standard_error the standard error over images.
+    Generated images are quantised to uint8, as in an image file.
+    <score>_real: the same score of as many TRAINING images (exceptions: see evaluation/metrics/scores.py).
+    <score>_standard_error: the standard error over images.
     """
     choose(EXTRACTORS, protocol.features, "--features")
-    trained = load(path, protocol.checkpoint)
-    dataset = scoring_data(path, trained.config, trained.run, data_dir)
-    conditional, num_classes = build.is_conditional(trained.config), dataset.num_classes
+    run = load_run(path, protocol.checkpoint)
+    dataset = scoring_data(path, run.config, run.run_info, data_dir)
+    conditional, num_classes = build.is_conditional(run.config), dataset.num_classes
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
-    split = _split(dataset, protocol.split)
-    extract, name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
-    use_ema = bool(trained.config.generator.ema_decay) and protocol.generator == "ema"
+    split = _select_split(dataset, protocol.split)
+    extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
+    use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
-    generated = Split(trained.draw(conditions, protocol.seed, raw=not use_ema), conditions)
-    chosen = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
-    train = Split(*(part[chosen] for part in dataset.train))
-    seen = {name: _see(extract, part) for name, part in (("generated", generated), ("real", split), ("train", train))}
-    all_train = None if protocol.quick else _see(extract, dataset.train).features
-    result = {
-        "step": trained.step,
+    generated = Split(run.generate(conditions, protocol.seed, raw=not use_ema), conditions)
+    train_rows = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
+    train = Split(*(array[train_rows] for array in dataset.train))
+    splits = {"generated": generated, "real": split, "train": train}
+    features = {name: _extract_features(extract, images) for name, images in splits.items()}
+    all_train = None if protocol.quick else _extract_features(extract, dataset.train).features
+    values = scores(**features, all_train=all_train, conditional=conditional)
+    if protocol.train_on_generated:
+        values["classification_accuracy_score"] = classification_accuracy_score(
+            generated, train, split, num_classes, data_dir
+        )
+    result = _settings(run, dataset, protocol, features_name, use_ema) | {"num_train_scored": len(train_rows)}
+    for name, score in values.items():
+        result |= {
+            name: score.value,
+            f"{name}_real": score.real,
+            f"{name}_standard_error": score.standard_error,
+        }
+    if conditional:
+        result |= per_class_scores(features["generated"], features["real"], num_classes)
+    if run.config.discriminator.head in CLASS_HEADS:
+        result["discriminator_accuracy"] = accuracy(
+            run.class_log_probabilities(split.images).argmax(axis=1), split.labels
+        )
+    _write_result(run.folder.path / protocol.file_name, result)
+    return result
+
+
+def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: str, use_ema: bool) -> dict:
+    """The entries of a result that describe how it was computed. features: name of the features."""
+    return {
+        "step": run.step,
         "checkpoint": protocol.checkpoint,
-        "training_seed": trained.config.seed,
+        "training_seed": run.config.seed,
         "data": dataset.name,
         "requested_data": dataset.requested,
         "split": protocol.split,
-        "features": name,
+        "features": features,
         "generator": "ema" if use_ema else "last",
         "norm_mode": "running statistics",
         "seed": protocol.seed,
         "num_generated": protocol.num_images,
-        "num_real": len(split.labels),
-        "num_train_scored": len(chosen),
+        "num_real": len(_select_split(dataset, protocol.split).labels),
         "num_train": len(dataset.train.labels),
         **provenance(),
     }
-    found = scores(**seen, all_train=all_train, conditional=conditional)
-    if protocol.train_on_generated:
-        found["classification_accuracy_score"] = classification_accuracy_score(
-            generated, train, split, num_classes, data_dir
-        )
-    for score, values in found.items():
-        result |= {
-            score: values.value,
-            f"{score}_real": values.real,
-            f"{score}_standard_error": values.standard_error,
-        }
-    if conditional:
-        result |= by_class(seen["generated"], seen["real"], num_classes)
-    if trained.config.discriminator.head in CLASS_HEADS:
-        result["discriminator_accuracy"] = accuracy(
-            trained.class_log_probabilities(split.images).argmax(axis=1), split.labels
-        )
-    _keep(trained.folder.path / protocol.file_name, result)
-    return result
 
 
-def _keep(path: pathlib.Path, result: dict) -> None:
-    """Writes a result; where a folder is only for reading it is shown all the same."""
+def _write_result(path: pathlib.Path, result: dict) -> None:
+    """Writes a result as JSON; if the folder is read-only, only warns, so that the result is still printed."""
     try:
         files.write_text(path, json.dumps(result, indent=2, sort_keys=True) + "\n")
     except OSError as error:
@@ -149,44 +165,48 @@ def _keep(path: pathlib.Path, result: dict) -> None:
         logging.getLogger(__name__).warning("%s is not written: %s", path, error.strerror)
 
 
-def _completed(path: str) -> list[str]:
-    """The workdirs to score in a workdir: itself, or those of its seeds that have completed."""
+def _workdirs_to_score(path: str) -> list[str]:
+    """`path` itself for a run of one seed, otherwise the workdirs of all completed seeds; UserError without any."""
     folder = workdir.Workdir(path)
     config = folder.config()
     if config.num_seeds == 1:
         return [path]
-    every = seeds.seed_workdirs(seeds.seeds_of(config), folder)
-    completed = [str(each.path) for each in every if each.run().get("status") == "completed"]
+    seed_workdirs = seeds.seed_workdirs(seeds.seeds_of(config), folder)
+    completed = [str(seed.path) for seed in seed_workdirs if seed.run().get("status") == "completed"]
     if not completed:
         raise UserError(f"--workdir={path} has no seed that has completed; run the training command again")
     return completed
 
 
 def _summary(path: str, protocol: Protocol, results: list[dict]) -> dict:
-    """The one result of a run of one seed; of several, what they say together, written beside them."""
+    """The result of a run of one seed; for several seeds their summary, which is also written to `path`."""
     folder = workdir.Workdir(path)
     return results[0] if folder.config().num_seeds == 1 else seeds.write_summary(folder, protocol.file_name, results)
 
 
-def evaluate_seeds(path: str, protocol: Protocol = USUAL, data_dir: str = "", inception_weights: str = "") -> dict:
-    """`evaluate`; of a run of several seeds for each of them, with their mean and standard deviation."""
-    results = [evaluate(place, protocol, data_dir, inception_weights) for place in _completed(path)]
+def evaluate_seeds(
+    path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "", inception_weights: str = ""
+) -> dict:
+    """`evaluate` for a run of any number of seeds; the result of several seeds is their mean and standard deviation."""
+    results = [evaluate(seed_path, protocol, data_dir, inception_weights) for seed_path in _workdirs_to_score(path)]
     return _summary(path, protocol, results)
 
 
 def final_table(path: str, num_images: int, data_dir: str = "") -> str:
-    """The scores of a finished run: of its last state, and of the best by validation where that is another one."""
+    """The table of scores of a finished run: of its last state and, if it is another, of its best by validation."""
     newest, best = Protocol(num_images), Protocol(num_images, checkpoint="best")
-    places = _completed(path)
-    last = [evaluate(place, newest, data_dir) for place in places]
-    result = _summary(path, newest, last)
-    if not all(workdir.Workdir(place).best.is_dir() for place in places):
+    paths = _workdirs_to_score(path)
+    last_results = [evaluate(seed_path, newest, data_dir) for seed_path in paths]
+    result = _summary(path, newest, last_results)
+    if not all(workdir.Workdir(seed_path).best.is_dir() for seed_path in paths):
         return table(result)
-    same = [load(place, "best").step == scored["step"] for place, scored in zip(places, last, strict=True)]
-    if all(same):
-        return table(result) + "\nthe last step also had the best validation score"
-    others = [
-        scored if equal else evaluate(place, best, data_dir)
-        for place, scored, equal in zip(places, last, same, strict=True)
+    last_is_best = [
+        load_run(seed_path, "best").step == last["step"] for seed_path, last in zip(paths, last_results, strict=True)
     ]
-    return table(result, _summary(path, best, others))
+    if all(last_is_best):
+        return table(result) + "\nthe last step also had the best validation score"
+    best_results = [
+        last if is_best else evaluate(seed_path, best, data_dir)
+        for seed_path, last, is_best in zip(paths, last_results, last_is_best, strict=True)
+    ]
+    return table(result, _summary(path, best, best_results))

@@ -1,7 +1,7 @@
-"""Several seeds of one config: where each of them lies, and what their scores say together.
+"""Runs of several seeds: the workdir of each seed, and the summary of their scores.
 
-With config.num_seeds = n > 1 a workdir holds seed-<s>/ for s = seed, ..., seed + n - 1. Each is the workdir of an
-ordinary run of that seed, and every command works on it.
+If config.num_seeds = n > 1, the workdir contains a folder seed-<s> for s = seed, ..., seed + n - 1. Each folder is the
+workdir of an ordinary run of that seed, and every command works on it.
 """
 
 import json
@@ -19,43 +19,44 @@ _ENDED = ("completed", "collapsed", "diverged")
 
 
 def seeds_of(config: ConfigDict) -> list[int]:
-    """The seeds that a config trains."""
+    """The seeds that a config trains; UserError for num_seeds < 1."""
     if config.num_seeds < 1:
         raise UserError(f"num_seeds={config.num_seeds}: must be at least 1")
     return list(range(config.seed, config.seed + config.num_seeds))
 
 
 def seed_config(config: ConfigDict, seed: int) -> ConfigDict:
-    """The config of the run of one of the seeds."""
-    single = ConfigDict(config.to_dict()).unlock()
-    single.seed, single.num_seeds = seed, 1
-    return single.lock()
+    """The config of the run of one seed."""
+    one_seed = ConfigDict(config.to_dict()).unlock()
+    one_seed.seed, one_seed.num_seeds = seed, 1
+    return one_seed.lock()
 
 
 def seed_workdirs(seeds: Sequence[int], workdir: Workdir) -> list[Workdir]:
-    """The workdir of each seed; of a single one, `workdir` itself."""
+    """The workdir of each seed; for a single seed, `workdir` itself."""
     if len(seeds) == 1:
         return [workdir]
     return [Workdir(str(workdir.path / f"seed-{seed}")) for seed in seeds]
 
 
 def has_ended(workdir: Workdir) -> bool:
-    """Whether a seed is done: it has completed, stopped early or failed."""
+    """Whether the run of a seed has ended: completed (also early), collapsed or diverged."""
     return workdir.run().get("status") in _ENDED
 
 
 def common_step(steps: list[list[int]]) -> int:
-    """The newest step of which every seed has a checkpoint, from the steps that each has; 0 without one.
+    """The newest step at which every seed has a checkpoint; 0 if there is no such step.
 
-    A kill between two seeds' saves leaves some of them one checkpoint ahead; they go back to the one before.
+    steps: the steps of each seed's checkpoints.
+    A kill between the saves of two seeds leaves some seeds one checkpoint ahead; they resume from the previous one.
     """
     return max(set.intersection(*map(set, steps)), default=0)
 
 
-def together(results: list[dict]) -> dict:
+def summarize(results: list[dict]) -> dict:
     """Mean and standard deviation (n - 1 in the denominator) over seeds of every number in their evaluations.
 
-    Entries that are equal in all (data, split, ...) stay; `seeds` lists each seed's own scores.
+    Entries that are equal for all seeds (data, split, ...) are kept; `seeds` is the list of all results.
     """
     first, summary = results[0], {"num_seeds": len(results)}
     for name, value in first.items():
@@ -69,7 +70,7 @@ def together(results: list[dict]) -> dict:
 
 
 def write_summary(folder: Workdir, file_name: str, results: list[dict]) -> dict:
-    """Writes what the seeds' evaluations say together, and returns it."""
-    summary = together(results)
+    """Writes the summary of the seeds' evaluations to `folder`, and returns it."""
+    summary = summarize(results)
     write_text(folder.path / file_name, json.dumps(summary, indent=2, sort_keys=True) + "\n")
     return summary

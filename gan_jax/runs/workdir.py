@@ -1,4 +1,4 @@
-"""The folder of one run: its config, its provenance, where everything in it lies."""
+"""The folder of one run: the paths of its files, its config.json and its run.json."""
 
 import contextlib
 import datetime
@@ -15,11 +15,11 @@ from gan_jax.system.files import read_sealed, write_sealed, writing
 
 try:
     import fcntl
-except ImportError:  # Not on Windows: two processes are not kept apart there.
+except ImportError:  # Windows has no fcntl: two processes in one workdir are not detected there.
     fcntl = None
 
-# Leaves that change where a run is computed, or what is told of it: not the run.
-_NOT_THE_RUN = ("mesh: ", "guard.debug: ")
+# Settings of how a run is computed or reported; they may differ when the same run continues.
+_MAY_DIFFER = ("mesh: ", "guard.debug: ")
 
 
 def default_path(config_spec: str) -> str:
@@ -30,7 +30,7 @@ def default_path(config_spec: str) -> str:
 
 
 class Workdir:
-    """Paths of a run, and its two JSON files."""
+    """The paths of a run's files, and access to config.json and run.json. UserError for an unusable path."""
 
     def __init__(self, path: str):
         if ".." in pathlib.PurePath(path).parts:
@@ -39,7 +39,7 @@ class Workdir:
         try:
             if self.path.exists() and not self.path.is_dir():
                 raise UserError(f"--workdir={path} is a file; give a folder")
-        except OSError as error:  # A name that is too long, or a folder that may not be looked into.
+        except OSError as error:  # The name is too long, or a parent folder is not readable.
             raise UserError(f"--workdir={path} cannot be used: {error.strerror}") from error
         self.checkpoints, self.best = self.path / "checkpoints", self.path / "best"
         self.metrics = self.path / "metrics.jsonl"
@@ -47,15 +47,15 @@ class Workdir:
         self._config, self._run = self.path / "config.json", self.path / "run.json"
 
     def start(self, config: ConfigDict) -> None:
-        """Makes the folder for a run of `config`, or checks that it already holds a run of the same.
+        """Makes the folder for a run of `config`, or checks that it already contains a run of this config.
 
-        On other devices it is the same run.
+        The run may continue on other devices. UserError for another config, or for a folder with other files.
         """
         if self._config.exists():
             recorded = self.config()
             configs.require_same_keys(recorded, config)
             changes = configs.differences(recorded, config)
-            if changes := [line for line in changes if not line.startswith(_NOT_THE_RUN)]:
+            if changes := [line for line in changes if not line.startswith(_MAY_DIFFER)]:
                 raise UserError(
                     f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "
                     + "; ".join(changes)
@@ -69,12 +69,12 @@ class Workdir:
             self.samples.mkdir(exist_ok=True)
 
     def last_grid(self) -> pathlib.Path | None:
-        """The samples of the latest step that has any."""
+        """The sample grid of the latest step; None without a grid."""
         return max(self.samples.glob("step-*.png"), default=None)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """The only process that trains here; InUse where another one does. Ends with the process at the latest."""
+        """Locks the workdir for training; InUse if another process trains here. A lock ends with its process."""
         with self._config.open("r+") as file:
             if fcntl:
                 try:
@@ -86,14 +86,15 @@ class Workdir:
             yield
 
     def config(self) -> ConfigDict:
-        """The config of the run that lies here."""
+        """The config of the run, from config.json."""
         return configs.from_json(json.dumps(self._read(self._config)))
 
     def run(self) -> dict:
-        """run.json: provenance and status."""
+        """The content of run.json (provenance and status); {} if there is no run.json."""
         return self._read(self._run) if self._run.exists() else {}
 
     def update_run(self, **entries) -> None:
+        """Adds entries to run.json, or replaces them."""
         write_sealed(self._run, {**self.run(), **entries})
 
     def _read(self, path: pathlib.Path) -> dict:

@@ -1,4 +1,4 @@
-"""What is made once and kept between runs, as arrays in .npz files: prepared data, labels, classifiers, neighbours."""
+"""Files that are computed once and reused by later runs: prepared data, labels, classifiers, neighbours (.npz)."""
 
 import os
 import pathlib
@@ -11,30 +11,33 @@ from gan_jax.system.files import atomic_write
 
 
 def folder(data_dir: str = "") -> pathlib.Path:
-    """Where everything is kept: the folder that --data_dir names; "" for the user's cache folder.
+    """The folder of all cached files: `data_dir`, from --data_dir; if it is "", the user's cache folder.
 
-    That is $XDG_CACHE_HOME/gan_jax, ~/.cache/gan_jax where the variable is not set.
+    The user's cache folder is $XDG_CACHE_HOME/gan_jax, or ~/.cache/gan_jax if the variable is not set.
     """
-    users = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "gan_jax"
-    return pathlib.Path(data_dir or users).expanduser()
+    user_folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "gan_jax"
+    return pathlib.Path(data_dir or user_folder).expanduser()
 
 
 def read(path: pathlib.Path, what: str) -> dict[str, np.ndarray]:
-    """What `write` wrote; DataUnavailable names `what` and the file where it is damaged."""
+    """The arrays of a file that `write` wrote, by name. DataUnavailable if the file is damaged.
+
+    what: the kind of the file, for the message.
+    """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
-    except Exception as error:  # zipfile, zlib, EOFError, ...: whatever is wrong, the remedy is the same.
+    except Exception as error:  # zipfile, zlib, EOFError, ...: the remedy is the same for all of them.
         raise damaged(path, what, error) from error
 
 
 def damaged(path: pathlib.Path, what: str, error: Exception) -> DataUnavailable:
-    """What to raise for a file that can be read and holds something else."""
+    """The error to raise if a file has the wrong contents, even if it can be read."""
     return DataUnavailable(f"{what} {path} is damaged ({error}); delete it and run again")
 
 
 def write(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """The whole file or nothing, in a folder that only its user reads."""
+    """Writes the file atomically, in a folder that only the user can read."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with atomic_write(path) as partial:
         np.savez(partial, **arrays)

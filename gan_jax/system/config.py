@@ -1,4 +1,4 @@
-"""Configs: loading a file, changing leaves by dotted names, comparing two, and JSON."""
+"""Configs: load a file, change leaves by their dotted names, compare two configs, convert to and from JSON."""
 
 import ast
 import difflib
@@ -15,14 +15,14 @@ from gan_jax.system.errors import UserError
 
 
 def choose(table: Mapping[str, Any] | Iterable[str], name: str, knob: str) -> Any:
-    """table[name], or a UserError that names the knob and the nearest right names. A plain list returns the name."""
+    """table[name], or `name` itself if `table` is a list. UserError with the most similar names if it is unknown."""
     if name in table:
         return table[name] if isinstance(table, Mapping) else name
     raise UserError(f"{knob}='{name}' is unknown; {near(name, table)}")
 
 
 def near(name: str, choices: Iterable[str]) -> str:
-    """ "did you mean ...?", or all choices if none is similar; for the end of a message."""
+    """The end of an error message: "did you mean ...?", or all choices if none is similar."""
     choices = [choice for choice in choices if choice]
     similar = difflib.get_close_matches(name, choices, 3)
     return f"did you mean {' or '.join(similar)}?" if similar else f"choose one of: {', '.join(sorted(choices))}"
@@ -31,20 +31,21 @@ def near(name: str, choices: Iterable[str]) -> str:
 def _module(name: str) -> ModuleType:
     path = pathlib.Path(name)
     if not path.is_file():
-        found = [str(candidate) for candidate in sorted(pathlib.Path("configs").rglob("[!_]*.py"))]
-        raise UserError(f"no config file '{name}'; {near(name, found) if found else 'run from the repository root'}")
+        config_files = [str(file) for file in sorted(pathlib.Path("configs").rglob("[!_]*.py"))]
+        hint = near(name, config_files) if config_files else "run from the repository root"
+        raise UserError(f"no config file '{name}'; {hint}")
     try:
         spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        module.get_config  # noqa: B018 - a file without it is no config
-    except Exception as error:  # A config file is Python: anything can go wrong in it.
+        module.get_config  # noqa: B018 - fails if the file defines no config
+    except Exception as error:  # A config file is Python code, so any error is possible.
         raise UserError(f"config file '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
     return module
 
 
 def variants(name: str) -> list[str]:
-    """The keys of a config file's VARIANTS, "" if it has a default; [] where the file has none."""
+    """The keys of a config file's VARIANTS, with "" among them if it has a default; [] if it has no variants."""
     return _variants(_module(name))
 
 
@@ -60,25 +61,25 @@ def load(spec: str) -> ConfigDict:
     if variant and not choices:
         raise UserError(f"{name} has no variants; write --config {name}")
     if not variant and choices and "" not in choices:
-        raise UserError(f"{name} holds several configs; write {name}:ONE, with one of: {', '.join(choices)}")
+        raise UserError(f"{name} contains several configs; write {name}:ONE, with one of: {', '.join(choices)}")
     if variant and variant not in choices:
         raise UserError(f"{name} has no variant '{variant}'; {near(variant, choices)}")
     return module.get_config(*([variant] if variant else [])).lock()
 
 
 def leaves(config: ConfigDict) -> dict[str, Any]:
-    """Every value by its dotted name, sorted."""
+    """The value of every leaf by its dotted name, sorted by name."""
     flat = {}
     for key, value in config.items():
         if isinstance(value, ConfigDict):
-            flat.update({f"{key}.{rest}": leaf for rest, leaf in leaves(value).items()})
+            flat.update({f"{key}.{name}": leaf for name, leaf in leaves(value).items()})
         else:
             flat[key] = value
     return dict(sorted(flat.items()))
 
 
 def _parse(text: str, kind: type, key: str) -> Any:
-    """A command line's text as the type of the value that it replaces."""
+    """The value of a text from the command line. kind: the type of the value that it replaces."""
     try:
         value = (
             text
@@ -92,18 +93,18 @@ def _parse(text: str, kind: type, key: str) -> Any:
 
 def _describe(kind: type) -> str:
     examples = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list such as 128,64"}
-    # What is None by default is a keyword of an optimizer's rule.
+    # The default is None, which only keywords of an optimizer's rule have.
     return examples.get(kind, "a number, or none")
 
 
-# JAX's whole numbers have 32 bits; its numbers overflow beyond these.
+# JAX's integers have 32 bits. Its float32 overflows soon after this number.
 _LARGEST = {int: 2**31, float: 1e38}
-# Keywords of an optimizer's rule: None leaves its own default; otherwise they hold a number, or True or False.
+# Keywords of an optimizer's rule: None means the rule's own default. Any other value is a number, True or False.
 RULE_KEYWORDS = ("b1", "b2", "eps", "eps_root", "decay", "momentum", "nesterov")
 
 
 def _fit(value: Any, old: Any, key: str) -> Any:
-    """`value` as the type of `old`; UserError where it is of another one."""
+    """`value`, converted to the type of `old`; UserError if it has another type."""
     kind = type(old)
     if key.rsplit(".", 1)[-1] in RULE_KEYWORDS and (old is None or value is None):
         if value is None:
@@ -122,7 +123,7 @@ def _fit(value: Any, old: Any, key: str) -> Any:
 
 
 def override(config: ConfigDict, changes: Mapping[str, Any], *, parse: bool = False) -> None:
-    """Sets leaves by dotted name, keeping their types; `parse` reads text from a command line."""
+    """Sets leaves by their dotted names and keeps their types. parse: the values are text from a command line."""
     for key, value in changes.items():
         current = leaves(config)
         if key not in current:
@@ -140,16 +141,18 @@ def override(config: ConfigDict, changes: Mapping[str, Any], *, parse: bool = Fa
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
-    """Lines "key: old -> new" for every leaf that differs."""
-    before, after = leaves(old), leaves(new)
+    """One line "key: old -> new" for every leaf that differs."""
+    old_leaves, new_leaves = leaves(old), leaves(new)
     missing = object()
+
+    def shown(value: Any) -> str:
+        return "absent" if value is missing else f"{value}"
+
     lines = []
-    for key in sorted({*before, *after}):
-        a, b = before.get(key, missing), after.get(key, missing)
-        if a != b:
-            lines.append(
-                " -> ".join([f"{key}: {'absent' if a is missing else a}", f"{'absent' if b is missing else b}"])
-            )
+    for key in sorted({*old_leaves, *new_leaves}):
+        before, after = old_leaves.get(key, missing), new_leaves.get(key, missing)
+        if before != after:
+            lines.append(f"{key}: {shown(before)} -> {shown(after)}")
     return lines
 
 
@@ -157,36 +160,36 @@ def to_json(config: ConfigDict) -> str:
     return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
 
 
-def require_same_keys(recorded: ConfigDict, now: ConfigDict) -> None:
-    """UserError if the version of this code that recorded a run had other keys than this one."""
-    before, after = leaves(recorded), leaves(now)
-    if new := after.keys() - before.keys():
-        raise _other_version(f"no key '{min(new)}'")
-    if gone := before.keys() - after.keys():
-        raise _other_version(f"a key '{min(gone)}' that this version lacks")
+def require_same_keys(recorded: ConfigDict, current: ConfigDict) -> None:
+    """UserError if the keys of a recorded config differ from those of the current code."""
+    old_keys, new_keys = leaves(recorded).keys(), leaves(current).keys()
+    if missing := new_keys - old_keys:
+        raise _other_version(f"no key '{min(missing)}'")
+    if removed := old_keys - new_keys:
+        raise _other_version(f"a key '{min(removed)}' that this version lacks")
 
 
-def _other_version(has: str) -> UserError:
+def _other_version(difference: str) -> UserError:
     return UserError(
-        f"this run was made by another version of this code: its config.json has {has}; use that version (its run.json "
-        "names the commit), or train again in another workdir"
+        f"this run was made by another version of this code: its config.json has {difference}; use that version "
+        "(its run.json names the commit), or train again in another workdir"
     )
 
 
 class RecordedConfig(ConfigDict):
-    """A config as a run has recorded it: a key that it lacks is one that the code did not have then."""
+    """The config that a run recorded. A missing key means that an older version of this code recorded it."""
 
     def __getitem__(self, key: str) -> Any:
         try:
             return super().__getitem__(key)
         except KeyError:
-            if key.startswith("_"):  # Python's own questions, about copying, say.
+            if key.startswith("_"):  # Python itself asks for these, for example to copy an object.
                 raise
             raise _other_version(f"no key '{key}'") from None
 
 
 def from_json(text: str) -> ConfigDict:
-    """The inverse of `to_json`; JSON's lists are this project's tuples."""
+    """The inverse of `to_json`. JSON's lists become tuples."""
 
     def build(value):
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Mistakes and conditions that a user sees as one line, with the exit code of each."""
+"""Errors that a command reports to its user as one line, and the exit code of each."""
 
 
 class UserError(Exception):
@@ -15,42 +15,42 @@ class TrainingFailed(UserError):
 
 
 class Collapsed(TrainingFailed):
-    """One player has won for good: the other learns nothing more."""
+    """One player has won completely, so that the other one cannot learn any more."""
 
     status = "collapsed"
 
 
 class DataUnavailable(UserError):
-    """The data cannot be had, or is damaged."""
+    """The data is not available, or it is damaged."""
 
     exit_code = 4
 
 
 class Interrupted(UserError):
-    """Stopped by a signal, and saved: the same command continues."""
+    """A signal stopped the run, and the run was saved. The same command continues it."""
 
     exit_code = 75
 
 
 class InUse(UserError):
-    """Another process is at it: the same command works later."""
+    """Another process trains in the same workdir. The same command works later."""
 
     exit_code = 75
 
 
 class HostLost(UserError):
-    """Another process of the same run has ended: the same commands continue."""
+    """Another process of the same run has ended. The same commands continue the run."""
 
     exit_code = 75
 
 
 class DiskFull(UserError):
-    """Nothing more can be written: with space freed, the same command continues."""
+    """The disk is full. After space is freed, the same command continues the run."""
 
     exit_code = 75
 
 
 class WorkerLost(UserError):
-    """A process that reads images has ended: the same command continues from the last checkpoint."""
+    """A process that reads images has ended. The same command continues from the last checkpoint."""
 
     exit_code = 75

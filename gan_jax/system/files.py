@@ -1,4 +1,4 @@
-"""Atomic writes, JSON with a checksum, and the errors of a full disk or a refused path."""
+"""Atomic writes, JSON with a checksum, and errors of the file system (full disk, missing rights)."""
 
 import contextlib
 import errno
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from gan_jax.system.errors import UserError
 
-# No space left, no quota left, a file beyond the size that is allowed.
+# The disk is full, the user's quota is used up, or the file would exceed the largest size that is allowed.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# What a user can do something about: rights, a folder that is only for reading, a file in the place of a folder.
+# Errors that a user can fix: missing rights, a read-only folder, a file at the path of a folder.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
-# What json raises: the second for brackets in brackets, thousands deep.
-_NO_JSON = (ValueError, RecursionError)
-_SEAL = "sha256"
+# The errors of the json module. It raises RecursionError for brackets that are nested thousands deep.
+_JSON_ERRORS = (ValueError, RecursionError)
+_CHECKSUM = "sha256"  # the key of the checksum in a sealed file
 _unfinished: set[pathlib.Path] = set()
 
 
@@ -25,7 +25,7 @@ _unfinished: set[pathlib.Path] = set()
 def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Atomic write: yields a temporary path, renames it to `path` on success, deletes it on error.
 
-    The temporary path has the suffix of `path`, and a name that no other process chooses.
+    The temporary path has the suffix of `path`, and the process id in its name, so that no other process uses it.
     """
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     _unfinished.add(partial)
@@ -38,7 +38,7 @@ def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def remove_unfinished() -> None:
-    """Deletes the temporary paths of all writes under way, before a process ends at once."""
+    """Deletes the temporary files of all unfinished writes. Call it before the process ends at once (os._exit)."""
     for partial in list(_unfinished):
         partial.unlink(missing_ok=True)
 
@@ -49,37 +49,37 @@ def write_text(path: pathlib.Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def _seal(table: dict) -> str:
+def _checksum(table: dict) -> str:
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
 def write_sealed(path: pathlib.Path, table: dict) -> None:
-    """A JSON object with the sha256 of its other entries among them."""
-    plain = json.loads(json.dumps(table))  # With JSON's lists and strings, as it will be read.
-    write_text(path, json.dumps({**plain, _SEAL: _seal(plain)}, indent=2, sort_keys=True) + "\n")
+    """Writes a JSON object. Its entry "sha256" is the checksum of all other entries."""
+    plain = json.loads(json.dumps(table))  # With JSON's types, for example lists for tuples, as `read_sealed` gets it.
+    write_text(path, json.dumps({**plain, _CHECKSUM: _checksum(plain)}, indent=2, sort_keys=True) + "\n")
 
 
 def read_table(path: pathlib.Path, remedy: str = "restore it") -> dict:
-    """A JSON object; UserError with the remedy where a file holds none."""
+    """The JSON object in a file. UserError with the remedy if the file cannot be read or contains no JSON object."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, *_NO_JSON) as error:
+    except (OSError, *_JSON_ERRORS) as error:
         raise UserError(f"{path} cannot be read: {error}; {remedy}") from error
     if not isinstance(table, dict):
-        raise UserError(f"{path} holds no JSON object; {remedy}")
+        raise UserError(f"{path} contains no JSON object; {remedy}")
     return table
 
 
 def read_sealed(path: pathlib.Path, remedy: str = "restore it") -> dict:
-    """What `write_sealed` wrote; UserError with the remedy where it is not that any more."""
+    """The JSON object that `write_sealed` wrote. UserError with the remedy if the file was changed since."""
     table = read_table(path, remedy)
-    if table.pop(_SEAL, "") != _seal(table):
+    if table.pop(_CHECKSUM, "") != _checksum(table):
         raise UserError(f"{path} was damaged or changed after it was written; {remedy}")
     return table
 
 
-def cannot_be_reached(error: BaseException) -> str:
-    """What the system says of a path that it refuses, "" for any other error."""
+def refused_path(error: BaseException) -> str:
+    """ "path: reason" if the system refused access to a path and the user can fix that; "" for any other error."""
     if not isinstance(error, OSError) or error.errno not in _REFUSED or not error.filename:
         return ""
     return f"{error.filename}: {error.strerror}"
@@ -87,7 +87,7 @@ def cannot_be_reached(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def writing(what: str) -> Iterator[None]:
-    """UserError "`what` cannot be written" for what a system refuses inside; a full disk stays what it is."""
+    """Inside `with`, an OSError becomes a UserError "`what` cannot be written". The error of a full disk is kept."""
     try:
         yield
     except OSError as error:
@@ -97,9 +97,9 @@ def writing(what: str) -> Iterator[None]:
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether an error, or one that it arose from, says that nothing more can be written.
+    """Whether an error, or one of the errors that caused it, is that of a full disk.
 
-    Libraries in C++ have no OSError: theirs name the system's error in the text.
+    Libraries in C++ raise no OSError: the text of their errors contains the code or the message of the system's error.
     """
     while error is not None:
         codes = {getattr(error, "errno", None), *map(int, re.findall(r"os_error_code='(\d+)'", str(error)))}

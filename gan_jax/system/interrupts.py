@@ -1,23 +1,24 @@
-"""Signals that ask a run to stop: noted, and answered between two calls."""
+"""Signals that ask a run to stop. They are recorded first; the training loop stops later, at a safe point."""
 
 import signal
 
 
 class Interrupts:
-    """Inside `with`, the first SIGTERM or SIGINT is only noted in `received`; the second one acts as usual."""
+    """Inside `with`, the first SIGTERM or SIGINT only sets `received`; the second one has its usual effect."""
 
     def __init__(self):
         self.received = None
-        self._usual = {}
+        self._usual_handlers = {}
 
     def __enter__(self):
-        self._usual = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        self._usual_handlers = {number: signal.signal(number, self._record) for number in numbers}
         return self
 
     def __exit__(self, *error):
-        for number, handler in self._usual.items():
+        for number, handler in self._usual_handlers.items():
             signal.signal(number, handler)
 
-    def _note(self, number, frame):
+    def _record(self, number, frame):
         self.received = signal.Signals(number).name
         self.__exit__()

@@ -1,4 +1,4 @@
-"""Everything that can be known to fail from the config and the data, before anything is written or compiled."""
+"""Checks a config and its data for every known mistake, before anything is written or compiled."""
 
 import jax
 from ml_collections import ConfigDict
@@ -32,7 +32,7 @@ def check(config: ConfigDict, dataset: Dataset, total: int) -> None:
 
 
 def check_step(config: ConfigDict, gan: Gan, image_shape: tuple[int, ...]) -> None:
-    """Takes one training step in shapes alone: what no layer, loss or optimizer can do raises its own error."""
+    """Traces one training step without computing it. Layers, losses and optimizers raise errors for wrong settings."""
     state = abstract_state(gan, config.init_batch_size, image_shape)
     batches = abstract_batches(batch_plan(config), image_shape, labelled=bool(config.data.num_labels))
     batches = batches._replace(extras=codistillation.abstract_extras(config, gan, state, batches))

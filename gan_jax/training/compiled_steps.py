@@ -1,4 +1,4 @@
-"""Several training steps in one compiled call, and the data that they read."""
+"""Compiles several training steps into one call."""
 
 import functools
 from collections.abc import Callable
@@ -14,19 +14,19 @@ from gan_jax.gan.types import Batch, GanState
 
 
 def _for_seeds(call: Callable, data_axes: Batch, axis_name: str | None) -> Callable:
-    """`call` of states [seeds, ...] that are all at one step.
+    """`call` for states [seeds, ...] that are all at the same step.
 
-    The step has no axis of its own inside: of a term that comes in late `lax.cond` then computes one branch, and not
-    both as it must where each seed may be at another step.
+    The step is not mapped by vmap. So `lax.cond` on the step (of a loss term that starts late) computes only one
+    branch; with a mapped step it would compute both.
     """
     axes = GanState(step=None, generator=0, discriminator=0)
     mapped = jax.vmap(call, in_axes=(axes, data_axes, 0, 0), out_axes=(axes, 0), spmd_axis_name=axis_name)
 
-    def together(state, *arguments):
+    def call_all(state, *arguments):
         new, metrics = mapped(state._replace(step=state.step[0]), *arguments)
         return new._replace(step=jnp.broadcast_to(new.step, state.step.shape)), metrics
 
-    return together
+    return call_all
 
 
 def compile_steps(
@@ -34,11 +34,12 @@ def compile_steps(
 ) -> Callable:
     """jit of (state, data, indices, count, key) -> (state, metrics): `count` steps in one call.
 
-    data: Batch of uint8 images and labels, which stay on the device, or a call's own; indices: Indices of
-    `steps_per_call` steps.
-    metrics are arrays [steps_per_call] of which the first `count` entries hold. seeds_axes: for several seeds at once,
-    where state, indices, key and metrics have a leading axis for them, and `data` where this says 0; all are at the
-    same step. placement: where the arrays lie.
+    data: Batch of uint8 images and labels; all of them, or (with images in files) the batches of this call.
+    indices: Indices of `steps_per_call` steps.
+    metrics: arrays [steps_per_call]; only the first `count` entries are valid.
+    seeds_axes: for several seeds in one program. State, indices, key and metrics then have a leading axis of seeds, and
+        so has each array of `data` with a 0 in `seeds_axes`. All seeds are at the same step.
+    placement: the devices of the arrays.
     """
 
     def call(count, state, data, indices, key):
@@ -58,8 +59,9 @@ def compile_steps(
         with placement.use_mesh():
             return counted(state, data, indices, key)
 
-    # An accelerator stops at every step of a loop of unknown length to tell the host whether another one follows: there
-    # a shorter call, before a score or at a run's end, is a program of its own. On a CPU it is the same one.
+    # In a loop of unknown length, an accelerator waits at every step for the host's test of the loop condition. There
+    # `count` is static, and a shorter call (before a score, at the end of a run) is another program. On a CPU all calls
+    # share one program.
     static = () if jax.default_backend() == "cpu" else (3,)
     shardings = placement.out_shardings(seeds_axes is not None)
     return compiler.jit(program, donate_argnums=0, static_argnums=static, out_shardings=shardings)

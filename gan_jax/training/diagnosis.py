@@ -1,4 +1,4 @@
-"""Where the first number that is not finite comes from: a function repeated operation by operation."""
+"""Finds the operation that makes the first non-finite number, by running a function operation by operation."""
 
 import dataclasses
 import itertools
@@ -13,7 +13,7 @@ import numpy as np
 from gan_jax.training.calls import Call
 
 _PACKAGE = pathlib.Path(__file__).parents[1]
-# Primitive -> the parameter that holds its program, for those that only call it.
+# Primitive -> the name of its parameter with the inner jaxpr, for primitives that only call this jaxpr.
 _CALLS = {
     "jit": "jaxpr",
     "pjit": "jaxpr",
@@ -26,7 +26,7 @@ _CALLS = {
 
 @dataclasses.dataclass(frozen=True)
 class _Value:
-    """A tensor, whether all of it is finite, and the operation that made it (None: it was given)."""
+    """A tensor, whether it is finite, and the operation that computed it (None for an argument of the function)."""
 
     array: Any
     finite: bool
@@ -35,15 +35,18 @@ class _Value:
 
 @dataclasses.dataclass(frozen=True)
 class _Operation:
-    """name: of the primitive; scope: the modules around it; place: the line of this package that asked for it.
+    """An operation that has run.
 
-    number: counts operations in the order in which they ran.
+    number: position in the order in which operations ran.
+    name: name of the primitive.
+    scope: names of the modules around it.
+    source_line: file:line in this package; "" if unknown.
     """
 
     number: int
     name: str
     scope: str
-    place: str
+    source_line: str
     inputs: Sequence[_Value]
 
 
@@ -52,8 +55,8 @@ def _is_finite(array: Any) -> bool:
     return not jnp.issubdtype(array.dtype, jnp.floating) or bool(np.isfinite(np.asarray(array)).all())
 
 
-def _place(equation) -> str:
-    """file:line of the innermost frame inside of this package, "" without one."""
+def _source_line(equation) -> str:
+    """file:line of the innermost stack frame in this package; "" if there is none."""
     traceback = equation.source_info.traceback
     for frame in traceback.frames if traceback else ():
         path = pathlib.Path(frame.file_name)
@@ -63,13 +66,13 @@ def _place(equation) -> str:
 
 
 class _Run:
-    """Runs programs equation by equation; every output knows its history."""
+    """Runs a jaxpr equation by equation, and records the operation behind every value."""
 
     def __init__(self):
         self._numbers = itertools.count()
 
     def program(self, closed: Any, inputs: Sequence[_Value], scope: str = "") -> list[_Value]:
-        """The outputs of a jaxpr, closed over its constants or without any."""
+        """The outputs of a jaxpr; `closed` is a ClosedJaxpr, or a jaxpr without constants."""
         jaxpr, constants = (closed.jaxpr, closed.consts) if hasattr(closed, "consts") else (closed, ())
         known = dict(zip(jaxpr.invars, inputs, strict=True))
         known |= {variable: _Value(array, True) for variable, array in zip(jaxpr.constvars, constants, strict=True)}
@@ -90,21 +93,25 @@ class _Run:
         if name in _CALLS:
             return self.program(equation.params[_CALLS[name]], inputs, scope)
         arrays = equation.primitive.bind(*(value.array for value in inputs), **equation.params)
-        operation = _Operation(next(self._numbers), name, scope, _place(equation), inputs)
+        operation = _Operation(next(self._numbers), name, scope, _source_line(equation), inputs)
         arrays = arrays if equation.primitive.multiple_results else [arrays]
         return [_Value(array, _is_finite(array), operation) for array in arrays]
 
     def _scan(self, equation: Any, inputs: Sequence[_Value], scope: str) -> list[_Value]:
-        """Turn by turn. What has an axis for the turns is told by its shape: versions of JAX name it differently."""
+        """Runs a scan iteration by iteration.
+
+        Scanned arrays are recognised by their shape, because versions of JAX name the parameters differently.
+        """
         params, body = equation.params, getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"])
-        num_rest = sum(map(_differ, equation.invars, body.invars))
-        num_carry = len(body.outvars) - sum(map(_differ, equation.outvars, body.outvars))
-        num_fixed = len(inputs) - num_carry - num_rest
-        fixed, carry, rest = inputs[:num_fixed], inputs[num_fixed:][:num_carry], inputs[num_fixed + num_carry :]
-        turns, stacked = range(params["length"]), []
-        for turn in reversed(turns) if params["reverse"] else turns:
-            now = [dataclasses.replace(value, array=value.array[turn]) for value in rest]
-            outputs = self.program(params["jaxpr"], [*fixed, *carry, *now], scope)
+        num_scanned = sum(map(_shapes_differ, equation.invars, body.invars))
+        num_carry = len(body.outvars) - sum(map(_shapes_differ, equation.outvars, body.outvars))
+        num_constants = len(inputs) - num_carry - num_scanned
+        constants, carry = inputs[:num_constants], inputs[num_constants:][:num_carry]
+        scanned = inputs[num_constants + num_carry :]
+        iterations, stacked = range(params["length"]), []
+        for i in reversed(iterations) if params["reverse"] else iterations:
+            slices = [dataclasses.replace(value, array=value.array[i]) for value in scanned]
+            outputs = self.program(params["jaxpr"], [*constants, *carry, *slices], scope)
             carry = outputs[:num_carry]
             stacked.append(outputs[num_carry:])
         if params["reverse"]:
@@ -112,42 +119,43 @@ class _Run:
         return [*carry, *(_stack(values) for values in zip(*stacked, strict=True))]
 
 
-def _differ(outside: Any, inside: Any) -> bool:
-    """Whether a variable of a scan has another shape inside of it."""
+def _shapes_differ(outside: Any, inside: Any) -> bool:
+    """Whether a variable of a scan has another shape inside the scan."""
     return outside.aval.shape != inside.aval.shape
 
 
 def _stack(values: Sequence[_Value]) -> _Value:
-    """One value of a scan's turns; its history is that of the first turn that is not finite."""
-    bad = next((value for value in values if not value.finite), values[0])
-    return dataclasses.replace(bad, array=jnp.stack([value.array for value in values]))
+    """One value from the iterations of a scan, with the operation behind the first iteration that is not finite."""
+    first_bad = next((value for value in values if not value.finite), values[0])
+    return dataclasses.replace(first_bad, array=jnp.stack([value.array for value in values]))
 
 
 def _origin(value: _Value) -> _Value:
-    """Back through what is not finite, to the operation that was given finite tensors only.
+    """Follows non-finite inputs back to an operation whose inputs are all finite.
 
-    What a program masks afterwards (the other branch of a `where`) is never met on this way.
+    This path never meets a number that the program masks later (in the other branch of a `where`).
     """
-    while bad := [given for given in value.made_by.inputs if not given.finite]:
-        value = bad[0]
+    while bad_inputs := [operand for operand in value.made_by.inputs if not operand.finite]:
+        value = bad_inputs[0]
     return value
 
 
 def _describe(value: _Value) -> str:
+    """The operation behind a non-finite tensor, in words."""
     array = np.asarray(value.array, np.float32)
     share = f"{np.sum(~np.isfinite(array))} of its {array.size} numbers are not finite"
     operation = value.made_by
     low, high = _range(operation.inputs)
     scope = f" in {operation.scope}" if operation.scope else ""
-    place = f", {operation.place}" if operation.place else ""
+    line = f", {operation.source_line}" if operation.source_line else ""
     return (
-        f"the first bad tensor is what '{operation.name}' makes{scope}{place}: shape {list(array.shape)}, {share}; "
-        f"what it was given is finite, from {low:.3g} to {high:.3g}"
+        f"the first bad tensor is the output of '{operation.name}'{scope}{line}: shape {list(array.shape)}, {share}; "
+        f"its inputs are finite, from {low:.3g} to {high:.3g}"
     )
 
 
 def _range(values: Sequence[_Value]) -> tuple[float, float]:
-    """Smallest and largest number of the floating tensors among them."""
+    """Smallest and largest number in the floating-point tensors among `values`; NaN without any."""
     arrays = [
         np.asarray(value.array, np.float64) for value in values if jnp.issubdtype(value.array.dtype, jnp.floating)
     ]
@@ -156,9 +164,9 @@ def _range(values: Sequence[_Value]) -> tuple[float, float]:
 
 
 def first_not_finite(function: Callable, *arguments: Any) -> str | None:
-    """Says in words where the first number that is not finite arises in function(*arguments); None without one.
+    """The origin of the first non-finite number in function(*arguments), in words; None if all outputs are finite.
 
-    Only what reaches an output counts. The operations run one by one: slow, and for one step of training only.
+    Only numbers that reach an output count. Operations run one by one, so this is slow: use it for one training step.
     """
     leaves = [
         (path, _Value(array, _is_finite(array)))
@@ -174,15 +182,15 @@ def first_not_finite(function: Callable, *arguments: Any) -> str | None:
 
 
 def repeat(step: Callable, program: Any, key: jax.Array, steps: range, steps_per_call: int) -> str:
-    """Says what `first_not_finite` finds in the last two of `steps`, which a single seed's program takes again.
+    """Repeats `steps` with the program of a single seed, and searches the last two for the first non-finite number.
 
-    A loss that is not finite tells of its own step, or of the update at the end of the one before.
+    The origin of a non-finite loss is in the same step, or in the update at the end of the step before.
     """
-    near = max(steps.stop - 2, steps.start)
-    for now in range(steps.start, near, steps_per_call):
-        program.advance(Call(now, min(steps_per_call, near - now)), [0])
-    for now in range(near, steps.stop):
-        if found := first_not_finite(step, program.state(0), program.batches(0, now), key):
-            return f"In step {now + 1} {found}"
-        program.advance(Call(now, 1), [0])
+    first_searched = max(steps.stop - 2, steps.start)
+    for i in range(steps.start, first_searched, steps_per_call):
+        program.advance(Call(i, min(steps_per_call, first_searched - i)), [0])
+    for i in range(first_searched, steps.stop):
+        if origin := first_not_finite(step, program.state(0), program.batches(0, i), key):
+            return f"In step {i + 1} {origin}"
+        program.advance(Call(i, 1), [0])
     return "Repeated, every number was finite: the machine's rounding decides here"

@@ -1,4 +1,4 @@
-"""After the last training step: what is printed, where a divergence came from, and how the command ends."""
+"""After the last training step: the printed report, the origin of a divergence, and the outcome of the command."""
 
 import contextlib
 import pathlib
@@ -15,7 +15,7 @@ from gan_jax.training.seed_runs import SeedRuns
 
 
 def report(runs: SeedRuns, waited: float) -> None:
-    """Prints how scores went, and how long the steps waited for images."""
+    """Prints a summary of the validation scores. waited: seconds that the steps waited for images, also printed."""
     if waited and runs.recorders:
         print(f"data: {waited:.1f} s of {runs.seconds:.1f} s were spent waiting for images")
     for recorder in runs.recorders:
@@ -28,7 +28,7 @@ def report(runs: SeedRuns, waited: float) -> None:
 
 
 def explain_divergence(gan: Gan, plan: BatchPlan, data: Sequence[Batch], runs: SeedRuns) -> None:
-    """Adds to the failure of every seed that has diverged where its first bad number came from (guard.debug)."""
+    """Adds the origin of the first bad number to the failure of every diverged seed (guard.debug)."""
     for i, recorder in enumerate(runs.recorders):
         if recorder.failed_step and recorder.failure.status == "diverged":
             origin = _first_bad_number(gan, plan, data[i], runs, i)
@@ -36,7 +36,7 @@ def explain_divergence(gan: Gan, plan: BatchPlan, data: Sequence[Batch], runs: S
 
 
 def _first_bad_number(gan: Gan, plan: BatchPlan, data: Batch, runs: SeedRuns, i: int) -> str:
-    """Takes the steps from the last checkpoint on once more."""
+    """Repeats the steps after the last checkpoint, and returns the origin of the first bad number in words."""
     recorder, seed = runs.recorders[i], runs.statuses[i].seed
     step = max(recorder.checkpoints.steps(), default=0)
     program = SequentialSeeds(gan, plan, [seed], [data], [runs.state_at(step, i, data)])
@@ -46,16 +46,16 @@ def _first_bad_number(gan: Gan, plan: BatchPlan, data: Batch, runs: SeedRuns, i:
 
 
 def outcome(runs: SeedRuns) -> pathlib.Path | None:
-    """The last grid of the first seed that has completed; None on processes that do not lead.
+    """The last grid of the first seed that has completed; None on processes other than 0.
 
-    Interrupted if a signal ended training. TrainingFailed if the only seed has failed, or all of them have.
+    Raises Interrupted if a signal ended training, TrainingFailed if all seeds have failed.
     """
     if runs.stopped_by and runs.live:
         step = max(runs.statuses[i].step for i in runs.live)
-        where = f"{runs.stopped_by}: {'' if runs.workdirs else 'process 0 '}saved at step {step} of {runs.total}"
+        message = f"{runs.stopped_by}: {'' if runs.workdirs else 'process 0 '}saved at step {step} of {runs.total}"
         if not runs.workdirs:
-            raise Interrupted(where)
-        raise Interrupted(f"{where}; run the same command with --workdir={runs.path} to continue")
+            raise Interrupted(message)
+        raise Interrupted(f"{message}; run the same command with --workdir={runs.path} to continue")
     if not runs.workdirs:
         if runs.num_seeds == 1 and runs.statuses[0].failed:
             raise TrainingFailed("training has failed; process 0 says how")

@@ -1,4 +1,4 @@
-"""Opens the workdirs of a run: process 0 makes, locks and closes them; the other processes have none."""
+"""Opens the workdirs of a run. Process 0 makes, locks and closes them; other processes have no workdirs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -24,22 +24,22 @@ from gan_jax.training.status import SeedStatus
 def open_runs(
     config: ConfigDict, path: str, dataset: Dataset, gan: Gan, total: int, interrupts: Interrupts, data_dir: str
 ) -> Iterator[SeedRuns]:
-    """The seeds that are left to train in the workdir `path`, until they are closed."""
-    about = {**provenance(), "data": describe(dataset), "status": "running", "num_steps": total}
+    """Context manager: the runs of all unfinished seeds in the workdir `path`; closes them at the end."""
+    run_info = {**provenance(), "data": describe(dataset), "status": "running", "num_steps": total}
     with hosts.lost_processes_named(), contextlib.ExitStack() as stack:
-        hosts.check_same(configs.to_json(config) + about["data"]["fingerprint"])
-        workdirs = _open_workdirs(config, path, about["data"], stack) if hosts.leads() else []
-        statuses = [SeedStatus(seed, total) for seed in _left_to_train(seeds_of(config), workdirs)]
+        hosts.check_same(configs.to_json(config) + run_info["data"]["fingerprint"])
+        workdirs = _open_workdirs(config, path, run_info["data"], stack) if hosts.leads() else []
+        statuses = [SeedStatus(seed, total) for seed in _unfinished(seeds_of(config), workdirs)]
         sample, discriminate = compiler.jit(gan.sample), compiler.jit(gan.discriminate)
         recorders = [
             Recorder(
-                config, status, workdirs[status.seed - config.seed], dataset, sample, discriminate, about, data_dir
+                config, status, workdirs[status.seed - config.seed], dataset, sample, discriminate, run_info, data_dir
             )
             for status in (statuses if workdirs else ())
         ]
         runs = SeedRuns(config, path, total, gan, dataset.image_shape, interrupts, statuses, recorders, workdirs)
         if workdirs and config.num_seeds > 1:
-            stack.enter_context(_summed_up(Workdir(path), about, runs))
+            stack.enter_context(_parent_run_info(Workdir(path), run_info, runs))
         try:
             yield runs
             hosts.leave()
@@ -49,7 +49,10 @@ def open_runs(
 
 
 def _open_workdirs(config: ConfigDict, path: str, data: dict, stack: contextlib.ExitStack) -> list[Workdir]:
-    """The workdir of each seed, made if need be; `stack` keeps the run's own one locked. data: from `describe`."""
+    """Makes the workdir of each seed if it is missing, and locks the workdir of the run.
+
+    data: result of `describe`. stack: releases the lock when it closes.
+    """
     folder = Workdir(path)
     before = folder.run()
     if "data" in before:
@@ -63,18 +66,18 @@ def _open_workdirs(config: ConfigDict, path: str, data: dict, stack: contextlib.
     return workdirs
 
 
-def _left_to_train(seeds: list[int], workdirs: list[Workdir]) -> list[int]:
-    """The seeds that have not ended; a single one always, for its last records may be missing."""
+def _unfinished(seeds: list[int], workdirs: list[Workdir]) -> list[int]:
+    """The seeds that have not ended. A single seed is always included, because its last records may be missing."""
     ended = [len(seeds) > 1 and has_ended(workdir) for workdir in workdirs] or [False] * len(seeds)
     ended = hosts.from_leader(np.array(ended, np.int32))
     return [seed for seed, seed_has_ended in zip(seeds, ended, strict=True) if not seed_has_ended]
 
 
 @contextlib.contextmanager
-def _summed_up(folder: Workdir, about: dict, runs: SeedRuns) -> Iterator[None]:
-    """run.json of a run of several seeds, beside those of its seeds."""
+def _parent_run_info(folder: Workdir, run_info: dict, runs: SeedRuns) -> Iterator[None]:
+    """Writes run.json in the parent folder of several seeds: at the start, and at the end with the final status."""
     before = folder.run().get("seconds", 0.0)
-    folder.update_run(**about)
+    folder.update_run(**run_info)
     try:
         yield
     finally:

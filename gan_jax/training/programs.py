@@ -1,7 +1,7 @@
-"""The compiled program of a run: independent seeds through the same steps, one after the other or in one program.
+"""The compiled program of a run: trains all seeds, one after the other or in one vmapped program.
 
-Both give each seed what it gets if it trains alone, to rounding; on one device or on many. If networks teach each other
-(semi_supervised/codistillation.py), none trains alone, and both give them the same.
+For each seed, both programs compute the same as a run of this seed alone, up to rounding, on one or many devices.
+With codistillation (semi_supervised/codistillation.py) seeds depend on each other; both programs still agree.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ from gan_jax.training.compiled_steps import compile_steps
 
 
 class Program(Protocol):
-    """Trains the seeds of a run. Seeds are named by their position.
+    """Trains the seeds of a run. A seed is identified by its position in the list of seeds.
 
-    waited: seconds that calls have waited for images.
+    waited: total seconds that calls waited for images.
     """
 
     waited: float
@@ -36,7 +36,7 @@ class Program(Protocol):
         """Dispatches a call for the seeds in `live`; returns their metrics, which may not be computed yet."""
 
     def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
-        """What `advance` returned, once it is computed: position -> arrays [steps_per_call]."""
+        """Waits for the metrics that `advance` returned: position -> name -> array [steps_per_call]."""
 
     def state(self, i: int) -> GanState:
         """The state of a seed, on one device."""
@@ -46,7 +46,7 @@ class Program(Protocol):
 
 
 class SequentialSeeds:
-    """One seed after the other through the program of a single one."""
+    """Trains one seed after the other, with the program of a single seed."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class SequentialSeeds:
         return self._placement.local_copy(self._states[i])
 
     def batches(self, i: int, step: int) -> Batch:
-        """What a seed reads in one step."""
+        """The batches of a seed in one step."""
         return gather(*self._inputs[i](step, 1), 0)
 
     @property
@@ -93,9 +93,9 @@ class SequentialSeeds:
 
 
 class VmappedSeeds:
-    """All seeds in one program, by vmap over the states: leaves [seeds, ...].
+    """Trains all seeds in one program, by vmap over states with leaves [seeds, ...].
 
-    Seeds that have ended train on, and nobody reads their metrics. Images are in memory, and on the device once.
+    Seeds that have ended continue to train, but their metrics are ignored. The device has one copy of the images.
     """
 
     waited = 0.0
@@ -110,15 +110,15 @@ class VmappedSeeds:
         placement: OneDevice | ManyDevices = ONE_DEVICE,
         teaching: Teachers | None = None,
     ):
-        # If some seeds ended in an earlier process, copies of the last one fill up the devices' shares.
-        missing = -len(seeds) % placement.num_seed_shards
-        seeds, data, states = ([*each, *[each[-1]] * missing] for each in (seeds, data, states))
-        # The images are the same for every seed; which of them have a label, and which label, depends on the seed.
-        own, images = None if data[0].labelled is None else 0, placement.replicate(data[0].images)
-        others = [batch._replace(images=None) for batch in data]
-        others = placement.replicate(others[0]) if own is None else placement.shard_seeds(_stack(others))
-        self._data = others._replace(images=images)
-        axes = Batch(None, own, None if own is None else Batch(0, 0))
+        # If some seeds ended in an earlier process, copies of the last seed make the number divisible by the devices.
+        num_copies = -len(seeds) % placement.num_seed_shards
+        seeds, data, states = ([*values, *[values[-1]] * num_copies] for values in (seeds, data, states))
+        # The images are the same for every seed. With few labels, the labels and the labelled images differ.
+        label_axis, images = None if data[0].labelled is None else 0, placement.replicate(data[0].images)
+        labels = [batch._replace(images=None) for batch in data]
+        labels = placement.replicate(labels[0]) if label_axis is None else placement.shard_seeds(_stack(labels))
+        self._data = labels._replace(images=images)
+        axes = Batch(None, label_axis, None if label_axis is None else Batch(0, 0))
         self._call = compile_steps(gan, plan.steps_per_call, axes, placement)
         self._add_extras = teaching.vmapped(axes) if teaching else None
         self._indices = [BatchIndices(plan, seed, batch) for seed, batch in zip(seeds, data, strict=True)]
@@ -135,7 +135,7 @@ class VmappedSeeds:
         return list(live), self._placement.local_copy(metrics)
 
     def read(self, metrics: Any) -> dict[int, dict[str, np.ndarray]]:
-        """One transfer an array for all seeds."""
+        """Waits for the metrics; one transfer per array for all seeds."""
         live, metrics = metrics
         metrics = jax.device_get(metrics)
         return {i: {name: values[i] for name, values in metrics.items()} for i in live}
@@ -148,18 +148,18 @@ class VmappedSeeds:
 
 
 def _stack(trees: Sequence[Any]) -> Any:
-    """Trees of numpy's arrays of equal shapes as one, with a first axis for them."""
+    """Stacks pytrees of NumPy arrays along a new first axis."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 
 
 @jax.jit
 def _stack_on_device(trees: list) -> Any:
-    """The same of a device's arrays, in one program for all of them."""
+    """Stacks pytrees of device arrays along a new first axis, in one compiled program."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
 def check_placement(mesh: str, num_seed_shards: int, streamed: bool) -> None:
-    """UserError if seeds with devices of their own would have to share images in files."""
+    """UserError for images in files together with a mesh that gives each seed its own devices."""
     if streamed and num_seed_shards > 1:
         raise UserError(
             f"mesh='{mesh}': seeds on devices of their own share images in memory, and these are read "
@@ -168,9 +168,10 @@ def check_placement(mesh: str, num_seed_shards: int, streamed: bool) -> None:
 
 
 def choose_program(num_seeds: int, num_seed_shards: int, streamed: bool) -> type:
-    """Sequential on a CPU: 8 seeds of the CGAN took as long in one program there, of its tuned form 1.6 times as long.
+    """The class of program: SequentialSeeds or VmappedSeeds.
 
-    Also for images in files: seeds that read other images each have nothing to share.
+    Sequential on a CPU: there, 8 seeds of the CGAN took as long in one vmapped program, and those of the tuned CGAN 1.6
+    times as long. Sequential also for images in files: each seed reads other images, so there is nothing to share.
     """
     if streamed:
         return SequentialSeeds
@@ -182,7 +183,7 @@ def choose_program(num_seeds: int, num_seed_shards: int, streamed: bool) -> type
 def make_program(
     config: ConfigDict, gan: Gan, seeds: Sequence[int], data: Sequence[Batch], states: Sequence[GanState]
 ) -> Program:
-    """The program of these seeds, with the data and the state of each."""
+    """The program that trains `seeds`; `data` and `states` have one entry for each seed."""
     placement = make_placement(config.mesh, config.batch_size, config.num_seeds)
     kind = choose_program(len(seeds), placement.num_seed_shards, any(map(is_streamed, data)))
     return kind(gan, batch_plan(config), seeds, data, states, placement, teachers(config, gan, seeds))

@@ -1,4 +1,4 @@
-"""What one seed's run leaves in its workdir while it trains, and how it ends. Only process 0 has recorders."""
+"""Writes the files of one seed's run while it trains. Only process 0 has recorders."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,7 +10,7 @@ from gan_jax.data.dataset import Dataset, to_uint8
 from gan_jax.gan.types import GanState
 from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import pictures
-from gan_jax.runs.best import KEPT
+from gan_jax.runs.best import NUM_KEPT_BEST
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.runs.initial_state import keys
 from gan_jax.runs.records import Records, read_metrics
@@ -28,7 +28,7 @@ _GRID_SIDE = 10
 class Recorder:
     """The records, checkpoints, validation scores and sample grids of one seed.
 
-    failure: how the run has failed, at `failed_step`; None as long as it has not.
+    failure: the error that ended the run at `failed_step`; None if the run has not failed.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class Recorder:
         dataset: Dataset,
         sample: Callable,
         discriminate: Callable,
-        about: dict,
+        run_info: dict,
         data_dir: str,
     ):
-        """sample, discriminate: those of Gan, compiled. about: what run.json says of a run that is trained."""
+        """sample, discriminate: the compiled methods of Gan. run_info: entries of run.json while the run trains."""
         self.workdir, self.status = workdir, status
         self.failure, self.failed_step = None, None
         self.checkpoints = Checkpoints(workdir.checkpoints, config.keep_checkpoints)
@@ -51,12 +51,12 @@ class Recorder:
         self._sample = sample
         self._discriminate = discriminate if config.discriminator.head in CLASS_HEADS else None
         self._guard, self._rates = make_guard(config), build.learning_rates(config, status.total)
-        self._about, self._before, self._records = about, workdir.run(), None
+        self._run_info, self._previous_info, self._records = run_info, workdir.run(), None
 
     def open(self) -> None:
-        """Ready to go on after `status.step`. What an earlier process wrote for later steps is removed."""
+        """Prepares the workdir for the steps after `status.step`; removes everything that is from later steps."""
         step = self.status.step
-        self.workdir.update_run(**self._about)
+        self.workdir.update_run(**self._run_info)
         self.checkpoints.remove_after(step)
         self._records = Records(self.workdir.path, self.workdir.metrics, step)
         self._records.hparams(configs.leaves(self._config) | {"seed": self.status.seed, "num_seeds": 1})
@@ -65,7 +65,7 @@ class Recorder:
             self.status.stopped_early = self.validation.exhausted
 
     def _open_validation(self, step: int) -> Validation:
-        best = Checkpoints(self.workdir.best, KEPT)
+        best = Checkpoints(self.workdir.best, NUM_KEPT_BEST)
         best.remove_leftovers()
         best.remove_after(step)
         config = self._config
@@ -81,12 +81,12 @@ class Recorder:
         )
 
     def record(self, call: Call, metrics: Mapping[str, np.ndarray], steps_per_second: float) -> None:
-        """Writes the rows of a call. The guard may end the run at one of its steps: then `failure` says why."""
+        """Writes the rows of a call. If the guard ends the run at one of the steps, it sets `failure`."""
         if self.failure:
             return
         for index, step in enumerate(range(call.first_step + 1, call.end + 1)):
             values = {name: float(array[index]) for name, array in sorted(metrics.items())}
-            self._watch(step, values)
+            self._check(step, values)
             if step % self._config.log_every_steps == 0 or step == self.status.total or self.failure:
                 values["d_learning_rate"] = float(self._rates["d"](step * self._config.d_steps))
                 values["g_learning_rate"] = float(self._rates["g"](step))
@@ -94,35 +94,36 @@ class Recorder:
             if self.failure:
                 return
 
-    def _watch(self, step: int, values: dict[str, float]) -> None:
+    def _check(self, step: int, values: dict[str, float]) -> None:
+        """Sets `failure` if the guard detects one; the message names the last checkpoint."""
         try:
             self._guard.check(step, values)
         except TrainingFailed as failure:
-            last = max(self.checkpoints.steps(), default=0)
-            text = f"{failure}. The last checkpoint is step {last} in {self.workdir.checkpoints}"
-            self._fail(type(failure)(text), step)
+            last_step = max(self.checkpoints.steps(), default=0)
+            message = f"{failure}. The last checkpoint is step {last_step} in {self.workdir.checkpoints}"
+            self._fail(type(failure)(message), step)
 
     def _fail(self, failure: TrainingFailed, step: int) -> None:
         self.failure, self.failed_step, self.status.failed = failure, step, True
 
     def after(self, call: Call, state: GanState) -> None:
-        """What is due after a call: validation scores, a grid, a checkpoint."""
+        """Writes everything that is due after a call: validation scores, a sample grid, a checkpoint."""
         config, at_end = self._config, call.end == self.status.total
-        # A run that was ever scored is also scored at its end: the last state is one to choose from.
+        # A run with validation scores also gets one at its end, so that its last state can be the best.
         score = call.is_due(config.eval.every_steps) or bool(at_end and self.validation and self.validation.any)
         if score:
             self._records.scalars(call.end, self.validation.score(call.end, state))
             self.status.stopped_early = self.validation.exhausted
         if call.is_due(config.sample_every_steps) and not at_end:
             self.save_grid(state)
-        # A score is saved with its step, so that a resumed run never goes back by more than one.
+        # A checkpoint with every score: a resumed run then repeats one score at most.
         if (call.is_due(config.checkpoint_every_steps) or score) and not self._guard.suspicious:
             self.save(state)
         if self.status.finished:
             self.save(state)
 
     def save_grid(self, state: GanState) -> None:
-        """A picture of samples with a column per class, always of the same z."""
+        """Writes a picture of samples, one column per class. Every grid of a run uses the same z."""
         labels = np.tile(np.arange(_GRID_SIDE, dtype=np.int32) % self._dataset.num_classes, _GRID_SIDE)
         images = to_uint8(self._sample(state, keys(self.status.seed).sample, labels))
         picture, step = pictures.grid(images, _GRID_SIDE), self.status.step
@@ -130,29 +131,34 @@ class Recorder:
         self._records.image(step, "samples", picture)
 
     def save(self, state: GanState) -> None:
-        """A checkpoint of `status.step`, unless there is one."""
+        """Saves a checkpoint of `status.step`, unless there is one already."""
         if self.status.step not in self.checkpoints.steps():
             self._records.flush()
             self.checkpoints.save(self.status.step, state)
 
     @property
     def outcome(self) -> str:
-        """The status that run.json gets at the end."""
+        """The final status in run.json."""
         if self.failure:
             return self.failure.status
         return "completed" if self.status.finished else "interrupted"
 
     def close(self, seconds: float) -> None:
-        """Closes the files; run.json and the loss curves say how the run went. seconds: of this process."""
-        if not self._records:  # It was never opened: the run is as it was.
+        """Closes the files; writes the final status and, for a completed run, the loss curves.
+
+        seconds: training time in this process.
+        """
+        if not self._records:  # It was never opened, so the run has not changed.
             return
         self._records.close()
         self.checkpoints.close()
-        scoring = self._before.get("validation_seconds", 0.0) + (self.validation.seconds if self.validation else 0.0)
+        scoring = self._previous_info.get("validation_seconds", 0.0) + (
+            self.validation.seconds if self.validation else 0.0
+        )
         self.workdir.update_run(
             status=self.outcome,
             step=self.status.step,
-            seconds=round(self._before.get("seconds", 0.0) + seconds, 1),
+            seconds=round(self._previous_info.get("seconds", 0.0) + seconds, 1),
             validation_seconds=round(scoring, 1),
         )
         if self.outcome == "completed":

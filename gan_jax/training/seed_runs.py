@@ -1,7 +1,7 @@
-"""The runs of all seeds that are left to train, between two calls of the compiled program.
+"""The state of all unfinished seeds between two calls of the compiled program.
 
-Every process knows how each seed stands. Only process 0 has recorders: on the others the list is empty, so that the
-same code runs everywhere.
+Every process has the status of each seed. Only process 0 has recorders. On the other processes the list of recorders is
+empty, so that the same code runs on every process.
 """
 
 import signal
@@ -27,11 +27,11 @@ from gan_jax.training.status import SeedStatus
 
 
 class SeedRuns:
-    """How the seeds of a run stand, by position, and what is written of them.
+    """The status and the recorder of each seed of a run, by position.
 
-    recorders: one a seed; [] on processes other than 0.
-    workdirs: of all seeds of the run, those included that had ended before; [] on processes other than 0.
-    stopped_by: the name of the signal that ended training, None without one.
+    recorders: one for each seed; [] on processes other than 0.
+    workdirs: of all seeds of the run, also of seeds that had ended before; [] on processes other than 0.
+    stopped_by: name of the signal that ended training; None without a signal.
     """
 
     def __init__(
@@ -59,17 +59,17 @@ class SeedRuns:
 
     @property
     def live(self) -> list[int]:
-        """Positions of the seeds that have more steps to take."""
+        """Positions of the seeds that are still training."""
         return [i for i, status in enumerate(self.statuses) if status.live]
 
     @property
     def seconds(self) -> float:
-        """Since the workdirs were opened."""
+        """Seconds since the workdirs were opened."""
         return time.monotonic() - self._began
 
     def restore_or_init(self, data: Sequence[Batch]) -> tuple[int, list[GanState]]:
-        """(step, state of each seed) of the newest checkpoint that all of them have, or (0, untrained states)."""
-        # Process 0 reads; the others give the shapes of what it will send.
+        """(step, state of each seed) of the newest checkpoint that all seeds have, or (0, untrained states)."""
+        # Process 0 reads the checkpoints; the other processes pass zeros of the shapes that they will receive.
         step, states = self.total, [jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self._like)] * len(data)
         if self.recorders:
             for recorder in self.recorders:
@@ -85,7 +85,7 @@ class SeedRuns:
         return int(step), states
 
     def state_at(self, step: int, i: int, data: Batch) -> GanState:
-        """The state of a seed at one of its checkpoints; at step 0 the untrained one."""
+        """The state of seed number i at the checkpoint of `step`; the untrained state at step 0."""
         if step:
             return initial_state.restore(self.recorders[i].checkpoints, self._like, step)[1]
         seed = self.statuses[i].seed
@@ -93,7 +93,7 @@ class SeedRuns:
         return initial_state.init_state(self._gan, seed, examples)
 
     def agree_to_stop(self) -> bool:
-        """Whether training ends here, by a signal or because no seed is live: the same on every process."""
+        """Whether training ends here: after a signal, or if no seed is live. All processes get the same answer."""
         received = self._interrupts.received
         number = signal.Signals[received].value if received else 0
         flags = np.array([(status.failed, status.stopped_early) for status in self.statuses], bool)
@@ -104,13 +104,13 @@ class SeedRuns:
         return bool(number) or not self.live
 
     def remember(self, call: Call, metrics: Any) -> None:
-        """Notes a call of the live seeds that was just dispatched, and may not be computed yet."""
+        """Stores a call of the live seeds that was dispatched and may not be computed yet."""
         self._unwritten.append((call, metrics))
         for i in self.live:
             self.statuses[i].step = call.end
 
     def write_previous_rows(self, program: Program) -> None:
-        """Writes the rows of all calls but the last one, which is still being computed."""
+        """Writes the rows of all calls except the last one, which is still being computed."""
         self._write_rows(program, self._unwritten[:-1])
         del self._unwritten[:-1]
 
@@ -128,28 +128,28 @@ class SeedRuns:
         return call.end == self.total or any(map(call.is_due, every))
 
     def score_and_save(self, call: Call, program: Program) -> None:
-        """Scores, grids and checkpoints of the seeds that took part in a call."""
+        """Writes scores, grids and checkpoints of the seeds that were trained in a call."""
         trained = [i for i, status in enumerate(self.statuses) if status.step == call.end]
         self._write_all_rows(program)
         for recorder, state in self._states(program, trained):
             recorder.after(call, state)
 
     def _write_all_rows(self, program: Program) -> None:
-        """Waits for the last call; process 0 then tells the others which seeds its guard has ended."""
+        """Waits for the last call and writes its rows; process 0 then broadcasts which seeds its guard has ended."""
         self._write_rows(program, self._unwritten)
         self._unwritten = []
         self.agree_to_stop()
 
     def _states(self, program: Program, positions: Sequence[int]) -> Iterator[tuple[Recorder, GanState]]:
-        """(recorder, state) of those of these seeds that have not failed; nothing on processes without recorders."""
+        """(recorder, state) of each seed in `positions` that has not failed; nothing on processes other than 0."""
         for i in positions:
             if not self.statuses[i].failed:
-                state = program.state(i)  # Every process takes part in gathering it.
+                state = program.state(i)  # A collective operation: every process must call it.
                 for recorder in self.recorders[i : i + 1]:
                     yield recorder, state
 
     def finish(self, program: Program) -> None:
-        """After the last call: its rows, a checkpoint of each seed that was interrupted, grids of the finished ones."""
+        """Writes the rows of the last call, checkpoints of interrupted seeds, and sample grids of finished seeds."""
         self._write_all_rows(program)
         self._progress.close()
         for recorder, state in self._states(program, self.live):

@@ -1,4 +1,4 @@
-"""Trains a config in a workdir: the whole of a run, from its data to its last picture."""
+"""Trains a config in a workdir: the complete run, from loading the data to the last sample grid."""
 
 import contextlib
 import pathlib
@@ -18,14 +18,14 @@ from gan_jax.training.programs import make_program
 
 
 def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path | None:
-    """Trains `config` in the workdir `path`, or continues what is there; returns the last sample grid.
+    """Trains `config` in the workdir `path`, or continues the run in it; returns the path of the last sample grid.
 
-    With config.num_seeds > 1 each seed has a workdir of its own inside, and the first seed's grid is returned. If
-    several processes train together, process 0 alone has a workdir; the others return None.
+    If config.num_seeds > 1, each seed has its own workdir inside `path`, and the returned grid is that of the first
+    completed seed. If several processes train together, only process 0 has a workdir; the others return None.
     """
     dataset = load_data(config, data_dir)
     total = num_steps(config, len(dataset.train.labels))
-    check(config, dataset, total)  # Every mistake of a user's, before anything is written.
+    check(config, dataset, total)  # Finds every user's mistake before anything is written.
     gan = build(config, dataset.image_shape, dataset.num_classes, total)
     with Interrupts() as interrupts, open_runs(config, path, dataset, gan, total, interrupts, data_dir) as runs:
         data = training_batches(config, dataset, runs.seeds, data_dir)

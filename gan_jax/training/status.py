@@ -1,11 +1,17 @@
-"""How one seed's training stands: the same on every process of a run."""
+"""The status of one seed's training. It is the same on every process of a run."""
 
 import dataclasses
 
 
 @dataclasses.dataclass
 class SeedStatus:
-    """step: training steps done, of `total`. stopped_early: by its validation scores. failed: diverged or collapsed."""
+    """The status of one seed.
+
+    total: training steps of the complete run.
+    step: training steps so far.
+    stopped_early: whether the validation scores ended the run.
+    failed: whether the run has diverged or collapsed.
+    """
 
     seed: int
     total: int
@@ -19,5 +25,5 @@ class SeedStatus:
 
     @property
     def live(self) -> bool:
-        """Whether it has more steps to take."""
+        """Whether the seed is still training."""
         return not (self.finished or self.failed)

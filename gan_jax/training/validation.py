@@ -1,4 +1,4 @@
-"""Scores a run on held-out training images while it trains, keeps its best state, and says when to stop."""
+"""Validation scores during training: computes them, saves the best state, and decides about early stopping."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from gan_jax.data.dataset import Dataset
 from gan_jax.evaluation import features
-from gan_jax.evaluation.generate import balanced_labels, classify, draw
+from gan_jax.evaluation.generate import balanced_labels, classify, generate
 from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
@@ -18,7 +18,7 @@ from gan_jax.system.errors import UserError
 
 
 def check_validation(section: ConfigDict, dataset: Dataset) -> None:
-    """UserError if config.eval asks for scores that these data cannot give."""
+    """UserError if the settings in config.eval are wrong, or the data set has too few validation images."""
     if not section.every_steps:
         return
     for knob, least in (("patience", 0), ("num_images", 10)):
@@ -32,16 +32,18 @@ def check_validation(section: ConfigDict, dataset: Dataset) -> None:
 
 
 class Validation:
-    """Validation scores of one run. None of them looks at the test split.
+    """Validation scores of one run. No score uses the test split.
 
-    They are the Frechet distance, precision and recall of `eval.num_images` generated images against the validation
-    images, and of a conditional generator the accuracy, in the features of a classifier that was trained on neither
-    these nor the test split; it is trained or read when the first score is due. A discriminator with classes also has
-    its own accuracy.
+    The scores are the Frechet distance, precision and recall of `eval.num_images` generated images against the
+    validation images; for a conditional generator also the conditional accuracy; for a discriminator with classes also
+    its accuracy. Features are those of a classifier that was trained on neither the validation nor the test images. It
+    is trained, or read from the cache, when the first score is due.
 
-    discriminate: a compiled Gan.discriminate for a discriminator with classes, else None.
-    rows: the run's metrics so far; a resumed run reads its scores from them.
-    checkpoints: of the best states, two of them.
+    section: config.eval.
+    sample: compiled Gan.sample.
+    discriminate: compiled Gan.discriminate for a discriminator with classes, else None.
+    rows: the run's metrics so far; a resumed run reads its earlier scores from them.
+    checkpoints: the checkpoints of the best states.
     """
 
     def __init__(
@@ -64,24 +66,24 @@ class Validation:
         self.seconds = 0.0
 
     def score(self, step: int, state: GanState) -> dict[str, float]:
-        """The row of a step's scores; the state is kept where it is the best so far."""
+        """The row of scores of a step. Saves the state if its Frechet distance is the lowest so far."""
         if self._extract is None:
             self._extract, _ = features.classifier(self._dataset, self._data_dir)
             self._real, _ = self._extract(self._dataset.validation.images)
         began = time.monotonic()
-        generated, probabilities = self._extract(draw(self._sample, state, self._labels))
-        near = precision_recall_density_coverage(self._real, generated)
+        generated, probabilities = self._extract(generate(self._sample, state, self._labels))
+        prdc = precision_recall_density_coverage(self._real, generated)
         row = {
             METRIC: frechet_distance(generated, self._real),
-            "validation_precision": near.precision,
-            "validation_recall": near.recall,
+            "validation_precision": prdc.precision,
+            "validation_recall": prdc.recall,
         }
         if self._conditional:
             row["validation_conditional_accuracy"] = accuracy(probabilities.argmax(axis=1), self._labels)
         if self._discriminate:
-            held_out, num_classes = self._dataset.validation, self._dataset.num_classes
-            classes = classify(self._discriminate, state, held_out.images, num_classes).argmax(axis=1)
-            row["validation_discriminator_accuracy"] = accuracy(classes, held_out.labels)
+            split, num_classes = self._dataset.validation, self._dataset.num_classes
+            classes = classify(self._discriminate, state, split.images, num_classes).argmax(axis=1)
+            row["validation_discriminator_accuracy"] = accuracy(classes, split.labels)
         self._scores[step] = row[METRIC]
         row[SECONDS] = time.monotonic() - began
         self.seconds += row[SECONDS]
@@ -91,7 +93,7 @@ class Validation:
 
     @property
     def any(self) -> bool:
-        """Whether there is a score yet."""
+        """Whether there is at least one score."""
         return bool(self._scores)
 
     @property
@@ -100,12 +102,12 @@ class Validation:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the last `patience` scores brought nothing better; never with a patience of 0."""
-        later = sum(step > self.best_step for step in self._scores)
-        return bool(self._patience) and later >= self._patience
+        """Whether the last `patience` scores are no improvement; always False for a patience of 0."""
+        num_later = sum(step > self.best_step for step in self._scores)
+        return bool(self._patience) and num_later >= self._patience
 
     def summary(self, seconds: float) -> str:
-        """One line: the best step, and the share of `seconds`, those of this process, that scoring took."""
+        """One line with the best step and the share of scoring in `seconds`, the training time of this process."""
         return (
             f"validation: Frechet distance best at step {self.best_step} ({self._scores[self.best_step]:.2f}); "
             f"{len(self._scores)} scores, {self.seconds / seconds:.1%} of the time"

@@ -11,7 +11,7 @@ from gan_jax.analysis.subject import Subject
 from gan_jax.data.dataset import Dataset, Source, Split
 from gan_jax.runs import initial_state
 from gan_jax.runs.dataset import describe, load_data
-from gan_jax.runs.load import Trained
+from gan_jax.runs.load import LoadedRun
 
 CLASSES = 3
 
@@ -34,10 +34,8 @@ def subject_of(generate, train=None, test=None, size=8, conditional=True, num_im
         generate=lambda state, key, z, labels: 2 * generate(z, labels) - 1,
     )
     config = types.SimpleNamespace(prior=types.SimpleNamespace(name=prior))
-    trained = types.SimpleNamespace(gan=gan, state=None, config=config)
-    return Subject(
-        trained, Dataset("a", Source("b"), "a", *splits), seen_as_pixels, "pixels", 0, num_images, conditional
-    )
+    run = types.SimpleNamespace(gan=gan, state=None, config=config)
+    return Subject(run, Dataset("a", Source("b"), "a", *splits), seen_as_pixels, "pixels", 0, num_images, conditional)
 
 
 def spread_out(z, weights):
@@ -58,5 +56,5 @@ def untrained_subject(config):
     gan = build.build(config, dataset.image_shape, dataset.num_classes, 1)
     examples = initial_state.init_examples(dataset.train, config.seed, config.init_batch_size)
     state = initial_state.init_state(gan, config.seed, examples)
-    trained = Trained(None, config, {"data": describe(dataset)}, gan, state, 0)
-    return Subject(trained, dataset, None, "", 0, 50, build.is_conditional(config))
+    run = LoadedRun(None, config, {"data": describe(dataset)}, gan, state, 0)
+    return Subject(run, dataset, None, "", 0, 50, build.is_conditional(config))

@@ -115,7 +115,5 @@ def test_on_a_run_of_no_steps(config, tmp_path):
     assert numbers["num_features"] == 8 * (4 * 4 + 3 * 3)
     assert Image.open(tmp_path / "representation.png").size[0] > 500
     # What is called untrained is what the run started from.
-    for leaves in zip(
-        *map(jax.tree.leaves, (room.untrained(subject), subject.trained.discriminator()[1])), strict=True
-    ):
+    for leaves in zip(*map(jax.tree.leaves, (room.untrained(subject), subject.run.discriminator()[1])), strict=True):
         np.testing.assert_allclose(*leaves, rtol=1e-6)

@@ -29,10 +29,10 @@ def written(folder):
 def placed(subject, path):
     """The subject with a workdir of its own."""
     path.mkdir()
-    config = types.SimpleNamespace(prior=subject.trained.config.prior, generator=types.SimpleNamespace(ema_decay=0.9))
-    run = {"data": {"fingerprint": "f"}}
-    parts = {**vars(subject.trained), "config": config, "folder": Workdir(str(path)), "step": 7, "run": run}
-    return dataclasses.replace(subject, trained=types.SimpleNamespace(**parts))
+    config = types.SimpleNamespace(prior=subject.run.config.prior, generator=types.SimpleNamespace(ema_decay=0.9))
+    run_info = {"data": {"fingerprint": "f"}}
+    parts = {**vars(subject.run), "config": config, "folder": Workdir(str(path)), "step": 7, "run_info": run_info}
+    return dataclasses.replace(subject, run=types.SimpleNamespace(**parts))
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def test_a_run_of_another_version_is_refused_by_name(finished_run):
     del saved["data"]["num_labels"]
     files.write_sealed(path / "config.json", saved)
     with pytest.raises(UserError, match="another version of this code: .*num_labels") as error:
-        load.load(str(path))
+        load.load_run(str(path))
     assert "\n" not in str(error.value)
 
 

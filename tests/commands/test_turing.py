@@ -62,8 +62,10 @@ def test_page_of_a_run(finished_run, tmp_path):
 
 def test_classes_where_the_generator_is_conditional(config, monkeypatch):
     dataset, asked = session.load_data(config, ""), []
-    run = load.Trained(None, config, {}, None, None, 7)
-    monkeypatch.setattr(load.Trained, "draw", lambda _, labels, seed: asked.append(labels) or dataset.test.images[:4])
+    run = load.LoadedRun(None, config, {}, None, None, 7)
+    monkeypatch.setattr(
+        load.LoadedRun, "generate", lambda _, labels, seed: asked.append(labels) or dataset.test.images[:4]
+    )
     images, truths = turing.choose_images(run, dataset, 8, 0)
     assert images.shape == (8, 9, 9, 1)
     assert sorted(truths) == ["fake"] * 4 + ["real"] * 4

@@ -154,7 +154,7 @@ def test_missing_truncated_and_altered_files_are_named(stored_copy):
         path.write_bytes(damaged)
         assert "cannot be read" in message()
     path.write_bytes(path.with_name(path.name.replace("train", "test")).read_bytes())
-    assert "holds 6 records" in message()
+    assert "has 6 records" in message()
     path.write_bytes(kept)
     assert fingerprint(folder) == before
     for manifest in (folder / "manifests").iterdir():

@@ -201,7 +201,7 @@ def test_many_calls_leave_memory_and_open_files_flat(load_stored, workers):
 _READS = """
 import multiprocessing, sys, time
 from gan_jax.data import sources
-from gan_jax.data.dataset import BatchOrder
+from gan_jax.data.batches import BatchOrder
 from gan_jax.data.stream import Stream
 images = sources.load("imagenet_shaped", data_dir=sys.argv[1], stream="always").train.images
 stream = Stream(images, BatchOrder(0, 230, 1, 8), 8, ahead=2, workers=2)

@@ -34,12 +34,12 @@ def test_a_users_own_flag_is_left_alone(monkeypatch):
 def test_a_jaxlib_without_the_option_compiles_without(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setattr(compiler, "_FAST", {"xla_cpu_option_of_another_jaxlib": "1"})
-    compiler._known.cache_clear()
+    compiler._is_supported.cache_clear()
     try:
         assert compiler.options() == {}
         assert compiler.jit(lambda x: x + 1)(1) == 2
     finally:
-        compiler._known.cache_clear()
+        compiler._is_supported.cache_clear()
 
 
 def test_other_backends_get_none(monkeypatch):

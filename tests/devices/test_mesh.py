@@ -114,11 +114,11 @@ def test_a_mesh_of_one_device_trains_a_run(finished_run, tmp_path):
         ("data:-2", "write data:-1"),
         ("data:2,data:4", "write data:-1"),
         ("model:8", "write data:-1"),
-        ("data:4", "does not come out at the 8 devices"),
-        ("data:3", "does not come out at the 8 devices"),
-        ("seed:-1,data:-1", "does not come out at the 8 devices"),
-        ("data:8", "batch_size=12 cannot be shared out evenly among 8 devices"),
-        ("seed:4,data:2", "num_seeds=6 cannot be shared out evenly among 4 devices"),
+        ("data:4", "does not fit the 8 devices"),
+        ("data:3", "does not fit the 8 devices"),
+        ("seed:-1,data:-1", "does not fit the 8 devices"),
+        ("data:8", "batch_size=12 cannot be divided evenly among 8 devices"),
+        ("seed:4,data:2", "num_seeds=6 cannot be divided evenly among 4 devices"),
     ],
 )
 def test_a_wrong_mesh_is_one_line(text, message):

@@ -8,7 +8,7 @@ import pytest
 from gan_jax import evaluate
 from gan_jax.data.dataset import Split
 from gan_jax.evaluation import classifier, features
-from gan_jax.evaluation.metrics.scores import Seen, by_class, scores
+from gan_jax.evaluation.metrics.scores import ImageFeatures, per_class_scores, scores
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
@@ -30,7 +30,7 @@ def images(size, seed, classes=4, spread=1.0):
     labels = np.arange(size) % classes
     points = 6.0 * np.eye(classes, 8)[labels] + spread * rng.normal(size=(size, 8))
     probabilities = np.exp(3.0 * points[:, :classes])
-    return Seen(points, labels, probabilities / probabilities.sum(axis=1, keepdims=True))
+    return ImageFeatures(points, labels, probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
 def test_real_images_score_as_their_floor():
@@ -71,8 +71,8 @@ def test_few_images_and_extractors_without_classes():
     result = scores(some, other, some, some.features, conditional=True)
     assert set(result) >= {"frechet_distance", "kernel_distance", "nearer_to_train"}
     assert not set(result) & {"conditional_accuracy", "classifier_score", "precision"}
-    assert set(by_class(some, other, 5)) == {"per_class_frechet_distance"}
-    assert by_class(some, other, 5)["per_class_frechet_distance"][4] is None
+    assert set(per_class_scores(some, other, 5)) == {"per_class_frechet_distance"}
+    assert per_class_scores(some, other, 5)["per_class_frechet_distance"][4] is None
 
 
 def test_the_protocol_decides_split_features_generator_and_file(config, tmp_path, quick_classifier, capsys):

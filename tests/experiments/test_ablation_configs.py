@@ -72,7 +72,7 @@ def test_arms_differ_and_one_is_the_base(path):
 
 @each_study
 def test_arms_are_the_files_variants_and_keep_types(path):
-    names = [study.spelled(arm, base) for arm, base, _ in arms_on(path)]
+    names = [study.variant_name(arm, base) for arm, base, _ in arms_on(path)]
     assert configs.variants(str(path)) == names
     for (_, base, config), name in zip(arms_on(path), names, strict=True):
         assert configs.differences(configs.load(f"{path}:{name}"), config) == []

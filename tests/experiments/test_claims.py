@@ -15,7 +15,7 @@ from experiments.reporting.claim import DIRECTIONS, OSCILLATION, STEPS, Claim, C
 from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.measures import METRICS
 from experiments.reporting.statistics import Paired
-from experiments.reporting.verdicts import direction_verdict, judge
+from experiments.reporting.verdicts import direction_verdict, evaluate_claims
 from tests.experiments.canned_studies import HOSTILE, canned, of_scores, seed_record
 from tests.tiny import run
 
@@ -84,7 +84,7 @@ def claim(*compared, needs="all", metric="frechet_distance", study="optimizer", 
 
 def verdict(one, arms, **options):
     """The judgement of a claim on canned arms."""
-    (found,) = judge([one], [results.parse(canned(arms=arms, **options))])
+    (found,) = evaluate_claims([one], [results.parse(canned(arms=arms, **options))])
     return found
 
 
@@ -162,7 +162,7 @@ def test_four_verdicts_and_the_figure():
     for gone in ({"adam": []}, {}, {"sgd": [None]}):
         found = verdict(claim(("adam", "sgd", "lower")), {**lists(adam=LOW), **gone})
         assert found.verdict == "not run"
-    assert judge([claim(("adam", "sgd", "lower"))], [])[0].verdict == "not run"
+    assert evaluate_claims([claim(("adam", "sgd", "lower"))], [])[0].verdict == "not run"
     assert verdict(claim(not_measured="Nobody counts."), arms).verdict == "not measured"
 
 
@@ -186,7 +186,7 @@ def test_claims_of_several_comparisons():
 def test_holm_and_intervals_are_over_the_claims_of_one_study():
     study = results.parse(canned(arms=lists(adam=LOW, sgd=(11, 13.5, 11.6, 13, 11), radam=NEAR)))
     family = [claim(("adam", "sgd", "lower"))._replace(id="one"), claim(("adam", "radam", "same"))._replace(id="two")]
-    alone, (first, second) = judge(family[:1], [study])[0], judge(family, [study])
+    alone, (first, second) = evaluate_claims(family[:1], [study])[0], evaluate_claims(family, [study])
     (p,), (q,) = [one.p_holm for one in alone.outcomes], [one.p_holm for one in first.outcomes]
     assert q == pytest.approx(2 * p)
     d = np.array([0.1, 0.1, -0.1, 0.1, -0.1])
@@ -239,7 +239,7 @@ def test_rates_thresholds_and_controls():
     }
     study = canned(arms=short)
     study["arms"]["sgd"]["steps"] = 200
-    (found,) = judge([claim(("sgd", "adam", "lower"), metric=STEPS)], [results.parse(study)])
+    (found,) = evaluate_claims([claim(("sgd", "adam", "lower"), metric=STEPS)], [results.parse(study)])
     assert found.verdict == "undecided"
     assert "3 seeds of sgd, the faster by this number, ended at 200" in found.outcomes[0].remark
     assert found.outcomes[0].p_holm < 0.05

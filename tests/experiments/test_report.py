@@ -214,7 +214,7 @@ def test_a_commit_is_shortened_and_its_changes_are_told():
 def test_mistakes_are_one_line(tmp_path, capsys):
     assert run(report, "--input", tmp_path / "none") == 2
     assert run(report, "--input", tmp_path) == 2
-    assert "holds no <study>@<base>.json" in capsys.readouterr().err
+    assert "has no <study>@<base>.json" in capsys.readouterr().err
     (tmp_path / "broken@tuned.json").write_text('{"study": 1')
     assert run(report, "--input", tmp_path) == 2
     assert "broken@tuned.json cannot be read" in capsys.readouterr().err

@@ -148,7 +148,7 @@ def test_refusals(name, settings, message):
         (np.array([[1, 3], [2, 9]], np.uint8), "not symmetric"),
         ([[1, 2], [2, 1]], "has the eigenvalue -1"),
         (-np.eye(2), "has the eigenvalue -1"),
-        (np.eye(2) * 1j, "holds complex128; give real numbers"),
+        (np.eye(2) * 1j, "contains complex128; give real numbers"),
         ([["1", "0"], ["0", "1"]], "give real numbers"),
     ],
 )

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from gan_jax import build, cli
 from gan_jax.data.batches import Indices
-from gan_jax.evaluation.generate import balanced_labels, draw
+from gan_jax.evaluation.generate import balanced_labels, generate
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.gan.types import Batch
 from gan_jax.runs import initial_state
@@ -99,7 +99,7 @@ def distance(dtype, num_steps):
     for first in range(0, num_steps, 100):
         rows = np.random.default_rng(first).integers(len(real.labels), size=(100, 1, 64), dtype=np.int32)
         state, _ = call(state, jax.device_put(real), Indices(rows, None), 100, jax.random.key(1))
-    fakes = draw(jax.jit(gan.sample), state, balanced_labels(1000, 10))
+    fakes = generate(jax.jit(gan.sample), state, balanced_labels(1000, 10))
     flat = [images.reshape(len(images), -1) / 255.0 for images in (fakes, real.images)]
     return frechet_distance(*flat)
 

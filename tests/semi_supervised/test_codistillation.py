@@ -117,10 +117,10 @@ def test_a_resumed_run_is_taught_what_the_uninterrupted_one_was(pair, tmp_path, 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_seeds": 1}, "this run's 1 has none beside it; set --config.num_seeds=2"),
+        ({"num_seeds": 1}, "this run's 1 has no peer; set --config.num_seeds=2"),
         (
             {"data.num_labels": 6, "data.num_label_subsets": 10, "num_seeds": 15},
-            "this run's 15 has none beside it; set --config.data.num_label_subsets=10 and --config.num_seeds=20",
+            "this run's 15 has no peer; set --config.data.num_label_subsets=10 and --config.num_seeds=20",
         ),
         ({"data.num_labels": 6}, "set --config.data.num_label_subsets=1 and --config.num_seeds=2"),
         ({"mesh": "data:-1"}, "does not go with mesh; leave out --config.mesh"),

@@ -91,7 +91,7 @@ def test_only_what_is_left_to_train_asks_for_neighbours(config, tmp_path, monkey
     configs.override(config, few | {"num_seeds": 2})
     wrong = config.copy_and_resolve_references()
     wrong.data.num_labels = 13
-    with pytest.raises(UserError, match="data.num_labels=13: from 3, one a class, to 12, or 0"):
+    with pytest.raises(UserError, match="data.num_labels=13: choose a number from 3, one per class, to 12, or 0"):
         session.train(wrong, str(tmp_path / "run"), str(tmp_path))
     assert not (tmp_path / "run").exists(), "a refusal leaves nothing"
     session.train(config, str(tmp_path / "run"), str(tmp_path))

@@ -82,7 +82,7 @@ def test_the_others_have_propagated_labels_where_the_loss_asks_for_them(few, tmp
 @pytest.mark.parametrize("number", [2, 3001])
 def test_impossible_numbers_of_labels_are_refused(few, number):
     configs.override(few, {"data.num_labels": number})
-    with pytest.raises(UserError, match="from 3, one a class, to 3000"):
+    with pytest.raises(UserError, match="from 3, one per class, to 3000"):
         check_labels(few, numbered_images())
 
 
@@ -149,9 +149,9 @@ def test_a_start_depends_on_real_images_where_a_part_says_so(config, tmp_path):
     configs.override(config, {"discriminator.norm": "virtual_batch", "init_batch_size": 5, "num_steps": 2})
     path = tmp_path / "run"
     session.train(config, str(path))
-    from gan_jax.runs.load import load
+    from gan_jax.runs.load import load_run
 
-    trained = load(str(path))
+    trained = load_run(str(path))
     reference = trained.state.discriminator.stats["reference"]["inputs"]
     data = session.load_data(config, "").train.images
     known = {image.tobytes() for image in data}

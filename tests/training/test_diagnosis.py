@@ -64,7 +64,7 @@ def test_a_run_that_diverges_says_where(config, tmp_path, every, monkeypatch):
     assert "bad tensor" not in str(error.value)
     # The same command, asked to say more.
     configs.override(config, {"guard.debug": True})
-    with pytest.raises(TrainingFailed, match="the first bad tensor is what 'sqrt' makes in d_update") as error:
+    with pytest.raises(TrainingFailed, match="the first bad tensor is the output of 'sqrt' in d_update") as error:
         session.train(config, path)
     assert error.value.exit_code == 3
     assert "\n" not in str(error.value)

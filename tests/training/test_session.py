@@ -93,7 +93,7 @@ def test_signal_saves_and_says_how_to_go_on(config, tmp_path):
     assert error.value.exit_code == 75
     info = json.loads((path / "run.json").read_text())
     assert info["status"] == "interrupted"
-    assert load.load(str(path)).step == info["step"] > 0
+    assert load.load_run(str(path)).step == info["step"] > 0
     assert len(rows(path)) == info["step"]
 
 
@@ -164,11 +164,11 @@ def test_a_damaged_checkpoint_is_refused_whichever_file_it_is(finished_run, how)
             with pytest.raises(
                 UserError, match="checkpoints/7 is damaged .*; delete that folder to continue from step 6"
             ):
-                load.load(str(path))
+                load.load_run(str(path))
         file.write_bytes(data)
-    assert load.load(str(path)).step == 7
+    assert load.load_run(str(path)).step == 7
     shutil.rmtree(folder)
-    assert load.load(str(path)).step == 6
+    assert load.load_run(str(path)).step == 6
 
 
 def test_a_killed_save_does_not_count_and_is_removed_by_the_next_training(tmp_path):

@@ -11,7 +11,7 @@ from gan_jax.evaluation import features
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
 from gan_jax.runs.best import METRIC
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
@@ -85,7 +85,7 @@ def test_the_best_state_is_kept_and_scored_beside_the_last(scored_config, tmp_pa
         session.train(scored_config, str(path), cache)
     assert found(path) == {2: 3.0, 4: 1.0, 6: 2.0, 7: 4.0}
     assert sorted(entry.name for entry in (path / "best").iterdir()) == ["2", "4"]
-    best, newest = load(str(path), "best"), load(str(path))
+    best, newest = load_run(str(path), "best"), load_run(str(path))
     assert (best.step, int(best.state.step), newest.step) == (4, 4, 7)
     text = evaluate.final_table(str(path), 12, cache)
     assert "step 7," in text
@@ -100,10 +100,10 @@ def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
     path, cache = tmp_path / "run", str(tmp_path / "cache")
     session.train(scored_config, str(path), cache)
     row = next(row for row in read_metrics(path / "metrics.jsonl") if METRIC in row and row["step"] == 7)
-    trained, dataset = load(str(path)), session.load_data(scored_config, "")
+    trained, dataset = load_run(str(path)), session.load_data(scored_config, "")
     classify, _ = features.classifier(dataset, cache)
     labels = np.arange(12) % 3
-    generated, probabilities = classify(trained.draw(labels.astype(np.int32)))
+    generated, probabilities = classify(trained.generate(labels.astype(np.int32)))
     real, _ = classify(dataset.validation.images)
     assert row[METRIC] == pytest.approx(frechet_distance(generated, real), rel=1e-6)
     near = precision_recall_density_coverage(real, generated)
@@ -128,7 +128,7 @@ def test_a_run_killed_after_a_score_comes_to_the_same_end(scored_config, tmp_pat
     monkeypatch.setattr(recorder.Recorder, "save", save)
     session.train(scored_config, str(broken), cache)
     assert rows(broken) == rows(whole)
-    assert load(str(broken), "best").step == load(str(whole), "best").step
+    assert load_run(str(broken), "best").step == load_run(str(whole), "best").step
 
 
 def test_a_resumed_run_remembers_its_scores(scored_config, tmp_path, quick_classifier):
@@ -162,4 +162,4 @@ def test_refusals(scored_config, tmp_path, changes, message):
 def test_a_run_without_scores_has_no_best_state(finished_run):
     path, _ = finished_run
     with pytest.raises(UserError, match="has no best state"):
-        load(str(path), "best")
+        load_run(str(path), "best")

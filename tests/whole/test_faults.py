@@ -19,7 +19,7 @@ import pytest
 
 from gan_jax.runs import initial_state
 from gan_jax.runs.checkpoint import Checkpoints
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.runs.records import Records, read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
@@ -42,15 +42,15 @@ def test_one_flipped_bit_in_any_file_of_a_checkpoint_is_refused(short_run):
             flipped = bytes([content[position] ^ (1 << rng.randrange(8))])
             file.write_bytes(content[:position] + (flipped + content[position + 1 :] if damage == "bit" else b""))
             with pytest.raises(UserError, match=f"checkpoint {newest} is damaged") as error:
-                load(str(path))
+                load_run(str(path))
             assert "delete that folder to continue from step 2" in str(error.value)
         file.write_bytes(content)
-    assert load(str(path)).step == 4
+    assert load_run(str(path)).step == 4
     # What the line says to do, works.
     shutil.rmtree(newest)
-    assert load(str(path)).step == 2
+    assert load_run(str(path)).step == 2
     session.train(config, str(path))
-    assert load(str(path)).step == 4
+    assert load_run(str(path)).step == 4
 
 
 def test_a_run_may_be_moved_and_read_where_nothing_may_be_written(short_run, tmp_path):
@@ -60,7 +60,7 @@ def test_a_run_may_be_moved_and_read_where_nothing_may_be_written(short_run, tmp
     for folder in (moved, *(p for p in moved.rglob("*") if p.is_dir())):
         folder.chmod(0o500)
     try:
-        assert load(str(moved)).step == 4
+        assert load_run(str(moved)).step == 4
     finally:
         for folder in (moved, *(p for p in moved.rglob("*") if p.is_dir())):
             folder.chmod(0o700)
@@ -167,7 +167,7 @@ def resident():
 def programs_once(short_run, monkeypatch):
     """What each resume compiles anew is most of its time; here all of them run the same programs."""
     path, config = short_run
-    trained = load(str(path))
+    trained = load_run(str(path))
     call = compile_steps(trained.gan, config.steps_per_call)
     monkeypatch.setattr(session, "build", lambda *_: trained.gan)
     monkeypatch.setattr(programs, "compile_steps", lambda *_, **__: call)

@@ -12,7 +12,7 @@ import pytest
 from gan_jax.data import sources
 from gan_jax.evaluation import features
 from gan_jax.evaluation.classifier import Classifier, Recipe
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from tests.tiny import rows
 from tests.whole.long_runs import SAVING
 
@@ -69,7 +69,7 @@ def test_a_full_disk(small_disk):
     code, lines = finish(command(path, "--config.keep_checkpoints=50"))
     assert (code, lines) == (75, ["error: no space is left to write to; free some, and the same command continues"])
     steps = [row["step"] for row in rows(path)]
-    assert load(str(path)).step > 0, "the old checkpoints are whole"
+    assert load_run(str(path)).step > 0, "the old checkpoints are whole"
     assert finish(command(path, "--config.keep_checkpoints=50"))[0] == 75
     subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
     assert finish(command(path, "--config.keep_checkpoints=50"))[0] == 0

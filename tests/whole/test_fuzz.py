@@ -18,7 +18,7 @@ from experiments.reporting import results
 from gan_jax import build
 from gan_jax.data import idx, sources
 from gan_jax.evaluation import features
-from gan_jax.runs.load import load
+from gan_jax.runs.load import load_run
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
@@ -169,7 +169,7 @@ def fuzz_json(path, number, seed):
     for position in range(number):
         name = ("config.json", "run.json")[position % 2]
         (path / name).write_bytes(damaged(contents[name], rng))
-        message = refusal(lambda: load(str(path)), UserError)
+        message = refusal(lambda: load_run(str(path)), UserError)
         same = json.loads(contents[name]) == tolerant(path / name)
         assert same if message is None else len(message) < 3000, "a damaged file was used"
         (path / name).write_bytes(contents[name])

@@ -7,7 +7,6 @@ import pytest
 
 from gan_jax import evaluate, main, sample
 from gan_jax.runs import seeds
-from gan_jax.runs.load import load
 from gan_jax.system import config as configs
 from gan_jax.system.errors import TrainingFailed, UserError
 from gan_jax.training import programs, recorder, session
@@ -114,4 +113,3 @@ def test_names_of_seeds(many, tmp_path):
         session.train(many, str(tmp_path))
     assert seeds.common_step([[3, 6], [3]]) == 3
     assert seeds.common_step([[3], [6]]) == seeds.common_step([[], [3]]) == 0
-    assert load  # the runs of single seeds load like any other: see the first test

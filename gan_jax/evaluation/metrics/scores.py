@@ -24,7 +24,7 @@ _SUBSETS = 50
 _BINNED = 20_000
 
 
-class Seen(NamedTuple):
+class ImageFeatures(NamedTuple):
     """Images as a feature extractor sees them: features [N, F], labels [N] (true ones, or conditions).
 
     probabilities [N, K] over classes, None where the extractor is no classifier.
@@ -59,7 +59,7 @@ def split_standard_errors(metric: Callable, *features: np.ndarray) -> list[float
     return list(np.std([metric(*part) for part in parts], axis=0, ddof=1) / math.sqrt(_SPLITS))
 
 
-def _distances(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str, Score]]:
+def _distances(generated: ImageFeatures, real: ImageFeatures, train: ImageFeatures) -> Iterator[tuple[str, Score]]:
     a, b, c = generated.features, real.features, train.features
     # The eigenvalues of 2,048 features take seconds: fewer resamples there.
     resamples = _RESAMPLES if a.shape[1] <= 512 else 3
@@ -73,7 +73,7 @@ def _distances(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str, 
     yield "kernel_distance", Score(kernel.mean, of_real.mean, kernel.standard_error)
 
 
-def _neighbours(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str, Score]]:
+def _neighbours(generated: ImageFeatures, real: ImageFeatures, train: ImageFeatures) -> Iterator[tuple[str, Score]]:
     size = min(len(generated.features), len(real.features), len(train.features))
     a, b, c = (seen.features[:size] for seen in (generated, real, train))
     if size < 10:
@@ -88,7 +88,9 @@ def _neighbours(generated: Seen, real: Seen, train: Seen) -> Iterator[tuple[str,
     yield "two_sample_p_value", Score(test.p_value, of_real.p_value)
 
 
-def _modes_and_copies(generated: Seen, real: Seen, train: Seen, all_train: np.ndarray) -> Iterator[tuple[str, Score]]:
+def _modes_and_copies(
+    generated: ImageFeatures, real: ImageFeatures, train: ImageFeatures, all_train: np.ndarray
+) -> Iterator[tuple[str, Score]]:
     bins = min(100, len(all_train) // 10)
     if bins > 1:
         # Where the bins lie is found on some of the images; their shares are those of all.
@@ -106,7 +108,9 @@ def _modes_and_copies(generated: Seen, real: Seen, train: Seen, all_train: np.nd
     yield "data_copying_z", Score(data_copying(generated.features, all_train, real.features).z_score, 0.0)
 
 
-def _classes(generated: Seen, real: Seen, train: Seen, conditional: bool) -> Iterator[tuple[str, Score]]:
+def _classes(
+    generated: ImageFeatures, real: ImageFeatures, train: ImageFeatures, conditional: bool
+) -> Iterator[tuple[str, Score]]:
     if generated.probabilities is None:
         return
     score, of_train = (classifier_score(seen.probabilities, min(10, len(seen.labels))) for seen in (generated, train))
@@ -119,7 +123,7 @@ def _classes(generated: Seen, real: Seen, train: Seen, conditional: bool) -> Ite
 
 
 def scores(
-    generated: Seen, real: Seen, train: Seen, all_train: np.ndarray | None, conditional: bool
+    generated: ImageFeatures, real: ImageFeatures, train: ImageFeatures, all_train: np.ndarray | None, conditional: bool
 ) -> dict[str, Score]:
     """Every score by its name.
 
@@ -137,7 +141,7 @@ def scores(
     }
 
 
-def by_class(generated: Seen, real: Seen, num_classes: int) -> dict[str, list[float | None]]:
+def per_class_scores(generated: ImageFeatures, real: ImageFeatures, num_classes: int) -> dict[str, list[float | None]]:
     """Per class: accuracy and Frechet distance of the images generated for it, None where it has too few."""
     distances = per_class_frechet_distance(
         real.features, real.labels, generated.features, generated.labels, num_classes
