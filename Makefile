@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: help run example test test-faults audit lint tensorboard benchmark ablations clean
 .DEFAULT_GOAL := help
 
-help:  ## this list
+help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.run: requirements.txt
@@ -20,37 +20,37 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-run: $(VENV)/.run  ## install if need be, then train CONFIG (configs/cdcgan.py)
+run: $(VENV)/.run  ## install if needed, then train CONFIG (default configs/cdcgan.py)
 	$(BIN)/python -m gan_jax.main --config $(CONFIG)
 
-example: $(VENV)/.run  ## the whole idea in one file: trains a small GAN for about a minute, draws one_file_gan.png
+example: $(VENV)/.run  ## a GAN in one file: trains for about a minute and writes one_file_gan.png
 	$(BIN)/python examples/one_file_gan.py
 
-test: $(VENV)/.dev  ## install if need be, then the tests
+test: $(VENV)/.dev  ## install if needed, then run the tests
 	$(BIN)/python -m pytest
 
-test-faults: $(VENV)/.dev  ## kills, full disks, damaged files, any text for any knob: minutes
+test-faults: $(VENV)/.dev  ## run the tests of faults (kills, full disks, damaged files, wrong config values); takes minutes
 	$(BIN)/python -m pytest -m faults --dist worksteal
 
-audit: $(VENV)/.dev  ## known vulnerabilities of what is installed, by pip-audit; asks PyPI's advisory service
+audit: $(VENV)/.dev  ## check the installed packages for known vulnerabilities with pip-audit (asks PyPI)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(BIN)/python -m pip_audit --progress-spinner off
 
-lint: $(VENV)/.dev  ## ruff's format and lint checks
+lint: $(VENV)/.dev  ## run ruff's format and lint checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-tensorboard: $(VENV)/.run  ## TensorBoard over WORKDIR (runs), on this machine only
+tensorboard: $(VENV)/.run  ## show the runs in WORKDIR (default runs) in TensorBoard, on this machine only
 	$(BIN)/python -m tensorboard.main --logdir $(WORKDIR) --host localhost
 
-benchmark: $(VENV)/.run  ## step times beside PyTorch (install it first: .venv/bin/pip install torch)
+benchmark: $(VENV)/.run  ## compare step times with PyTorch (first: .venv/bin/pip install torch)
 	$(BIN)/python -m experiments.benchmarks
 
-ablations: $(VENV)/.run  ## ablation studies; PRESET=full STUDIES=loss,noise BASES=tuned SEEDS=3 STEPS=1000 JOBS=2 IDX=folder BACKEND=ray
+ablations: $(VENV)/.run  ## run ablation studies; PRESET=full STUDIES=loss,noise BASES=tuned SEEDS=3 STEPS=1000 JOBS=2 IDX=folder BACKEND=ray
 	$(BIN)/python -m experiments.ablations $(if $(PRESET),--preset $(PRESET)) $(if $(STUDIES),--studies $(STUDIES)) \
 		$(if $(BASES),--bases $(BASES)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) \
 		$(if $(JOBS),--jobs $(JOBS)) $(if $(IDX),--idx $(IDX)) $(if $(BACKEND),--backend $(BACKEND))
 
-clean:  ## remove the environment and caches; runs/ stays
+clean:  ## remove the environment and the caches, but not runs/
 	rm -rf $(VENV) .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,1 +1,1 @@
-"""Timings beside PyTorch: python -m experiments.benchmarks"""
+"""Timings of gan_jax and PyTorch: python -m experiments.benchmarks"""

@@ -1,8 +1,8 @@
-"""gan_jax beside PyTorch on this machine: python -m experiments.benchmarks
+"""Times gan_jax and PyTorch on this machine: python -m experiments.benchmarks
 
-For each work: both frameworks' first losses from the same weights must agree; then gan_jax and PyTorch's ways to run
-take turns. Besides: single convolutions, cold starts, memory by batch size, many seeds in one program.
-Needs PyTorch: pip install torch. The results go to --output: benchmark.json, benchmark.md, benchmark.png.
+For each work: first the losses of both frameworks from the same weights must agree; then gan_jax and several forms of
+PyTorch are timed in turn. It also measures single convolutions, cold starts, memory by batch size, and many seeds in
+one program. Needs PyTorch: pip install torch. Writes benchmark.json, benchmark.md and benchmark.png to --output.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from gan_jax.system import files
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
-_OTHERS = ("convolutions", "cold_start", "memory", "seeds")
+_FURTHER_PARTS = ("convolutions", "cold_start", "memory", "seeds")
 _COLD_STARTS, _SEED_ROUNDS = 3, 7
 
 
@@ -56,7 +56,7 @@ def _measure_work(name: str, device: str, rounds: int, warm_seconds: float) -> d
     }
 
 
-def _others(device: str) -> dict[str, Callable[[], dict]]:
+def _further_parts(device: str) -> dict[str, Callable[[], dict]]:
     from experiments.benchmarks import cold_start, convolutions, memory, seeds
     from experiments.benchmarks.processes import apart
 
@@ -79,9 +79,9 @@ def _write(output: pathlib.Path, result: dict) -> None:
 
 
 def run(names: list[str], output: pathlib.Path, rounds: int, warm_seconds: float) -> None:
-    """Measures the named parts and writes after each, beside what lies in `output` of the others."""
-    old = output / "benchmark.json"
-    result = {"works": {}, **(files.read_table(old, "remove it") if old.is_file() else {})}
+    """Measures the named parts and writes the results after each part. Earlier results of other parts are kept."""
+    earlier = output / "benchmark.json"
+    result = {"works": {}, **(files.read_table(earlier, "remove it") if earlier.is_file() else {})}
     measured_on = {
         **provenance(),
         "cpu_model": machine.cpu_model(),
@@ -89,23 +89,23 @@ def run(names: list[str], output: pathlib.Path, rounds: int, warm_seconds: float
         "torch": _torch_version(),
         "date": str(datetime.date.today()),
     }
-    device, began = "cpu" if measured_on["device"]["platform"] == "cpu" else "gpu", time.monotonic()
+    device, start_time = "cpu" if measured_on["device"]["platform"] == "cpu" else "gpu", time.monotonic()
     if measured_on["load_average"] > 0.5:
         print(
             f"load average {measured_on['load_average']:.1f}: something else runs here, expect slow and noisy numbers"
         )
-    others = _others(device)
+    further_parts = _further_parts(device)
     for index, name in enumerate(names):
-        minutes = (time.monotonic() - began) / 60
-        left = f", about {minutes / index * (len(names) - index):.0f} min left" if index else ""
-        print(f"{name} ({index + 1} of {len(names)}, {minutes:.0f} min so far{left})", flush=True)
+        minutes = (time.monotonic() - start_time) / 60
+        time_left = f", about {minutes / index * (len(names) - index):.0f} min left" if index else ""
+        print(f"{name} ({index + 1} of {len(names)}, {minutes:.0f} min so far{time_left})", flush=True)
         if name in works.WORKS:
             section = {**_measure_work(name, device, rounds, warm_seconds), "provenance": measured_on}
-            known = {**result["works"], name: section}
-            # In the order of WORKS, whatever was measured first.
-            result["works"] = {work: known[work] for work in works.WORKS if work in known}
+            measured = {**result["works"], name: section}
+            # Always in the order of WORKS.
+            result["works"] = {work: measured[work] for work in works.WORKS if work in measured}
         else:
-            result[name] = {**others[name](), "provenance": measured_on}
+            result[name] = {**further_parts[name](), "provenance": measured_on}
         _write(output, result)
     print(f"wrote {output / 'benchmark.md'}")
 
@@ -114,20 +114,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--only", default="", help=f"with commas, of: {', '.join((*works.WORKS, *_OTHERS))} (all)")
+    parser.add_argument(
+        "--only", default="", help=f"with commas, of: {', '.join((*works.WORKS, *_FURTHER_PARTS))} (all)"
+    )
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (15)")
-    # A virtual machine backs a new process's memory with large pages only after a while: until then a step can take 1.4
-    # times as long, in training as here, and that is not what a run of minutes or hours sees.
-    parser.add_argument("--warm_seconds", type=float, default=25.0, help="of each contender before its turns (25)")
+    # A virtual machine gives large memory pages to a new process only after a while. Until then a step can take 1.4
+    # times as long. A run of minutes or hours is hardly affected, so the warm-up is not timed.
+    parser.add_argument(
+        "--warm_seconds", type=float, default=25.0, help="warm-up of each contender before its turns (25)"
+    )
     parser.add_argument("--output", default="experiments/results", help="folder (experiments/results)")
     arguments = parser.parse_args()
-    names = arguments.only.split(",") if arguments.only else [*works.WORKS, *_OTHERS]
+    names = arguments.only.split(",") if arguments.only else [*works.WORKS, *_FURTHER_PARTS]
     for name in names:
-        choose([*works.WORKS, *_OTHERS], name, "--only")
+        choose([*works.WORKS, *_FURTHER_PARTS], name, "--only")
     if arguments.rounds < 1:
         raise UserError(f"--rounds={arguments.rounds}: must be at least 1")
     _torch_version()
-    # On a GPU each process would otherwise take most of its memory for itself.
+    # By default each process would reserve most of the GPU's memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     run(names, pathlib.Path(arguments.output), arguments.rounds, arguments.warm_seconds)
 

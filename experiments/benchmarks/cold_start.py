@@ -1,4 +1,4 @@
-"""Seconds from typing a command to its first ten training steps: imports, compilation and the steps themselves."""
+"""Seconds from the start of a command to its tenth training step: imports, compilation and the steps."""
 
 import argparse
 import os
@@ -15,19 +15,19 @@ _TORCH = "PyTorch eager"
 
 
 def _seconds(label: str, name: str, device: str, cache: str) -> float:
-    """One start in a fresh process; `cache`: folder of JAX's compiled programs, "" for none."""
+    """One start in a fresh process. cache: folder of JAX's compiled programs, "" for none."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_COMPILATION_CACHE")}
     if cache:
-        # By default only programs that took a second to compile are kept.
+        # By default, JAX caches only programs that take a second or more to compile.
         environment |= {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     command = [sys.executable, "-m", "experiments.benchmarks.cold_start", label, name, device]
-    began = time.time()
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    return float(done.stdout.split()[-1]) - began
+    start_time = time.time()
+    process = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return float(process.stdout.split()[-1]) - start_time
 
 
 def measure(device: str, repeats: int) -> dict:
-    """Quartiles of seconds by work: without a cache of compiled programs, with a warm one, and of PyTorch eager."""
+    """Quartiles of seconds by work: gan_jax without and with a cache of compiled programs, and PyTorch eager."""
     result = {}
     for name in WORKS:
         print(f"  {name}: {repeats} cold starts of each kind", flush=True)

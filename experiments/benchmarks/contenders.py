@@ -1,4 +1,4 @@
-"""gan_jax and PyTorch's ways to run, each ten training steps of the same work a turn."""
+"""The contenders: gan_jax and several forms of PyTorch. A turn is ten training steps of the same work."""
 
 import os
 import time
@@ -17,20 +17,20 @@ from gan_jax.training.compiled_steps import compile_steps
 OURS = "gan_jax"
 _EAGER, _CHANNELS_LAST, _COMPILE = "PyTorch eager", "PyTorch channels_last", "PyTorch compile"
 _CUDA_GRAPHS = "PyTorch compile, reduce-overhead"
-# Compiling may take minutes; what takes longer is given up, and the table says so.
+# Compilation may take minutes. A contender that takes longer than this counts as failed.
 _PATIENCE_SECONDS = 600
 
 
 def labels(name: str, device: str) -> list[str]:
-    """Who takes part in a work on a device, "cpu" or "gpu"."""
-    # A memory layout of images makes no difference to a network that has none inside.
+    """The contenders of a work. device: "cpu" or "gpu"."""
+    # Only convolutions depend on the memory layout of images.
     layout = [_CHANNELS_LAST] if works.has_convolutions(works.load(name)) else []
     return [OURS, _EAGER, *layout, _COMPILE] + ([_CUDA_GRAPHS] if device == "gpu" else [])
 
 
 def jax_turn(name: str, device: str) -> Callable[[], None]:
     """Ten training steps of gan_jax, in one call, as gan_jax.main runs them."""
-    del device  # JAX's default one
+    del device  # Always JAX's default device.
     config, num_steps = works.load(name), works.STEPS
     real = works.real_images(name, config)
     shape = real.images.shape[1:]
@@ -50,13 +50,13 @@ def jax_turn(name: str, device: str) -> Callable[[], None]:
 
 
 def prepare_torch(device: str) -> str:
-    """Settings that put PyTorch on a par with JAX's defaults; returns its name of the device."""
+    """Sets PyTorch to JAX's defaults; returns PyTorch's name of the device."""
     import torch
 
     if hasattr(os, "sched_getaffinity"):
         torch.set_num_threads(len(os.sched_getaffinity(0)))
     if device == "gpu":
-        # JAX's float32 products on a GPU are of TF32 by default.
+        # On a GPU, JAX computes float32 products in TF32 by default.
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
     return "cuda" if device == "gpu" else "cpu"
@@ -64,7 +64,7 @@ def prepare_torch(device: str) -> str:
 
 def torch_turn(name: str, device: str, label: str) -> Callable[[], None]:
     """Ten training steps of PyTorch."""
-    # Compiler processes of its own would stay, idle, beside those that are timed.
+    # PyTorch's own compiler processes would stay idle beside the timed processes.
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
     import torch
 
@@ -95,21 +95,21 @@ def make_turn(label: str, name: str, device: str) -> Callable[[], None]:
 
 
 def measure(name: str, device: str, rounds: int, warm_seconds: float) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """(milliseconds a step by contender in each round, error line by contender that failed)."""
-    everyone, times = {}, {}
+    """(contender -> milliseconds per step of each round, failed contender -> its error)."""
+    contenders, times = {}, {}
     for label in labels(name, device):
         print(f"  {label}: compiles and warms up for {warm_seconds:.0f} s", flush=True)
-        everyone[label] = Contender(make_turn, (label, name, device), warm_seconds, _PATIENCE_SECONDS)
-    began = time.monotonic()
+        contenders[label] = Contender(make_turn, (label, name, device), warm_seconds, _PATIENCE_SECONDS)
+    start_time = time.monotonic()
     for done in range(1, rounds + 1):
-        for label, contender in everyone.items():
+        for label, contender in contenders.items():
             if not contender.error:
                 times.setdefault(label, []).append(contender.turn() * 1e3 / works.STEPS)
-        left = (time.monotonic() - began) / done * (rounds - done)
-        print(f"  round {done} of {rounds}, {left:.0f} s left of {name}", flush=True)
-    for contender in everyone.values():
+        seconds_left = (time.monotonic() - start_time) / done * (rounds - done)
+        print(f"  round {done} of {rounds}, {seconds_left:.0f} s left of {name}", flush=True)
+    for contender in contenders.values():
         contender.close()
-    errors = {label: contender.error for label, contender in everyone.items() if contender.error}
+    errors = {label: contender.error for label, contender in contenders.items() if contender.error}
     for label, error in errors.items():
         print(f"  {label} failed: {error}", flush=True)
     return {label: values for label, values in times.items() if label not in errors}, errors

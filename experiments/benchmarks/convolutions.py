@@ -1,4 +1,4 @@
-"""Single convolutions of the works' networks, forward and with both gradients: where the time of their steps goes."""
+"""Times single convolutions of the works' networks, forward and with both gradients."""
 
 import math
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from gan_jax.layers import conv
 
 BATCH, _ROUNDS, _TURNS = 128, 2, 8
 XLA, TORCH = "XLA's default", "PyTorch channels_last"
-_PASSES = {"forward": 1, "with gradients": 3}  # and their arithmetic in forward passes
+_PASSES = {"forward": 1, "with gradients": 3}  # pass -> its arithmetic, in forward passes
 
 
 class Layer(NamedTuple):
-    """A convolution, SAME padding: size x size x inputs images to outputs channels."""
+    """A convolution with SAME padding, from images [size, size, inputs] to `outputs` channels."""
 
     size: int
     inputs: int
@@ -34,14 +34,14 @@ class Layer(NamedTuple):
 
     @property
     def gflop(self) -> float:
-        """Of the forward pass, 2 for a multiplication and its addition."""
+        """GFLOP of the forward pass; a multiplication with its addition counts as 2."""
         pixels = BATCH * min(self.size, self.out_size) ** 2
         return 2e-9 * pixels * self.inputs * self.outputs * self.kernel**2
 
     def __str__(self) -> str:
         kind = f"{self.kernel}x{self.kernel}" + (f" stride {self.stride}" if self.stride > 1 else "")
-        way = "transposed " if self.transposed else ""
-        return f"{way}{kind}, {self.size}x{self.size}, {self.inputs} to {self.outputs}"
+        transposed = "transposed " if self.transposed else ""
+        return f"{transposed}{kind}, {self.size}x{self.size}, {self.inputs} to {self.outputs}"
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Images [B, H, W, C], a kernel [k, k, C, F] and a gradient of the output [B, H', W', F]."""
@@ -63,7 +63,10 @@ LAYERS = {
 
 
 def jax_passes(layer: Layer, arrays: tuple, form: str) -> tuple[Callable, Callable]:
-    """() -> y [B, H', W', F], and -> (dx, dw), compiled; form: OURS or XLA."""
+    """Two compiled functions without arguments: the first returns y [B, H', W', F], the second (dx, dw).
+
+    form: OURS or XLA.
+    """
     ours, native = (
         (conv.conv_transpose, conv.native_conv_transpose) if layer.transposed else (conv.conv, conv.native_conv)
     )
@@ -78,7 +81,10 @@ def jax_passes(layer: Layer, arrays: tuple, form: str) -> tuple[Callable, Callab
 
 
 def torch_passes(layer: Layer, arrays: tuple, device: str) -> tuple[Callable, Callable]:
-    """The same in PyTorch, [B, C, H, W] as channels last. A transposed layer's kernel is not turned round: as fast."""
+    """The same in PyTorch, [B, C, H, W] in channels_last layout.
+
+    A transposed layer's kernel is not flipped as PyTorch's convention needs; the speed is the same.
+    """
     import torch
 
     name = prepare_torch(device)
@@ -98,25 +104,25 @@ def torch_passes(layer: Layer, arrays: tuple, device: str) -> tuple[Callable, Ca
         return y
 
     def gradients():
-        found = torch.autograd.grad(function(x, w, stride=layer.stride, padding=padding), inputs, dy)
+        result = torch.autograd.grad(function(x, w, stride=layer.stride, padding=padding), inputs, dy)
         wait()
-        return found
+        return result
 
     return forward, gradients
 
 
 def _times(label: str, device: str) -> dict[str, list[float]]:
     """layer -> seconds of each pass."""
-    found = {}
+    seconds = {}
     for layer in (layer for layers in LAYERS.values() for layer in layers):
         arrays = layer.arrays()
         passes = torch_passes(layer, arrays, device) if label == TORCH else jax_passes(layer, arrays, label)
-        found[str(layer)] = [fastest(one, _TURNS) for one in passes]
-    return found
+        seconds[str(layer)] = [fastest(program, _TURNS) for program in passes]
+    return seconds
 
 
 def measure(device: str) -> dict:
-    """GFLOP/s of each layer and pass by contender: the fastest turn of two processes each, in turn."""
+    """GFLOP/s of each layer and pass by contender: the fastest turn of two processes per contender, in turn."""
     rounds = [{label: apart(_times, label, device) for label in (OURS, XLA, TORCH)} for _ in range(_ROUNDS)]
     rows = []
     for work, layers in LAYERS.items():

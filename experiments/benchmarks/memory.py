@@ -1,4 +1,4 @@
-"""Memory of one compiled training step, as XLA plans it, by batch size."""
+"""Memory that XLA plans for one compiled training step, by batch size."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def _planned(batch_size: int) -> dict[str, int]:
 
 
 def measure() -> dict:
-    """Bytes by batch size, and the slope of the straight line through their totals: bytes an image."""
+    """Bytes by batch size, and a straight line through the totals: its slope (bytes per image) and its intercept."""
     rows = {}
     for batch_size in BATCHES:
         rows[str(batch_size)] = _planned(batch_size)

@@ -1,4 +1,4 @@
-"""What this machine could do at best, and how much of it a step asks for."""
+"""The peak rate of this machine, and the arithmetic of one step."""
 
 import functools
 import time
@@ -16,13 +16,13 @@ _REPEATS = 6
 
 
 def fastest(program: Callable[[], None], turns: int) -> float:
-    """Seconds of the fastest of several turns, after one to compile."""
+    """Seconds of the fastest of several turns, after a first turn that compiles."""
     program()
     seconds = []
     for _ in range(turns):
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         program()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start_time)
     return min(seconds)
 
 
@@ -59,18 +59,21 @@ def torch_matmul(device: str) -> dict[int, float]:
 
 @functools.cache
 def measure(device: str) -> dict:
-    """The best of both frameworks, twice each in turn: a virtual machine has slow moments. Once in a run."""
-    found = {}
+    """The best rate of both frameworks, measured once per command.
+
+    Each framework is measured twice, in turn, because a virtual machine has slow moments.
+    """
+    best = {}
     for _ in range(2):
         for framework, rates in ((OURS, apart(jax_matmul)), ("PyTorch", apart(torch_matmul, device))):
-            found[framework] = max(found.get(framework, 0.0), *rates.values())
-    return {"gflops": max(found.values()), "by_framework": found}
+            best[framework] = max(best.get(framework, 0.0), *rates.values())
+    return {"gflops": max(best.values()), "by_framework": best}
 
 
 def step_gflop(name: str) -> float:
-    """GFLOP of the matrix products and convolutions of one step, by PyTorch's counter: the same for both frameworks.
+    """GFLOP of the matrix products and convolutions of one step, counted by PyTorch; equal for both frameworks.
 
-    Norms, activations, random draws and the optimizer are not in it.
+    Norms, activations, random draws and the optimizer are not counted.
     """
     from torch.utils.flop_counter import FlopCounterMode
 

@@ -1,6 +1,6 @@
-"""Measurements in processes of their own, and contenders that take turns.
+"""Measurements in separate processes, and contenders that take turns.
 
-One framework's idle threads would slow down whatever ran beside them in the same process.
+In one process, the idle threads of one framework would slow down the other framework.
 """
 
 import math
@@ -11,13 +11,13 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 _CONTEXT = multiprocessing.get_context("spawn")
-# Idle threads of the one before spin for a while.
+# After a turn, idle threads still spin for a while.
 _REST_SECONDS = 0.5
 _ERROR_CHARACTERS = 300
 
 
 def apart(function: Callable, *arguments: Any) -> Any:
-    """function(*arguments) in a fresh process; what it raises is raised here."""
+    """Returns function(*arguments), computed in a fresh process; raises its exceptions here."""
     with ProcessPoolExecutor(1, mp_context=_CONTEXT) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -28,30 +28,31 @@ def _error_line(error: Exception) -> str:
 
 
 def _serve(make_turn: Callable, arguments: tuple, warm_seconds: float, pipe) -> None:
-    """Warms up, says so, and answers every call with the seconds of a turn, until told to stop."""
+    """Warms up, sends "", then sends the seconds of a turn for every True that it receives, until it receives False."""
     try:
-        turn, began = make_turn(*arguments), time.monotonic()
+        turn, start_time = make_turn(*arguments), time.monotonic()
         turn()
-        while time.monotonic() - began < warm_seconds:
+        while time.monotonic() - start_time < warm_seconds:
             turn()
         pipe.send("")
         while pipe.recv():
-            began = time.perf_counter()
+            start_time = time.perf_counter()
             turn()
-            pipe.send(time.perf_counter() - began)
-    except Exception as error:  # Whatever a compiler does on a strange machine is that contender's result.
+            pipe.send(time.perf_counter() - start_time)
+    except Exception as error:  # An error, also of a compiler, is this contender's result.
         pipe.send(_error_line(error))
 
 
 class Contender:
-    """A process that waits for its turns. error: why it takes none, "" where all is well."""
+    """A process that waits for its turns. error: the reason if it failed, else ""."""
 
     def __init__(self, make_turn: Callable, arguments: tuple, warm_seconds: float, patience_seconds: float):
-        """Returns when it is warm, has failed, or has taken longer than its patience besides warming up."""
-        self._pipe, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_serve, args=(make_turn, arguments, warm_seconds, theirs), daemon=True)
+        """Returns when the process is warm or has failed, at the latest after warm_seconds + patience_seconds."""
+        self._pipe, child_pipe = _CONTEXT.Pipe()
+        serve_arguments = (make_turn, arguments, warm_seconds, child_pipe)
+        self._process = _CONTEXT.Process(target=_serve, args=serve_arguments, daemon=True)
         self._process.start()
-        theirs.close()
+        child_pipe.close()
         ready = self._pipe.poll(warm_seconds + patience_seconds)
         self.error = self._receive() if ready else f"no turn within {patience_seconds:.0f} s: given up"
         if not ready:
@@ -65,7 +66,7 @@ class Contender:
             return f"its process ended with exit code {self._process.exitcode}"
 
     def turn(self) -> float:
-        """Seconds of one turn, or not a number, and `error` says why."""
+        """Seconds of one turn; NaN if the turn failed, with the reason in `error`."""
         time.sleep(_REST_SECONDS)
         self._pipe.send(True)
         answer = self._receive()

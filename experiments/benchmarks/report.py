@@ -1,10 +1,10 @@
-"""The results as a page to read and a chart."""
+"""The page and the chart of the results."""
 
 import pathlib
 
 import matplotlib
 
-matplotlib.use("Agg")  # No window is needed, nor there on most machines that train.
+matplotlib.use("Agg")  # Needs no display, which most machines that train do not have.
 import matplotlib.pyplot as plt
 
 from experiments.benchmarks.contenders import OURS
@@ -13,29 +13,30 @@ from experiments.reporting import markdown
 
 _INTRODUCTION = """# gan_jax beside PyTorch
 
-Written by `python -m experiments.benchmarks` (`make benchmark`; it needs `pip install torch`), beside `benchmark.json`
-with every number. `--only cgan,memory` measures some parts anew and keeps the others.
+Written by `python -m experiments.benchmarks` (`make benchmark`; it needs `pip install torch`). `benchmark.json` beside
+this page has every number. `--only cgan,memory` measures these parts again and keeps the results of the other parts.
 
 ![milliseconds a step](benchmark.png)
 """
 
 _METHOD = """## How it is measured
 
-- A step is one update of D and one of G on a fixed batch in float32, with losses, gradients and Adam: the same
-  networks, batch, distribution of z and optimizer in both. gan_jax also gathers its batch from a data set of uint8
-  images, and computes its metrics, as it does in training.
-- First, apart from the clock, both compute D's and G's first loss from the same weights and the same z (G's after D's
-  first update), without dropout and noise and at a rate of 1e-4; the larger of the two relative differences is told.
-- Each contender has a process of its own with as many threads as there are cores, compiles, warms up, and then takes
-  turns of ten steps with the others. Numbers are medians; quartiles over the rounds are in brackets.
-- Ratios are taken within each round, PyTorch's time over gan_jax's: above 1, gan_jax is faster. "PyTorch's best" is the
+- A step is one update of D and one of G on a fixed batch in float32, with losses, gradients and Adam. Networks, batch,
+  distribution of z and optimizer are the same in both frameworks. gan_jax also gathers its batch from a data set of
+  uint8 images and computes its metrics, as in training.
+- Before the timing, both frameworks compute D's and G's first loss from the same weights and the same z (G's after D's
+  first update), without dropout and noise and at a rate of 1e-4. The page has the larger of the two relative
+  differences.
+- Each contender has its own process with as many threads as there are cores. It compiles, warms up, and then takes
+  turns of ten steps with the other contenders. Numbers are medians; quartiles over the rounds are in brackets.
+- A ratio is PyTorch's time over gan_jax's time in the same round: above 1, gan_jax is faster. "PyTorch's best" is the
   contender with the lowest median.
-- On a busy machine (see the load averages) the numbers say little: threads then wait for each other.
-- Images a second are real images: the batch, once a step. The share of the peak is the step's matrix products and
-  convolutions (PyTorch's FlopCounterMode, the same number for both frameworks) over the time and over the fastest
-  float32 matrix product that either framework reached on this machine in the same run.
-- PyTorch: Adam is fused, its fastest form; `compile` is torch.compile of G and of D, forward and backward; D's weight
-  gradients are not computed in G's update. A layout of channels last is left out where a network has no convolution.
+- On a busy machine (see the load averages) the numbers mean little, because threads wait for each other.
+- Images a second are real images: one batch per step. The share of the peak is the arithmetic of the step's matrix
+  products and convolutions (PyTorch's FlopCounterMode, the same number for both frameworks) per second, over the rate
+  of the fastest float32 matrix product of either framework on this machine in the same run.
+- PyTorch: Adam is fused, its fastest form. `compile` is torch.compile of G and of D, forward and backward. D's weight
+  gradients are not computed in G's update. There is no channels_last contender for networks without convolutions.
 """
 
 
@@ -44,12 +45,12 @@ def _spread(values: dict[str, float], unit: str = "") -> str:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """In Markdown."""
+    """A Markdown table."""
     return markdown.table(head, rows) + "\n"
 
 
 def _origin(section: dict) -> str:
-    """Where and when a section was measured."""
+    """A line with the date, the commit, the machine and the versions of a section."""
     p = section["provenance"]
     device = p["cpu_model"] if p["device"]["platform"] == "cpu" else p["device"]["kind"]
     return (
@@ -98,8 +99,8 @@ def _convolutions(section: dict) -> str:
         for row in section["rows"]
     ]
     return (
-        f"## Single convolutions\n\nGFLOP/s at batch {section['batch']}, the fastest turn; with both gradients the "
-        "arithmetic is three times the forward pass's. The peak of a matrix product stands with the works.\n\n"
+        f"## Single convolutions\n\nGFLOP/s at batch {section['batch']}, the fastest turn. With both gradients, the "
+        "arithmetic is three times that of the forward pass. The sections of the works have the matmul peak.\n\n"
         + table(head, rows)
         + f"\n{_origin(section)}"
     )
@@ -112,8 +113,8 @@ def _cold_start(section: dict) -> str:
         for kind, values in kinds.items()
     ]
     return (
-        "## Cold start\n\nFrom typing a command to the end of its first ten steps, in a fresh process: imports and "
-        'compilation included. "Programs cached" is with JAX_COMPILATION_CACHE_DIR set and filled by a run before.\n\n'
+        "## Cold start\n\nFrom the start of a command to the end of its first ten steps, in a fresh process, with "
+        'imports and compilation. "Programs cached" is with JAX_COMPILATION_CACHE_DIR, filled by an earlier run.\n\n'
         + table(["work", "", "seconds"], rows)
         + f"\n{_origin(section)}"
     )
@@ -124,11 +125,10 @@ def _memory(section: dict) -> str:
     for batch, row in section["batches"].items():
         parts.append([batch, *(f"{row[part] / 2**20:.1f}" for part in ("temp", "argument", "output", "total"))])
     return (
-        f"## Memory\n\nOf one compiled `{section['work']}` step, as XLA plans it. A line through the totals: "
-        f"{section['bytes_per_image'] / 2**10:.0f} KiB an image, {section['bytes_besides'] / 2**20:.1f} MiB besides. "
-        "In training the state is donated, so that results take the place of arguments.\n\n"
-        + table(head, parts)
-        + f"\n{_origin(section)}"
+        f"## Memory\n\nMemory that XLA plans for one compiled `{section['work']}` step. A straight line through the "
+        f"totals: {section['bytes_per_image'] / 2**10:.0f} KiB per image plus "
+        f"{section['bytes_besides'] / 2**20:.1f} MiB. In training the state is donated, so results reuse the memory of "
+        "arguments.\n\n" + table(head, parts) + f"\n{_origin(section)}"
     )
 
 
@@ -138,7 +138,7 @@ def _seeds(section: dict) -> str:
         [f"{section['seeds']} seeds in turn", _spread(section["in_turn"])],
         ["in turn / together", _spread(section["ratio"])],
     ]
-    text = f"## Seeds\n\nOne `{section['work']}` step of all seeds.\n\n"
+    text = f"## Seeds\n\nTime of one `{section['work']}` step of all seeds.\n\n"
     return text + table(["", "ms"], rows) + f"\n{_origin(section)}"
 
 
@@ -146,7 +146,7 @@ _SECTIONS = {"convolutions": _convolutions, "cold_start": _cold_start, "memory":
 
 
 def page(result: dict) -> str:
-    """The whole page, of the sections that have been measured."""
+    """The page, with the sections that have been measured."""
     works = result.get("works", {})
     parts = [_INTRODUCTION] + ([_overview(works)] if works else [])
     parts += [_work(name, work) for name, work in works.items()]
@@ -155,7 +155,7 @@ def page(result: dict) -> str:
 
 
 def write_chart(path: pathlib.Path, works: dict[str, dict]) -> None:
-    """Bars of ms a step with quartiles as whiskers; a panel for each work, since their scales differ."""
+    """Bars of ms per step with quartiles as whiskers. Each work has a panel, because the scales differ."""
     figure, panels = plt.subplots(
         1, len(works), figsize=(max(3.2 * len(works), 6.4), 3.6), squeeze=False, layout="constrained"
     )
@@ -163,10 +163,10 @@ def write_chart(path: pathlib.Path, works: dict[str, dict]) -> None:
     colors = dict(zip(labels, plt.get_cmap("tab10").colors, strict=False))
     for panel, (name, work) in zip(panels[0], works.items(), strict=True):
         rows = {label: row["ms"] for label, row in work["contenders"].items() if "ms" in row}
-        for place, (label, ms) in enumerate(rows.items()):
+        for position, (label, ms) in enumerate(rows.items()):
             whiskers = [[ms["median"] - ms["lower"]], [ms["upper"] - ms["median"]]]
-            panel.bar(place, ms["median"], yerr=whiskers, capsize=4, color=colors[label])
-            panel.text(place, ms["upper"], f"{ms['median']:.3g}", ha="center", va="bottom")
+            panel.bar(position, ms["median"], yerr=whiskers, capsize=4, color=colors[label])
+            panel.text(position, ms["upper"], f"{ms['median']:.3g}", ha="center", va="bottom")
         panel.set_title(f"{name}, batch {work['batch_size']}")
         panel.set_xticks(range(len(rows)), [label.removeprefix("PyTorch ") for label in rows], rotation=30, ha="right")
         panel.margins(y=0.12)

@@ -1,4 +1,4 @@
-"""A set of pictures made for tests and measurements, prepared by TFDS as it prepares a downloaded one."""
+"""A data set of synthetic pictures for tests and measurements, prepared by TFDS like a downloaded data set."""
 
 import pathlib
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ ENCODINGS = ("png", "jpeg", "raw")
 
 
 def picture(index: int, side: int) -> np.ndarray:
-    """uint8 [side, side, 3], always the same for an index: smooth colours, coarser and finer, and a little noise.
+    """uint8 [side, side, 3], always the same for an index: smooth colours on two scales and a little noise.
 
-    As a JPEG or PNG file it is about as large as a photograph of that side; noise alone would be several times that.
+    As a JPEG or PNG file it is about as large as a photograph of this side. Noise alone would be several times as
+    large.
     """
     rng, total = np.random.default_rng([index, side]), np.zeros((side, side, 3))
     for cells, weight in ((4, 0.6), (side // 4, 0.3)):
@@ -24,7 +25,7 @@ def picture(index: int, side: int) -> np.ndarray:
 
 
 def builder(sizes: dict[str, int], side: int = 128, encoding: str = "png") -> type:
-    """A builder of TFDS: so many pictures of each split, of classes 0, 1, ... in turn."""
+    """A TFDS builder. sizes: split -> number of pictures; their classes are 0, 1, ... in turn."""
     import tensorflow_datasets as tfds
 
     if encoding == "raw":
@@ -33,7 +34,7 @@ def builder(sizes: dict[str, int], side: int = 128, encoding: str = "png") -> ty
         image = tfds.features.Image(shape=(side, side, 3), encoding_format=encoding)
 
     class Pictures(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        """Made pictures."""
+        """Synthetic pictures."""
 
         VERSION = tfds.core.Version("1.0.0")
 
@@ -66,5 +67,5 @@ def prepare(
     import tensorflow_datasets as tfds
 
     config = tfds.download.DownloadConfig(num_shards=num_shards)
-    made = builder(sizes, side, encoding)(data_dir=folder, file_format=file_format)
-    made.download_and_prepare(download_config=config)
+    pictures = builder(sizes, side, encoding)(data_dir=folder, file_format=file_format)
+    pictures.download_and_prepare(download_config=config)

@@ -1,9 +1,9 @@
-"""Whether a stream of images keeps up with a step: python -m experiments.benchmarks.streaming
+"""Measures if a stream of images is fast enough for a step: python -m experiments.benchmarks.streaming
 
-For PNG, JPEG and raw images, by number of workers: images a second that the stream hands out as fast as it can, and the
-share of the time that steps would wait for images if they took 1 / --steps_per_second each (nothing is computed: the
-figure is yours, for instance of a GPU). A quarter of the machine's cores or more should be left to the step itself.
-The results go to --output: streaming.json and streaming.md.
+For PNG, JPEG and raw images, by number of workers: images per second of the stream at full speed, and the share of the
+time that steps of 1 / --steps_per_second seconds would wait for images. The steps compute nothing: choose
+--steps_per_second for your own step, for instance on a GPU. Leave at least a quarter of the machine's cores to the
+step. Writes streaming.json and streaming.md to --output.
 """
 
 import argparse
@@ -29,8 +29,8 @@ from gan_jax.system.errors import UserError
 
 _PACKAGES = ("grain", "array_record", "tensorflow-datasets", "pillow")
 _WARM_STEPS = 20
-_BUSY = """- Other work ran on the machine (load average {load_average:.1f} at the start): alone it is faster than these
-  images a second, and its steps wait less. Processor time is affected far less than time on the clock.
+_BUSY = """- Other programs ran on the machine (load average {load_average:.1f} at the start). On an idle machine the
+  stream is faster and steps wait less. Other programs change processor time much less than wall time.
 """
 
 
@@ -43,51 +43,51 @@ def _stream(images, arguments: argparse.Namespace, workers: int):
 
 
 def _cpu_seconds() -> float:
-    """Of this process and its workers, so far."""
-    here = psutil.Process()
-    return sum(sum(process.cpu_times()[:2]) for process in (here, *here.children(recursive=True)))
+    """Processor time of this process and its workers so far."""
+    parent = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (parent, *parent.children(recursive=True)))
 
 
 def _free_running(stream, arguments: argparse.Namespace) -> dict:
-    """Images a second of calls that take what they get and do nothing with it, and milliseconds of a core an image."""
+    """Images per second of calls that only read, and milliseconds of processor time per image."""
     per_call, rates, step = arguments.steps_per_call, [], _WARM_STEPS
     stream(0, _WARM_STEPS)
-    images, spent = per_call * arguments.batch_size, _cpu_seconds()
+    images, cpu_start = per_call * arguments.batch_size, _cpu_seconds()
     for _ in range(arguments.calls):
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         stream(step, per_call)
-        rates.append(images / (time.perf_counter() - began))
+        rates.append(images / (time.perf_counter() - start_time))
         step += per_call
-    spent = 1000 * (_cpu_seconds() - spent) / (images * arguments.calls)
-    return {"images_per_second": quartiles(rates), "core_ms_per_image": round(spent, 4)}
+    core_ms = 1000 * (_cpu_seconds() - cpu_start) / (images * arguments.calls)
+    return {"images_per_second": quartiles(rates), "core_ms_per_image": round(core_ms, 4)}
 
 
 def _paced(stream, arguments: argparse.Namespace) -> float:
-    """The share of the time that steps of a given speed wait, as the training loop reads: a call ahead of the steps."""
+    """The share of the time that steps of a given speed wait. As in training, one call is read ahead of the steps."""
     per_call, step = arguments.steps_per_call, _WARM_STEPS
     seconds = per_call / arguments.steps_per_second
     stream(0, _WARM_STEPS)
-    began = idle_at = time.perf_counter()
+    start_time = idle_at = time.perf_counter()
     waited = 0.0
     for _ in range(arguments.calls):
         stream(step, per_call)
         now = time.perf_counter()
         waited += max(now - idle_at, 0.0)
         starts = max(now, idle_at)
-        # The call before runs until `idle_at`; this one is queued behind it, and only then is the next one read.
+        # The previous call runs until `idle_at`. This call is queued behind it; only then is the next call read.
         time.sleep(max(idle_at - now, 0.0))
         idle_at, step = starts + seconds, step + per_call
-    return waited / (max(time.perf_counter(), idle_at) - began)
+    return waited / (max(time.perf_counter(), idle_at) - start_time)
 
 
 def measure(encoding: str, arguments: argparse.Namespace) -> dict:
-    """Rates by number of workers, of a set made for this in a temporary folder."""
+    """Rates by number of workers, of a data set that is made in a temporary folder."""
     from gan_jax.data import sources
 
     with tempfile.TemporaryDirectory() as folder:
-        place = pathlib.Path(folder) / "tfds"
-        prepare(place, {"train": arguments.num_images, "test": 10}, arguments.side, encoding)
-        size = sum(path.stat().st_size for path in place.rglob("*train.array_record*"))
+        tfds_folder = pathlib.Path(folder) / "tfds"
+        prepare(tfds_folder, {"train": arguments.num_images, "test": 10}, arguments.side, encoding)
+        size = sum(path.stat().st_size for path in tfds_folder.rglob("*train.array_record*"))
         images = sources.load(NAME, data_dir=folder, stream="always").train.images
         rows = {}
         for workers in arguments.workers:
@@ -106,8 +106,8 @@ def measure(encoding: str, arguments: argparse.Namespace) -> dict:
 
 
 def page(result: dict) -> str:
-    """streaming.md."""
-    from experiments.benchmarks.report import table  # With matplotlib: not in every worker, which imports this file.
+    """The content of streaming.md."""
+    from experiments.benchmarks.report import table  # Imports matplotlib, which the workers do not need.
 
     p, needed = result["provenance"], result["steps_per_second"] * result["batch_size"]
     busy = _BUSY.format(**p) if p["load_average"] > 0.5 else ""
@@ -125,21 +125,21 @@ def page(result: dict) -> str:
             )
     needs = ["of what the steps need", "cores that it takes", "time that steps wait"]
     head = ["images", "read and decoded by", "images a second", *needs]
-    return f"""# Images from files, beside what a step needs
+    return f"""# Images from files: rates of the stream and needs of a step
 
 Written by `python -m experiments.benchmarks.streaming`, beside `streaming.json`.
 
-{result["num_images"]} made pictures of {result["side"]} x {result["side"]} x 3, read at random from array_record
-files in batches of {result["batch_size"]}, in calls of {result["steps_per_call"]} steps. Assumed, not measured: a step
-that is done {result["steps_per_second"]:g} times a second, which needs {needed:.0f} images a second.
+{result["num_images"]} synthetic pictures of {result["side"]} x {result["side"]} x 3, read in random order from
+array_record files in batches of {result["batch_size"]}, in calls of {result["steps_per_call"]} steps. Assumed, not
+measured: {result["steps_per_second"]:g} steps a second, which need {needed:.0f} images a second.
 
 {table(head, rows)}
-- Images a second: medians and quartiles over {result["calls"]} calls that do nothing with what they get.
-- Cores that it takes: processor time an image, of the run's process and its workers, times the images a second that the
-  steps need. It says what a machine with more cores needs, as far as its cores are as fast as these.
-- The time that steps wait is taken with steps that only sleep, so that nothing else uses the cores: on a machine whose
-  step runs on an accelerator that is near the truth, on one whose step runs on these cores it is not.
-- The files are in the system's cache: what a disk or a network can deliver is not in these numbers.
+- Images a second: medians and quartiles over {result["calls"]} calls that only read.
+- Cores that it takes: processor time per image, of the run's process and its workers, times the images a second that
+  the steps need. A machine with more cores of the same speed needs this number of cores.
+- The time that steps wait is measured with steps that only sleep, so that nothing else uses the cores. It is realistic
+  if the step runs on an accelerator, but not if it runs on these cores.
+- The files are in the system's cache, so these numbers do not include the speed of a disk or a network.
 {busy}
 {p["date"]}, commit {markdown.commit(p["commit"])}, {p["cpu_cores"]} CPU cores ({p["cpu_model"]}), load average
 {p["load_average"]:.1f} at the start, Python {p["python"]}, {versions}.
@@ -147,7 +147,7 @@ that is done {result["steps_per_second"]:g} times a second, which needs {needed:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measures, prints and writes."""
+    """Measures all encodings, prints the rates and writes the files."""
     measured_on = {
         **provenance(),
         "cpu_model": cpu_model(),
@@ -172,14 +172,16 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("--steps_per_second", type=float, default=20.0, help="of the step that is to be fed (20)")
+    parser.add_argument(
+        "--steps_per_second", type=float, default=20.0, help="speed of the step that reads the images (20)"
+    )
     parser.add_argument("--batch_size", type=int, default=128, help="images of a step, over all its updates of D (128)")
     parser.add_argument("--steps_per_call", type=int, default=10, help="config.steps_per_call (10)")
     parser.add_argument("--encodings", default=",".join(ENCODINGS), help="with commas (png,jpeg,raw)")
     parser.add_argument("--workers", default="0,1,2", help="config.data.stream_workers, with commas (0,1,2)")
-    parser.add_argument("--num_images", type=int, default=3000, help="in the set that is made (3000)")
-    parser.add_argument("--side", type=int, default=128, help="of the images, pixels (128)")
-    parser.add_argument("--calls", type=int, default=20, help="that are timed (20)")
+    parser.add_argument("--num_images", type=int, default=3000, help="size of the data set that is made (3000)")
+    parser.add_argument("--side", type=int, default=128, help="side of the images in pixels (128)")
+    parser.add_argument("--calls", type=int, default=20, help="number of timed calls (20)")
     parser.add_argument("--output", default="experiments/results", help="folder (experiments/results)")
     arguments = parser.parse_args()
     arguments.encodings = arguments.encodings.split(",")

@@ -1,4 +1,4 @@
-"""From the times of a work to what the report shows."""
+"""Computes the numbers of the report from the times of a work."""
 
 import numpy as np
 
@@ -7,8 +7,9 @@ from experiments.benchmarks.quartiles import quartiles
 
 
 def summarize(times: dict[str, list[float]], batch_size: int, step_gflop: float, peak_gflops: float) -> dict[str, dict]:
-    """By contender: quartiles of ms a step, images a second, share of the matmul peak, and how many times as long as
-    gan_jax it took, round by round, since a virtual machine's speed changes from minute to minute.
+    """By contender: quartiles of ms per step, images per second, share of the matmul peak, and the ratio to gan_jax.
+
+    The ratio is taken within each round, because a virtual machine's speed changes from minute to minute.
     """
     rows = {}
     for label, values in times.items():
@@ -24,6 +25,6 @@ def summarize(times: dict[str, list[float]], batch_size: int, step_gflop: float,
 
 
 def best_rival(rows: dict[str, dict]) -> str | None:
-    """PyTorch's fastest contender by its median; None where all of them failed."""
+    """PyTorch's fastest contender by its median; None if all of them failed."""
     rivals = [label for label in rows if label != OURS and "ms" in rows[label]]
     return min(rivals, key=lambda label: rows[label]["ms"]["median"], default=None)

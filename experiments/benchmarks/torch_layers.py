@@ -1,8 +1,8 @@
 """PyTorch layers with gan_jax's reparametrisations, and their weights from gan_jax's arrays.
 
-gan_jax pads as SAME does, with the odd zero last; PyTorch's convolutions, as everyone writes them, have it first. So
-the PyTorch networks are the MIRROR IMAGE of gan_jax's: every kernel and every image is turned around in height and
-width. The losses are the same, and neither framework pays for the other's convention.
+If SAME padding is uneven, gan_jax puts the additional zero last; PyTorch's usual convolutions put it first. So the
+PyTorch networks are the MIRROR IMAGE of gan_jax's: every kernel and every image is flipped in height and width. The
+losses are the same, and neither framework is slowed down by the other's convention.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from gan_jax.gan.types import Batch, Player
 
 
 class _Spectral:
-    """W / sigma(W) as in gan_jax.layers.kernel_norms.spectral: u advances once an update, not once a call."""
+    """W / sigma(W) as in gan_jax.layers.kernel_norms.spectral: u advances once per update, not once per call."""
 
     def __init__(self, *arguments, **keywords):
         super().__init__(*arguments, **keywords)
@@ -27,7 +27,7 @@ class _Spectral:
 
     @torch.no_grad()
     def iterate(self, *, keep: bool) -> None:
-        """One power iteration from the stored u; its result serves all calls until the next one."""
+        """One power iteration from the stored u. All calls use its result until the next iteration."""
         matrix = self.weight.flatten(1)
         self.right.copy_(F.normalize(matrix.T @ self.u, dim=0))
         self.left.copy_(F.normalize(matrix @ self.right, dim=0))
@@ -49,7 +49,7 @@ class SpectralLinear(_Spectral, nn.Linear):
 
 
 class WeightNormLinear(nn.Linear):
-    """scale V / ||V|| for each output, by the operation behind torch.nn.utils.parametrizations.weight_norm."""
+    """scale V / ||V|| for each output, by the operation of torch.nn.utils.parametrizations.weight_norm."""
 
     def __init__(self, *arguments, **keywords):
         super().__init__(*arguments, **keywords)
@@ -63,7 +63,7 @@ class WeightNormLinear(nn.Linear):
 
 
 class FixedWeightNormLinear(WeightNormLinear):
-    """The same with a scale that does not train."""
+    """Weight norm with a scale that does not train."""
 
     def add_scale(self, scale: torch.Tensor) -> None:
         self.register_buffer("scale", scale)
@@ -88,8 +88,8 @@ LINEAR = {
 CONV = {"none": nn.Conv2d, "spectral": SpectralConv}
 
 
-class Place(NamedTuple):
-    """A layer, and the shape [C, H, W] of its inputs or outputs where these are a flattened image."""
+class MappedLayer(NamedTuple):
+    """A layer, and the shape [C, H, W] of its inputs or outputs if these are a flattened image."""
 
     layer: nn.Module
     inputs: tuple[int, int, int] | None = None
@@ -97,21 +97,21 @@ class Place(NamedTuple):
 
 
 class Network(nn.Module):
-    """places: its layers by the path of the same layer's arrays in gan_jax."""
+    """mapped_layers: path of the arrays in gan_jax -> the same layer here."""
 
     def __init__(self):
         super().__init__()
-        self.places = {}
+        self.mapped_layers = {}
 
     def at(self, path: str, layer: nn.Module, **shapes) -> nn.Module:
-        self.places[path] = Place(layer, **shapes)
+        self.mapped_layers[path] = MappedLayer(layer, **shapes)
         return layer
 
     def iterate(self, *, keep: bool) -> None:
         """Power iterations of the layers with spectral norm."""
-        for place in self.places.values():
-            if isinstance(place.layer, _Spectral):
-                place.layer.iterate(keep=keep)
+        for mapped in self.mapped_layers.values():
+            if isinstance(mapped.layer, _Spectral):
+                mapped.layer.iterate(keep=keep)
 
 
 def mirrored(images: np.ndarray) -> np.ndarray:
@@ -126,20 +126,20 @@ def tensors(real: Batch) -> Batch:
 
 
 def _reordered(rows: np.ndarray, image: tuple[int, int, int] | None) -> np.ndarray:
-    """Rows in the order of a flattened [H, W, C] to that of the mirrored [C, H, W]; further rows stay behind them."""
+    """Reorders rows from a flattened [H, W, C] to a flattened, mirrored [C, H, W]; further rows follow unchanged."""
     if image is None:
         return rows
     channels, height, width = image
-    pixels, rest = np.split(rows, [channels * height * width])
+    pixels, further_rows = np.split(rows, [channels * height * width])
     pixels = mirrored(pixels.reshape(height, width, channels, -1).transpose(3, 0, 1, 2))
-    return np.concatenate([pixels.reshape(pixels.shape[0], -1).T, rest])
+    return np.concatenate([pixels.reshape(pixels.shape[0], -1).T, further_rows])
 
 
-def _converted(place: Place, name: str, array: np.ndarray) -> tuple[str, np.ndarray]:
+def _convert(mapped: MappedLayer, name: str, array: np.ndarray) -> tuple[str, np.ndarray]:
     """(PyTorch's name, PyTorch's array) of one array of gan_jax."""
-    layer, inputs, outputs = place
+    layer, inputs, outputs = mapped
     if name == "kernel" and isinstance(layer, nn.ConvTranspose2d):
-        # PyTorch's turns the kernel around, gan_jax's does not; the mirror image undoes that.
+        # PyTorch's transposed convolution flips the kernel, gan_jax's does not; the mirror image undoes the flip.
         return "weight", array.transpose(2, 3, 0, 1)
     if name == "kernel" and array.ndim == 4:
         return "weight", array[::-1, ::-1].transpose(3, 2, 0, 1)
@@ -154,18 +154,18 @@ def _converted(place: Place, name: str, array: np.ndarray) -> tuple[str, np.ndar
 
 
 @torch.no_grad()
-def take_weights(network: Network, player: Player) -> None:
-    """Gives a PyTorch network every array of gan_jax's; one without a place, or the other way round, is an error."""
+def copy_weights(network: Network, player: Player) -> None:
+    """Copies every array of gan_jax into a PyTorch network. An array or a layer without its counterpart is an error."""
     arrays = {**traverse_util.flatten_dict(player.params), **_without_collection(player.stats)}
-    given = set()
+    copied = set()
     for path, array in arrays.items():
-        place = network.places["/".join(path[:-1])]
-        name, values = _converted(place, path[-1], np.asarray(array))
-        getattr(place.layer, name).copy_(torch.tensor(values.copy()))
-        given.add("/".join(path[:-1]))
-    assert given == set(network.places), f"no weights for {set(network.places) - given}"
+        mapped = network.mapped_layers["/".join(path[:-1])]
+        name, values = _convert(mapped, path[-1], np.asarray(array))
+        getattr(mapped.layer, name).copy_(torch.tensor(values.copy()))
+        copied.add("/".join(path[:-1]))
+    assert copied == set(network.mapped_layers), f"no weights for {set(network.mapped_layers) - copied}"
 
 
 def _without_collection(stats: dict) -> dict:
-    """Statistics by their layer's path: spectral and batch statistics have no path in common with each other."""
+    """Statistics by their layer's path. Spectral and batch statistics have no path in common."""
     return {path[1:]: array for path, array in traverse_util.flatten_dict(stats).items()}

@@ -1,6 +1,6 @@
-"""gan_jax's networks in PyTorch, from the same configs: the layers of gan_jax/networks, one for one.
+"""gan_jax's networks in PyTorch, from the same configs, layer by layer as in gan_jax/networks.
 
-Knobs that no work uses are left out. What follows a layer, conditioning and heads are as gan_jax names them.
+Only the knobs that a work uses are here. Names are gan_jax's.
 """
 
 import itertools
@@ -17,7 +17,7 @@ _NORM = "Finish_{}/BatchNorm_0/BatchNorm_0"
 
 
 def _activation(section: ConfigDict) -> nn.Module:
-    # In place as PyTorch's own DCGAN has it; a residual block still needs its input.
+    # In place, as in PyTorch's own DCGAN, except in a residual block, which needs its input again.
     inplace = section.family != "resnet"
     return {
         "leaky_relu": lambda: nn.LeakyReLU(section.slope, inplace),
@@ -27,10 +27,13 @@ def _activation(section: ConfigDict) -> nn.Module:
 
 
 class _Base(Network):
-    """What generators and discriminators of every family have."""
+    """Common parts of the generators and discriminators of every family."""
 
     def finish(self, section: ConfigDict, index: int, features: int, *, image: bool) -> nn.Sequential:
-        """norm - activation - dropout - noise, or activation - dropout - norm - noise, of hidden layer `index`."""
+        """The layers after hidden layer `index`.
+
+        norm - activation - dropout - noise, or activation - dropout - norm - noise.
+        """
         norms, dropouts = [], []
         if section.norm == "batch" and (section.norm_layers == "all" or index > 0):
             kind = nn.BatchNorm2d if image else nn.BatchNorm1d
@@ -53,7 +56,7 @@ class _Base(Network):
         return self.at(f"Conv_{index}", CONV[section.kernel_norm](fan_in, fan_out, size, stride, (size - 1) // 2))
 
     def label_embedding(self, section: ConfigDict) -> nn.Embedding | None:
-        """Of the label that is appended to a vector."""
+        """The embedding of the label that is appended to a vector; None without conditioning."""
         if section.conditioning == "none":
             return None
         return self.at("Concat_0/LabelEmbedding_0", nn.Embedding(NUM_CLASSES, section.embedding_features))
@@ -74,11 +77,11 @@ class _Discriminator(_Base):
         super().__init__()
         section = config.discriminator
         self.noise = GaussianNoise(section.input_noise) if section.input_noise else nn.Identity()
-        self.last_noise = nn.Identity()  # features are told before it, the head sees them after it
+        self.last_noise = nn.Identity()  # The returned features are without this noise, the head's input is with it.
         self.embedding = self.label_embedding(section)
 
     def add_head(self, section: ConfigDict, features: int, **shapes) -> None:
-        """The last layer, over a vector of `features`."""
+        """Adds the last layer; its input is a vector of `features` entries."""
         self.kind, outputs = section.head, NUM_CLASSES if section.head == "class" else 1
         self.head = self.linear(section, f"{section.head.title()}_0/Dense_0", features, outputs, last=True, **shapes)
         if self.kind == "projection":
@@ -86,14 +89,14 @@ class _Discriminator(_Base):
             self.projection = nn.Embedding(NUM_CLASSES, features)
             self.at("Projection_0/LabelEmbedding_0", self.projection, **outputs)
 
-    def judge(self, features, labels) -> DiscriminatorOutput:
-        seen = self.last_noise(features)
-        output = self.head(seen)
+    def apply_head(self, features, labels) -> DiscriminatorOutput:
+        noisy = self.last_noise(features)
+        output = self.head(noisy)
         if self.kind == "class":
             return DiscriminatorOutput(torch.logsumexp(output, 1), features, output)
         logits = output[:, 0]
         if self.kind == "projection":
-            logits = logits + (self.projection(labels) * seen).sum(1) / features.shape[1] ** 0.5
+            logits = logits + (self.projection(labels) * noisy).sum(1) / features.shape[1] ** 0.5
         return DiscriminatorOutput(logits, features)
 
 
@@ -132,7 +135,7 @@ class MlpDiscriminator(_Discriminator):
 
     def forward(self, images, labels):
         images = (images + 1) / 2 if self.unit else images
-        return self.judge(self.layers(self.append(self.noise(images).flatten(1), labels)), labels)
+        return self.apply_head(self.layers(self.append(self.noise(images).flatten(1), labels)), labels)
 
 
 class DcganGenerator(_Generator):
@@ -172,7 +175,7 @@ class DcganDiscriminator(_Discriminator):
         self.add_head(section, last[0] * last[1] * last[2], inputs=last)
 
     def forward(self, images, labels):
-        return self.judge(self.layers(self.noise(images)).flatten(1), labels)
+        return self.apply_head(self.layers(self.noise(images)).flatten(1), labels)
 
 
 class ResnetGenerator(_Generator):
@@ -228,7 +231,7 @@ class ResnetDiscriminator(_Discriminator):
         x = self.noise(images)
         for block, shortcut in self.blocks:
             x = block(x) + shortcut(x)
-        return self.judge(self.end(x).sum((2, 3)), labels)
+        return self.apply_head(self.end(x).sum((2, 3)), labels)
 
 
 NETWORKS = {

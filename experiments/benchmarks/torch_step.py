@@ -1,4 +1,4 @@
-"""One D and one G update in PyTorch, in the order of gan_jax/gan/step.py: fresh fakes for each of them."""
+"""One D and one G update in PyTorch, in the order of gan_jax/gan/step.py: each update generates new images."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from gan_jax.gan.types import Batch, DiscriminatorOutput
 
 
 class Form(NamedTuple):
-    """How PyTorch runs. compile_mode: of torch.compile, "" for eager."""
+    """The form in which PyTorch runs. compile_mode: of torch.compile, "" for eager."""
 
     channels_last: bool = False
     compile_mode: str = ""
@@ -36,7 +36,7 @@ _PRIORS = {
 
 
 def _adam(network: nn.Module, section: ConfigDict) -> torch.optim.Adam:
-    """Fused: one pass over all parameters, the fastest of PyTorch's three forms on a CPU as on a GPU."""
+    """Fused Adam: one pass over all parameters, the fastest of PyTorch's three forms on a CPU and on a GPU."""
     betas = (0.9 if section.b1 is None else section.b1, 0.999 if section.b2 is None else section.b2)
     return torch.optim.Adam(network.parameters(), section.learning_rate, betas=betas, fused=True)
 
@@ -44,7 +44,8 @@ def _adam(network: nn.Module, section: ConfigDict) -> torch.optim.Adam:
 class Trainer:
     """A GAN in PyTorch on a fixed real batch, from a work's config.
 
-    real: floats, as gan_jax has them. latent: () -> z [B, Z] in the place of the prior's draws.
+    real: float images [B, H, W, C], as in gan_jax.
+    latent: () -> z [B, Z], which replaces the prior's samples.
     """
 
     def __init__(
@@ -69,31 +70,33 @@ class Trainer:
         self.d_objective, self.g_objective = _OBJECTIVES[config.objective]
         prior, size = _PRIORS[config.prior.name], len(real.labels)
         self.latent = latent or (lambda: prior(size, config.prior.features, device))
-        self.make, self.judge = self.generator, self.discriminator
+        self.generate, self.discriminate = self.generator, self.discriminator
         if form.compile_mode:
-            self.make, self.judge = (torch.compile(n, mode=form.compile_mode) for n in (self.make, self.judge))
+            self.generate, self.discriminate = (
+                torch.compile(network, mode=form.compile_mode) for network in (self.generator, self.discriminator)
+            )
 
     def step(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both losses, not waited for."""
-        # Before any forward pass: under CUDA graphs the gradients of the step before lie in memory that is used again.
+        """(D's loss, G's loss); the device may still be computing them."""
+        # Before any forward pass: CUDA graphs reuse the memory of the previous step's gradients.
         self.d_optimizer.zero_grad()
         self.g_optimizer.zero_grad()
         return self._d_update(), self._g_update()
 
     def _fakes(self) -> torch.Tensor:
-        return self.make(self.latent(), self.real.labels)
+        return self.generate(self.latent(), self.real.labels)
 
     def _d_update(self) -> torch.Tensor:
         self.discriminator.iterate(keep=True)
         with torch.no_grad():
             fakes = self._fakes()
         labels = self.real.labels
-        real, fake = self.judge(self.real.images, labels), self.judge(fakes, labels)
+        real, fake = self.discriminate(self.real.images, labels), self.discriminate(fakes, labels)
         weights = self.config.d_loss
         loss = weights.adversarial * self.d_objective(real.logits, fake.logits)
         if weights.classification:
             labelled = self.real.labelled
-            class_logits = self.judge(labelled.images, labelled.labels).class_logits
+            class_logits = self.discriminate(labelled.images, labelled.labels).class_logits
             loss = loss + weights.classification * F.cross_entropy(class_logits, labelled.labels)
         loss.backward()
         self.d_optimizer.step()
@@ -101,9 +104,9 @@ class Trainer:
 
     def _g_update(self) -> torch.Tensor:
         self.discriminator.iterate(keep=False)
-        # D's own gradients are not needed here: as in gan_jax, they are not computed.
+        # As in gan_jax, G's update does not compute the gradients of D's parameters.
         self.discriminator.requires_grad_(False)
-        loss = self._g_loss(self.judge(self._fakes(), self.real.labels))
+        loss = self._g_loss(self.discriminate(self._fakes(), self.real.labels))
         loss.backward()
         self.discriminator.requires_grad_(True)
         self.g_optimizer.step()
@@ -114,5 +117,5 @@ class Trainer:
         if not weight:
             return self.g_objective(fake.logits)
         with torch.no_grad():
-            real = self.judge(self.real.images, self.real.labels)
+            real = self.discriminate(self.real.images, self.real.labels)
         return weight * ((real.features.mean(0) - fake.features.mean(0)) ** 2).sum()

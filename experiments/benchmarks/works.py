@@ -1,4 +1,4 @@
-"""What is timed: a config each, with the changes that make it one D and one G update on a fixed batch."""
+"""The works that are timed: configs, with changes so that a step is one D and one G update on a fixed batch."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from gan_jax.system.config import choose
 STEPS = 10  # of one turn, and of one compiled call of gan_jax
 NUM_CLASSES = 10
 
-# Both frameworks are given the same: constant rates, no moving averages, and the Adam that PyTorch has.
+# The same in both frameworks: constant rates, no EMA, and PyTorch's form of Adam.
 _SAME = {
     "batch_size": 128,
     "d_steps": 1,
@@ -29,8 +29,9 @@ _PLAIN_GAN = {
     "objective": "bce_logits",
     **{f"{p}_optimizer.{k}": v for p in "dg" for k, v in (("learning_rate", 2e-4), ("b1", 0.5))},
 }
-# For comparisons in float32: nothing drawn inside the networks, and small rates. Adam's first update has the same size
-# wherever a gradient is, also where rounding alone decides its sign; large ones would show that and nothing else.
+# For comparisons in float32: no random numbers inside the networks, and small rates. Adam's first update has the same
+# size for every gradient, even if rounding alone decides the gradient's sign. With large rates, the comparison would
+# show this effect only.
 _QUIET = {
     **{f"{network}.{knob}": 0.0 for network in ("generator", "discriminator") for knob in ("dropout", "noise")},
     "discriminator.input_noise": 0.0,
@@ -39,7 +40,7 @@ _QUIET = {
 
 
 class Work(NamedTuple):
-    """title: what a reader is told; changes: of the config `spec`; image_shape: [H, W, C] of the real images."""
+    """title: for the page; changes: overrides of the config `spec`; image_shape: [H, W, C] of the real images."""
 
     title: str
     spec: str
@@ -66,8 +67,8 @@ WORKS = {
         _PLAIN_GAN,
         (32, 32, 3),
     ),
-    # The paper's widths, 256 and 128, are 2,209 GFLOP a step, 35 times as much: a quarter of a minute on two cores at
-    # their peak.
+    # With the paper's widths, 256 and 128, a step has 2,209 GFLOP, 35 times as much: a quarter of a minute on two cores
+    # at their peak.
     "sngan_resnet": Work(
         "SNGAN residual networks, 32x32x3: G 3 blocks of 32 channels (paper: 256), D 4 of 32 (paper: 128), spectral "
         "norm, hinge loss",
@@ -86,7 +87,7 @@ WORKS = {
 
 
 def load(name: str, *, quiet: bool = False, batch_size: int = 0) -> ConfigDict:
-    """The config of a work. quiet: without dropout and noise, at small rates; batch_size: in the place of its own."""
+    """The config of a work. quiet: without dropout and noise, at small rates; batch_size: 0 for the work's own."""
     work = choose(WORKS, name, "--only")
     config = configs.load(work.spec)
     changes = {**_SAME, **work.changes, **(_QUIET if quiet else {})}
@@ -99,17 +100,17 @@ def has_convolutions(config: ConfigDict) -> bool:
 
 
 def real_images(name: str, config: ConfigDict) -> Batch:
-    """Images uint8 [B, H, W, C] and labels [B], and the labelled ones where some are."""
+    """Random uint8 images [B, H, W, C] and labels [B]; also a labelled batch if the config has few labels."""
     rng = np.random.default_rng(0)
 
-    def draw() -> Batch:
+    def random_batch() -> Batch:
         images = rng.integers(0, 256, (config.batch_size, *WORKS[name].image_shape)).astype(np.uint8)
         return Batch(images, rng.integers(0, NUM_CLASSES, config.batch_size).astype(np.int32))
 
-    return draw()._replace(labelled=draw() if config.data.num_labels else None)
+    return random_batch()._replace(labelled=random_batch() if config.data.num_labels else None)
 
 
 def as_floats(real: Batch) -> Batch:
-    """The same images as float32 in [-1, 1]."""
+    """The batch with its images as float32 in [-1, 1]."""
     labelled = as_floats(real.labelled) if real.labelled else None
     return Batch(to_float(real.images), real.labels, labelled)

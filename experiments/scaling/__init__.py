@@ -1,1 +1,1 @@
-"""How a training step is shared out over devices: python -m experiments.scaling"""
+"""A training step on many devices: python -m experiments.scaling"""

@@ -1,7 +1,7 @@
-"""How a training step is shared out over devices: python -m experiments.scaling
+"""A training step on many devices: python -m experiments.scaling
 
-The compiled program on 8 to 256 devices beside a model of it, the model's steps a second, the same for sweeps, and what
-host devices on this machine measure. Writes scaling.json and scaling.md to --output. Minutes on two cores.
+Compares the compiled program on 8 to 256 devices with a model, estimates sweeps, and measures host devices of this
+machine. Writes scaling.json and scaling.md to --output. It takes minutes on two cores.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from gan_jax import cli
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 
-# config -> (images a device, numbers of devices; 0: one without a mesh). Of the convolutional one so few images that
-# its layers are not cut into chunks: XLA's own count of a program's arithmetic sees one of them.
+# config -> (images per device, numbers of devices; 0: one device without a mesh). The convolutional config has so few
+# images that its layers are not split into chunks: XLA's count of a program's arithmetic counts one chunk only.
 _PROGRAMS = {"configs/cgan.py:tuned": (32, (0, 8, 32, 64, 128, 256)), "configs/cdcgan.py": (8, (0, 8, 256))}
 _HOST_DEVICES = (1, 2, 4, 8)
 
@@ -38,10 +38,10 @@ _PARTS = {"programs": (_programs, 256), "speeds": (_speeds, max(_HOST_DEVICES))}
 
 
 def _apart(part: str) -> list[dict]:
-    """A part in a process of its own, which has as many host devices as it needs."""
+    """Runs a part in a separate process with the number of host devices that it needs."""
     environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={_PARTS[part][1]}"}
-    words = [sys.executable, "-m", "experiments.scaling", "--part", part]
-    return json.loads(subprocess.run(words, stdout=subprocess.PIPE, env=environment, check=True, text=True).stdout)
+    command = [sys.executable, "-m", "experiments.scaling", "--part", part]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True, text=True).stdout)
 
 
 def main() -> None:

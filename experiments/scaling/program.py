@@ -1,8 +1,8 @@
-"""What the compiled step does on each of many devices, read from the program, beside a model of it.
+"""The arithmetic and the communication of the compiled step on each of many devices, and a model of both.
 
-The model has no number that is fitted. A device does the arithmetic of a batch of its share, as the program of one
-device counts it. All of them add up gradients, 4 bytes a parameter: G's once, and D's once for each of its looks at the
-images of an update, whose parts are added up before they are put together.
+The model has no fitted number. A device's arithmetic is that of one device without a mesh on this device's share of the
+batch. All devices sum their gradients, 4 bytes per parameter: G's once, and D's once for each of D's forward passes in
+an update, because each pass's gradients are summed over the devices before they are added.
 """
 
 import math
@@ -37,54 +37,56 @@ def _size(shapes: str) -> int:
 
 
 def collectives(text: str) -> list[dict]:
-    """Every collective instruction of a program: kind, bytes, and the operation in the source that it comes from."""
-    found = []
+    """Every collective instruction of a program: kind, bytes, inside or outside the loop, and its source operation."""
+    instructions = []
     for line in text.splitlines():
         if match := _COLLECTIVE.search(line):
-            shapes, kind, rest = match.groups()
-            name = re.search(r'op_name="([^"]*)"', rest)
+            shapes, kind, attributes = match.groups()
+            name = re.search(r'op_name="([^"]*)"', attributes)
             where = "in the loop over steps" if name and "/while/body" in name.group(1) else "outside of it"
-            found.append({"kind": kind, "bytes": _size(shapes), "where": where, "from": name.group(1) if name else ""})
-    return found
+            source = name.group(1) if name else ""
+            instructions.append({"kind": kind, "bytes": _size(shapes), "where": where, "from": source})
+    return instructions
 
 
 def _lower(config, num_devices: int) -> tuple:
-    """(lowered steps, GAN state in shapes) on a mesh of so many devices; for 0, without one."""
-    shape, place, whole, cut = (28, 28, 1), mesh.ONE_DEVICE, None, None
+    """(lowered steps, shapes of the GAN's state) on a mesh of `num_devices`; 0: on one device without a mesh."""
+    shape, placement, replicated, sharded = (28, 28, 1), mesh.ONE_DEVICE, None, None
     gan = build.build(config, shape, 10, 1000)
     if num_devices:
-        made = mesh.make_mesh(f"data:{num_devices}", jax.devices()[:num_devices], config.batch_size, 1)
-        place, whole, cut = mesh.ManyDevices(made), NamedSharding(made, P()), NamedSharding(made, P(None, None, "data"))
+        devices = mesh.make_mesh(f"data:{num_devices}", jax.devices()[:num_devices], config.batch_size, 1)
+        placement, replicated = mesh.ManyDevices(devices), NamedSharding(devices, P())
+        sharded = NamedSharding(devices, P(None, None, "data"))
 
     def array(shape, kind, sharding):
         return jax.ShapeDtypeStruct(shape, kind, sharding=sharding)
 
     state = abstract_state(gan, config.init_batch_size, shape)
-    state = jax.tree.map(lambda leaf: array(leaf.shape, leaf.dtype, whole), state)
-    data = Batch(array((10_000, *shape), np.uint8, whole), array((10_000,), np.int32, whole))
-    rows = array((config.steps_per_call, config.d_steps, config.batch_size), np.int32, cut)
-    call = compile_steps(gan, config.steps_per_call, placement=place)
-    return call.lower(state, data, Indices(rows, None), 1, place.replicate(jax.random.key(0))), state
+    state = jax.tree.map(lambda leaf: array(leaf.shape, leaf.dtype, replicated), state)
+    data = Batch(array((10_000, *shape), np.uint8, replicated), array((10_000,), np.int32, replicated))
+    rows = array((config.steps_per_call, config.d_steps, config.batch_size), np.int32, sharded)
+    call = compile_steps(gan, config.steps_per_call, placement=placement)
+    return call.lower(state, data, Indices(rows, None), 1, placement.replicate(jax.random.key(0))), state
 
 
 def describe(spec: str, share: int, num_devices: int) -> dict:
-    """The program of `share` images a device on so many devices; 0: of one device without a mesh."""
+    """The program on `num_devices` with `share` images per device; 0: on one device without a mesh."""
     config = configs.load(spec)
     configs.override(config, {"batch_size": share * max(num_devices, 1), "d_steps": 1})
     lowered, state = _lower(config, num_devices)
     compiled = lowered.compile()
-    found = collectives(compiled.as_text())
+    instructions = collectives(compiled.as_text())
     d_bytes, g_bytes = (
         sum(4 * leaf.size for leaf in jax.tree.leaves(player.params))
         for player in (state.discriminator, state.generator)
     )
-    looks = 1 if single_forward_pass(config.discriminator) else 2
+    d_passes = 1 if single_forward_pass(config.discriminator) else 2
     return {
         "config": spec,
         "devices": num_devices,
         "images_a_device": share,
         "flops_a_device": compiled.cost_analysis()["flops"],
-        "bytes": sum(one["bytes"] for one in found),
-        "model_bytes": looks * d_bytes + g_bytes if num_devices > 1 else 0,
-        "collectives": found,
+        "bytes": sum(instruction["bytes"] for instruction in instructions),
+        "model_bytes": d_passes * d_bytes + g_bytes if num_devices > 1 else 0,
+        "collectives": instructions,
     }

@@ -1,4 +1,4 @@
-"""The measured and the modelled scaling as one page."""
+"""The page of the measured and the modelled scaling."""
 
 import json
 import math
@@ -14,13 +14,13 @@ _STEP_MILLISECONDS = (1, 10, 100)
 
 
 def ring_bytes(size: float, num_devices: int) -> float:
-    """Bytes that each device sends when `size` bytes are added up by a ring: every part goes round twice but once."""
+    """Bytes that each device sends if `size` bytes are summed over a ring: 2 (n - 1) / n * size."""
     return 2 * (num_devices - 1) / num_devices * size
 
 
 def sweeps(folder: pathlib.Path) -> list[dict]:
-    """The median seconds of one training in each study that lies in `folder`."""
-    found = []
+    """The median seconds of one training, for each study in `folder`."""
+    medians = []
     for path in sorted(folder.glob("*@*.json")):
         study = json.loads(path.read_text())
         seconds = [
@@ -31,10 +31,10 @@ def sweeps(folder: pathlib.Path) -> list[dict]:
         ]
         if seconds:
             median = statistics.median(seconds)
-            found.append(
+            medians.append(
                 {"study": path.stem, "steps": study["steps"], "trainings": len(seconds), "median_seconds": median}
             )
-    return found
+    return medians
 
 
 def _table(head: list[str], rows: list[list]) -> str:
@@ -43,16 +43,16 @@ def _table(head: list[str], rows: list[list]) -> str:
 
 def _programs(programs: list[dict]) -> str:
     rows = []
-    for one in programs:
-        if not one["devices"]:
-            alone = one["flops_a_device"]
+    for program in programs:
+        if not program["devices"]:
+            one_device_flops = program["flops_a_device"]
             continue
-        model, size = one["model_bytes"], one["bytes"]
+        model, size, flops = program["model_bytes"], program["bytes"], program["flops_a_device"]
         rows.append(
-            [f"`{one['config']}`", one["devices"], one["images_a_device"] * one["devices"]]
-            + [f"{one['flops_a_device'] / 1e9:.4f}", f"{one['flops_a_device'] / alone - 1:+.2%}"]
+            [f"`{program['config']}`", program["devices"], program["images_a_device"] * program["devices"]]
+            + [f"{flops / 1e9:.4f}", f"{flops / one_device_flops - 1:+.2%}"]
             + [f"{size / 1e6:.3f}", f"{model / 1e6:.3f}", f"{size / model - 1:+.2%}" if model else "-"]
-            + [len(one["collectives"]), f"{ring_bytes(size, one['devices']) / 1e6:.3f}"]
+            + [len(program["collectives"]), f"{ring_bytes(size, program['devices']) / 1e6:.3f}"]
         )
     head = ["config", "devices", "batch", "GFLOP a device and step", "beside the model"]
     head += ["MB added up a step", "model, MB", "beside the model", "collectives", "MB each device sends, in a ring"]
@@ -61,72 +61,75 @@ def _programs(programs: list[dict]) -> str:
 
 def _where(programs: list[dict]) -> str:
     rows = []
-    for config in dict.fromkeys(one["config"] for one in programs):
-        one = next(one for one in programs if one["config"] == config and one["devices"] == 8)
-        largest = sorted(one["collectives"], key=lambda c: -c["bytes"])[:4]
-        for each in largest:
-            # One of the operations that were put together, without the brackets around all of them.
-            source = each["from"].split("body/")[-1].split(":")[0].removeprefix("closed_call/")
+    for config in dict.fromkeys(program["config"] for program in programs):
+        on_8 = next(program for program in programs if program["config"] == config and program["devices"] == 8)
+        largest = sorted(on_8["collectives"], key=lambda c: -c["bytes"])[:4]
+        for c in largest:
+            # XLA joins the names of combined operations in brackets: take the first name, without the brackets.
+            source = c["from"].split("body/")[-1].split(":")[0].removeprefix("closed_call/")
             source = re.sub(r"(^|/)\(", r"\1", source).rstrip(")")
-            rows.append([f"`{config}`", each["kind"], f"{each['bytes'] / 1e6:.3f}", each["where"], f"`{source}`"])
+            rows.append([f"`{config}`", c["kind"], f"{c['bytes'] / 1e6:.3f}", c["where"], f"`{source}`"])
     return _table(["config", "what", "MB", "where", "from"], rows)
 
 
 def _bandwidth(programs: list[dict]) -> str:
     rows = []
-    for one in programs:
-        if one["devices"] in (8, 256):
-            sent = ring_bytes(one["bytes"], one["devices"])
+    for program in programs:
+        if program["devices"] in (8, 256):
+            sent = ring_bytes(program["bytes"], program["devices"])
             needed = [f"{sent / (0.1 * milliseconds * 1e-3) / 1e9:.2f}" for milliseconds in _STEP_MILLISECONDS]
-            rows.append([f"`{one['config']}`", one["devices"], *needed])
+            rows.append([f"`{program['config']}`", program["devices"], *needed])
     return _table(["config", "devices", *(f"step of {n} ms" for n in _STEP_MILLISECONDS)], rows)
 
 
 def _speeds(speeds: list[dict]) -> str:
     rows = [
-        [f"`{one['config']}`", one["devices"], one["batch_size"], f"{one['steps_per_second']:.2f}"]
-        + [f"{one['efficiency']:.2f}", f"{one['slowest_to_fastest']:.2f}"]
-        for one in speeds
+        [f"`{speed['config']}`", speed["devices"], speed["batch_size"], f"{speed['steps_per_second']:.2f}"]
+        + [f"{speed['efficiency']:.2f}", f"{speed['slowest_to_fastest']:.2f}"]
+        for speed in speeds
     ]
     return _table(["config", "devices", "batch", "steps/s", "of one device's", "slowest to fastest round"], rows)
 
 
-def _sweeps(found: list[dict]) -> str:
+def _sweeps(medians: list[dict]) -> str:
     rows = []
-    for one in found:
+    for study in medians:
         rounds = [math.ceil(_ARMS * _SEEDS / workers) for workers in _WORKERS]
-        hours = [f"{number * one['median_seconds'] / 3600:,.1f}" for number in rounds]
-        rows.append([one["study"], one["steps"], one["trainings"], f"{one['median_seconds']:.0f}", *hours])
+        hours = [f"{number * study['median_seconds'] / 3600:,.1f}" for number in rounds]
+        rows.append([study["study"], study["steps"], study["trainings"], f"{study['median_seconds']:.0f}", *hours])
     head = ["study", "steps", "trainings timed", "median seconds", *(f"hours, {n} workers" for n in _WORKERS)]
     return _table(head, rows)
 
 
 def page(result: dict) -> str:
-    """Markdown of everything that was measured."""
+    """The page in Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     cores = f"{result['device']['kind']}, {result['cpu_cores']} cores"
     return f"""# Scaling
 
 Written by `python -m experiments.scaling`, beside `scaling.json` with every number;
-[docs/scaling.md](../../docs/scaling.md) says what it means. Commit {result["commit"]}; {versions}; {cores};
+[docs/scaling.md](../../docs/scaling.md) explains them. Commit {result["commit"]}; {versions}; {cores};
 load average {result["load_average"]:.1f} at the start.
 
 ## The compiled step on 8 to 256 devices
-A fixed number of images a device. The model of a device's arithmetic is the program of one device without a mesh on
-that many images; the model of what is added up is G's parameters, and D's once for each of its looks (program.py).
+Every device has the same number of images. The model of a device's arithmetic is the program of one device without a
+mesh on this number of images. The model of the summed bytes is G's parameters once, and D's once for each of D's
+forward passes (program.py).
 
 {_programs(result["programs"])}
 The largest collectives on 8 devices:
 
 {_where(result["programs"])}
-GB/s that each device must send so that they take a tenth of a step, for steps of three lengths, if nothing overlaps:
+GB/s that each device must send so that the sums take a tenth of a step, for steps of three lengths, if communication
+and arithmetic do not overlap:
 
 {_bandwidth(result["programs"])}
 ## Host devices of this machine
-All of them share its cores, and the whole batch is the same: this is what cutting costs, not a speedup.
+All host devices share this machine's cores, and the batch of a step is the same for any number of devices. So the table
+shows the cost of splitting a step, not a speedup.
 
 {_speeds(result["speeds"])}
 ## A sweep of {_ARMS:,} arms with {_SEEDS} seeds
-One training at a time on a worker like those of the study, none of which waits for another.
+Each worker is as fast as the study's machine and trains one run at a time. No worker waits for another.
 
 {_sweeps(result["sweeps"])}"""

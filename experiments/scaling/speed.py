@@ -1,4 +1,4 @@
-"""Steps a second on several host devices, which share the cores of one machine."""
+"""Steps per second on several host devices, which share the cores of one machine."""
 
 import statistics
 import time
@@ -18,7 +18,7 @@ _ROUNDS, _STEPS = 5, 10
 
 
 def measure(spec: str, counts: tuple[int, ...]) -> list[dict]:
-    """The median of a few rounds for each number of devices, which take turns; the whole batch is the config's."""
+    """The median over rounds, for each number of devices, in turn. The batch is the config's for any number."""
     config, shape = configs.load(spec), (28, 28, 1)
     configs.override(config, {"steps_per_call": _STEPS, "d_steps": 1})
     gan = build.build(config, shape, 10, 1000)
@@ -26,17 +26,18 @@ def measure(spec: str, counts: tuple[int, ...]) -> list[dict]:
     data = Batch(rng.integers(0, 256, (1000, *shape), np.uint8), (np.arange(1000) % 10).astype(np.int32))
     indices, runs = BatchIndices(batch_plan(config), config.seed, data)(0, _STEPS), {}
     for count in counts:
-        place = mesh.ManyDevices(mesh.make_mesh(f"data:{count}", jax.devices()[:count], config.batch_size, 1))
-        state = place.replicate(init_state(gan, config.seed, init_examples(data, config.seed, config.init_batch_size)))
-        call, rows = compile_steps(gan, _STEPS, placement=place), place.shard_batch(indices, seeds=False)
-        runs[count] = [call, state, place.replicate(data), rows, place.replicate(jax.random.key(0))]
+        placement = mesh.ManyDevices(mesh.make_mesh(f"data:{count}", jax.devices()[:count], config.batch_size, 1))
+        examples = init_examples(data, config.seed, config.init_batch_size)
+        state = placement.replicate(init_state(gan, config.seed, examples))
+        call, rows = compile_steps(gan, _STEPS, placement=placement), placement.shard_batch(indices, seeds=False)
+        runs[count] = [call, state, placement.replicate(data), rows, placement.replicate(jax.random.key(0))]
     seconds = {count: [] for count in counts}
     for _ in range(_ROUNDS + 1):
         for count, run in runs.items():
-            call, state, own, rows, key = run
-            began = time.monotonic()
-            run[1], _ = jax.block_until_ready(call(state, own, rows, _STEPS, key))
-            seconds[count].append((time.monotonic() - began) / _STEPS)
+            call, state, replicated_data, rows, key = run
+            start_time = time.monotonic()
+            run[1], _ = jax.block_until_ready(call(state, replicated_data, rows, _STEPS, key))
+            seconds[count].append((time.monotonic() - start_time) / _STEPS)
     # The first round compiles.
     medians = {count: statistics.median(times[1:]) for count, times in seconds.items()}
     return [

@@ -3,11 +3,14 @@
     python -m experiments.search --config configs/cgan.py:tuned --trials 30 \\
         'g_optimizer.learning_rate=1e-4..3e-3:log' 'generator.activation=relu|prelu|leaky_relu'
 
-KEY=a|b|c tries a list, KEY=low..high a range, :log by its logarithm; keys with commas get the same value. The score is
-the Frechet distance of the last state to held-out training images; the test split is not looked at. Trials that do
-worse than the median of the others at the same step are stopped. What is not searched is changed by --config.key=value.
-The same command continues. Given several times at once it shares the work: on one machine in one --workdir, on several
-with --workdir and --storage=journal:FILE on a folder that all of them see, or with the URL of a database server.
+KEY=a|b|c tries the values of a list, KEY=low..high a range, and KEY=low..high:log a range by its logarithm. Keys joined
+by commas get the same value. The score is the Frechet distance of the last state to held-out training images; the test
+split is not used. A trial stops if it is worse than the median of the other trials at the same step. Other leaves are
+changed by --config.key=value.
+
+The same command continues a search. Several processes can share a search: on one machine, run the command several times
+with the same --workdir; on several machines, also use --storage=journal:FILE (with --workdir and FILE on a shared
+folder) or the URL of a database server.
 """
 
 import argparse
@@ -38,27 +41,32 @@ def _parse() -> tuple[argparse.Namespace, list[str]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", required=True, help="config file, or file:variant")
-    parser.add_argument("--trials", type=int, default=20, help="so many in all, earlier ones included (default 20)")
+    parser.add_argument(
+        "--trials", type=int, default=20, help="number of trials, with those of earlier commands (default 20)"
+    )
     parser.add_argument("--sampler", default="tpe", help=f"{', '.join(SAMPLERS)} (default tpe)")
     parser.add_argument("--pruner", default="median", help=f"{', '.join(PRUNERS)} (default median)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampler; the training's is --config.seed")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the sampler; the seed of training is --config.seed"
+    )
     parser.add_argument("--workdir", default="runs/search", help="folder of the trials and of the report")
     parser.add_argument(
         "--storage",
         default="",
-        help="where Optuna keeps the trials: journal:FILE or a URL (default SQLite in the workdir)",
+        help="Optuna's storage of the trials: journal:FILE or a URL (default SQLite in the workdir)",
     )
-    parser.add_argument("--data_dir", default="", help="where prepared data lies (default: the user's cache folder)")
+    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     return parser.parse_known_args()
 
 
-def _split(rest: list[str]) -> tuple[list[str], list[str]]:
-    """The words of the space, and the overrides."""
-    return [word for word in rest if not word.startswith("--")], [word for word in rest if word.startswith("--")]
+def _split(unparsed: list[str]) -> tuple[list[str], list[str]]:
+    """(arguments of the search space, overrides of the config)."""
+    space_arguments = [argument for argument in unparsed if not argument.startswith("--")]
+    return space_arguments, [argument for argument in unparsed if argument.startswith("--")]
 
 
 def _base(arguments: argparse.Namespace, overrides: list[str]) -> ConfigDict:
-    """The config that the search starts from: it needs scores on the way, and none of the test split."""
+    """The config that the search changes; UserError if it has no validation scores, or has scores of the test split."""
     config = cli.parse_config(arguments.config, overrides)
     if not config.eval.every_steps:
         raise UserError("a search needs validation scores: set --config.eval.every_steps=200, or another number")
@@ -69,7 +77,7 @@ def _base(arguments: argparse.Namespace, overrides: list[str]) -> ConfigDict:
 
 
 def _study(arguments: argparse.Namespace, config: ConfigDict, leaves: list[space.Leaf], workdir: pathlib.Path):
-    """The study in the storage; refused where its trials are of something else."""
+    """The study in the storage; UserError if the study is of another config or another space."""
     sampler = choose(SAMPLERS, arguments.sampler, "--sampler")
     address = arguments.storage or f"sqlite:///{workdir / 'search.db'}"
     study = optuna.create_study(
@@ -79,8 +87,8 @@ def _study(arguments: argparse.Namespace, config: ConfigDict, leaves: list[space
         storage=storage.open_storage(address),
         load_if_exists=True,
     )
-    about = {"config": configs.to_json(config), "space": [leaf.text for leaf in leaves]}
-    for name, value in about.items():
+    searched = {"config": configs.to_json(config), "space": [leaf.text for leaf in leaves]}
+    for name, value in searched.items():
         if study.user_attrs.setdefault(name, value) != value:
             raise UserError(
                 f"{f'--storage={address}' if arguments.storage else f'--workdir={workdir}'} holds a search of another "
@@ -92,31 +100,31 @@ def _study(arguments: argparse.Namespace, config: ConfigDict, leaves: list[space
 
 
 class _Search:
-    """What the trials of a search share."""
+    """Runs the trials of a search."""
 
     def __init__(self, arguments: argparse.Namespace, config: ConfigDict, overrides: list[str], interrupts: Interrupts):
         self._config, self._interrupts = config, interrupts
-        self._words = [f"--config={arguments.config}", *overrides, "--config.eval.at_end=false"]
-        self._words += data_dir_arguments(arguments.data_dir)
+        self._arguments = [f"--config={arguments.config}", *overrides, "--config.eval.at_end=false"]
+        self._arguments += data_dir_arguments(arguments.data_dir)
         self._trials = pathlib.Path(arguments.workdir) / "trials"
 
-    def run(self, changes: dict[str, str], hears=lambda step, score: True) -> one_trial.Outcome:
-        """Trains with `changes` in the folder that they name: the same ones are never trained twice."""
-        words = [*self._words, *(f"--config.{key}={text}" for key, text in sorted(changes.items()))]
+    def run(self, changes: dict[str, str], report_score=lambda step, score: True) -> one_trial.Outcome:
+        """Trains with `changes`. The hash of the config names the folder, so no config is trained twice."""
+        training_arguments = [*self._arguments, *(f"--config.{key}={text}" for key, text in sorted(changes.items()))]
         config = ConfigDict(self._config.to_dict()).lock()
         configs.override(config, changes | {"eval.at_end": "false"}, parse=True)
         folder = self._trials / hashlib.sha256(configs.to_json(config).encode()).hexdigest()[:12]
-        return one_trial.run(words, config, folder, hears, lambda: bool(self._interrupts.received))
+        return one_trial.run(training_arguments, config, folder, report_score, lambda: bool(self._interrupts.received))
 
     def objective(self, trial: optuna.Trial, leaves: list[space.Leaf]) -> float:
-        """The last validation score of a trial; one that failed or is refused counts as pruned: worse than any."""
+        """The last validation score of a trial. A failed or refused trial counts as pruned: worse than all others."""
         changes = space.suggest(trial, leaves)
 
-        def hears(step: int, score: float) -> bool:
+        def report_score(step: int, score: float) -> bool:
             trial.report(score, step)
             return not trial.should_prune()
 
-        outcome = self.run(changes, hears)
+        outcome = self.run(changes, report_score)
         for name, value in (("changes", changes), ("outcome", outcome._replace(scores={})._asdict())):
             trial.set_user_attr(name, value)
         print(report.progress_line(trial.number, outcome, changes), flush=True)
@@ -130,10 +138,10 @@ def _optimize(search: _Search, study: optuna.Study, leaves: list[space.Leaf], tr
 
 
 def main() -> None:
-    arguments, rest = _parse()
-    words, overrides = _split(rest)
+    arguments, unparsed = _parse()
+    space_arguments, overrides = _split(unparsed)
     config = _base(arguments, overrides)
-    leaves = [space.parse(word, config) for word in words]
+    leaves = [space.parse(argument, config) for argument in space_arguments]
     space.check(leaves)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

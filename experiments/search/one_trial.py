@@ -1,4 +1,4 @@
-"""One trial: a training in a process of its own, whose validation scores are read while it runs."""
+"""One trial: a training in a separate process. Its validation scores are read while it runs."""
 
 import pathlib
 import signal
@@ -25,7 +25,11 @@ _STOPPED = "stopped; the same command continues"
 
 
 class Outcome(NamedTuple):
-    """end: completed, pruned, collapsed, diverged or refused; scores: step -> best.METRIC, a mean over the seeds."""
+    """The result of a trial.
+
+    end: completed, pruned, failed (collapsed or diverged), refused (a wrong config) or crashed.
+    scores: step -> best.METRIC, a mean over the seeds.
+    """
 
     end: str
     scores: dict[int, float]
@@ -35,16 +39,16 @@ class Outcome(NamedTuple):
 
 
 def scores(config: ConfigDict, folder: pathlib.Path, name: str = best.METRIC) -> dict[int, float]:
-    """step -> a validation score, the mean over the seeds, of the steps at which every seed has one."""
-    every = []
+    """step -> a validation score, the mean over the seeds, for the steps at which every seed has a score."""
+    by_seed = []
     for workdir in seeds.seed_workdirs(seeds.seeds_of(config), Workdir(str(folder))):
-        every.append(best.scores(read_metrics(workdir.metrics), name))
-    common = sorted(set.intersection(*map(set, every)))
-    return {step: statistics.fmean(own[step] for own in every) for step in common}
+        by_seed.append(best.scores(read_metrics(workdir.metrics), name))
+    common = sorted(set.intersection(*map(set, by_seed)))
+    return {step: statistics.fmean(of_seed[step] for of_seed in by_seed) for step in common}
 
 
 def _end(code: int, pruned: bool, reason: str) -> str:
-    """What an exit code means; raises what ends the whole search."""
+    """The outcome's `end` for an exit code; raises DataUnavailable, which ends the whole search."""
     if pruned:
         return "pruned"
     if code == DataUnavailable.exit_code:
@@ -54,39 +58,40 @@ def _end(code: int, pruned: bool, reason: str) -> str:
 
 
 def run(
-    words: list[str],
+    arguments: list[str],
     config: ConfigDict,
     folder: pathlib.Path,
     report: Callable[[int, float], bool],
     stopping: Callable[[], bool],
 ) -> Outcome:
-    """Trains with `words`, the arguments of gan_jax.main; what lies in `folder` is continued.
+    """Trains, or continues the training in `folder`.
 
-    report(step, score): hears every score once, and says whether to go on. stopping: whether the user wants an end;
-    then the training saves, and Interrupted is raised.
+    arguments: of gan_jax.main.
+    report: called once for every (step, score); returns False to prune the trial.
+    stopping: whether the user wants to stop. Then the training saves, and Interrupted is raised.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    log, told, pruned, began = folder.with_suffix(".txt"), set(), False, time.monotonic()
-    # Another search over the same workdir may train the same values, or one that was killed has left its training.
+    log, reported, pruned, start_time = folder.with_suffix(".txt"), set(), False, time.monotonic()
+    # Another search in the same workdir may train the same values, or the training of a killed search may still run.
     if not (lock := acquire(folder.with_suffix(".lock"), stopping)):
         raise Interrupted(_STOPPED)
     with lock, log.open("a") as output:
         process = subprocess.Popen(
-            [*COMMAND, f"--workdir={folder}", *words],
+            [*COMMAND, f"--workdir={folder}", *arguments],
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
-            # Out of the terminal's reach: its Ctrl-C comes to us, and we tell it once.
+            # A new session, so that the terminal's Ctrl-C only reaches the search, which stops the training once.
             start_new_session=True,
             pass_fds=lock_descriptors(lock),
         )
     try:
         while not pruned:
-            # Whether it runs is asked before its rows are read: none of the last ones is missed.
+            # First check whether the process runs, then read its rows, so that no last row is missed.
             running = process.poll() is None
             for step, score in scores(config, folder).items():
-                if step not in told:
-                    told.add(step)
+                if step not in reported:
+                    reported.add(step)
                     pruned = pruned or not report(step, score)
             if not running or stopping():
                 break
@@ -103,6 +108,6 @@ def run(
         _end(code, pruned, reason),
         scores(config, folder),
         accuracy[-1] if accuracy else None,
-        time.monotonic() - began,
+        time.monotonic() - start_time,
         reason,
     )

@@ -1,4 +1,4 @@
-"""What a search found: a page and a chart."""
+"""The results of a search: a page and a chart."""
 
 import pathlib
 import shlex
@@ -12,19 +12,19 @@ from experiments.search.one_trial import Outcome
 from gan_jax.runs.provenance import provenance
 from gan_jax.system.files import atomic_write, write_text
 
-matplotlib.use("Agg")  # No window is needed, nor there on most machines that train.
+matplotlib.use("Agg")  # Needs no display, which most machines that train do not have.
 import matplotlib.pyplot as plt
 
-# Fewer say nothing about which leaf mattered.
+# With fewer different scores, the importances mean nothing.
 _LEAST_FOR_IMPORTANCE = 5
 
 _METHOD = """The score is the Frechet distance of a trial's last state to held-out training images, in the features of
-the digit classifier (a mean over the seeds where there are several); lower is better. The test split was not looked
-at. A trial that did worse than the median of the others at the same step was stopped (pruned); one that collapsed,
-diverged or was refused counts as worse than any."""
+the digit classifier (a mean over the seeds if there are several); lower is better. The test split was not used. A trial
+that was worse than the median of the other trials at the same step was stopped (pruned). A trial that collapsed,
+diverged or was refused counts as worse than all others."""
 
-_CAUTION = """The lowest score of many trials is lower than that config deserves: it was chosen for it. Compare the two
-on seeds that the search has not seen, where the test split is scored once:"""
+_CAUTION = """The lowest score of many trials is too good, because it was chosen for being low. Compare the two configs
+on new seeds, and score the test split once:"""
 
 
 def _changes(changes: dict[str, str]) -> str:
@@ -32,7 +32,7 @@ def _changes(changes: dict[str, str]) -> str:
 
 
 def progress_line(number: int | None, outcome: Outcome, changes: dict[str, str]) -> str:
-    """One trial in one line, while the search runs."""
+    """The line that is printed when a trial ends."""
     name = "untuned" if number is None else f"trial {number}"
     score = f" {list(outcome.scores.values())[-1]:.2f}" if outcome.scores else ""
     reason = f" ({outcome.reason})" if outcome.reason else ""
@@ -56,7 +56,7 @@ def _trial_row(trial: FrozenTrial) -> str:
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """Leaf -> its share of the variance of the scores (fANOVA); {} of too few trials, or where none differs."""
+    """Leaf -> its share of the variance of the scores (fANOVA); {} if there are too few different scores."""
     values = {trial.value for trial in study.get_trials(states=(TrialState.COMPLETE,))}
     if len(values) < _LEAST_FOR_IMPORTANCE:
         return {}
@@ -64,10 +64,10 @@ def importances(study: optuna.Study) -> dict[str, float]:
     return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
-def _importance_section(found: dict[str, float]) -> str:
-    if not found:
+def _importance_section(shares: dict[str, float]) -> str:
+    if not shares:
         return f"Fewer than {_LEAST_FOR_IMPORTANCE} trials were completed: too few to say which leaf mattered."
-    rows = "\n".join(f"| {escape(name)} | {share:.0%} |" for name, share in found.items())
+    rows = "\n".join(f"| {escape(name)} | {share:.0%} |" for name, share in shares.items())
     return (
         "Share of the variance of the scores that each leaf explains (functional ANOVA over a random forest; of "
         f"completed trials only).\n\n| leaf | importance |\n| --- | --- |\n{rows}"
@@ -76,9 +76,9 @@ def _importance_section(found: dict[str, float]) -> str:
 
 def _commands(spec: str, overrides: list[str], changes: dict[str, str]) -> str:
     base = ["python", "-m", "gan_jax.main", "--config", spec, *overrides]
-    fresh = ["--config.seed=1000", "--config.num_seeds=3"]
+    new_seeds = ["--config.seed=1000", "--config.num_seeds=3"]
     tuned = [*base, *(f"--config.{key}={text}" for key, text in sorted(changes.items()))]
-    return "\n".join(f"    {shlex.join([*words, *fresh])}" for words in (base, tuned))
+    return "\n".join(f"    {shlex.join([*command, *new_seeds])}" for command in (base, tuned))
 
 
 def _chart(path: pathlib.Path, trials: list[FrozenTrial], untuned: float | None, shares: dict[str, float]) -> None:
@@ -101,18 +101,17 @@ def _chart(path: pathlib.Path, trials: list[FrozenTrial], untuned: float | None,
 
 
 def write(study: optuna.Study, untuned: Outcome, spec: str, overrides: list[str], workdir: pathlib.Path) -> str:
-    """Writes search.md and search.png; returns what to print."""
+    """Writes search.md and search.png; returns the text to print."""
     trials = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
     completed = sorted((t for t in trials if t.state == TrialState.COMPLETE), key=lambda trial: trial.value)
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
     shares, score = importances(study), (list(untuned.scores.values()) or [None])[-1]
-    about = provenance()
+    run_info = provenance()
     parts = [
         f"# Search over `{' '.join([spec, *overrides])}`",
-        f"Written by `python -m experiments.search`, commit {commit(about['commit'])}, {about['device']['kind']}, jax "
-        f"{about['versions']['jax']}. {len(trials)} trials, {len(pruned)} of them stopped early or failed. Searched: "
-        + "; ".join(escape(text) for text in study.user_attrs["space"])
-        + ".",
+        f"Written by `python -m experiments.search`, commit {commit(run_info['commit'])}, "
+        f"{run_info['device']['kind']}, jax {run_info['versions']['jax']}. {len(trials)} trials, {len(pruned)} of them "
+        "stopped early or failed. Searched: " + "; ".join(escape(text) for text in study.user_attrs["space"]) + ".",
         _METHOD,
         "![trials and importance](search.png)",
         "## Untuned: the config as it is",

@@ -1,4 +1,4 @@
-"""What proposes the values of a trial, and what stops one that is hopeless."""
+"""Samplers, which propose the values of a trial, and pruners, which stop a bad trial."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +18,10 @@ def _gaussian_process(seed: int) -> BaseSampler:
 
 
 SAMPLERS = {
-    # A liar takes trials that are still at work for bad ones: processes do not all try the same region.
+    # constant_liar counts running trials as bad ones, so that parallel processes do not all try the same region.
     "tpe": lambda seed, leaves: optuna.samplers.TPESampler(seed=seed, constant_liar=True),
     "random": lambda seed, leaves: optuna.samplers.RandomSampler(seed=seed),
-    # Its seed is the order of the grid, which is the same for all.
+    # The seed is the order of the grid, which must be the same in all processes.
     "grid": lambda seed, leaves: optuna.samplers.GridSampler(space.grid(leaves), seed=0),
     "gp": lambda seed, leaves: _gaussian_process(seed),
 }
@@ -32,28 +32,28 @@ PRUNERS = {
 
 
 class ByNumber(BaseSampler):
-    """A sampler with a seed of its own for each trial, from its number.
+    """A sampler whose seed depends on the trial's number.
 
-    Otherwise processes that share a storage, or the next one after a restart, would propose the same points again.
+    With one fixed seed, processes that share a storage, or a restarted process, would propose the same points again.
     """
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: int):
         """make: seed -> a sampler."""
         self._make, self._seed = make, seed
-        self._own = make(seed)
+        self._sampler = make(seed)
 
     def before_trial(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-        self._own = self._make(1000 * self._seed + trial.number)
-        self._own.before_trial(study, trial)
+        self._sampler = self._make(1000 * self._seed + trial.number)
+        self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-        return self._own.infer_relative_search_space(study, trial)
+        return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, space: dict) -> dict[str, Any]:
-        return self._own.sample_relative(study, trial, space)
+        return self._sampler.sample_relative(study, trial, space)
 
     def sample_independent(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, name: str, values: Any) -> Any:
-        return self._own.sample_independent(study, trial, name, values)
+        return self._sampler.sample_independent(study, trial, name, values)
 
     def after_trial(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, state: Any, values: Any) -> None:
-        self._own.after_trial(study, trial, state, values)
+        self._sampler.after_trial(study, trial, state, values)

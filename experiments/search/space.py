@@ -1,4 +1,4 @@
-"""Which leaves of a config a search varies, and over what: KEY=a|b|c, KEY=low..high or KEY=low..high:log."""
+"""The search space: config leaves and their values, written KEY=a|b|c, KEY=low..high or KEY=low..high:log."""
 
 import math
 import re
@@ -15,7 +15,13 @@ _RANGE = re.compile(r"(?P<low>[-+\d.eE]+?)\.\.(?P<high>[-+\d.eE]+)(?P<log>:log)?
 
 
 class Leaf(NamedTuple):
-    """keys: the leaves that get the same value; choices: texts of a list, else a range, of whole numbers or not."""
+    """One dimension of the space: a list of choices, or a range.
+
+    keys: the leaves that get the same value.
+    choices: the texts of a list; () for a range.
+    low, high, log: of a range; log: sampled by its logarithm.
+    whole: whether the range is of whole numbers.
+    """
 
     keys: tuple[str, ...]
     choices: tuple[str, ...] = ()
@@ -61,13 +67,13 @@ def _text(value: float, whole: bool) -> str:
 
 
 def parse(word: str, config: ConfigDict) -> Leaf:
-    """One word of a command line as a Leaf; UserError where `config` has no such key or takes no such value."""
+    """Parses one argument; UserError if `config` has no such key or does not accept a value."""
     name, equals, values = word.partition("=")
     keys = tuple(key.removeprefix("--config.") for key in name.split(","))
     if not equals or not values:
         raise UserError(f"'{word}' is not understood; write KEY=a|b|c, KEY=low..high or KEY=low..high:log")
     if match := _RANGE.fullmatch(values):
-        # A key that is unknown is named before anything else is said.
+        # First raises the error for an unknown key.
         _changed(config, {key: str(configs.leaves(config).get(key, "0")) for key in keys})
         leaf = _range(keys, match, config, word)
         ends = [_text(end, leaf.whole) for end in (leaf.low, leaf.high)]
@@ -82,17 +88,17 @@ def parse(word: str, config: ConfigDict) -> Leaf:
 
 
 def check(leaves: Sequence[Leaf]) -> None:
-    """UserError where a key is searched twice, or nothing is searched."""
+    """UserError if a key is given twice, or if there is no key."""
     keys = [key for leaf in leaves for key in leaf.keys]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise UserError(f"{', '.join(twice)} is given twice; give each key once")
+    if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+        raise UserError(f"{', '.join(repeated)} is given twice; give each key once")
     if not keys:
         raise UserError("name at least one leaf to search, as 'd_optimizer.learning_rate=1e-4..1e-2:log'")
 
 
 def suggest(trial: optuna.Trial, leaves: Sequence[Leaf]) -> dict[str, str]:
     """key -> text of the value that a trial tries."""
-    found = {}
+    changes = {}
     for leaf in leaves:
         if leaf.choices:
             text = trial.suggest_categorical(leaf.name, leaf.choices)
@@ -100,12 +106,12 @@ def suggest(trial: optuna.Trial, leaves: Sequence[Leaf]) -> dict[str, str]:
             text = str(trial.suggest_int(leaf.name, int(leaf.low), int(leaf.high), log=leaf.log))
         else:
             text = repr(trial.suggest_float(leaf.name, leaf.low, leaf.high, log=leaf.log))
-        found.update(dict.fromkeys(leaf.keys, text))
-    return found
+        changes.update(dict.fromkeys(leaf.keys, text))
+    return changes
 
 
 def grid(leaves: Sequence[Leaf]) -> dict[str, tuple[str, ...]]:
-    """leaf -> its values; UserError for a range, which has no end of them."""
+    """leaf -> its values; UserError for a range, which has no list of values."""
     for leaf in leaves:
         if not leaf.choices:
             raise UserError(f"--sampler=grid needs lists: write {leaf.name}=a|b|c instead of a range")
@@ -113,5 +119,5 @@ def grid(leaves: Sequence[Leaf]) -> dict[str, tuple[str, ...]]:
 
 
 def size(leaves: Sequence[Leaf]) -> int:
-    """How many points a grid has."""
+    """The number of points of a grid."""
     return math.prod(map(len, grid(leaves).values()))

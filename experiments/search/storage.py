@@ -1,4 +1,4 @@
-"""Where the trials of a search are kept, by one process or by many: a database, or a journal on a shared folder."""
+"""Storage of a search's trials, for one or several processes: a database, or a journal file on a shared folder."""
 
 import contextlib
 import pathlib
@@ -7,7 +7,7 @@ import time
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages._heartbeat import BaseHeartbeat  # What RDBStorage has; nothing public gives it to a journal.
+from optuna.storages._heartbeat import BaseHeartbeat  # Private: Optuna has no public heartbeats for a journal.
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError
@@ -15,16 +15,16 @@ from sqlalchemy.exc import DBAPIError
 from gan_jax.system.errors import UserError
 
 _JOURNAL = "journal:"
-# A trial whose process died (a power cut, a kill) is tried again when nobody has spoken for it for so long.
+# If a trial's process has sent no heartbeat for _GRACE_SECONDS (a power cut, a kill), the trial is tried again.
 _BEAT_SECONDS, _GRACE_SECONDS = 20, 90
 _RETRIES = 3
-_OPENINGS = 3  # Of processes that start together one makes the tables, and the others find them half made.
+_OPENINGS = 3  # If processes start together, one makes the tables; the others may see incomplete tables and try again.
 
 
 class Journal(JournalStorage, BaseHeartbeat):
-    """Optuna's journal, with heartbeats: the process of a trial touches FILE.beats/<trial> while it is at work.
+    """Optuna's journal with heartbeats: the process of a running trial touches FILE.beats/<trial>.
 
-    The file system's clock tells the time, so those of the machines need not agree.
+    All times are the file system's, so the machines' clocks may differ.
     """
 
     def __init__(self, path: pathlib.Path):
@@ -41,7 +41,7 @@ class Journal(JournalStorage, BaseHeartbeat):
         stale = []
         for trial in self.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,)):
             beat = self._beats / str(trial._trial_id)
-            # One that died before its first beat is known from now on.
+            # A trial that died before its first heartbeat gets its first one here.
             beat.touch() if not beat.exists() else None
             if now - beat.stat().st_mtime > _GRACE_SECONDS:
                 stale.append(trial._trial_id)
@@ -55,7 +55,7 @@ class Journal(JournalStorage, BaseHeartbeat):
 
 
 def _database(address: str) -> optuna.storages.RDBStorage:
-    keep = {
+    options = {
         "engine_kwargs": {"connect_args": {"timeout": 60}} if address.startswith("sqlite") else None,
         "heartbeat_interval": _BEAT_SECONDS,
         "grace_period": _GRACE_SECONDS,
@@ -63,18 +63,18 @@ def _database(address: str) -> optuna.storages.RDBStorage:
     }
     for _ in range(_OPENINGS - 1):
         with contextlib.suppress(DBAPIError):
-            return optuna.storages.RDBStorage(address, **keep)
+            return optuna.storages.RDBStorage(address, **options)
         time.sleep(1)
-    return optuna.storages.RDBStorage(address, **keep)
+    return optuna.storages.RDBStorage(address, **options)
 
 
-def open_storage(given: str) -> optuna.storages.BaseStorage:
-    """journal:FILE, or a URL of SQLAlchemy's; UserError where it cannot be had."""
-    address, make = given, _database
+def open_storage(argument: str) -> optuna.storages.BaseStorage:
+    """Opens journal:FILE or a URL for SQLAlchemy; UserError if it cannot be opened."""
+    address, make = argument, _database
     if address.startswith(_JOURNAL):
         address, make = address.removeprefix(_JOURNAL), lambda path: Journal(pathlib.Path(path))
     try:
         return make(address)
-    except Exception as error:  # SQLAlchemy and a driver each have their own.
+    except Exception as error:  # SQLAlchemy and each database driver have their own exceptions.
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"--storage={given} cannot be opened: {reason}") from None
+        raise UserError(f"--storage={argument} cannot be opened: {reason}") from None

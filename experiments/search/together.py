@@ -1,4 +1,4 @@
-"""The trials of a search, taken one by one by every process that shares its storage, until enough have ended."""
+"""Runs the trials of a search, one at a time in each process that shares the storage, until enough have ended."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _POLL_SECONDS = 1.0
 
 
 class _Surplus(Exception):
-    """Other processes have taken the last trials."""
+    """Other processes are already running the last trials."""
 
 
 def _count(study: optuna.Study, *states: TrialState) -> int:
@@ -22,42 +22,42 @@ def _count(study: optuna.Study, *states: TrialState) -> int:
 
 
 def _is_surplus(study: optuna.Study, number: int, trials: int) -> bool:
-    """Whether enough trials come before this one.
+    """Whether there are enough trials with a lower number.
 
-    None comes before it later, and one that failed never counts again: so no more than `trials` end, however many
-    processes take one at the same moment.
+    No trial with a lower number is added later, and a failed trial never counts again. So no more than `trials` end,
+    even if many processes start one at the same moment.
     """
-    before = [trial for trial in study.get_trials(deepcopy=False) if trial.number < number]
-    return sum(trial.state != TrialState.FAIL for trial in before) >= trials
+    earlier = [trial for trial in study.get_trials(deepcopy=False) if trial.number < number]
+    return sum(trial.state != TrialState.FAIL for trial in earlier) >= trials
 
 
 def _put_back(study: optuna.Study, number: int) -> None:
-    """A new trial of the same values, which the next process that asks gets first."""
+    """Adds a waiting trial with the same values; the next process that asks for a trial gets it first."""
     trial = study.get_trials(deepcopy=False)[number]
-    again = {"params": trial.params, "distributions": trial.distributions, "system_attrs": trial.system_attrs}
-    study.add_trial(optuna.create_trial(state=TrialState.WAITING, **again))
+    same = {"params": trial.params, "distributions": trial.distributions, "system_attrs": trial.system_attrs}
+    study.add_trial(optuna.create_trial(state=TrialState.WAITING, **same))
 
 
 def optimize(
     study: optuna.Study, objective: Callable[[optuna.Trial], float], trials: int, interrupts: Interrupts
 ) -> None:
-    """Takes trials until `trials` have ended, and waits for those of other processes: one that dies is taken over."""
+    """Runs trials until `trials` have ended, also those of other processes. Continues the trials of dead processes."""
 
-    def own(trial: optuna.Trial) -> float:
+    def run_or_put_back(trial: optuna.Trial) -> float:
         if _is_surplus(study, trial.number, trials):
             _put_back(study, trial.number)
             raise _Surplus
         try:
             return objective(trial)
         except Interrupted:
-            # Its training is saved, and goes on from there.
+            # The training is saved; the new trial continues it.
             _put_back(study, trial.number)
             raise
 
     waiting = False
     while _count(study, *_ENDED) < trials:
         if _count(study, *_ENDED, TrialState.RUNNING) < trials:
-            study.optimize(own, n_trials=1, catch=(_Surplus,))
+            study.optimize(run_or_put_back, n_trials=1, catch=(_Surplus,))
             waiting = False
             continue
         if not waiting:

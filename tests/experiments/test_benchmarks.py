@@ -57,7 +57,7 @@ def test_both_frameworks_compute_the_same_losses(torch, name):
 def test_other_weights_are_noticed(torch, monkeypatch):
     from experiments.benchmarks import equality
 
-    monkeypatch.setattr(equality, "take_weights", lambda network, player: None)
+    monkeypatch.setattr(equality, "copy_weights", lambda network, player: None)
     with pytest.raises(AssertionError, match="cgan: the first D loss is"):
         equality.check_equal_losses("cgan", batch_size=8)
 
@@ -118,7 +118,7 @@ def test_the_page_shows_every_section(tmp_path):
     assert "| PyTorch channels_last | failed: CppCompileError: no / compiler | - | - | - |" in page
     assert "| gan_jax, forward | torch, forward | gan_jax, with gradients | torch, with gradients |" in page
     assert "| `cdcgan` | 3x3 | 100 | 200 | 50 | 150 |" in page
-    for line in ("| `cgan` | gan_jax | 2 (1 to 3) |", "| 32 | 1.0 | 1.0 | 0.0 | 2.0 |", "2 KiB an image"):
+    for line in ("| `cgan` | gan_jax | 2 (1 to 3) |", "| 32 | 1.0 | 1.0 | 0.0 | 2.0 |", "2 KiB per image"):
         assert line in page
     report.write_chart(tmp_path / "chart.png", result["works"])
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
