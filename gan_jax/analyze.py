@@ -7,6 +7,7 @@ import argparse
 
 from gan_jax import cli
 from gan_jax.analysis.analyses import ANALYSES, LEAST_IMAGES, analyze, load_subject
+from gan_jax.runs.load import CHECKPOINTS
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
@@ -16,7 +17,8 @@ def main() -> None:
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--only", default="", help=f"some of {','.join(ANALYSES)} (default: all)")
     parser.add_argument("--num_images", type=int, default=2000, help="number of generated images")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=cli.seed, default=0)
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     arguments = parser.parse_args()
     names = list(dict.fromkeys(name.strip() for name in arguments.only.split(","))) if arguments.only else [*ANALYSES]
@@ -24,9 +26,10 @@ def main() -> None:
         choose(ANALYSES, name, "--only")
     if arguments.num_images < LEAST_IMAGES:
         raise UserError(f"--num_images={arguments.num_images}: must be at least {LEAST_IMAGES}")
-    if arguments.seed < 0:
-        raise UserError(f"--seed={arguments.seed}: must be at least 0")
-    analyze(load_subject(arguments.workdir, arguments.num_images, arguments.seed, arguments.data_dir), names)
+    subject = load_subject(
+        arguments.workdir, arguments.num_images, arguments.seed, arguments.data_dir, arguments.checkpoint
+    )
+    analyze(subject, names)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pathlib
 import signal
 import sys
 import traceback
@@ -32,6 +33,23 @@ def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
         changes[key] = value
     configs.override(config, changes, parse=True)
     return config
+
+
+def seed(text: str) -> int:
+    """The value of a flag --seed; UserError if JAX and NumPy cannot both take it."""
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**31:
+        raise UserError(f"--seed={text}: must be a whole number from 0 to {2**31 - 1}")
+    return int(text)
+
+
+def output_path(text: str) -> pathlib.Path:
+    """The value of a flag --output, with ~ for the home folder; UserError for an address."""
+    if "://" in text:
+        raise UserError(f"--output={text} is an address; give a path of this machine")
+    try:
+        return pathlib.Path(text).expanduser()
+    except RuntimeError as error:  # There is no such user, or no home folder.
+        raise UserError(f"--output={text}: {error}") from error
 
 
 def _exit_now(message: str, code: int) -> None:
@@ -74,6 +92,10 @@ def execute(main: Callable[[], None]) -> None:
     except Exception as error:
         if disk_is_full(error):
             _exit_now("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
+        if "nable to initialize backend" in str(error):
+            _exit_now(
+                f"{str(error).splitlines()[0]}; unset JAX_PLATFORMS, or install what it names", UserError.exit_code
+            )
         if reason := refused_path(error):
             _exit_now(reason, UserError.exit_code)
         if jax.distributed.is_initialized():

@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="without the scores that need every training image (bins, copies)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=cli.seed, default=0)
     parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     arguments = parser.parse_args()
     if arguments.num_images < 2:

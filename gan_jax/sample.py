@@ -1,6 +1,6 @@
 """Generates images with a trained run.
 
-python -m gan_jax.sample --workdir W [--num_images 100] [--output grid.png|samples.npz] [--labels 3,1,4]
+python -m gan_jax.sample --workdir W [--num_images 100] [--output grid.png|samples.npz|folder/] [--labels 3,1,4]
 """
 
 import argparse
@@ -9,10 +9,10 @@ import pathlib
 
 import numpy as np
 
-from gan_jax import cli
+from gan_jax import build, cli
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.runs import pictures
-from gan_jax.runs.load import load_run
+from gan_jax.runs.load import CHECKPOINTS, load_run
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import atomic_write, writing
 
@@ -30,33 +30,54 @@ def _labels(text: str, num_images: int, num_classes: int) -> np.ndarray:
     return np.resize(np.array(labels, np.int32), num_images)
 
 
-def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray, columns: int) -> None:
+def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray | None, columns: int) -> None:
+    """Writes a grid (.png), arrays (.npz), or a folder with one PNG an image. labels: None if G takes none."""
     with writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".png":
             pictures.write_png(path, pictures.grid(images, columns))
-        else:
+        elif path.suffix == ".npz":
             with atomic_write(path) as partial:
-                np.savez(partial, images=images, labels=labels)
+                np.savez(partial, images=images, **({} if labels is None else {"labels": labels}))
+        else:
+            _write_folder(path, images, labels)
+
+
+def _write_folder(path: pathlib.Path, images: np.ndarray, labels: np.ndarray | None) -> None:
+    """000000.png, 000001.png, ... for tools that score folders; with labels, their number is part of the name."""
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(f"--output={path} is not empty; give an empty or a new folder")
+    path.mkdir(exist_ok=True)
+    for index, image in enumerate(images):
+        label = "" if labels is None else f"-class-{labels[index]}"
+        pictures.write_png(path / f"{index:06d}{label}.png", image)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gan_jax.sample", description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
-    parser.add_argument("--num_images", type=int, default=100)
-    parser.add_argument("--output", default="samples.png", help="NAME.png for a grid, NAME.npz for images and labels")
+    parser.add_argument("--num_images", type=int, help="default: one for each of --labels, else 100")
+    parser.add_argument(
+        "--output", default="samples.png", help="NAME.png for a grid, NAME.npz for arrays, NAME/ for a folder of PNGs"
+    )
     parser.add_argument("--labels", default="", help="classes, repeated as often as needed (default: all in turn)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
+    parser.add_argument("--seed", type=cli.seed, default=0)
     arguments = parser.parse_args()
-    path = pathlib.Path(arguments.output)
-    if path.suffix not in (".png", ".npz"):
-        raise UserError(f"--output={path}: end the name in .png for a grid or .npz for arrays")
-    if arguments.num_images < 1:
+    path = cli.output_path(arguments.output)
+    if path.suffix not in (".png", ".npz") and not (arguments.output.endswith("/") or path.is_dir()):
+        raise UserError(f"--output={path}: end the name in .png for a grid, .npz for arrays or / for a folder of PNGs")
+    if arguments.num_images is not None and arguments.num_images < 1:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 1")
-    run = load_run(arguments.workdir)
-    labels = _labels(arguments.labels, arguments.num_images, run.num_classes)
+    run = load_run(arguments.workdir, arguments.checkpoint)
+    conditional = build.is_conditional(run.config)
+    if arguments.labels and not conditional:
+        raise UserError(f"--labels={arguments.labels}: this generator takes no labels; leave --labels out")
+    num_images = arguments.num_images or (arguments.labels.count(",") + 1 if arguments.labels else 100)
+    labels = _labels(arguments.labels, num_images, run.num_classes)
     columns = run.num_classes if not arguments.labels else math.ceil(math.sqrt(len(labels)))
-    _write(path, run.generate(labels, arguments.seed), labels, min(columns, len(labels), 20))
+    images = run.generate(labels, arguments.seed)
+    _write(path, images, labels if conditional else None, min(columns, len(labels), 20))
     print(f"{len(labels)} images of step {run.step} in {path}")
 
 

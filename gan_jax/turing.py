@@ -9,14 +9,14 @@ import pathlib
 from gan_jax import cli
 from gan_jax.analysis.turing_test import choose_images, describe, render
 from gan_jax.runs.dataset import scoring_data
-from gan_jax.runs.load import load_run
+from gan_jax.runs.load import CHECKPOINTS, load_run
 from gan_jax.system import files
 from gan_jax.system.errors import UserError
 
 
 def _output(text: str) -> pathlib.Path:
     """The path of the page; UserError unless it is a file name that ends in .html."""
-    path = pathlib.Path(text)
+    path = cli.output_path(text)
     if path.suffix != ".html":
         raise UserError(f"--output={text}: end the name in .html")
     if path.is_dir():
@@ -35,15 +35,14 @@ def main() -> None:
         default=False,
         help="say after each answer whether it was right; the page's start screen can change it",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the choice, the generated images and the order")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="of the choice, the generated images and the order")
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     arguments = parser.parse_args()
     path, num_images = _output(arguments.output), arguments.num_images // 2 * 2
     if num_images < 2:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2, one real and one generated")
-    if arguments.seed < 0:
-        raise UserError(f"--seed={arguments.seed}: must be at least 0")
-    run = load_run(arguments.workdir)
+    run = load_run(arguments.workdir, arguments.checkpoint)
     dataset = scoring_data(arguments.workdir, run.config, run.run_info, arguments.data_dir)
     images, truths = choose_images(run, dataset, num_images, arguments.seed)
     page = render(images, truths, describe(run, dataset, arguments.seed), arguments.feedback)

@@ -35,9 +35,9 @@ ANALYSES = {
 }
 
 
-def load_subject(path: str, num_images: int, seed: int, data_dir: str = "") -> Subject:
-    """The newest checkpoint of a run, its data set, and the classifier of this data set."""
-    run = load_run(path)
+def load_subject(path: str, num_images: int, seed: int, data_dir: str = "", checkpoint: str = "newest") -> Subject:
+    """A checkpoint of a run, its data set, and the classifier of this data set."""
+    run = load_run(path, checkpoint)
     dataset = scoring_data(path, run.config, run.run_info, data_dir)
     extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
     return Subject(run, dataset, extract, name, seed, num_images, build.is_conditional(run.config))

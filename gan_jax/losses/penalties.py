@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from gan_jax.gan.types import LossInputs
 from gan_jax.losses.term import Term
@@ -114,14 +115,19 @@ def low_density(inputs: LossInputs, *, quantile: float = 0.1) -> jax.Array:
     return jnp.mean(jnp.maximum(log_p - bound, 0.0))
 
 
+def _needs_two_images(config: ConfigDict) -> str:
+    """These terms compare images of a batch with each other."""
+    return "" if config.batch_size > 1 else "two images or more: set --config.batch_size=2"
+
+
 TERMS = {
     "consistency": Term(consistency),
     "dragan": Term(dragan, per_example=True),
     "feature_matching": Term(feature_matching),
     "gradient_penalty": Term(gradient_penalty, per_example=True),
     "historical_averaging": Term(historical_averaging, needs_param_mean=True),
-    "low_density": Term(low_density),
-    "pull_away": Term(pull_away),
+    "low_density": Term(low_density, needs=(_needs_two_images,)),
+    "pull_away": Term(pull_away, needs=(_needs_two_images,)),
     "r1": Term(r1, per_example=True),
     "r2": Term(r2, per_example=True),
 }

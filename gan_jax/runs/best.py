@@ -11,7 +11,7 @@ NUM_KEPT_BEST = 2
 
 def scores(rows: list[dict], metric: str = METRIC) -> dict[int, float]:
     """step -> a validation score, of the rows of metrics that have it."""
-    return {row["step"]: row[metric] for row in rows if metric in row}
+    return {row["step"]: row[metric] for row in rows if row.get(metric) is not None}
 
 
 def best_step(scores: Mapping[int, float]) -> int | None:

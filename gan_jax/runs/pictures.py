@@ -38,7 +38,7 @@ def write_loss_curves(path: pathlib.Path, rows: list[dict]) -> None:
     figure, (losses, outputs) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for axes, names in ((losses, ("d_loss", "g_loss")), (outputs, ("d_real", "d_fake"))):
         for name in names:
-            values = np.array([row[name] for row in rows])
+            values = np.array([row[name] for row in rows], float)
             (line,) = axes.plot(steps, values, alpha=0.25, linewidth=0.8)
             window = max(len(values) // 50, 1)
             smooth = np.convolve(values, np.ones(window) / window, "valid")

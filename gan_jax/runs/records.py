@@ -5,6 +5,7 @@ Without TensorFlow and TensorBoard a run still trains and writes metrics.jsonl.
 
 import json
 import logging
+import math
 import os
 import pathlib
 
@@ -86,8 +87,9 @@ class Records:
         self._tensorboard("write_hparams", plain)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Writes one row: the values at `step`."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        """Writes one row: the values at `step`. JSON has no NaN: null stands for a number that is not finite."""
+        row = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._file.write(json.dumps({"step": step, **row}, allow_nan=False) + "\n")
         self._tensorboard("write_scalars", step, values)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:

@@ -2,7 +2,9 @@
 
 import contextlib
 import datetime
+import errno
 import json
+import logging
 import os
 import pathlib
 from collections.abc import Iterator
@@ -18,15 +20,24 @@ try:
 except ImportError:  # Windows has no fcntl: two processes in one workdir are not detected there.
     fcntl = None
 
-# Settings of how a run is computed or reported; they may differ when the same run continues.
-_MAY_DIFFER = ("mesh: ", "guard.debug: ")
+# Settings that do not change what a run computes: where it is computed, what is recorded, when it is stopped. They may
+# differ when the same run continues; config.json then has the new values.
+_MAY_DIFFER = (
+    *("mesh: ", "guard.", "eval.", "data.stream: ", "data.stream_workers: "),
+    *("log_every_steps: ", "sample_every_steps: ", "checkpoint_every_steps: ", "keep_checkpoints: "),
+)
+# The errors of file systems without locks.
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 def default_path(config_spec: str) -> str:
-    """runs/<config>-<time>, for example runs/cgan-tuned-20260131-093000."""
-    name, _, variant = config_spec.partition(":")
+    """runs/<config>-<time>-<process>, for example runs/cgan-tuned-20260131-093000-4711.
+
+    The number of the process keeps apart runs that start in the same second.
+    """
+    name, variant = configs.split_spec(config_spec)
     time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return os.path.join("runs", "-".join(filter(None, [pathlib.Path(name).stem, variant, time])))
+    return os.path.join("runs", "-".join(filter(None, [pathlib.Path(name).stem, variant, time, str(os.getpid())])))
 
 
 class Workdir:
@@ -35,7 +46,12 @@ class Workdir:
     def __init__(self, path: str):
         if ".." in pathlib.PurePath(path).parts:
             raise UserError(f"--workdir={path} holds '..'; give the folder's plain path")
-        self.path = pathlib.Path(path)
+        if "://" in str(path):
+            raise UserError(f"--workdir={path} is an address; give a folder of this machine")
+        try:
+            self.path = pathlib.Path(path).expanduser()
+        except RuntimeError as error:  # There is no such user, or no home folder.
+            raise UserError(f"--workdir={path}: {error}") from error
         try:
             if self.path.exists() and not self.path.is_dir():
                 raise UserError(f"--workdir={path} is a file; give a folder")
@@ -60,6 +76,8 @@ class Workdir:
                     f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "
                     + "; ".join(changes)
                 )
+            if configs.differences(recorded, config):
+                write_sealed(self._config, config.to_dict())
             return
         with writing(f"--workdir={self.path}"):
             if self.path.is_dir() and any(self.path.iterdir()):
@@ -74,7 +92,10 @@ class Workdir:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Locks the workdir for training; InUse if another process trains here. A lock ends with its process."""
+        """Locks the workdir for training; InUse if another process trains here. A lock ends with its process.
+
+        A file system without locks gets a warning.
+        """
         with self._config.open("r+") as file:
             if fcntl:
                 try:
@@ -83,6 +104,12 @@ class Workdir:
                     raise InUse(
                         f"--workdir={self.path}: another process trains there; wait for it, or choose another workdir"
                     ) from None
+                except OSError as error:
+                    if error.errno not in _NO_LOCKS:
+                        raise
+                    logging.getLogger(__name__).warning(
+                        "%s cannot be locked (%s): do not train there in two processes", self.path, error.strerror
+                    )
             yield
 
     def config(self) -> ConfigDict:

@@ -62,10 +62,12 @@ def neighbour_graph(images: np.ndarray, data_dir: str = "") -> scipy.sparse.csr_
     images = np.ascontiguousarray(images)
     digest = hashlib.sha256(f"{images.shape}{images.dtype}{NUM_NEIGHBOURS}".encode() + images.data).hexdigest()[:8]
     path, what = cache.folder(data_dir) / "neighbours" / f"{digest}.npz", "cached neighbours"
-    if not path.is_file():
+    if path.is_file():
+        arrays = cache.read(path, what)
+    else:
         squares, indices = nearest(images, NUM_NEIGHBOURS)
-        cache.write(path, {"squares": squares.astype(np.float32), "indices": indices.astype(np.int32)})
-    arrays = cache.read(path, what)
+        arrays = {"squares": squares.astype(np.float32), "indices": indices.astype(np.int32)}
+        cache.write(path, arrays)
     try:
         return weighted_graph(arrays["squares"].astype(np.float64), arrays["indices"])
     except Exception as error:

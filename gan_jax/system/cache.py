@@ -1,13 +1,15 @@
 """Files that are computed once and reused by later runs: prepared data, labels, classifiers, neighbours (.npz)."""
 
+import logging
 import os
 import pathlib
+import tempfile
 from collections.abc import Mapping
 
 import numpy as np
 
-from gan_jax.system.errors import DataUnavailable
-from gan_jax.system.files import atomic_write
+from gan_jax.system.errors import DataUnavailable, UserError
+from gan_jax.system.files import atomic_write, disk_is_full
 
 
 def folder(data_dir: str = "") -> pathlib.Path:
@@ -16,7 +18,12 @@ def folder(data_dir: str = "") -> pathlib.Path:
     The user's cache folder is $XDG_CACHE_HOME/gan_jax, or ~/.cache/gan_jax if the variable is not set.
     """
     user_folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "gan_jax"
-    return pathlib.Path(data_dir or user_folder).expanduser()
+    if "://" in data_dir:
+        raise UserError(f"--data_dir={data_dir} is an address; give a folder of this machine")
+    try:
+        return pathlib.Path(data_dir or user_folder).expanduser()
+    except RuntimeError:  # The user has no home folder.
+        return pathlib.Path(tempfile.gettempdir()) / f"gan_jax-{os.getuid()}"
 
 
 def read(path: pathlib.Path, what: str) -> dict[str, np.ndarray]:
@@ -37,7 +44,19 @@ def damaged(path: pathlib.Path, what: str, error: Exception) -> DataUnavailable:
 
 
 def write(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes the file atomically, in a folder that only the user can read."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with atomic_write(path) as partial:
-        np.savez(partial, **arrays)
+    """Writes the file atomically, in a folder that only the user can read.
+
+    If the system refuses the path, the arrays are not kept, with a warning: they can be computed again.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with atomic_write(path) as partial:
+            np.savez(partial, **arrays)
+    except OSError as error:
+        if disk_is_full(error):
+            raise
+        logging.getLogger(__name__).warning(
+            "%s is not kept for later runs (%s); --data_dir or XDG_CACHE_HOME names another folder",
+            path.name,
+            error.strerror,
+        )

@@ -53,9 +53,17 @@ def _variants(module: ModuleType) -> list[str]:
     return list(getattr(module, "VARIANTS", {}))
 
 
+def split_spec(spec: str) -> tuple[str, str]:
+    """(file, variant) of `path/to/file.py` or `path/to/file.py:variant`. The path may contain colons."""
+    if spec.endswith(".py"):
+        return spec, ""
+    name, _, variant = spec.rpartition(":")
+    return (name, variant) if name else (spec, "")
+
+
 def load(spec: str) -> ConfigDict:
     """The config of `path/to/file.py` or `path/to/file.py:variant`, locked."""
-    name, _, variant = spec.partition(":")
+    name, variant = split_spec(spec)
     module = _module(name)
     choices = _variants(module)
     if variant and not choices:

@@ -56,6 +56,8 @@ class Guard:
 def make_guard(config: ConfigDict) -> Guard:
     """The guard of a run of this config. It does not use guard.debug, which applies after the run."""
     bounds = {name: value for name, value in config.guard.items() if name != "debug"}
+    if config.batch_size == 1:  # The standard deviation over one image is 0.
+        bounds["pixel_std"] = 0.0
     # Without an adversarial term, the loss of D is that of a classifier, which may be near zero.
     is_adversarial = config.d_loss.adversarial != 0
     return Guard(

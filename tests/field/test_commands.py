@@ -1,0 +1,94 @@
+"""Flags as people type them."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import analyze, cli, evaluate, sample, turing
+from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
+from gan_jax.training import session
+from tests.tiny import run
+
+# TensorFlow's own imports warn about things that are not ours.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+# numpy 24991: a seed that one library takes and another does not.
+@pytest.mark.parametrize("command", [evaluate, sample, analyze, turing])
+@pytest.mark.parametrize("seed", ["-1", "99999999999999999999", "1.5", "x", "2147483648"])
+def test_a_seed_is_refused_before_anything_is_loaded(command, seed, capsys, tmp_path):
+    assert run(command, "--workdir", tmp_path / "nothing", f"--seed={seed}") == 2
+    assert f"--seed={seed}: must be a whole number from 0 to 2147483647" in capsys.readouterr().err
+
+
+# mimicry 30: as many images as labels.
+def test_labels_say_how_many_images(finished_run, tmp_path):
+    path, _ = finished_run
+    output = tmp_path / "samples.npz"
+    assert run(sample, "--workdir", path, "--labels", "2,1,0", "--output", output) == 0
+    assert np.load(output)["labels"].tolist() == [2, 1, 0]
+    assert run(sample, "--workdir", path, "--labels", "2,1", "--num_images", 5, "--output", output) == 0
+    assert np.load(output)["labels"].tolist() == [2, 1, 2, 1, 2]
+
+
+# medfusion 33: labels of a generator that takes none.
+def test_an_unconditional_generator_has_no_labels(config, tmp_path, capsys):
+    changes = {"generator.conditioning": "none", "discriminator.conditioning": "none", "num_steps": 1}
+    configs.override(config, changes)
+    path, output = tmp_path / "run", tmp_path / "samples.npz"
+    session.train(config, str(path))
+    assert run(sample, "--workdir", path, "--labels", "1", "--output", output) == 2
+    assert "this generator takes no labels" in capsys.readouterr().err
+    assert not output.exists()
+    assert run(sample, "--workdir", path, "--num_images", 4, "--output", output) == 0
+    assert np.load(output).files == ["images"]
+
+
+# pytorch-fid 78: tools that score folders want one file an image.
+def test_a_folder_of_pngs(finished_run, tmp_path, capsys):
+    path, _ = finished_run
+    output = tmp_path / "images"
+    assert run(sample, "--workdir", path, "--num_images", 4, "--output", f"{output}/") == 0
+    names = sorted(file.name for file in output.iterdir())
+    assert names == [f"{index:06d}-class-{index % 3}.png" for index in range(4)]
+    assert Image.open(output / names[0]).size == (9, 9)
+    assert run(sample, "--workdir", path, "--output", f"{output}/") == 2
+    assert "is not empty" in capsys.readouterr().err
+
+
+# HistoQC 197, wandb 652: the same rules for what is written elsewhere.
+def test_outputs_in_the_home_folder_and_at_an_address(finished_run, tmp_path, monkeypatch, capsys):
+    path, _ = finished_run
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(sample, "--workdir", path, "--num_images", 2, "--output=~/grid.png") == 0
+    assert (tmp_path / "grid.png").is_file()
+    assert run(sample, "--workdir", path, "--output=gs://bucket/grid.png") == 2
+    assert "is an address" in capsys.readouterr().err
+
+
+# GANSketching 15: the best state can be scored, so it can be seen.
+@pytest.mark.parametrize("command", [sample, analyze, turing])
+def test_the_best_state_is_asked_for_by_the_same_flag(command, finished_run, capsys):
+    assert run(command, "--workdir", finished_run[0], "--checkpoint", "best") == 2
+    assert "has no best state" in capsys.readouterr().err
+
+
+def test_a_path_of_a_config_may_hold_a_colon(tmp_path):
+    folder = tmp_path / "2026-11-22 10:30"
+    folder.mkdir()
+    lines = ["from configs.cgan import get_config as get", "VARIANTS = {'': 1, 'other': 2}"]
+    text = "\n".join([*lines, "get_config = lambda *variant: get()"])
+    (folder / "mine.py").write_text(text)
+    for spec in (f"{folder}/mine.py", f"{folder}/mine.py:other"):
+        assert cli.parse_config(spec, []).batch_size == configs.load("configs/cgan.py").batch_size
+    with pytest.raises(UserError, match="has no variant 'ohter'; did you mean other"):
+        configs.load(f"{folder}/mine.py:ohter")
+
+
+def test_a_result_file_is_json(finished_run, tmp_path, quick_classifier):
+    path, _ = finished_run
+    assert run(evaluate, "--workdir", path, "--num_images", 12, "--data_dir", tmp_path / "cache") == 0
+    json.loads((path / "evaluation.json").read_text(), parse_constant=pytest.fail)
