@@ -81,7 +81,7 @@ def test_quick_results_do_not_replace_those_of_the_full_preset(tmp_path):
 
 def test_what_a_run_leaves(places, quick_classifier, monkeypatch, capsys):
     """Seed 0 completes, seed 1 collapses in training, seed 2 crashes where it is scored; seeds pair by their order."""
-    check, evaluate = recorder.Recorder._watch, one_run.evaluate
+    check, evaluate = recorder.Recorder._check, one_run.evaluate
 
     def collapses(self, step, values):
         check(self, step, values)
@@ -93,7 +93,7 @@ def test_what_a_run_leaves(places, quick_classifier, monkeypatch, capsys):
             raise MemoryError("no room\nat all")
         return evaluate(path, protocol, data_dir)
 
-    monkeypatch.setattr(recorder.Recorder, "_watch", collapses)
+    monkeypatch.setattr(recorder.Recorder, "_check", collapses)
     monkeypatch.setattr(one_run, "evaluate", crashes)
     arm = arms(places)["plain"]
     folder = places.work / arm.hash

@@ -69,14 +69,14 @@ def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(many, tmp_path
 
 def test_a_failed_seed_leaves_the_others_alone(many, tmp_path, monkeypatch, capsys):
     """Seed 4 fails at step 5: seed 3 goes on, the next command leaves both as they are; one seed alone is an error."""
-    check = recorder.Recorder._watch
+    check = recorder.Recorder._check
 
     def fails(self, step, values):
         if self.status.seed == 4 and step == 5:
             self._fail(TrainingFailed("seed 4 is unlucky"), step)
         check(self, step, values)
 
-    monkeypatch.setattr(recorder.Recorder, "_watch", fails)
+    monkeypatch.setattr(recorder.Recorder, "_check", fails)
     path = tmp_path / "many"
     session.train(many, str(path))
     assert "seed 4: seed 4 is unlucky" in capsys.readouterr().out
