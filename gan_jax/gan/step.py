@@ -99,34 +99,28 @@ class Gan:
     sample(state, key, labels) -> images                generate, of z from the prior
     discriminate(state, images, labels) -> DiscriminatorOutput     in inference mode, without random draws
 
-    generator: (z, labels, train) -> images. discriminator: (images, labels, train) -> DiscriminatorOutput.
-    prior: (key, B) -> z [B, Z]. targets: (key, B) -> Targets.
-    d_loss, g_loss: LossInputs -> (scalar to minimise, metrics). metrics: name -> (Update -> scalar), further metrics.
-    d_ema_decay, g_ema_decay: decay of the moving averages; 0: no average.
-    d_keeps_param_mean, g_keeps_param_mean: whether the state contains the mean of all past parameters.
-    augment_real, augment, distort: (key, images) -> images. augment_real: data augmentation of real images. augment:
-    for real and fake images on their way into D. distort: D should be invariant to it, for the term `consistency`.
-    single_forward_pass: whether all images of a D update go through D in one forward pass.
     Every random draw of a step comes from `fold_in(key, state.step)`: a resumed run draws the same numbers.
     """
 
-    generator: nn.Module
-    discriminator: nn.Module
-    prior: Callable[[jax.Array, int], jax.Array]
-    targets: Callable[[jax.Array, int], Targets]
-    d_loss: Callable[[LossInputs], tuple[jax.Array, dict]]
+    generator: nn.Module  # (z, labels, train) -> images
+    discriminator: nn.Module  # (images, labels, train) -> DiscriminatorOutput
+    prior: Callable[[jax.Array, int], jax.Array]  # (key, B) -> z [B, Z]
+    targets: Callable[[jax.Array, int], Targets]  # (key, B)
+    d_loss: Callable[[LossInputs], tuple[jax.Array, dict]]  # (scalar to minimise, metrics)
     g_loss: Callable[[LossInputs], tuple[jax.Array, dict]]
     d_optimizer: optax.GradientTransformation
     g_optimizer: optax.GradientTransformation
-    d_ema_decay: float = 0.0
+    d_ema_decay: float = 0.0  # 0: no EMA
     g_ema_decay: float = 0.0
-    d_keeps_param_mean: bool = False
+    d_keeps_param_mean: bool = False  # whether the state has the mean of all past parameters
     g_keeps_param_mean: bool = False
+    # (key, images) -> images: data augmentation of real images; changes of real and generated images before D;
+    # changes to which D should be invariant, for the term `consistency`.
     augment_real: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
     augment: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
     distort: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
-    single_forward_pass: bool = False
-    metrics: Mapping[str, Metric] = dataclasses.field(default_factory=lambda: METRICS)
+    single_forward_pass: bool = False  # whether all images of a D update go through D in one forward pass
+    metrics: Mapping[str, Metric] = dataclasses.field(default_factory=lambda: METRICS)  # more metrics, by name
 
     def init(self, key: jax.Array, batch: Batch) -> GanState:
         z_key, g_key, d_key = jax.random.split(key, 3)
