@@ -108,7 +108,7 @@ def test_mistakes_get_one_line_and_their_exit_code(config, tmp_path, capfd):
         (("--workdir", untrained, "--only", "interpolaton"), "did you mean interpolation"),
         (("--workdir", untrained, "--only", "spectrum,zebra"), "choose one of: arithmetic, "),
         (("--workdir", untrained, "--num_images", 49), "must be at least 50"),
-        (("--workdir", untrained, "--seed", -1), "at least 0"),
+        (("--workdir", untrained, "--seed", -1), "must be a whole number from 0 to"),
         (("--workdir", untrained), "has no checkpoint yet"),
         (("--workdir", empty), "holds no run"),
     ]

@@ -134,7 +134,7 @@ def test_odd_numbers_and_mistakes(finished_run, tmp_path, capfd):
         (("--num_images", "1"), "at least 2"),
         (("--num_images", "-4"), "at least 2"),
         (("--num_images", "60"), "ask for 12 at most"),
-        (("--seed", "-1"), "at least 0"),
+        (("--seed", "-1"), "must be a whole number from 0 to"),
         (("--workdir", folder), "holds no run"),
     ]
     for words, message in cases:

@@ -145,7 +145,7 @@ def test_other_data_is_refused(config, idx_folder, tmp_path):
         lambda: session.train(config, path),
         lambda: score.evaluate(path, score.Protocol(10), str(tmp_path)),
     ):
-        with pytest.raises(DataUnavailable, match="holds other images"):
+        with pytest.raises(DataUnavailable, match="which has other images"):
             command()
 
 
