@@ -31,11 +31,11 @@ def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tup
     digest = recipe.digest(images, labels)
     path = cache.folder(data_dir) / "classifiers" / f"{digest}.npz"
     if path.is_file():
-        found = Classifier(_read(path, template(images.shape[1:], num_classes, recipe)), num_classes, recipe)
+        trained = Classifier(_read(path, template(images.shape[1:], num_classes, recipe)), num_classes, recipe)
     else:
-        found = fresh_classifier(split, num_classes, f"classifier {digest}")
-        cache.write(path, traverse_util.flatten_dict(found.variables, sep="/"))
-    return found, f"classifier-{digest}-{found.digest}"
+        trained = fresh_classifier(split, num_classes, f"classifier {digest}")
+        cache.write(path, traverse_util.flatten_dict(trained.variables, sep="/"))
+    return trained, f"classifier-{digest}-{trained.digest}"
 
 
 def fresh_classifier(split: Split, num_classes: int, what: str) -> Classifier:

@@ -26,16 +26,16 @@ def generate(sample: Callable, state: GanState, labels: np.ndarray, seed: int = 
     return in_batches(images, [labels], _BATCH_SIZE)
 
 
-def classify(judge: Callable, state: GanState, images: np.ndarray, num_classes: int) -> np.ndarray:
+def classify(discriminate: Callable, state: GanState, images: np.ndarray, num_classes: int) -> np.ndarray:
     """log p(class | image, real), float32 [N, K], by a discriminator with class logits.
 
-    judge: a compiled Gan.discriminate.
+    discriminate: a compiled Gan.discriminate.
     images: uint8 [N, H, W, C].
     If the discriminator has an additional class for generated images, this class is left out.
     """
 
     def log_probabilities(index: int, batch: np.ndarray) -> jax.Array:
-        class_logits = judge(state, to_float(batch), np.zeros(len(batch), np.int32)).class_logits
+        class_logits = discriminate(state, to_float(batch), np.zeros(len(batch), np.int32)).class_logits
         return jax.nn.log_softmax(class_logits[:, :num_classes])
 
     # Without padding, as scores on record were computed: another batch size rounds differently.
