@@ -4,6 +4,7 @@ import jax
 import pytest
 
 from gan_jax import cli
+from gan_jax.networks import NETWORKS
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from tests.systems import RECIPES, shape_of, shapes_of_a_step, specs
@@ -85,7 +86,7 @@ def test_mistakes_on_the_command_line(spec, words, message):
     [
         ({"objective": "bce_logit"}, "objective='bce_logit' is unknown; did you mean bce_logits"),
         ({"generator.norm": "batchnorm"}, "generator.norm='batchnorm' is unknown; did you mean batch"),
-        ({"generator.family": "transformer"}, "choose one of: dcgan, mlp, resnet"),
+        ({"generator.family": "transformer"}, f"choose one of: {', '.join(sorted(NETWORKS))}"),
         ({"g_optimizer.name": "adm"}, "did you mean adam"),
         ({"generator.norm_layers": "0,7"}, "the hidden layers are 0 to 2"),
         ({"generator.norm_layers": "al"}, "did you mean all"),

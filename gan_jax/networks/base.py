@@ -28,6 +28,16 @@ class BaseGenerator(nn.Module):
     output_kernel_norm: Callable = plain
     output: Callable[[jax.Array], jax.Array] = jnp.tanh
 
+    @staticmethod
+    def num_hidden(num_widths: int, layers_per_width: int) -> int:
+        """The number of hidden layers, each of which a PostLayer follows; discriminators have the same method."""
+        raise NotImplementedError
+
+    @staticmethod
+    def num_doublings(num_widths: int, upsampling: str) -> int:
+        """How often the network doubles the side of its images; 0 for a fully connected one."""
+        return 0
+
 
 def stretched_sigmoid(x: jax.Array) -> jax.Array:
     """2 sigmoid(x) - 1 = tanh(x / 2): a sigmoid, whose range (0, 1) is stretched to (-1, 1)."""

@@ -163,12 +163,9 @@ def _network(
 
 def _check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:
     """UserError if the first side of a convolutional generator is not a whole number of pixels."""
-    if section.family == "mlp":
-        return
-    doublings, side = len(section.widths), image_shape[0]
-    if section.family == "dcgan":
-        choose(dcgan.UPSAMPLINGS, section.upsampling or "transposed", "generator.upsampling")
-        doublings = dcgan.num_doublings(doublings, section.upsampling)
+    if section.upsampling:
+        choose(dcgan.UPSAMPLINGS, section.upsampling, "generator.upsampling")
+    doublings, side = NETWORKS[section.family][0].num_doublings(len(section.widths), section.upsampling), image_shape[0]
     if side % 2**doublings:
         fitting = -(-side // 2**doublings) * 2**doublings
         raise UserError(

@@ -14,12 +14,6 @@ from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import upsample
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
 
-
-def num_doublings(num_widths: int, upsampling: str) -> int:
-    """How often a generator with `num_widths` widths doubles its side."""
-    return UPSAMPLINGS[upsampling or "transposed"](num_widths)
-
-
 # upsampling -> (number of widths) -> how often the generator doubles its side
 UPSAMPLINGS = {"transposed": lambda num_widths: num_widths, "nearest": lambda num_widths: num_widths - 1}
 
@@ -43,6 +37,11 @@ class Generator(BaseGenerator):
         """The number of layers that a PostLayer follows."""
         return num_widths * layers_per_width
 
+    @staticmethod
+    def num_doublings(num_widths: int, upsampling: str) -> int:
+        """How often the side doubles."""
+        return UPSAMPLINGS[upsampling or "transposed"](num_widths)
+
     def _convolve(self, x: jax.Array, features: int, kernel_norm: Callable, train: bool, *, double: bool) -> jax.Array:
         transposed = self.upsampling == "transposed"
         conv = Conv(
@@ -58,7 +57,7 @@ class Generator(BaseGenerator):
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         height, width, channels = self.image_shape
-        factor = 2 ** num_doublings(len(self.widths), self.upsampling)
+        factor = 2 ** self.num_doublings(len(self.widths), self.upsampling)
         base = (height // factor, width // factor, self.widths[0])
         x = self.condition()(z, labels, train)
         x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.kernel_norm)(x, train).reshape(-1, *base)

@@ -27,6 +27,11 @@ class Generator(BaseGenerator):
         """The number of PostLayers."""
         return 2 * num_widths + 1
 
+    @staticmethod
+    def num_doublings(num_widths: int, upsampling: str) -> int:
+        """How often the side doubles."""
+        return num_widths
+
     def _conv(self, features: int, kernel_size: int) -> Conv:
         return Conv(features, kernel_size, kernel_init=self.kernel_init, kernel_norm=self.kernel_norm)
 

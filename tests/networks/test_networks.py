@@ -16,6 +16,7 @@ from gan_jax.layers.post_layer import PostLayer
 from gan_jax.networks import NETWORKS
 from gan_jax.networks.base import OUTPUTS, PIXELS
 from gan_jax.networks.heads import HEADS
+from tests.systems import SMALL_WIDTHS
 
 CLASSES, SIZE = 4, 5
 RNG = np.random.default_rng(0)
@@ -283,3 +284,7 @@ def test_output_kernel_norm_is_of_the_last_layer_alone(family):
     scaled = [name for name, leaves in params.items() if "scale" in leaves]
     assert len(scaled) == 1
     assert params[scaled[0]]["scale"].shape == ((64,) if family == "mlp" else (1,))
+
+
+def test_every_family_has_a_small_form_for_the_slow_tests():
+    assert SMALL_WIDTHS.keys() == NETWORKS.keys()
