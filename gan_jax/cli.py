@@ -92,10 +92,9 @@ def execute(main: Callable[[], None]) -> None:
     except Exception as error:
         if disk_is_full(error):
             _exit_now("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
-        if "nable to initialize backend" in str(error):
-            _exit_now(
-                f"{str(error).splitlines()[0]}; unset JAX_PLATFORMS, or install what it names", UserError.exit_code
-            )
+        if traceback.extract_tb(error.__traceback__)[-1].filename.endswith("xla_bridge.py"):  # JAX starts its devices.
+            wanted = os.environ.get("JAX_PLATFORMS", "")
+            _exit_now(f"JAX finds no device (JAX_PLATFORMS={wanted}); unset JAX_PLATFORMS", UserError.exit_code)
         if reason := refused_path(error):
             _exit_now(reason, UserError.exit_code)
         if jax.distributed.is_initialized():

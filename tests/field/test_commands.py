@@ -1,6 +1,9 @@
 """Flags as people type them."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -92,3 +95,15 @@ def test_a_result_file_is_json(finished_run, tmp_path, quick_classifier):
     path, _ = finished_run
     assert run(evaluate, "--workdir", path, "--num_images", 12, "--data_dir", tmp_path / "cache") == 0
     json.loads((path / "evaluation.json").read_text(), parse_constant=pytest.fail)
+
+
+# jax 6059: a platform that this machine has not.
+def test_a_platform_without_a_device_is_one_line():
+    code = "import jax; from gan_jax import cli; cli.execute(lambda: jax.devices())"
+    environment = os.environ | {"JAX_PLATFORMS": "cuda"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "error: JAX finds no device (JAX_PLATFORMS=cuda); unset JAX_PLATFORMS"
+    assert "Traceback" not in done.stderr
