@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from gan_jax.data.batches import G_BATCHES
 from gan_jax.gan.types import LossInputs
 from gan_jax.layers import norms
 from gan_jax.losses import penalties, semi_supervised, targets
@@ -31,7 +32,7 @@ def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
     """(d_loss, g_loss): weighted sums of terms. d_loss also reports D(x) of real and of fake images."""
     _check_labels(config)
     objective = choose(OBJECTIVES, config.objective, "objective")
-    choose(_G_BATCHES, config.g_batch, "g_batch")
+    choose(G_BATCHES, config.g_batch, "g_batch")
     if not objective.uses_targets:
         targets.require_plain(config.objective, config.targets)
     _check_terms(config)

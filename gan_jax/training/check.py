@@ -3,7 +3,6 @@
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax.build import build
 from gan_jax.data.batches import abstract_batches, batch_plan
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.prefetch import check_stream
@@ -18,8 +17,8 @@ from gan_jax.training.programs import check_placement
 from gan_jax.training.validation import check_validation
 
 
-def check(config: ConfigDict, dataset: Dataset, total: int) -> None:
-    """UserError for a config that cannot be trained on these data. total: training steps of the run."""
+def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
+    """UserError for a config that cannot be trained on these data. gan: built from the config."""
     placement = make_placement(config.mesh, config.batch_size, config.num_seeds)
     check_labels(config, dataset)
     codistillation.check(config, seeds_of(config))
@@ -28,7 +27,7 @@ def check(config: ConfigDict, dataset: Dataset, total: int) -> None:
     if dataset.is_streamed:
         check_stream(batch_plan(config), jax.process_count())
     check_placement(config.mesh, placement.num_seed_shards, dataset.is_streamed)
-    check_step(config, build(config, dataset.image_shape, dataset.num_classes, total), dataset.image_shape)
+    check_step(config, gan, dataset.image_shape)
 
 
 def check_step(config: ConfigDict, gan: Gan, image_shape: tuple[int, ...]) -> None:

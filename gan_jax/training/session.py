@@ -25,8 +25,8 @@ def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path | N
     """
     dataset = load_data(config, data_dir)
     total = num_steps(config, len(dataset.train.labels))
-    check(config, dataset, total)  # Finds every user's mistake before anything is written.
     gan = build(config, dataset.image_shape, dataset.num_classes, total)
+    check(config, dataset, gan)  # Finds every user's mistake before anything is written.
     with Interrupts() as interrupts, open_runs(config, path, dataset, gan, total, interrupts, data_dir) as runs:
         data = training_batches(config, dataset, runs.seeds, data_dir)
         step, states = runs.restore_or_init(data)
