@@ -1,10 +1,13 @@
-"""Every setting once, with its unit, its choices and its source. Every other config is a difference from this one.
+"""Every setting, with its unit, its choices and its source. Every other config is a difference from this one.
 
 G is the generator, D the discriminator. Some settings belong to one family of networks: they are refused if another
-family is chosen. docs/techniques.md describes each technique and names its source.
+family is chosen. docs/techniques.md describes each technique and names its source. The terms of the losses, with their
+settings, are in TERMS at the end of gan_jax/losses/penalties.py and semi_supervised.py.
 """
 
 from ml_collections import ConfigDict
+
+from gan_jax.losses import terms
 
 
 def _network() -> ConfigDict:
@@ -154,75 +157,6 @@ def _discriminator() -> ConfigDict:
     return config
 
 
-def _d_loss() -> ConfigDict:
-    """Weights of the terms of D's loss. A term of weight 0 is not computed."""
-    return ConfigDict(
-        {
-            "adversarial": 1.0,
-            # Class terms need class logits: discriminator.head=class, auxiliary or auxiliary_fake.
-            "classification": 0.0,  # cross-entropy of the classes of real images
-            "classification_fake": 0.0,  # cross-entropy of the classes of generated images
-            "classification_as_fake": 0.0,  # auxiliary_fake: generated images belong to an extra class
-            "gradient_penalty": 0.0,  # (|grad D| - 1)^2 between real and generated images
-            "dragan": 0.0,  # (|grad D| - 1)^2 around real images
-            "r1": 0.0,  # |grad D|^2 / 2 at real images
-            "r2": 0.0,  # |grad D|^2 / 2 at generated images
-            "consistency": 0.0,  # (D(x) - D(T(x)))^2 with the distortions T of augmentation.consistency
-            "historical_averaging": 0.0,  # squared distance of the parameters from the mean of their past values
-            # Terms on the class probabilities of real images without a label (semi-supervised)
-            "entropy": 0.0,  # their entropy
-            "class_balance": 0.0,  # KL divergence of their batch mean from equal class frequencies
-            "propagated_label": 0.0,  # cross-entropy with labels propagated from similar images; needs num_labels
-            "noise_consistency": 0.0,  # squared difference between two forward passes with different noise
-            "codistillation": 0.0,  # KL divergence from the mean of the networks of the run; needs several seeds
-            "interpolation": 0.0,  # between two images: KL divergence from the interpolated class probabilities
-            "pseudo_label": 0.0,  # cross-entropy with the class of another forward pass, if that is certain
-            "virtual_adversarial": 0.0,  # KL divergence under the worst small perturbation of the image
-        }
-    )
-
-
-def _g_loss() -> ConfigDict:
-    """Weights of the terms of G's loss. A term of weight 0 is not computed."""
-    return ConfigDict(
-        {
-            "adversarial": 1.0,
-            "classification_fake": 0.0,  # cross-entropy of D's classes of generated images
-            "feature_matching": 0.0,  # squared difference of the mean features of real and generated images
-            "low_density": 0.0,  # penalises generated images in regions where features of real images are dense
-            "pull_away": 0.0,  # mean squared cosine between the features of generated images
-            "historical_averaging": 0.0,  # squared distance of the parameters from the mean of their past values
-        }
-    )
-
-
-def _terms() -> ConfigDict:
-    """Settings of single terms. A setting that is changed while its term has no weight is refused."""
-    # target: the network that gives the target probabilities: own (D itself), ema (the EMA of D)
-    return ConfigDict(
-        {
-            "interpolation": {"target": "own"},
-            "noise_consistency": {"target": "own"},
-            "propagated_label": {
-                # The weight decays linearly to 0 over so many training steps, because D soon beats the propagated
-                # labels. 0: no decay
-                "decay_steps": 0,
-                "power": 0.0,  # q of the generalized cross-entropy (1 - p^q) / q. 0: cross-entropy. 1: absolute error
-            },
-            "pseudo_label": {
-                "threshold": 0.95,  # smallest probability of a class that counts as certain
-                "target": "own",
-            },
-            "virtual_adversarial": {
-                # L2 norms, of pixels in [-1, 1]
-                "radius": 0.6,  # of the perturbation. Published for MNIST with 100 labels: 0.3 of pixels in [0, 1]
-                "probe": 0.01,  # of the random perturbation that starts the search. bfloat16 needs 0.5 or more
-                "target": "own",
-            },
-        }
-    )
-
-
 def _ramp_up() -> ConfigDict:
     """When D's terms on real images without a label start (codistillation, entropy, ...), and how fast they grow.
 
@@ -317,9 +251,12 @@ def get_config() -> ConfigDict:
 
     config.generator = _generator()
     config.discriminator = _discriminator()
-    config.d_loss = _d_loss()
-    config.g_loss = _g_loss()
-    config.terms = _terms()
+    # Weights of the terms of each loss: 1 for the adversarial loss, 0 for the others. A term of weight 0 is not
+    # computed.
+    config.d_loss = ConfigDict(terms.default_weights("d"))
+    config.g_loss = ConfigDict(terms.default_weights("g"))
+    # Settings of single terms. A setting that is changed while its term has no weight is refused.
+    config.terms = ConfigDict(terms.default_knobs())
     config.ramp_up = _ramp_up()
     config.d_optimizer = _optimizer()
     config.g_optimizer = _optimizer()

@@ -10,7 +10,8 @@ from gan_jax import cli
 from gan_jax.gan import augmentation, optimizers, priors, schedules
 from gan_jax.layers import activations, conditioning, kernel_norms, minibatch, norms
 from gan_jax.losses import adversarial
-from gan_jax.losses.build import TERMS, weighted_terms
+from gan_jax.losses.build import weighted_terms
+from gan_jax.losses.terms import TERMS
 from gan_jax.networks import heads
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError

@@ -9,20 +9,15 @@ from ml_collections import ConfigDict
 from gan_jax.data.batches import G_BATCHES
 from gan_jax.gan.types import LossInputs
 from gan_jax.layers import norms
-from gan_jax.losses import penalties, semi_supervised, targets
+from gan_jax.losses import targets
 from gan_jax.losses.adversarial import OBJECTIVES
 from gan_jax.losses.term import Knob, Term
+from gan_jax.losses.terms import TERMS
 from gan_jax.losses.weighted_sum import KNOBS, RampUp, weighted_sum
 from gan_jax.networks import heads
 from gan_jax.networks.build import batch_mixing_knobs
 from gan_jax.system.config import choose, near
 from gan_jax.system.errors import UserError
-
-# All terms by name. To add a term, add it to TERMS in one of these files and its knobs to configs/default.py.
-TERMS = penalties.TERMS | semi_supervised.TERMS
-
-# The real images of G's update: those of D's last update, or its own.
-_G_BATCHES = ("last", "own")
 
 # The sections of a config with the weights of the terms.
 _LOSSES = ("d_loss", "g_loss")
@@ -50,7 +45,7 @@ def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
         return objective.generator(inputs.real.logits, inputs.fake.logits, inputs.targets)
 
     def total(prefix, weights, adversarial):
-        all_terms = terms | {"adversarial": Term(adversarial)}
+        all_terms = terms | {"adversarial": Term(adversarial, prefix)}
         parts = {name: (weights[name], all_terms[name]) for name in sorted(weights)}
         return weighted_sum(prefix, parts, RampUp(**config.ramp_up))
 

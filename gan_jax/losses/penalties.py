@@ -4,9 +4,9 @@ import math
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
 from gan_jax.gan.types import LossInputs
+from gan_jax.losses import needs
 from gan_jax.losses.term import Term
 
 
@@ -115,19 +115,16 @@ def low_density(inputs: LossInputs, *, quantile: float = 0.1) -> jax.Array:
     return jnp.mean(jnp.maximum(log_p - bound, 0.0))
 
 
-def _needs_two_images(config: ConfigDict) -> str:
-    """These terms compare images of a batch with each other."""
-    return "" if config.batch_size > 1 else "two images or more: set --config.batch_size=2"
-
-
 TERMS = {
-    "consistency": Term(consistency),
-    "dragan": Term(dragan, per_example=True),
-    "feature_matching": Term(feature_matching),
-    "gradient_penalty": Term(gradient_penalty, per_example=True),
-    "historical_averaging": Term(historical_averaging, needs_param_mean=True),
-    "low_density": Term(low_density, needs=(_needs_two_images,)),
-    "pull_away": Term(pull_away, needs=(_needs_two_images,)),
-    "r1": Term(r1, per_example=True),
-    "r2": Term(r2, per_example=True),
+    "consistency": Term(consistency, "d"),  # (D(x) - D(T(x)))^2 with the distortions T of augmentation.consistency
+    "dragan": Term(dragan, "d", per_example=True),  # (|grad D| - 1)^2 around real images
+    "feature_matching": Term(feature_matching, "g"),  # (mean features of real - of generated images)^2
+    "gradient_penalty": Term(gradient_penalty, "d", per_example=True),  # (|grad D| - 1)^2 between real and generated
+    # Squared distance of the parameters from the mean of their past values
+    "historical_averaging": Term(historical_averaging, "dg", needs_param_mean=True),
+    # Penalises generated images in regions where features of real images are dense
+    "low_density": Term(low_density, "g", needs=(needs.two_images,)),
+    "pull_away": Term(pull_away, "g", needs=(needs.two_images,)),  # mean squared cosine of generated images' features
+    "r1": Term(r1, "d", per_example=True),  # |grad D|^2 / 2 at real images
+    "r2": Term(r2, "d", per_example=True),  # |grad D|^2 / 2 at generated images
 }

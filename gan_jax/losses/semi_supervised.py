@@ -1,14 +1,13 @@
 """Terms over D's class probabilities p(y | x), each a function LossInputs -> scalar."""
 
 import math
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import optax
-from ml_collections import ConfigDict
 
 from gan_jax.gan.types import LossInputs
+from gan_jax.losses import needs
 from gan_jax.losses.term import Knob, Term
 
 
@@ -163,88 +162,78 @@ def codistillation(inputs: LossInputs) -> jax.Array:
     return jnp.mean(optax.losses.kl_divergence(log_p, inputs.batch.extras["teacher_probs"]))
 
 
-def _needs_ema(name: str) -> Callable[[ConfigDict], str]:
-    """The check that there is an EMA of D if a term's knob `target` is "ema"."""
-
-    def missing(config: ConfigDict) -> str:
-        if config.terms[name].target == "own" or config.discriminator.ema_decay:
-            return ""
-        return f"an EMA of D for terms.{name}.target=ema: set --config.discriminator.ema_decay=0.999"
-
-    return missing
-
-
-def _needs_probe_above_rounding(config: ConfigDict) -> str:
-    """The check that the probe is not too small for bfloat16, which rounds D's outputs for similar images to the same.
-
-    Measured with a D after 90 epochs and 200 images of MNIST: the median cosine between the worst directions in
-    bfloat16 and those in float32 with a probe of 0.01. It is 0.40 with a probe of 0.01, 0.86 with 0.1, 0.97 with 0.5
-    and 0.97 with 1. In float32, a probe of 1 also has 0.97.
-    """
-    probe = config.terms.virtual_adversarial.probe
-    if config.dtype != "bfloat16" or probe >= 0.5:
-        return ""
-    return (
-        f"a larger probe than {probe} in bfloat16, in which images that are so similar have the same classes: set "
-        "--config.terms.virtual_adversarial.probe=1.0, or --config.dtype=float32"
-    )
-
-
-def _needs_unlabelled_images(config: ConfigDict) -> str:
-    if config.data.num_labels:
-        return ""
-    return "images without a label, but every image has a label: set --config.data.num_labels=100"
-
-
-def _needs_fake_class(config: ConfigDict) -> str:
-    if config.discriminator.head == "auxiliary_fake":
-        return ""
-    return "a class for generated images: set --config.discriminator.head=auxiliary_fake"
-
-
-# The network of the second forward pass, which computes the target class probabilities: D itself, or the EMA of D.
+# The network that gives the target class probabilities: D itself (own), or the EMA of D (ema).
 _TARGET = Knob("own", choices=("own", "ema"))
 
+# All need class logits: discriminator.head=class, auxiliary or auxiliary_fake.
 TERMS = {
-    "class_balance": Term(class_balance, needs_classes=True, ramps=True),
-    "classification": Term(classification, needs_classes=True, uses_labels=True),
-    "classification_as_fake": Term(classification_as_fake, needs_classes=True, needs=(_needs_fake_class,)),
-    "classification_fake": Term(classification_fake, needs_classes=True, uses_labels=True),
-    "codistillation": Term(codistillation, needs_classes=True, ramps=True),
-    "entropy": Term(entropy, needs_classes=True, ramps=True),
+    # KL divergence of the mean class probabilities of a batch from equal frequencies
+    "class_balance": Term(class_balance, "d", needs_classes=True, ramps=True),
+    # Cross-entropy of the classes of real images
+    "classification": Term(classification, "d", needs_classes=True, uses_labels=True),
+    # Head auxiliary_fake: generated images belong to an extra class
+    "classification_as_fake": Term(classification_as_fake, "d", needs_classes=True, needs=(needs.fake_class,)),
+    # Cross-entropy of D's classes of generated images
+    "classification_fake": Term(classification_fake, "dg", needs_classes=True, uses_labels=True),
+    # KL divergence from the mean of the networks of the run; needs several seeds
+    "codistillation": Term(codistillation, "d", needs_classes=True, ramps=True),
+    # Entropy of the class probabilities
+    "entropy": Term(entropy, "d", needs_classes=True, ramps=True),
+    # Between two images: KL divergence from the interpolated class probabilities
     "interpolation": Term(
-        interpolation, {"target": _TARGET}, needs_classes=True, ramps=True, needs=(_needs_ema("interpolation"),)
+        interpolation, "d", {"target": _TARGET}, needs_classes=True, ramps=True, needs=(needs.ema("interpolation"),)
     ),
+    # Squared difference between two forward passes with different noise
     "noise_consistency": Term(
-        noise_consistency, {"target": _TARGET}, needs_classes=True, ramps=True, needs=(_needs_ema("noise_consistency"),)
+        noise_consistency,
+        "d",
+        {"target": _TARGET},
+        needs_classes=True,
+        ramps=True,
+        needs=(needs.ema("noise_consistency"),),
     ),
+    # Cross-entropy with labels that are propagated from similar images
     "propagated_label": Term(
         propagated_label,
+        "d",
         {
+            # The weight decays linearly to 0 over so many training steps, because D soon beats the propagated labels.
+            # 0: no decay
             "decay_steps": Knob(0, "0 or more", lambda steps: steps >= 0),
+            # q of the generalized cross-entropy (1 - p^q) / q. 0: cross-entropy. 1: absolute error
             "power": Knob(0.0, "from 0 to 1", lambda power: 0 <= power <= 1),
         },
         needs_classes=True,
         uses_labels=True,
-        needs=(_needs_unlabelled_images,),
+        needs=(needs.unlabelled_images,),
     ),
+    # Cross-entropy with the class of another forward pass, if that is certain
     "pseudo_label": Term(
         pseudo_label,
-        {"threshold": Knob(0.95, "between 0 and 1", lambda threshold: 0 < threshold < 1), "target": _TARGET},
+        "d",
+        {
+            # Smallest probability of a class that counts as certain
+            "threshold": Knob(0.95, "between 0 and 1", lambda threshold: 0 < threshold < 1),
+            "target": _TARGET,
+        },
         needs_classes=True,
         ramps=True,
-        needs=(_needs_ema("pseudo_label"),),
+        needs=(needs.ema("pseudo_label"),),
     ),
+    # KL divergence under the worst small perturbation of the image
     "virtual_adversarial": Term(
         virtual_adversarial,
-        {
+        "d",
+        {  # L2 norms, of pixels in [-1, 1]
+            # Of the perturbation. Published for MNIST with 100 labels: 0.3 of pixels in [0, 1]
             "radius": Knob(0.6, "more than 0", lambda radius: radius > 0),
+            # Of the random perturbation that starts the search. bfloat16 needs 0.5 or more
             "probe": Knob(0.01, "more than 0", lambda probe: probe > 0),
             "target": _TARGET,
         },
         needs_classes=True,
         per_example=True,
         ramps=True,
-        needs=(_needs_ema("virtual_adversarial"), _needs_probe_above_rounding),
+        needs=(needs.ema("virtual_adversarial"), needs.probe_above_rounding),
     ),
 }

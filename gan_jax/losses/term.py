@@ -13,7 +13,7 @@ from gan_jax.system.errors import UserError
 class Knob(NamedTuple):
     """A setting of one term, `config.terms.<term>.<knob>`.
 
-    default: the value in configs/default.py. A knob with this value counts as unset.
+    default: the value in the default config. A knob with this value counts as unset.
     range: for a number, the allowed range in words.
     allows: for a number, the check of this range.
     choices: for a name, the allowed names.
@@ -36,6 +36,7 @@ class Term(NamedTuple):
     """A term of a player's loss; its weight is `config.d_loss.<term>` or `config.g_loss.<term>`.
 
     value: (inputs, **knobs) -> scalar, a mean over the batch.
+    players: the players whose loss can have the term: "d", "g" or "dg".
     knobs: the keywords of `value`, by name.
     needs_classes: whether it uses D's class logits.
     uses_labels: whether it uses the labels of real images or of generated images.
@@ -48,6 +49,7 @@ class Term(NamedTuple):
     """
 
     value: Callable[..., jax.Array]
+    players: str
     knobs: Mapping[str, Knob] = {}
     needs_classes: bool = False
     uses_labels: bool = False

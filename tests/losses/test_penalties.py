@@ -127,8 +127,8 @@ def test_weighted_sum_drops_zero_weights_and_names_its_parts():
     def forbidden(_):
         raise AssertionError("a term of weight 0 was computed")
 
-    three, four = Term(lambda v: jnp.float32(3.0)), Term(lambda v: jnp.float32(4.0))
-    parts = {"a": (2.0, three), "b": (0.5, four), "c": (0.0, Term(forbidden))}
+    three, four = Term(lambda v: jnp.float32(3.0), "d"), Term(lambda v: jnp.float32(4.0), "d")
+    parts = {"a": (2.0, three), "b": (0.5, four), "c": (0.0, Term(forbidden, "d"))}
     total, metrics = weighted_sum("d", parts)(view())
     assert total == 8.0
     assert {name: float(value) for name, value in metrics.items()} == {"d_loss": 8.0, "d_a": 3.0, "d_b": 4.0}
@@ -139,7 +139,7 @@ def test_weighted_sum_drops_zero_weights_and_names_its_parts():
 @pytest.mark.parametrize(("step", "share"), [(0, 0.0067379), (25, 0.0600547), (50, 0.2865048), (100, 1.0), (400, 1.0)])
 @pytest.mark.parametrize("start", [0, 30])
 def test_unlabelled_terms_ramp_up(step, share, start):
-    late, whole = Term(lambda view: jnp.array(8.0), ramps=True), Term(lambda view: jnp.array(1.0))
+    late, whole = Term(lambda view: jnp.array(8.0), "d", ramps=True), Term(lambda view: jnp.array(1.0), "d")
     parts = {"entropy": (0.5, late), "r1": (2.0, whole)}
     loss = weighted_sum("d", parts, RampUp(start, 100))
     total, metrics = loss(view()._replace(step=jnp.array(start + step)))
@@ -152,8 +152,8 @@ def test_unlabelled_terms_ramp_up(step, share, start):
 def test_a_late_term_and_its_gradient_are_nothing_before_its_start():
     def loss(x, step):
         # Not a number before step 5: were it computed and weighted by 0, it would spoil the sum.
-        late = Term(lambda view: jnp.log(x) / jnp.maximum(view.step - 4, 0), ramps=True)
-        parts = {"entropy": (0.5, late), "r1": (2.0, Term(lambda view: x))}
+        late = Term(lambda view: jnp.log(x) / jnp.maximum(view.step - 4, 0), "d", ramps=True)
+        parts = {"entropy": (0.5, late), "r1": (2.0, Term(lambda view: x, "d"))}
         return weighted_sum("d", parts, RampUp(5, 0))(view()._replace(step=step))
 
     slope = jax.jit(jax.value_and_grad(loss, has_aux=True))

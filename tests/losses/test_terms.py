@@ -1,4 +1,4 @@
-"""What stands on a term: its knobs are those of configs/default.py, and what it says of itself is so."""
+"""What stands on a term: the default config follows from it, and what it says of itself is so."""
 
 import inspect
 
@@ -8,7 +8,9 @@ import pytest
 
 from gan_jax import build
 from gan_jax.losses import penalties, semi_supervised
-from gan_jax.losses.build import TERMS, build_losses
+from gan_jax.losses.build import build_losses
+from gan_jax.losses.term import Knob, Term
+from gan_jax.losses.terms import TERMS
 from gan_jax.losses.weighted_sum import KNOBS
 from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.codistillation import TEACHER_PROBS
@@ -58,24 +60,26 @@ def complete_view(critic=linear_critic):
     )
 
 
-def test_every_weight_of_the_default_config_is_a_terms():
-    config = default()
-    weights = {name for loss in (config.d_loss, config.g_loss) for name in loss} - {"adversarial"}
-    assert weights <= TERMS.keys(), f"no term in gan_jax/losses: {weights - TERMS.keys()}"
-    for name in TERMS.keys() - weights:
-        raise AssertionError(f'add "{name}": 0.0 to _d_loss() or _g_loss() in configs/default.py')
-    assert all(weight == 0 for loss in (config.d_loss, config.g_loss) for weight in list(loss.values())[1:])
+def test_a_new_term_is_one_entry(monkeypatch):
+    """Its weight and its knob are settings of every config, and the loss contains it."""
+    knobs = {"scale": Knob(2.0, "more than 0", lambda scale: scale > 0)}
+    new = Term(lambda inputs, *, scale: scale * jnp.mean(inputs.real.logits), "d", knobs)
+    monkeypatch.setitem(TERMS, "new", new)
+    assert default().d_loss.new == 0
+    assert default().terms.new.scale == 2
+    assert "new" not in default().g_loss
+    config = default({"d_loss.new": 3.0, "d_loss.adversarial": 0.0, "terms.new.scale": 5.0})
+    given = complete_view()
+    value, _ = build_losses(config)[0](given)
+    assert float(value) == pytest.approx(15 * float(jnp.mean(given.real.logits)))
 
 
-def test_every_knob_of_the_default_config_is_a_terms_and_has_its_default():
+def test_the_default_config_has_every_term_and_no_weight_but_that_of_the_adversarial_loss():
     config = default()
-    for name, term in TERMS.items():
-        if term.knobs:
-            lines = {knob: about.default for knob, about in term.knobs.items()}
-            section = config.terms.to_dict().get(name)
-            assert section == lines, f'in configs/default.py, _terms() should have "{name}": {lines}'
-    unknown = [name for name in config.terms if not TERMS[name].knobs]
-    assert not unknown, f"in configs/default.py, _terms() has {unknown}, which have no knobs in gan_jax/losses"
+    weights = {name for loss in (config.d_loss, config.g_loss) for name in loss}
+    assert weights == {"adversarial"} | TERMS.keys()
+    for loss in (config.d_loss, config.g_loss):
+        assert {name: weight for name, weight in loss.items() if weight} == {"adversarial": 1}
     assert config.ramp_up.to_dict() == {name: knob.default for name, knob in KNOBS.items()}
 
 

@@ -1,0 +1,49 @@
+"""What a term needs from the config: checks (config) -> what is missing and how to set it; "" if nothing is missing."""
+
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+
+def two_images(config: ConfigDict) -> str:
+    """These terms compare images of a batch with each other."""
+    return "" if config.batch_size > 1 else "two images or more: set --config.batch_size=2"
+
+
+def ema(name: str) -> Callable[[ConfigDict], str]:
+    """The check that there is an EMA of D if a term's knob `target` is "ema"."""
+
+    def missing(config: ConfigDict) -> str:
+        if config.terms[name].target == "own" or config.discriminator.ema_decay:
+            return ""
+        return f"an EMA of D for terms.{name}.target=ema: set --config.discriminator.ema_decay=0.999"
+
+    return missing
+
+
+def probe_above_rounding(config: ConfigDict) -> str:
+    """The check that the probe is not too small for bfloat16, which rounds D's outputs for similar images to the same.
+
+    Measured with a D after 90 epochs and 200 images of MNIST: the median cosine between the worst directions in
+    bfloat16 and those in float32 with a probe of 0.01. It is 0.40 with a probe of 0.01, 0.86 with 0.1, 0.97 with 0.5
+    and 0.97 with 1. In float32, a probe of 1 also has 0.97.
+    """
+    probe = config.terms.virtual_adversarial.probe
+    if config.dtype != "bfloat16" or probe >= 0.5:
+        return ""
+    return (
+        f"a larger probe than {probe} in bfloat16, in which images that are so similar have the same classes: set "
+        "--config.terms.virtual_adversarial.probe=1.0, or --config.dtype=float32"
+    )
+
+
+def unlabelled_images(config: ConfigDict) -> str:
+    if config.data.num_labels:
+        return ""
+    return "images without a label, but every image has a label: set --config.data.num_labels=100"
+
+
+def fake_class(config: ConfigDict) -> str:
+    if config.discriminator.head == "auxiliary_fake":
+        return ""
+    return "a class for generated images: set --config.discriminator.head=auxiliary_fake"
