@@ -41,9 +41,9 @@ def num_steps(config: ConfigDict, num_images: int) -> int:
     return config.num_steps or max(config.num_epochs * num_images // (config.batch_size * config.d_steps), 1)
 
 
-def is_conditional(config: ConfigDict) -> bool:
-    """Whether the generator uses the label."""
-    return config.generator.conditioning != "none" or config.generator.norm in norms.CONDITIONAL_NORMS
+def is_conditional(section: ConfigDict) -> bool:
+    """Whether the generator uses the label. section: config.generator."""
+    return section.conditioning != "none" or section.norm in norms.CONDITIONAL_NORMS
 
 
 def learning_rates(config: ConfigDict, total_steps: int) -> dict[str, Callable[[int], float]]:

@@ -70,7 +70,7 @@ def main() -> None:
     if arguments.num_images is not None and arguments.num_images < 1:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 1")
     run = load_run(arguments.workdir, arguments.checkpoint)
-    conditional = build.is_conditional(run.config)
+    conditional = build.is_conditional(run.config.generator)
     if arguments.labels and not conditional:
         raise UserError(f"--labels={arguments.labels}: this generator takes no labels; leave --labels out")
     num_images = arguments.num_images or (arguments.labels.count(",") + 1 if arguments.labels else 100)

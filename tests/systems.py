@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import build, cli
-from gan_jax.gan.types import Batch
-from gan_jax.runs import initial_state
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
+from gan_jax.training.check import trace_step
 
 FILES = sorted(str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem not in ("default", "study"))
 RECIPES = sorted(map(str, pathlib.Path("configs/semi_supervised").glob("[!_]*.py")))
@@ -38,13 +37,7 @@ def shape_of(config):
 def shapes_of_a_step(config, shape=(28, 28, 1)):
     """One init and one step, in shapes only."""
     gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
-    state = initial_state.abstract_state(gan, config.init_batch_size, shape)
-    sizes = (config.d_steps, config.batch_size)
-    batches = Batch(jax.ShapeDtypeStruct((*sizes, *shape), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.int32))
-    if config.d_loss.codistillation:
-        classes = 10 + (config.discriminator.head == "auxiliary_fake")
-        batches = batches._replace(extras={"teacher_probs": jax.ShapeDtypeStruct((*sizes, classes), jnp.float32)})
-    after, metrics = jax.eval_shape(gan.step, state, batches, jax.random.key(0))
+    state, after, metrics = trace_step(config, gan, shape)
     assert jax.tree.structure(after) == jax.tree.structure(state)
     images = jax.eval_shape(gan.sample, state, jax.random.key(0), jax.ShapeDtypeStruct((7,), jnp.int32))
     assert images.shape == (7, *shape)

@@ -40,7 +40,7 @@ def load_subject(path: str, num_images: int, seed: int, data_dir: str = "", chec
     run = load_run(path, checkpoint)
     dataset = scoring_data(path, run.config, run.run_info, data_dir)
     extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
-    return Subject(run, dataset, extract, name, seed, num_images, build.is_conditional(run.config))
+    return Subject(run, dataset, extract, name, seed, num_images, build.is_conditional(run.config.generator))
 
 
 def _provenance(subject: Subject) -> dict:

@@ -35,7 +35,7 @@ def choose_images(run: LoadedRun, dataset: Dataset, num_images: int, seed: int) 
             f"ask for {2 * len(labels)} at most"
         )
     rng = np.random.default_rng(seed)
-    if build.is_conditional(run.config):
+    if build.is_conditional(run.config.generator):
         chosen = balanced(labels, half, rng)
         conditions = labels[chosen]
     else:

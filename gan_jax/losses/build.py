@@ -1,7 +1,7 @@
 """Builds the losses of both players from a config, and refuses combinations that cannot work."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
 from ml_collections import ConfigDict
@@ -71,19 +71,16 @@ def _check_terms(config: ConfigDict) -> None:
         for name in config[loss]:
             if name not in TERMS and name != "adversarial":
                 raise UserError(f"{loss}.{name} is no term of gan_jax/losses; {near(name, TERMS)}")
-    ramping = [name for name, term in TERMS.items() if term.ramps]
-    _check_knobs("ramp_up", KNOBS, config.ramp_up, _weights(config, ramping))
+    weights = {  # term -> {"d_loss.<term>" or "g_loss.<term>": weight}
+        name: {f"{loss}.{name}": config[loss][name] for loss in _LOSSES if name in config[loss]} for name in TERMS
+    }
+    ramping = {key: weight for name, term in TERMS.items() if term.ramps for key, weight in weights[name].items()}
+    _check_knobs("ramp_up", KNOBS, config.ramp_up, ramping)
     for name, term in TERMS.items():
-        weights = _weights(config, [name])
         if term.knobs:
-            _check_knobs(f"terms.{name}", term.knobs, config.terms[name], weights)
-        for key in (key for key, weight in weights.items() if weight):
+            _check_knobs(f"terms.{name}", term.knobs, config.terms[name], weights[name])
+        for key in (key for key, weight in weights[name].items() if weight):
             _check_needs(key, term, config)
-
-
-def _weights(config: ConfigDict, names: Iterable[str]) -> dict[str, float]:
-    """ "d_loss.<term>" or "g_loss.<term>" -> weight of these terms."""
-    return {f"{loss}.{name}": config[loss][name] for loss in _LOSSES for name in names if name in config[loss]}
 
 
 def _check_knobs(section: str, knobs: Mapping[str, Knob], values: ConfigDict, weights: dict[str, float]) -> None:

@@ -27,45 +27,37 @@ TEACHER_PROBS = "teacher_probs"
 _NO_PEER = -1
 
 
-def check(config: ConfigDict, seeds: Sequence[int]) -> None:
-    """UserError if the networks of these seeds cannot teach each other."""
-    if not config.d_loss.codistillation:
-        return
-    peers = _peers(config, seeds)
+def check(section: ConfigDict, seeds: Sequence[int], mesh: str, debug: bool) -> None:
+    """UserError if the networks of these seeds cannot teach each other.
+
+    section: config.data. mesh, debug: `config.mesh` and `config.guard.debug`, which do not go with this term.
+    """
+    peers = peers_of(section, seeds)
     if peers.shape[1] < 2 or (peers[:, 1] == _NO_PEER).any():
-        subsets = max(config.data.num_label_subsets, 1) if config.data.num_labels else 1
-        shared = f"--config.data.num_label_subsets={subsets} and " if config.data.num_labels else ""
+        subsets = max(section.num_label_subsets, 1) if section.num_labels else 1
+        shared = f"--config.data.num_label_subsets={subsets} and " if section.num_labels else ""
         raise UserError(
             "d_loss.codistillation: networks with the same labelled images teach each other, but one of this run's "
             f"{len(seeds)} has no peer; set {shared}--config.num_seeds={2 * subsets}"
         )
-    for knob, chosen in (("mesh", config.mesh), ("guard.debug", config.guard.debug)):
+    for knob, chosen in (("mesh", mesh), ("guard.debug", debug)):
         if chosen:
             raise UserError(f"d_loss.codistillation does not go with {knob}; leave out --config.{knob}")
 
 
-def _peers(config: ConfigDict, seeds: Sequence[int]) -> np.ndarray:
+def peers_of(section: ConfigDict, seeds: Sequence[int]) -> np.ndarray:
     """For each of n networks, the indices [n, k] of its peers: the networks with the same labelled images.
 
-    A network is its own peer. Rows with fewer than k peers are padded with -1.
+    section: config.data. A network is its own peer. Rows with fewer than k peers are padded with -1.
     """
-    subsets = [label_subset(seed, config.data.num_label_subsets) if config.data.num_labels else 0 for seed in seeds]
+    subsets = [label_subset(seed, section.num_label_subsets) if section.num_labels else 0 for seed in seeds]
     peers = [[j for j, other_subset in enumerate(subsets) if other_subset == subset] for subset in subsets]
     most = max(map(len, peers))
     return np.array([row + [_NO_PEER] * (most - len(row)) for row in peers], np.int32)
 
 
-def teachers(config: ConfigDict, gan: Gan, seeds: Sequence[int]) -> "Teachers | None":
-    """The Teachers that add class probabilities to the inputs of a call; None if the config has no such term."""
-    if not config.d_loss.codistillation or not seeds:
-        return None
-    return Teachers(gan, _peers(config, seeds), config.ramp_up.start)
-
-
-def abstract_extras(config: ConfigDict, gan: Gan, state: GanState, batches: Batch) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes that `teachers` will add to these abstract batches of one step."""
-    if not config.d_loss.codistillation:
-        return {}
+def abstract_extras(gan: Gan, state: GanState, batches: Batch) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes that Teachers will add to these abstract batches of one step."""
     of_steps = jax.vmap(gan.discriminate, in_axes=(None, 0, 0))
     logits = jax.eval_shape(of_steps, state, batches.images, batches.labels).class_logits
     return {TEACHER_PROBS: jax.ShapeDtypeStruct(logits.shape, logits.dtype)}

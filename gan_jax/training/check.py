@@ -8,6 +8,7 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.data.prefetch import check_stream
 from gan_jax.devices.mesh import make_placement
 from gan_jax.gan.step import Gan
+from gan_jax.gan.types import GanState
 from gan_jax.runs.initial_state import abstract_state
 from gan_jax.runs.seeds import seeds_of
 from gan_jax.semi_supervised import codistillation
@@ -19,20 +20,26 @@ from gan_jax.training.validation import check_validation
 
 def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
     """UserError for a config that cannot be trained on these data. gan: built from the config."""
-    placement = make_placement(config.mesh, config.batch_size, config.num_seeds)
+    seeds = seeds_of(config)
+    placement = make_placement(config.mesh, config.batch_size, len(seeds))
     check_labels(config, dataset)
-    codistillation.check(config, seeds_of(config))
+    if config.d_loss.codistillation:
+        codistillation.check(config.data, seeds, config.mesh, config.guard.debug)
     check_validation(config.eval, dataset)
     make_guard(config)
     if dataset.is_streamed:
         check_stream(batch_plan(config), jax.process_count())
     check_placement(config.mesh, placement.num_seed_shards, dataset.is_streamed)
-    check_step(config, gan, dataset.image_shape)
+    trace_step(config, gan, dataset.image_shape)
 
 
-def check_step(config: ConfigDict, gan: Gan, image_shape: tuple[int, ...]) -> None:
-    """Traces one training step without computing it. Layers, losses and optimizers raise errors for wrong settings."""
+def trace_step(config: ConfigDict, gan: Gan, image_shape: tuple[int, ...]) -> tuple[GanState, GanState, dict]:
+    """(state before, state after, metrics) of one training step, in shapes: nothing is computed.
+
+    Layers, losses and optimizers raise errors for wrong settings.
+    """
     state = abstract_state(gan, config.init_batch_size, image_shape)
     batches = abstract_batches(batch_plan(config), image_shape, labelled=bool(config.data.num_labels))
-    batches = batches._replace(extras=codistillation.abstract_extras(config, gan, state, batches))
-    jax.eval_shape(gan.step, state, batches, jax.random.key(0))
+    if config.d_loss.codistillation:
+        batches = batches._replace(extras=codistillation.abstract_extras(gan, state, batches))
+    return state, *jax.eval_shape(gan.step, state, batches, jax.random.key(0))

@@ -18,7 +18,7 @@ from gan_jax.devices.mesh import ONE_DEVICE, ManyDevices, OneDevice, make_placem
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch, GanState
 from gan_jax.runs.initial_state import keys
-from gan_jax.semi_supervised.codistillation import Teachers, teachers
+from gan_jax.semi_supervised.codistillation import Teachers, peers_of
 from gan_jax.system.errors import UserError
 from gan_jax.training.calls import Call
 from gan_jax.training.compiled_steps import compile_steps
@@ -186,4 +186,7 @@ def make_program(
     """The program that trains `seeds`; `data` and `states` have one entry for each seed."""
     placement = make_placement(config.mesh, config.batch_size, config.num_seeds)
     kind = choose_program(len(seeds), placement.num_seed_shards, any(map(is_streamed, data)))
-    return kind(gan, batch_plan(config), seeds, data, states, placement, teachers(config, gan, seeds))
+    teaching = None
+    if config.d_loss.codistillation and seeds:
+        teaching = Teachers(gan, peers_of(config.data, seeds), config.ramp_up.start)
+    return kind(gan, batch_plan(config), seeds, data, states, placement, teaching)

@@ -73,7 +73,7 @@ class Recorder:
             config.eval,
             self._dataset,
             self._sample,
-            build.is_conditional(config),
+            build.is_conditional(config.generator),
             self._discriminate,
             read_metrics(self.workdir.metrics),
             best,

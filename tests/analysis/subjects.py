@@ -57,4 +57,4 @@ def untrained_subject(config):
     examples = initial_state.init_examples(dataset.train, config.seed, config.init_batch_size)
     state = initial_state.init_state(gan, config.seed, examples)
     run = LoadedRun(None, config, {"data": describe(dataset)}, gan, state, 0)
-    return Subject(run, dataset, None, "", 0, 50, build.is_conditional(config))
+    return Subject(run, dataset, None, "", 0, 50, build.is_conditional(config.generator))

@@ -9,7 +9,7 @@ from gan_jax import build
 from gan_jax.data.batches import BatchIndices, batch_plan, gather
 from gan_jax.data.dataset import to_float
 from gan_jax.runs import initial_state
-from gan_jax.semi_supervised import codistillation
+from gan_jax.semi_supervised.codistillation import Teachers, peers_of
 from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
@@ -49,6 +49,10 @@ def probabilities(gan, state, images):
     return scipy.special.softmax(np.asarray(logits, np.float64), axis=1)
 
 
+def teachers_of(config, gan, seeds):
+    return Teachers(gan, peers_of(config.data, seeds), config.ramp_up.start)
+
+
 @pytest.mark.parametrize("live", [[0, 1, 2, 3], [0, 1, 3], [1, 3]])
 def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair, live):
     """Four networks of two draws of the labels: 0 and 2 teach each other, 1 and 3 do."""
@@ -57,7 +61,7 @@ def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair,
     # One that has diverged says NaN.
     begun = [state if i in live else jax.tree.map(lambda leaf: leaf * np.nan, state) for i, state in enumerate(begun)]
     calls = [(i, data[i], indices_of(pair, i, data[i], 0)) for i in live]
-    taught = codistillation.teachers(pair, gan, range(4)).sequential()(2, begun, calls, live)
+    taught = teachers_of(pair, gan, range(4)).sequential()(2, begun, calls, live)
     for (i, batch, indices), (_, _, lesson) in zip(calls, taught, strict=True):
         read = batch.images[indices.images[1, 0]]
         peers = [j for j in (i, (i + 2) % 4) if j in live]
@@ -71,7 +75,7 @@ def test_each_is_taught_the_mean_of_those_with_its_labels_that_still_train(pair,
 def test_nothing_is_taught_until_the_term_comes_in(pair):
     configs.override(pair, {"ramp_up.start": 2, "steps_per_call": 2})
     gan, data, begun = started(pair, 2)
-    add_probs = codistillation.teachers(pair, gan, range(2)).sequential()
+    add_probs = teachers_of(pair, gan, range(2)).sequential()
     for end, sums in ((2, 0.0), (3, 1.0)):
         calls = [(i, data[i], indices_of(pair, i, data[i], end - 2)) for i in (0, 1)]
         for _, _, indices in add_probs(end, begun, calls, [0, 1]):
@@ -84,7 +88,7 @@ def test_together_equals_in_turn_to_rounding(pair):
     found = []
     for kind in (programs.SequentialSeeds, programs.VmappedSeeds):
         gan, data, begun = started(pair, 3)
-        teachers = codistillation.teachers(pair, gan, range(3))
+        teachers = teachers_of(pair, gan, range(3))
         run = kind(gan, batch_plan(pair), range(3), data, begun, teaching=teachers)
         for step in (0, 3):
             run.read(run.advance(Call(step, 3), [0, 1, 2]))
@@ -133,4 +137,3 @@ def test_what_cannot_teach_is_refused_in_a_line_and_leaves_nothing(pair, tmp_pat
         session.train(pair, str(tmp_path / "run"))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
-    codistillation.check(configs.load("configs/cgan.py"), [])
