@@ -12,7 +12,7 @@ from gan_jax.gan.types import Batch
 from gan_jax.losses.adversarial import OBJECTIVES
 from gan_jax.system.errors import UserError
 from tests.gan.tiny_gan import batches, equal, make
-from tests.losses.views import view
+from tests.losses.linear import linear_inputs
 
 REAL, FAKE = (np.random.default_rng(seed).normal(size=(6, 5)).astype(np.float32) for seed in (0, 1))
 WEIGHTS = np.random.default_rng(2).normal(size=5).astype(np.float32)
@@ -22,7 +22,7 @@ def linear_update(objective, weights=WEIGHTS, real=REAL):
     """An update of a D whose logits are x . w."""
 
     def inputs(params):
-        given = view()
+        given = linear_inputs()
         return given._replace(
             real=given.real._replace(logits=real @ params), fake=given.fake._replace(logits=FAKE @ params)
         )

@@ -1,4 +1,4 @@
-"""Losses and their gradients against hand numbers, PyTorch's, and what is known of each game."""
+"""Losses and their gradients against hand numbers, PyTorch and known properties of each objective."""
 
 import jax
 import jax.numpy as jnp
@@ -59,8 +59,8 @@ def torch_losses(torch):
     }
 
 
-# What torch_losses gave under torch 2.13.0 (CPU, float32) at REAL, FAKE, SMOOTH, as test_losses_are_todays_torchs
-# computes it: (value, gradient by REAL, gradient by FAKE) of D, then of G.
+# Results of torch_losses under torch 2.13.0 (CPU, float32) at REAL, FAKE, SMOOTH, computed as in
+# test_losses_equal_the_installed_torch: (value, gradient by REAL, gradient by FAKE) of D, then of G.
 NOTHING = (0.0, [0.0] * 4, [0.0] * 4)
 CROSS_ENTROPY = (
     (1.362292, [-0.004800737, -0.1306148, -0.09999999, 0.02050345], [-0.01314353, 0.1306148, 0.1577646, 0.08445588]),
@@ -82,19 +82,19 @@ def targets(num_images, real=1.0, fake=0.0, generator=1.0):
     return constant(jax.random.key(0), num_images, real=real, fake=fake, generator=generator)
 
 
-def outcome(loss, real, fake, of):
+def value_and_gradients(loss, real, fake, loss_targets):
     """(value, gradient by the real logits, gradient by the fake logits)."""
-    value, gradients = jax.jit(jax.value_and_grad(loss, (0, 1)))(jnp.asarray(real), jnp.asarray(fake), of)
+    value, gradients = jax.jit(jax.value_and_grad(loss, (0, 1)))(jnp.asarray(real), jnp.asarray(fake), loss_targets)
     return value, *gradients
 
 
-def assert_same(ours, expected, **tolerance):
-    for mine, theirs in zip(ours, expected, strict=True):
-        np.testing.assert_allclose(mine, theirs, **tolerance)
+def assert_same(actual, expected, **tolerance):
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, b, **tolerance)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0])
-def test_bce_on_probabilities_is_torchs(target):
+def test_bce_on_probabilities_equals_torch(target):
     def loss(logits):
         return binary_cross_entropy(jax.nn.sigmoid(logits), jnp.full_like(logits, target))
 
@@ -104,31 +104,36 @@ def test_bce_on_probabilities_is_torchs(target):
 
 
 @pytest.mark.parametrize("name", TORCH)
-def test_losses_and_gradients_are_torchs(name):
+def test_losses_and_gradients_equal_stored_torch(name):
     for loss, expected in zip(OBJECTIVES[name][:2], TORCH[name], strict=True):
-        assert_same(outcome(loss, REAL, FAKE, targets(4, **SMOOTH)), expected, rtol=1e-5, atol=1e-6)
+        assert_same(value_and_gradients(loss, REAL, FAKE, targets(4, **SMOOTH)), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_losses_are_todays_torchs(name):
-    """The same for every objective, on other logits, where PyTorch is installed."""
+def test_losses_equal_the_installed_torch(name):
+    """The same for every objective, with other logits, if PyTorch is installed."""
     torch = pytest.importorskip("torch")
     real, fake = np.random.default_rng(0).normal(0.0, 3.0, (2, 64)).astype(np.float32)
-    of = {knob: torch.full((64,), value) for knob, value in SMOOTH.items()}
+    torch_targets = {knob: torch.full((64,), value) for knob, value in SMOOTH.items()}
     for loss, torch_loss in zip(OBJECTIVES[name][:2], torch_losses(torch)[name], strict=True):
         r, k = (torch.tensor(x, requires_grad=True) for x in (real, fake))
-        value = torch_loss(r, k, of)
+        value = torch_loss(r, k, torch_targets)
         value.backward()
         gradients = [np.zeros(64) if x.grad is None else x.grad.numpy() for x in (r, k)]
-        assert_same(outcome(loss, real, fake, targets(64, **SMOOTH)), (value.item(), *gradients), rtol=1e-4, atol=1e-6)
+        assert_same(
+            value_and_gradients(loss, real, fake, targets(64, **SMOOTH)),
+            (value.item(), *gradients),
+            rtol=1e-4,
+            atol=1e-6,
+        )
 
 
 def test_one_class_softmax_cannot_learn():
-    """Whatever the logits and targets, loss and gradient are 0, so every update leaves the networks as they were."""
+    """Loss and gradient are 0 for all logits and targets, so no update changes the networks."""
     objective = OBJECTIVES["cross_entropy"]
-    for scale, of in ((0.01, targets(4)), (1.0, targets(4, **SMOOTH)), (100.0, targets(4, 0.0, 1.0, 0.0))):
+    for scale, loss_targets in ((0.01, targets(4)), (1.0, targets(4, **SMOOTH)), (100.0, targets(4, 0.0, 1.0, 0.0))):
         for loss in objective[:2]:
-            assert_same(outcome(loss, scale * REAL, scale * FAKE, of), NOTHING, atol=0.0)
+            assert_same(value_and_gradients(loss, scale * REAL, scale * FAKE, loss_targets), NOTHING, atol=0.0)
     np.testing.assert_array_equal(objective.output(LOGITS), 1.0)
     assert not objective.zero_means_won
 
@@ -136,36 +141,38 @@ def test_one_class_softmax_cannot_learn():
 @pytest.mark.parametrize("player", [0, 1])
 def test_two_class_softmax_is_binary_cross_entropy(player):
     softmax, sigmoid = OBJECTIVES["cross_entropy_two_logits"], OBJECTIVES["bce_logits"]
-    of = targets(8, **SMOOTH)
-    expected = outcome(sigmoid[player], LOGITS, LOGITS[::-1], of)
-    assert_same(outcome(softmax[player], LOGITS, LOGITS[::-1], of), expected, rtol=1e-5, atol=1e-7)
+    loss_targets = targets(8, **SMOOTH)
+    expected = value_and_gradients(sigmoid[player], LOGITS, LOGITS[::-1], loss_targets)
+    assert_same(
+        value_and_gradients(softmax[player], LOGITS, LOGITS[::-1], loss_targets), expected, rtol=1e-5, atol=1e-7
+    )
     np.testing.assert_array_equal(softmax.output(LOGITS), sigmoid.output(LOGITS))
 
 
-def generators_slope(name, fakes, **of):
-    return outcome(OBJECTIVES[name].generator, fakes, fakes, targets(len(fakes), **of))[2]
+def generator_gradient(name, fakes, **knobs):
+    return value_and_gradients(OBJECTIVES[name].generator, fakes, fakes, targets(len(fakes), **knobs))[2]
 
 
 def test_bce_vanishes_where_bce_logits_does_not():
-    """A generator whose fakes are rejected with certainty: D(G(z)) = 0 in float32."""
+    """For images that D rejects with certainty: D(G(z)) = 0 in float32."""
     rejected = jnp.full((4,), -120.0)
-    np.testing.assert_array_equal(generators_slope("bce", rejected), 0.0)
-    np.testing.assert_allclose(generators_slope("bce_logits", rejected), -0.25)
+    np.testing.assert_array_equal(generator_gradient("bce", rejected), 0.0)
+    np.testing.assert_allclose(generator_gradient("bce_logits", rejected), -0.25)
 
 
 def test_the_minimax_generator_saturates():
     """By a logit the slopes are -D and -(1 - D): at D(G(z)) = 1e-4 one is 1e4 times the other."""
     rejected = jnp.log(jnp.array([1e-4 / (1 - 1e-4)]))
-    np.testing.assert_allclose(generators_slope("saturating", rejected), -1e-4, rtol=1e-4)
-    np.testing.assert_allclose(generators_slope("bce_logits", rejected), -(1 - 1e-4), rtol=1e-4)
-    # Smoothing is D's alone: a fake target of 0.1 would otherwise turn the slope round where D(G(z)) < 0.1.
-    np.testing.assert_allclose(generators_slope("saturating", rejected, fake=0.1), -1e-4, rtol=1e-4)
+    np.testing.assert_allclose(generator_gradient("saturating", rejected), -1e-4, rtol=1e-4)
+    np.testing.assert_allclose(generator_gradient("bce_logits", rejected), -(1 - 1e-4), rtol=1e-4)
+    # Only D's targets are smoothed: in G's loss, a fake target of 0.1 would reverse the gradient if D(G(z)) < 0.1.
+    np.testing.assert_allclose(generator_gradient("saturating", rejected, fake=0.1), -1e-4, rtol=1e-4)
 
 
 def test_the_minimax_generator_plays_against_the_discriminator():
     """Zero sum in the fakes (arXiv 1406.2661, eq. 1), and finite where log(1 - D) in probabilities is not."""
     minimax = OBJECTIVES["saturating"]
-    d, g = (outcome(loss, REAL, FAKE, targets(4)) for loss in minimax[:2])
+    d, g = (value_and_gradients(loss, REAL, FAKE, targets(4)) for loss in minimax[:2])
     np.testing.assert_allclose(d[2], -g[2], rtol=1e-6)
     np.testing.assert_allclose(g[0], np.mean(np.log(1 - 1 / (1 + np.exp(-np.float64(FAKE))))), rtol=1e-6)
     accepted = jnp.full((1,), 200.0)
@@ -184,10 +191,10 @@ def test_the_minimax_generator_plays_against_the_discriminator():
         ("wasserstein", 0.0, 0.0),
     ],
 )
-def test_when_real_and_fake_cannot_be_told_apart(name, d_loss, g_loss):
-    """Logits of 0 everywhere, D's best answer to a perfect G (arXiv 1406.2661, section 4): D has nothing to gain."""
+def test_equal_logits_for_real_and_fake(name, d_loss, g_loss):
+    """All logits are 0, which is optimal for D if G is perfect (arXiv 1406.2661, section 4): the gradients cancel."""
     equal, objective = jnp.zeros((5,)), OBJECTIVES[name]
-    value, by_real, by_fake = outcome(objective.discriminator, equal, equal, targets(5))
+    value, by_real, by_fake = value_and_gradients(objective.discriminator, equal, equal, targets(5))
     assert value == pytest.approx(d_loss)
     assert objective.generator(equal, equal, targets(5)) == pytest.approx(g_loss)
     # The same images are real and fake, so D moves along the sum of both gradients.
@@ -197,8 +204,8 @@ def test_when_real_and_fake_cannot_be_told_apart(name, d_loss, g_loss):
     )
 
 
-def test_a_loss_near_zero_means_won_where_the_objective_says_so():
-    """Near 0 where D separates perfectly, and not where it cannot tell."""
+def test_a_loss_near_0_means_that_d_has_won_if_the_objective_says_so():
+    """The loss is near 0 if D separates perfectly, and not if all logits are equal."""
     won, equal = np.full((4,), 40.0, np.float32), np.zeros((4,), np.float32)
     for name, objective in OBJECTIVES.items():
         real, fake = (equal + 1.0, equal) if name == "lsgan" else (won, -won)
@@ -221,29 +228,29 @@ def test_hinge_by_hand():
     """Zero gradient beyond the margins: real logits above 1, fake ones below -1."""
     real, fake = jnp.array([2.0, 0.5, -1.0, 1.5]), jnp.array([-2.0, 0.0, 3.0, -0.5])
     objective = OBJECTIVES["hinge"]
-    d = outcome(objective.discriminator, real, fake, None)
+    d = value_and_gradients(objective.discriminator, real, fake, None)
     assert_same(d, ((0 + 0.5 + 2 + 0) / 4 + (0 + 1 + 4 + 0.5) / 4, [0, -0.25, -0.25, 0], [0, 0.25, 0.25, 0.25]))
-    assert_same(outcome(objective.generator, real, fake, None), (-0.125, [0] * 4, [-0.25] * 4))
+    assert_same(value_and_gradients(objective.generator, real, fake, None), (-0.125, [0] * 4, [-0.25] * 4))
 
 
 def test_wasserstein_by_hand():
     real, fake, objective = jnp.array([2.0, 4.0]), jnp.array([-1.0, 2.0]), OBJECTIVES["wasserstein"]
-    assert_same(outcome(objective.discriminator, real, fake, None), (0.5 - 3.0, [-0.5] * 2, [0.5] * 2))
-    assert_same(outcome(objective.generator, real, fake, None), (-0.5, [0] * 2, [-0.5] * 2))
+    assert_same(value_and_gradients(objective.discriminator, real, fake, None), (0.5 - 3.0, [-0.5] * 2, [0.5] * 2))
+    assert_same(value_and_gradients(objective.generator, real, fake, None), (-0.5, [0] * 2, [-0.5] * 2))
 
 
-def test_relativistic_average_looks_at_differences_and_trades_places():
-    """A shift of all logits changes nothing, and the plain game of G is that of D with the two kinds exchanged."""
-    objective, plain = OBJECTIVES["relativistic_average"], targets(4)
-    d, g = (outcome(loss, REAL, FAKE, plain) for loss in objective[:2])
-    assert_same(outcome(objective.discriminator, REAL + 7.0, FAKE + 7.0, plain), d, rtol=1e-5)
-    exchanged = outcome(objective.discriminator, FAKE, REAL, plain)
+def test_relativistic_average_depends_on_differences_and_is_symmetric():
+    """A shift of all logits changes nothing. With plain targets, G's loss is D's with real and fake exchanged."""
+    objective, plain_targets = OBJECTIVES["relativistic_average"], targets(4)
+    d, g = (value_and_gradients(loss, REAL, FAKE, plain_targets) for loss in objective[:2])
+    assert_same(value_and_gradients(objective.discriminator, REAL + 7.0, FAKE + 7.0, plain_targets), d, rtol=1e-5)
+    exchanged = value_and_gradients(objective.discriminator, FAKE, REAL, plain_targets)
     assert_same(g, (exchanged[0], exchanged[2], exchanged[1]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name, objective in OBJECTIVES.items() if objective.uses_targets])
 def test_a_column_of_logits_is_refused(name):
-    """[B, 1] against [B] would broadcast to [B, B] in silence."""
+    """Otherwise [B, 1] against [B] would broadcast to [B, B] without an error."""
     for loss in OBJECTIVES[name][:2]:
         with pytest.raises(ValueError, match="rank"):
             loss(jnp.zeros((4, 1)), jnp.zeros((4, 1)), targets(4))

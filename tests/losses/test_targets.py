@@ -1,4 +1,4 @@
-"""Targets: what is drawn, for whom, what is refused, and what the losses make of them."""
+"""Targets: their distributions, which player they are for, refusals, and their effect on the losses."""
 
 import jax
 import jax.numpy as jnp
@@ -59,10 +59,10 @@ def test_soft_targets_fill_their_ranges(knobs, real, fake):
 
 @pytest.mark.parametrize("rate", [0.05, 0.5])
 @pytest.mark.parametrize("inverted", [False, True])
-def test_flips_strike_the_right_share_of_each_half_by_itself(rate, inverted):
+def test_flips_are_independent_and_have_the_right_rate(rate, inverted):
     targets = draw(flip_rate=rate, inverted=inverted)
     real_flipped, fake_flipped = targets.real == float(inverted), targets.fake == float(not inverted)
-    # Nothing but the two values occurs.
+    # Only the two values occur.
     np.testing.assert_array_equal(targets.real, jnp.where(real_flipped, float(inverted), float(not inverted)))
     np.testing.assert_array_equal(targets.fake, jnp.where(fake_flipped, float(not inverted), float(inverted)))
     within = 5 * np.sqrt(rate * (1 - rate) / NUM_IMAGES)
@@ -80,7 +80,7 @@ def test_a_flipped_soft_target_is_a_soft_target_of_the_other_kind():
     targets = draw(soft=0.1, flip_rate=0.25)
     for values, high in ((targets.real, 0.75), (targets.fake, 0.25)):
         assert (values > 0.5).mean() == pytest.approx(high, abs=0.02)
-        # Whether a target is flipped says nothing of its value within the range.
+        # Within the range, the value of a target is independent of whether it is flipped.
         assert values[values > 0.5].mean() == pytest.approx(0.95, abs=0.003)
         assert values[values < 0.5].mean() == pytest.approx(0.05, abs=0.003)
         assert bool(jnp.all((values <= 0.1) | (values >= 0.9)))
@@ -95,8 +95,8 @@ def test_the_generators_target_is_never_random(inverted):
 def test_draws_depend_on_the_key_alone():
     """The same under compilation, and other values under another key."""
     targets = make_targets(**{**PLAIN, "soft": 0.1, "flip_rate": 0.1})
-    first, again = targets(KEY, 64), jax.jit(targets, static_argnums=1)(KEY, 64)
-    for a, b in zip(first, again, strict=True):
+    first, compiled = targets(KEY, 64), jax.jit(targets, static_argnums=1)(KEY, 64)
+    for a, b in zip(first, compiled, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
     other = targets(jax.random.key(4), 64)
     assert not np.array_equal(first.real, other.real)
@@ -122,7 +122,7 @@ def test_only_plain_targets_suit_an_objective_without_targets():
 
 
 def test_one_sided_smoothing_moves_the_optimum_and_leaves_the_generator():
-    """With real targets of 0.9 the loss on real logits is least at sigmoid = 0.9."""
+    """With real targets of 0.9, the loss of real logits has its minimum at sigmoid = 0.9."""
     smooth = draw(num_images=1, real=0.9)
     loss = lambda x: OBJECTIVES["bce_logits"].discriminator(x, jnp.full((1,), -50.0), smooth)  # noqa: E731
     np.testing.assert_allclose(jax.grad(loss)(jnp.log(jnp.array([9.0]))), 0.0, atol=1e-6)
@@ -132,8 +132,8 @@ def test_one_sided_smoothing_moves_the_optimum_and_leaves_the_generator():
 @pytest.mark.parametrize(
     "name", ["bce", "bce_logits", "cross_entropy_two_logits", "saturating", "relativistic_average"]
 )
-def test_inverted_targets_turn_the_logits_round(name):
-    """Under inverted targets the logits -l lose what l lose in the game as it was: no side is favoured."""
+def test_inverted_targets_mirror_the_losses(name):
+    """With inverted targets, the loss of the logits -l equals the loss of l with the targets not inverted."""
     knobs = {"num_images": 4, "real": 0.9, "fake": 0.2, "generator": 0.95}
     plain, inverted = draw(**knobs), draw(**knobs, inverted=True)
     for loss in OBJECTIVES[name][:2]:
@@ -141,8 +141,8 @@ def test_inverted_targets_turn_the_logits_round(name):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_targets_matter_to_the_objectives_that_say_so(name):
-    """And not to the loss that is 0 everywhere."""
+def test_targets_change_the_objectives_that_use_them(name):
+    """And not for the loss that is 0 everywhere."""
     objective, moved = OBJECTIVES[name], draw(num_images=4, real=0.7, fake=0.2, generator=0.6)
     changes = any(loss(REAL, FAKE, draw(num_images=4)) != loss(REAL, FAKE, moved) for loss in objective[:2])
     assert changes == (objective.uses_targets and name != "cross_entropy")

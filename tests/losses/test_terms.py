@@ -1,4 +1,4 @@
-"""What stands on a term: the default config follows from it, and what it says of itself is so."""
+"""The table of terms: the default config follows from it, and each entry declares what its function reads."""
 
 import inspect
 
@@ -16,11 +16,11 @@ from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.codistillation import TEACHER_PROBS
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
-from tests.losses.views import linear_critic, view
+from tests.losses.linear import linear_discriminator, linear_inputs
 
 KNOBS_OF_TERMS = [(name, knob) for name, term in TERMS.items() for knob in term.knobs]
-# A config on which every term works: one image's outputs are its own, and D has classes, one of them for fakes.
-SERVING = {
+# Changes to the default config with which every term works: no layer mixes images, and D has a class for fakes.
+COMPLETE = {
     "discriminator.head": "auxiliary_fake",
     "discriminator.ema_decay": 0.9,
     "discriminator.conditioning": "none",
@@ -36,32 +36,32 @@ def default(changes=None):
 
 
 def refusal(config):
-    with pytest.raises(UserError) as error:
+    with pytest.raises(UserError) as refused:
         build_losses(config)
-    assert "\n" not in str(error.value)
-    return str(error.value)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
 
 
-def value_of(name, given):
-    """A term with its knobs at their defaults."""
-    return TERMS[name].value(given, **{knob: about.default for knob, about in TERMS[name].knobs.items()})
+def value_of(name, inputs):
+    """The value of a term with the default knobs."""
+    return TERMS[name].value(inputs, **{knob: settings.default for knob, settings in TERMS[name].knobs.items()})
 
 
-def complete_view(critic=linear_critic):
-    """A view that has what any term reads."""
-    given = view()
-    images, labels = given.batch[:2]
-    return given._replace(
-        batch=given.batch._replace(extras={TEACHER_PROBS: jnp.full((6, 3), 1 / 3)}),
-        discriminate=critic,
-        discriminate_ema=critic,
-        real=critic(images, labels),
-        fake=critic(*given.fakes[:2]),
+def complete_inputs(discriminate=linear_discriminator):
+    """LossInputs with everything that any term reads."""
+    inputs = linear_inputs()
+    images, labels = inputs.batch[:2]
+    return inputs._replace(
+        batch=inputs.batch._replace(extras={TEACHER_PROBS: jnp.full((6, 3), 1 / 3)}),
+        discriminate=discriminate,
+        discriminate_ema=discriminate,
+        real=discriminate(images, labels),
+        fake=discriminate(*inputs.fakes[:2]),
     )
 
 
 def test_a_new_term_is_one_entry(monkeypatch):
-    """Its weight and its knob are settings of every config, and the loss contains it."""
+    """Every config has a weight and a knob for the new term, and the loss contains the term."""
     knobs = {"scale": Knob(2.0, "more than 0", lambda scale: scale > 0)}
     new = Term(lambda inputs, *, scale: scale * jnp.mean(inputs.real.logits), "d", knobs)
     monkeypatch.setitem(TERMS, "new", new)
@@ -69,9 +69,9 @@ def test_a_new_term_is_one_entry(monkeypatch):
     assert default().terms.new.scale == 2
     assert "new" not in default().g_loss
     config = default({"d_loss.new": 3.0, "d_loss.adversarial": 0.0, "terms.new.scale": 5.0})
-    given = complete_view()
-    value, _ = build_losses(config)[0](given)
-    assert float(value) == pytest.approx(15 * float(jnp.mean(given.real.logits)))
+    inputs = complete_inputs()
+    value, _ = build_losses(config)[0](inputs)
+    assert float(value) == pytest.approx(15 * float(jnp.mean(inputs.real.logits)))
 
 
 def test_the_default_config_has_every_term_and_no_weight_but_that_of_the_adversarial_loss():
@@ -89,7 +89,7 @@ def test_the_knobs_of_a_term_are_the_keywords_that_it_needs(name):
     assert [parameter.name for parameter in parameters if parameter.default is parameter.empty] == [*TERMS[name].knobs]
 
 
-def test_no_term_stands_in_both_files():
+def test_no_term_is_in_both_files():
     assert not penalties.TERMS.keys() & semi_supervised.TERMS.keys()
     assert "adversarial" not in TERMS
 
@@ -115,71 +115,71 @@ def other_value(knob):
 @pytest.mark.parametrize(("name", "knob"), KNOBS_OF_TERMS)
 def test_a_knob_of_a_term_without_a_weight_is_refused(name, knob):
     key, value = f"terms.{name}.{knob}", other_value(TERMS[name].knobs[knob])
-    said = refusal(default({key: value}))
-    assert said.startswith(f"{key}={value} does nothing: give --config.")
-    assert f"_loss.{name} a weight" in said
-    assert said.endswith(f"or leave --config.{key} unset")
-    build_losses(default(SERVING | {key: value, f"d_loss.{name}": 1.0}))
+    message = refusal(default({key: value}))
+    assert message.startswith(f"{key}={value} does nothing: give --config.")
+    assert f"_loss.{name} a weight" in message
+    assert message.endswith(f"or leave --config.{key} unset")
+    build_losses(default(COMPLETE | {key: value, f"d_loss.{name}": 1.0}))
 
 
 @pytest.mark.parametrize("knob", KNOBS)
-def test_a_ramp_up_of_nothing_is_refused(knob):
-    said = refusal(default({f"ramp_up.{knob}": 1, "d_loss.r1": 1.0}))
+def test_a_ramp_up_without_a_ramped_term_is_refused(knob):
+    message = refusal(default({f"ramp_up.{knob}": 1, "d_loss.r1": 1.0}))
     ramping = " or ".join(f"--config.d_loss.{name}" for name, term in TERMS.items() if term.ramps)
-    assert said == f"ramp_up.{knob}=1 does nothing: give {ramping} a weight, or leave --config.ramp_up.{knob} unset"
-    build_losses(default(SERVING | {f"ramp_up.{knob}": 1, "d_loss.entropy": 1.0}))
+    assert message == f"ramp_up.{knob}=1 does nothing: give {ramping} a weight, or leave --config.ramp_up.{knob} unset"
+    build_losses(default(COMPLETE | {f"ramp_up.{knob}": 1, "d_loss.entropy": 1.0}))
 
 
 @pytest.mark.parametrize(
     ("name", "knob"), [pair for pair in KNOBS_OF_TERMS if not TERMS[pair[0]].knobs[pair[1]].choices]
 )
 def test_a_knob_out_of_its_range_is_refused(name, knob):
-    said = refusal(default({f"terms.{name}.{knob}": type(TERMS[name].knobs[knob].default)(-1)}))
-    assert said.endswith(f": must be {TERMS[name].knobs[knob].range}")
+    message = refusal(default({f"terms.{name}.{knob}": type(TERMS[name].knobs[knob].default)(-1)}))
+    assert message.endswith(f": must be {TERMS[name].knobs[knob].range}")
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_what_a_term_says_that_it_reads_is_what_it_reads(name):
-    """Without class logits, or without a history, a term that needs them fails; labels change it if it uses them."""
-    term, given = TERMS[name], complete_view()
-    whole = value_of(name, given)
+def test_a_term_declares_what_it_reads(name):
+    """A term that needs class logits or param_mean fails without them; labels change its value if it uses labels."""
+    term, inputs = TERMS[name], complete_inputs()
+    value = value_of(name, inputs)
 
-    def fails(without):
+    def fails(incomplete_inputs):
         try:
-            value_of(name, without)
+            value_of(name, incomplete_inputs)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             return True
         return False
 
-    no_classes = lambda images, labels: linear_critic(images, labels)._replace(class_logits=None)  # noqa: E731
-    assert fails(complete_view(no_classes)) == term.needs_classes
-    assert fails(given._replace(param_mean={})) == term.needs_param_mean
-    turned = given._replace(
-        batch=given.batch._replace(labels=given.batch.labels[::-1]),
-        fakes=given.fakes._replace(labels=given.fakes.labels[::-1]),
+    no_classes = lambda images, labels: linear_discriminator(images, labels)._replace(class_logits=None)  # noqa: E731
+    assert fails(complete_inputs(no_classes)) == term.needs_classes
+    assert fails(inputs._replace(param_mean={})) == term.needs_param_mean
+    with_other_labels = inputs._replace(
+        batch=inputs.batch._replace(labels=inputs.batch.labels[::-1]),
+        fakes=inputs.fakes._replace(labels=inputs.fakes.labels[::-1]),
     )
-    assert (float(value_of(name, turned)) != float(whole)) == term.uses_labels
+    assert (float(value_of(name, with_other_labels)) != float(value)) == term.uses_labels
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_a_term_that_differentiates_one_images_output_says_so(name):
+def test_a_term_declares_that_it_differentiates_by_the_images(name):
     differentiated = []
 
     @jax.custom_jvp
-    def watched(images):
+    def record_gradient(images):
         return images
 
-    @watched.defjvp
-    def _watched_jvp(primals, tangents):
+    @record_gradient.defjvp
+    def _record_gradient_jvp(primals, tangents):
         differentiated.append(True)
         return primals[0], tangents[0]
 
-    value_of(name, complete_view(lambda images, labels: linear_critic(watched(images), labels)))
+    value_of(name, complete_inputs(lambda images, labels: linear_discriminator(record_gradient(images), labels)))
     assert bool(differentiated) == TERMS[name].per_example
 
 
 @pytest.mark.parametrize("loss", ["", "d_loss", "g_loss"])
-def test_the_history_is_kept_if_a_term_with_a_weight_reads_it(loss):
+def test_the_state_has_param_mean_if_a_term_with_a_weight_reads_it(loss):
     config = default({"num_steps": 5} | ({f"{loss}.historical_averaging": 0.1} if loss else {}))
     gan = build.build(config, (8, 8, 1), 3, 5)
     state = initial_state.abstract_state(gan, 4, (8, 8, 1))
