@@ -1,4 +1,4 @@
-"""Augmentations against NumPy, SciPy and hand arithmetic, with the draws known or read off the result."""
+"""Augmentations against NumPy, SciPy and hand arithmetic. The random draws are known or read from the result."""
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,8 @@ def rolled(image, rows, columns, fill):
     """np.roll, with `fill` where it wraps around."""
     image = np.roll(image, (rows, columns), axis=(0, 1))
     for axis, by in enumerate((rows, columns)):
-        view = np.moveaxis(image, axis, 0)
-        view[slice(0, by) if by >= 0 else slice(by, None)] = fill
+        axis_first = np.moveaxis(image, axis, 0)
+        axis_first[slice(0, by) if by >= 0 else slice(by, None)] = fill
     return image
 
 
@@ -38,8 +38,8 @@ def test_flip_is_left_right_or_nothing():
 @pytest.mark.parametrize(
     ("table", "name", "limits", "fill"), [("data", "shift", (2, 2), -1), ("differentiable", "translation", (2, 3), 0)]
 )
-def test_moves_are_whole_pixels_and_fill_the_gap(table, name, limits, fill):
-    seen = set()
+def test_shifts_are_by_integer_pixels_and_fill_the_gap(table, name, limits, fill):
+    all_moves = set()
     for before, after in zip(IMAGES, augmented(table, name), strict=True):
         moves = [
             (rows, columns)
@@ -48,12 +48,12 @@ def test_moves_are_whole_pixels_and_fill_the_gap(table, name, limits, fill):
             if (after == rolled(before, rows, columns, fill)).all()
         ]
         assert len(moves) == 1
-        seen.add(moves[0])
+        all_moves.add(moves[0])
     for axis, limit in enumerate(limits):
-        assert {move[axis] for move in seen} == set(range(-limit, limit + 1))
+        assert {move[axis] for move in all_moves} == set(range(-limit, limit + 1))
 
 
-def test_rotation_is_scipys():
+def test_rotation_equals_scipy():
     before = IMAGES[0]
     for seed in range(4):
         key = jax.random.key(seed)
@@ -65,7 +65,7 @@ def test_rotation_is_scipys():
 
 
 @pytest.mark.parametrize("factor", [0.7, 1.0, 1.6])
-def test_scale_is_scipys(factor):
+def test_scale_equals_scipy(factor):
     centre = (np.array(IMAGES.shape[1:]) - 1) / 2
     matrix = np.array([1 / factor, 1 / factor, 1.0])
     settings = {"order": 1, "mode": "grid-constant", "cval": -1}
@@ -112,30 +112,30 @@ def test_color_by_hand(channels):
 @pytest.mark.parametrize("share", [0.5, 0.3])
 def test_cutout_is_one_rectangle_of_zeros(share):
     edges = [int(share * side + 0.5) for side in (HEIGHT, WIDTH)]
-    shown = []
+    cut_shares = []
     for before, after in zip(IMAGES, augmented("differentiable", "cutout", cutout=share), strict=True):
         cut = (after == 0).all(axis=-1)
         rows, columns = cut.any(axis=1), cut.any(axis=0)
         assert (cut == np.outer(rows, columns)).all()
         assert (after[~cut] == before[~cut]).all()
-        for edge, hit in zip(edges, (rows, columns), strict=True):
-            first, last = np.flatnonzero(hit)[[0, -1]]
-            assert hit[first : last + 1].all()
-            whole = first > 0 and last < len(hit) - 1
-            assert hit.sum() == edge if whole else edge // 2 <= hit.sum() <= edge
-        shown.append(cut.mean())
+        for edge, cut_along_axis in zip(edges, (rows, columns), strict=True):
+            first, last = np.flatnonzero(cut_along_axis)[[0, -1]]
+            assert cut_along_axis[first : last + 1].all()
+            inside = first > 0 and last < len(cut_along_axis) - 1
+            assert cut_along_axis.sum() == edge if inside else edge // 2 <= cut_along_axis.sum() <= edge
+        cut_shares.append(cut.mean())
     area = edges[0] * edges[1] / (HEIGHT * WIDTH)
-    assert area / 5 < min(shown) < max(shown) == pytest.approx(area)
+    assert area / 5 < min(cut_shares) < max(cut_shares) == pytest.approx(area)
 
 
 def test_cutout_may_be_centred_anywhere():
-    """An edge of 2 lies at 5 places of a side of 4: whole at 3, half outside at 2."""
+    """A rectangle with an edge of 2 has 5 positions along a side of 4: 3 inside, 2 half outside."""
     result = augmented("differentiable", "cutout", np.ones((600, 4, 4, 1), np.float32))
     assert len({image.tobytes() for image in result}) == 5 * 5
 
 
 def test_gradients_reach_the_images():
-    """Each is affine in the image: T(x + d) - T(x) is linear in d, so the gradient gives even large differences."""
+    """Each T is affine in the image: T(x + d) - T(x) is linear in d, so the gradient gives it also for a large d."""
     change = make_augmentation("color,translation,cutout", "differentiable", "augment")
     weights, step = (jax.random.normal(jax.random.key(seed), IMAGES.shape) for seed in (0, 1))
     total = jax.jit(jax.value_and_grad(lambda images: jnp.sum(change(KEY, images) * weights)))
@@ -146,7 +146,7 @@ def test_gradients_reach_the_images():
 
 @pytest.mark.parametrize("name", ["translation", "cutout"])
 def test_gradients_pixel_by_pixel(name):
-    """A pixel that is cut has the gradient 0; every other has the weight at the place it went to."""
+    """The gradient of a cut pixel is 0. The gradient of any other pixel is the weight at its new position."""
     change = make_augmentation(name, "differentiable", "augment")
 
     @jax.jit
@@ -164,7 +164,7 @@ def test_gradients_pixel_by_pixel(name):
 
 @pytest.mark.parametrize(("table", "name"), [("data", "rotate"), ("data", "scale"), ("differentiable", "color")])
 def test_every_image_has_its_own_draw(table, name):
-    """The tests of the others, above, see many draws in one batch."""
+    """The tests above show different draws within a batch for the other augmentations."""
     result = augmented(table, name, np.repeat(IMAGES[:1], SIZE, axis=0))
     assert len({image.tobytes() for image in result}) == SIZE
 
@@ -190,22 +190,22 @@ def test_real_images_stay_images(shape):
     assert result.max() <= 1
 
 
-def test_no_names_change_nothing_and_draw_nothing():
+def test_without_names_nothing_is_changed_or_drawn():
     for table in ("data", "differentiable"):
         assert make_augmentation("", table, "augment")(None, IMAGES) is IMAGES
 
 
 def test_two_flips_do_not_share_their_draw():
-    """Were the key shared, the second flip would undo the first."""
+    """With the same key, the second flip would undo the first."""
     assert (augmented("data", "flip, flip") != IMAGES).any()
 
 
-def test_every_strength_has_a_range_that_holds_its_default():
+def test_every_strength_has_a_range_that_contains_its_default():
     assert list(Strengths._fields) == list(RANGES)
     make_augmentation("", "data", "augment", **Strengths()._asdict())
 
 
-def test_strengths_of_nothing_change_nothing():
+def test_zero_strengths_change_nothing():
     nothing = {**dict.fromkeys(RANGES, 0.0), "min_scale": 1.0, "max_scale": 1.0}
     result = augmented("data", "rotate,scale,shift,brightness,contrast", **nothing)
     np.testing.assert_allclose(result, IMAGES, atol=1e-6)
@@ -213,7 +213,7 @@ def test_strengths_of_nothing_change_nothing():
 
 
 @pytest.mark.parametrize(
-    ("names", "strengths", "words"),
+    ("names", "strengths", "message"),
     [
         ("flip,rotat", {}, "data.augment='rotat' is unknown; did you mean rotate"),
         ("flip,", {}, "choose one of: brightness, contrast, flip, rotate, scale, shift"),
@@ -224,8 +224,8 @@ def test_strengths_of_nothing_change_nothing():
         ("scale", {"min_scale": 1.3}, "min_scale=1.3 is above max_scale=1.1"),
     ],
 )
-def test_mistakes_say_what_to_type(names, strengths, words):
-    with pytest.raises(UserError) as caught:
+def test_mistakes_say_what_to_type(names, strengths, message):
+    with pytest.raises(UserError) as error:
         make_augmentation(names, "data", "data.augment", **strengths)
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

@@ -15,10 +15,10 @@ GRADIENTS = np.random.RandomState(0).standard_normal((20, 3))
 SEEN = [5, 19]  # after update 6, the first that radam rectifies, and 20
 LINEAR, NAN = make_schedule("linear", 0.1, 20), float("nan")
 BETAS, TORCH_BETAS, DECAY = {"b1": 0.5, "b2": 0.9}, {"betas": (0.5, 0.9)}, {"weight_decay": 0.1}
-# An eps of 0.01 shows where it is added; PyTorch's radam has another place for it.
+# An eps of 0.01 is large enough to show where it is added. PyTorch's radam adds it elsewhere.
 EPS, TORCH_EPS = {**BETAS, "eps": 0.01}, {**TORCH_BETAS, "eps": 0.01}
 
-# case -> our name, keywords, settings of make_optimizer; PyTorch's name and settings
+# case -> name, keywords and settings of make_optimizer; name and settings of PyTorch
 CASES = {
     "sgd": ("sgd", {}, {}, "SGD", {}),
     "sgd, L2": ("sgd", {}, DECAY, "SGD", DECAY),
@@ -42,8 +42,8 @@ CASES = {
 }
 
 
-def ours(name, keywords, settings, rate=0.1, gradients=GRADIENTS, start=START):
-    """The parameters after each update, in one leaf that decays."""
+def trajectory_of(name, keywords, settings, rate=0.1, gradients=GRADIENTS, start=START):
+    """The parameters [updates, 3] after each update. The leaf is a kernel, so it decays."""
     optimizer = make_optimizer(name, keywords, rate, **settings)
 
     def update(carry, gradient):
@@ -56,12 +56,12 @@ def ours(name, keywords, settings, rate=0.1, gradients=GRADIENTS, start=START):
     return np.asarray(jax.jit(lambda: jax.lax.scan(update, (params, optimizer.init(params)), gradients)[1])())
 
 
-def theirs(torch, case):
-    """The parameters after each update of `torch.optim`, in float64; made GOLDEN with torch 2.13.0 on a CPU."""
+def torch_trajectory(torch, case):
+    """The parameters after each update of `torch.optim`, in float64. GOLDEN: by torch 2.13.0 on a CPU."""
     name, settings = CASES[case][3:]
     theta = torch.tensor(START, requires_grad=True)
     optimizer = getattr(torch.optim, name)([theta], lr=0.1, **settings)
-    seen = []
+    values = []
     for t, gradient in enumerate(GRADIENTS):
         theta.grad = torch.tensor(gradient)
         if case.endswith("linear"):
@@ -69,45 +69,45 @@ def theirs(torch, case):
         if case.endswith("clipped"):
             torch.nn.utils.clip_grad_norm_([theta], 0.5)
         optimizer.step()
-        seen.append(theta.detach().numpy().copy())
-    return np.array(seen)
+        values.append(theta.detach().numpy().copy())
+    return np.array(values)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_stored_trajectories_of_torch(case):
+def test_trajectories_equal_those_stored_from_torch(case):
     name, keywords, settings = CASES[case][:3]
-    actual = ours(name, keywords, settings, LINEAR if case.endswith("linear") else 0.1)
-    # float32 has rho_t of the default radam to two digits, see its docstring.
+    actual = trajectory_of(name, keywords, settings, LINEAR if case.endswith("linear") else 0.1)
+    # In float32, rho_t of radam with its defaults has two correct digits, see its docstring.
     rtol = 5e-4 if case == "radam, defaults" else 5e-5
     np.testing.assert_allclose(actual[SEEN], GOLDEN[case], rtol=rtol, atol=1e-5)
 
 
-def test_the_stored_trajectories_are_torchs():
-    torch = pytest.importorskip("torch", reason="PyTorch is no requirement; its numbers are stored here")
+def test_stored_trajectories_equal_those_of_the_installed_torch():
+    torch = pytest.importorskip("torch", reason="PyTorch is not required; its numbers are stored here")
     for case in CASES:
-        np.testing.assert_allclose(theirs(torch, case)[SEEN], GOLDEN[case], atol=1e-6, err_msg=case)
+        np.testing.assert_allclose(torch_trajectory(torch, case)[SEEN], GOLDEN[case], atol=1e-6, err_msg=case)
 
 
 def test_the_cases_differ():
-    """Every rule has a case, and no two cases share a trajectory, so that none passes for another."""
+    """Every rule has a case, and no two cases have the same trajectory, so no rule can pass the test of another."""
     assert {case[0] for case in CASES.values()} == set(RULES) - {"lion"}
     final = np.array([steps[-1] for steps in GOLDEN.values()])
     distance = np.abs(final[:, None] - final).max(axis=-1) + np.eye(len(final))
     assert distance.min() > 1e-3
 
 
-def test_lion_is_the_papers():
+def test_lion_equals_the_paper():
     """arXiv 2302.06675, algorithm 2, with its decoupled weight decay."""
     m, theta = np.zeros(3), START
-    for g, actual in zip(GRADIENTS, ours("lion", {"b1": 0.6, "b2": 0.8}, {"weight_decay": 0.1}), strict=True):
+    for g, actual in zip(GRADIENTS, trajectory_of("lion", {"b1": 0.6, "b2": 0.8}, {"weight_decay": 0.1}), strict=True):
         theta = theta - 0.1 * (np.sign(0.6 * m + 0.4 * g) + 0.1 * theta)
         m = 0.8 * m + 0.2 * g
         np.testing.assert_allclose(actual, theta, rtol=1e-5)
 
 
-def test_eps_root_is_inside_of_adams_root():
+def test_eps_root_is_inside_the_root_of_adam():
     m, v, theta = np.zeros(3), np.zeros(3), START
-    steps = ours("adam", {**BETAS, "eps": 0.01, "eps_root": 0.3}, {})
+    steps = trajectory_of("adam", {**BETAS, "eps": 0.01, "eps_root": 0.3}, {})
     for t, (g, actual) in enumerate(zip(GRADIENTS, steps, strict=True), start=1):
         m, v = 0.5 * m + 0.5 * g, 0.9 * v + 0.1 * g**2
         theta = theta - 0.1 * m / (1 - 0.5**t) / (np.sqrt(v / (1 - 0.9**t) + 0.3) + 0.01)
@@ -141,22 +141,22 @@ def test_gradients_are_clipped_by_their_global_norm():
 
 @pytest.mark.parametrize("name", RULES)
 def test_weights_are_clipped(name):
-    """arXiv 1701.07875: an update as without the bound, then the clip; gains and first values outside, too."""
-    bounded = ours(name, {}, {"clip_weights": 0.01})
-    assert np.abs(bounded).max() <= 0.01 * (1 + 1e-5)
-    free = ours(name, {}, {})
-    np.testing.assert_allclose(bounded[0], np.clip(free[0], -0.01, 0.01), atol=1e-6)
+    """arXiv 1701.07875: the update, then the clip; also for gains, and for values outside the bound at the start."""
+    clipped = trajectory_of(name, {}, {"clip_weights": 0.01})
+    assert np.abs(clipped).max() <= 0.01 * (1 + 1e-5)
+    unclipped = trajectory_of(name, {}, {})
+    np.testing.assert_allclose(clipped[0], np.clip(unclipped[0], -0.01, 0.01), atol=1e-6)
     params = {"scale": jnp.array([1.0, -5.0, 0.001])}
     optimizer = make_optimizer(name, {}, 0.0, clip_weights=0.01)
     updates, _ = optimizer.update({"scale": jnp.ones(3)}, optimizer.init(params), params)
     np.testing.assert_allclose(params["scale"] + updates["scale"], [0.01, -0.01, 0.001], atol=1e-6)
 
 
-def test_a_rule_of_ones_own():
-    """What is not in the table can be handed over."""
+def test_a_custom_rule():
+    """make_optimizer also takes a Rule that is not in the table."""
     rule = Rule(lambda power=1.0: optax.stateless(lambda g, _: jax.tree.map(lambda x: x**power, g)), "decoupled")
     np.testing.assert_allclose(
-        ours(rule, {"power": 0.5}, {"weight_decay": 0.1}, gradients=4 * np.ones((1, 3)))[0],
+        trajectory_of(rule, {"power": 0.5}, {"weight_decay": 0.1}, gradients=4 * np.ones((1, 3)))[0],
         START - 0.1 * (2 + 0.1 * START),
         rtol=1e-6,
     )
@@ -174,17 +174,17 @@ def test_a_rule_of_ones_own():
     ],
 )
 def test_schedules(name, shares, warmup):
-    """Shares of the rate at each quarter of 80 updates; before them, a line from 0; after them, the last value."""
+    """Fractions of the rate at each quarter of 80 updates, after a linear warm-up; then the last value."""
     rate = make_schedule(name, 0.3, 80 + warmup, final_fraction=0.16, warmup_updates=warmup, num_drops=2)
-    after = warmup + 20 * np.arange(5)
-    np.testing.assert_allclose([float(rate(int(t))) for t in after], 0.3 * np.array(shares), rtol=1e-5)
-    np.testing.assert_allclose(jax.jit(jax.vmap(rate))(jnp.asarray(after)), 0.3 * np.array(shares), rtol=1e-5)
+    updates = warmup + 20 * np.arange(5)
+    np.testing.assert_allclose([float(rate(int(t))) for t in updates], 0.3 * np.array(shares), rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(jax.vmap(rate))(jnp.asarray(updates)), 0.3 * np.array(shares), rtol=1e-5)
     np.testing.assert_allclose([rate(t) for t in range(warmup)], 0.03 * np.arange(warmup), rtol=1e-5)
     assert float(rate(1000)) == float(rate(80 + warmup))
 
 
 @pytest.mark.parametrize(("num_updates", "num_drops"), [(100, 1), (100, 3), (1_000_000, 2), (7, 3)])
-def test_drops_come_at_their_updates(num_updates, num_drops):
+def test_drops_are_at_the_right_updates(num_updates, num_drops):
     rate = make_schedule("step", 1.0, num_updates, final_fraction=0.125, num_drops=num_drops)
     for k in range(1, num_drops + 1):
         drop = -(-k * num_updates // (num_drops + 1))  # the first update at or after k / (n + 1) of the run
@@ -193,21 +193,21 @@ def test_drops_come_at_their_updates(num_updates, num_drops):
 
 
 def test_a_schedule_may_begin_late():
-    """Full until half of the run, then 1 - (t - 50) / 50, as arXiv 1606.03498's code does from two thirds on."""
+    """1 until half of the run, then 1 - (t - 50) / 50. The code of arXiv 1606.03498 does so from two thirds on."""
     rate = make_schedule("linear", 2.0, 100, hold_fraction=0.5)
     expected = [2.0] * 50 + [2.0 * (1 - t / 50) for t in range(51)]
     np.testing.assert_allclose([float(rate(update)) for update in range(101)], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_a_run_that_is_all_warm_up(name):
+def test_a_run_of_warm_up_only(name):
     rate = make_schedule(name, 1.0, 10, final_fraction=0.5, warmup_updates=10)
     np.testing.assert_allclose([rate(t) for t in range(11)], np.arange(11) / 10, rtol=1e-6)
 
 
 def test_the_rate_counts_updates_inside_an_optimizer():
     rate = make_schedule("linear", 1.0, 20, warmup_updates=4)
-    trajectory = ours("sgd", {}, {}, rate, gradients=-np.ones((20, 3)), start=np.zeros(3))
+    trajectory = trajectory_of("sgd", {}, {}, rate, gradients=-np.ones((20, 3)), start=np.zeros(3))
     np.testing.assert_allclose(np.diff(trajectory[:, 0], prepend=0), [rate(t) for t in range(20)], atol=1e-6)
 
 
@@ -251,7 +251,7 @@ def test_refusals(make, message):
     assert "\n" not in str(refusal.value)
 
 
-# Parameters after updates 6 and 20 of `theirs`, by torch 2.13.0.
+# Parameters after updates 6 and 20 of `torch_trajectory`, by torch 2.13.0.
 GOLDEN = {
     "sgd": [[0.3539655, -2.3876156, 0.3408780], [0.4485310, -2.3917431, 0.9832084]],
     "sgd, L2": [[0.3173213, -2.2612970, 0.3155953], [0.3819492, -1.9638059, 0.8695423]],

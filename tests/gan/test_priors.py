@@ -52,7 +52,7 @@ def test_entries_have_their_distribution_and_are_uncorrelated(name):
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_the_check_of_distributions_can_fail(name):
-    """The same draws, matched in variance, are refused by the distribution of a neighbour."""
+    """The test rejects draws that come from another distribution with the same variance."""
     other = scipy.stats.norm if name in ("uniform", "laplace", "sphere") else scipy.stats.laplace
     z = draw(name)[:, 0]
     assert scipy.stats.kstest(z / z.std(), other(scale=1 / other.std()).cdf).pvalue < 1e-6
@@ -93,7 +93,7 @@ def test_ar1(correlation):
     np.testing.assert_allclose(factor @ factor.T, expected, atol=1e-12)
     z = draw("multivariate_normal", 6, covariance="ar1", correlation=correlation)
     np.testing.assert_allclose(np.cov(z.T), expected, atol=0.04)
-    # The direction in which the entries vary most, too, is normal.
+    # The first principal component is also normal.
     variances, directions = np.linalg.eigh(expected)
     assert scipy.stats.kstest(z @ directions[:, -1] / np.sqrt(variances[-1]), "norm").pvalue > 1e-3
 
@@ -102,13 +102,13 @@ def test_identity_covariance_is_the_identity():
     np.testing.assert_array_equal(covariance_factor("identity", 5, 0.5), np.eye(5))
 
 
-def test_own_covariance(tmp_path):
-    """From a file, from its path as a string and as an array; one of rank 2, as float32, and whole numbers."""
+def test_custom_covariance(tmp_path):
+    """From a file, its path as a string, an array or a list; of rank 2, in float64, float32 and integers."""
     covariance = np.array([[4.0, 2.0, 6.0], [2.0, 2.0, 4.0], [6.0, 4.0, 10.0]])  # the last row is the others' sum
     path = tmp_path / "covariance.npy"
-    for given in (covariance, np.float32(covariance), np.uint8(covariance)):
-        np.save(path, given)
-        for source in (path, str(path), given, given.tolist()):
+    for array in (covariance, np.float32(covariance), np.uint8(covariance)):
+        np.save(path, array)
+        for source in (path, str(path), array, array.tolist()):
             factor = covariance_factor(source, 3, 0.5)
             np.testing.assert_allclose(factor @ factor.T, covariance, atol=1e-6)
     z = draw("multivariate_normal", 3, covariance=str(path))
