@@ -1,4 +1,4 @@
-"""The matmul convolutions equal XLA's own, in value and in every gradient."""
+"""The matmul convolutions equal XLA's convolutions, in value and in every gradient."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,9 @@ from gan_jax.layers import conv
 from gan_jax.layers.patches import overlap_add, patches
 
 SHAPES = [(k, s, h, w) for k in (1, 2, 3, 4, 5) for s in (1, 2, 3) for h, w in ((7, 8),)] + [(3, 2, 5, 5), (4, 2, 6, 6)]
-SHAPES += [(k, 1, 6, 8) for k in (1, 2, 3, 4, 5)]  # of even sides, where few outputs are made 2 x 2 pixels at a time
+SHAPES += [
+    (k, 1, 6, 8) for k in (1, 2, 3, 4, 5)
+]  # even sides: with few output channels, 2 x 2 pixels are computed at a time
 FORMS = {
     "conv": (conv.matmul_conv, conv.native_conv),
     "conv_transpose": (conv.matmul_conv_transpose, conv.native_conv_transpose),
@@ -21,7 +23,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("kernel", "stride", "height", "width"), SHAPES)
 def test_equals_native_in_value_and_gradients(form, kernel, stride, height, width, channels):
-    ours, native = FORMS[form]
+    matmul_form, native = FORMS[form]
     x_key, w_key, y_key = jax.random.split(jax.random.key(kernel * 10 + stride), 3)
     x = jax.random.normal(x_key, (2, height, width, channels[0]))
     w = jax.random.normal(w_key, (kernel, kernel, *channels))
@@ -32,7 +34,7 @@ def test_equals_native_in_value_and_gradients(form, kernel, stride, height, widt
         return (value, *vjp(dy))
 
     run = jax.jit(value_and_gradients, static_argnums=0)
-    for a, b in zip(run(ours), run(native), strict=True):
+    for a, b in zip(run(matmul_form), run(native), strict=True):
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
@@ -40,8 +42,8 @@ def test_equals_native_in_value_and_gradients(form, kernel, stride, height, widt
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("form", FORMS)
 def test_bfloat16_factors_are_summed_in_float32(form, stride):
-    """As the native one of the same rounded numbers, in float32; gradients are rounded once more."""
-    ours, native = {"conv": conv.conv, "conv_transpose": conv.conv_transpose}[form], FORMS[form][1]
+    """Equals the native convolution of the rounded factors in float32. Only the gradients are rounded once more."""
+    convolve, native = {"conv": conv.conv, "conv_transpose": conv.conv_transpose}[form], FORMS[form][1]
     x_key, w_key, y_key = jax.random.split(jax.random.key(stride), 3)
     x = jax.random.normal(x_key, (3, 7, 8, 40)).astype(jnp.bfloat16)
     w = jax.random.normal(w_key, (4, 4, 40, 5)).astype(jnp.bfloat16)
@@ -52,28 +54,28 @@ def test_bfloat16_factors_are_summed_in_float32(form, stride):
         value, vjp = jax.vjp(lambda x, w: function(x, w, stride), x, w)
         return (value, *vjp(dy))
 
-    found = compiler.jit(value_and_gradients, static_argnums=0)(ours, x, w)
-    wanted = value_and_gradients(native, x.astype(jnp.float32), w.astype(jnp.float32))
-    assert [a.dtype for a in found] == [jnp.float32, jnp.bfloat16, jnp.bfloat16]
-    np.testing.assert_allclose(found[0], wanted[0], rtol=1e-4, atol=1e-3)
-    for a, b in zip(found[1:], wanted[1:], strict=True):
+    actual = compiler.jit(value_and_gradients, static_argnums=0)(convolve, x, w)
+    expected = value_and_gradients(native, x.astype(jnp.float32), w.astype(jnp.float32))
+    assert [a.dtype for a in actual] == [jnp.float32, jnp.bfloat16, jnp.bfloat16]
+    np.testing.assert_allclose(actual[0], expected[0], rtol=1e-4, atol=1e-3)
+    for a, b in zip(actual[1:], expected[1:], strict=True):
         np.testing.assert_allclose(a.astype(jnp.float32), b, rtol=2**-8, atol=1e-3)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("batch", [6, 5])
-def test_in_chunks_equals_whole(form, batch, monkeypatch):
-    """Cut into parts (6 images) or single images (5, a prime): the same value and gradients."""
+def test_in_chunks_equals_all_at_once(form, batch, monkeypatch):
+    """In chunks of several images (batch 6) or of one image (batch 5): the same value and gradients."""
     function, _ = FORMS[form]
     x, w = jax.random.normal(jax.random.key(0), (batch, 6, 6, 3)), jax.random.normal(jax.random.key(1), (4, 4, 3, 5))
 
     def value_and_gradients():
         return jax.value_and_grad(lambda x, w: jnp.sum(jnp.tanh(function(x, w, 2))), (0, 1))(x, w)
 
-    whole = value_and_gradients()
+    expected = value_and_gradients()
     monkeypatch.setattr(conv, "_CHUNK_BYTES", 2 * 4 * 6 * 6 * 48)
     assert conv._num_chunks((batch, 6, 6, 5), w) == {6: 3, 5: 5}[batch]
-    for a, b in zip(jax.tree.leaves(value_and_gradients()), jax.tree.leaves(whole), strict=True):
+    for a, b in zip(jax.tree.leaves(value_and_gradients()), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
@@ -81,14 +83,14 @@ def test_in_chunks_equals_whole(form, batch, monkeypatch):
 @pytest.mark.parametrize("form", FORMS)
 def test_second_order_gradient_equals_native(form, kernel, stride):
     """Gradient penalties differentiate the input gradient once more."""
-    ours, native = FORMS[form]
+    matmul_form, native = FORMS[form]
     x = jax.random.normal(jax.random.key(0), (2, 6, 6, 3))
     w = jax.random.normal(jax.random.key(1), (kernel, kernel, 3, 5))
 
     def penalty(function):
         return lambda w: jnp.sum(jax.grad(lambda x: jnp.sum(jnp.tanh(function(x, w, stride))))(x) ** 2)
 
-    np.testing.assert_allclose(jax.grad(penalty(ours))(w), jax.grad(penalty(native))(w), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(jax.grad(penalty(matmul_form))(w), jax.grad(penalty(native))(w), rtol=1e-3, atol=1e-3)
 
 
 def test_overlap_add_is_the_transpose_of_patches():

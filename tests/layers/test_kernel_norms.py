@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 
 
 class Layer(NamedTuple):
-    """A layer of 5 outputs: (weight) -> module, its input, and its linear map, written without the package's layers."""
+    """A layer of 5 outputs: (kernel norm) -> module, its input, and its linear map without the layers of gan_jax."""
 
     make: Callable
     x: np.ndarray
@@ -51,7 +51,7 @@ LAYERS = {
         lambda kernel_norm: Conv(5, 4, 2, transposed=True, kernel_norm=kernel_norm),
         normal(4, 3, 3, 4),
         lambda x, w: native_conv_transpose(x, w, 2),
-        # PyTorch's is the adjoint of a convolution: its kernel is turned round.
+        # PyTorch's transposed convolution is the adjoint of a convolution: its kernel is flipped.
         lambda w: w[::-1, ::-1].transpose(2, 3, 0, 1),
         1,
     ),
@@ -106,7 +106,7 @@ def test_the_largest_singular_value_becomes_the_bound(name, bound):
     expected = expected_output(layer, variables["params"], kernel * bound / s[0])
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
     assert abs(u[:, 0] @ variables["spectral"]["u"]) == pytest.approx(1, abs=1e-4)
-    # A mean of unit vectors, such as an averaged u, is shorter than one: inference must not depend on its length.
+    # An EMA of unit vectors u has a norm below 1. Inference must not depend on the norm of u.
     shorter = {**variables, "spectral": {"u": 0.3 * variables["spectral"]["u"]}}
     np.testing.assert_allclose(module.apply(shorter, layer.x, train=False), expected, rtol=1e-4, atol=1e-4)
 
@@ -121,7 +121,7 @@ def iterate(kernel, u, times):
 
 
 @pytest.mark.parametrize(("name", "iterations"), [("dense", 1), ("conv", 3), ("embedding", 2)])
-def test_a_call_advances_u_by_the_iterations_if_it_may(name, iterations):
+def test_a_call_advances_u_by_its_iterations_if_u_is_mutable(name, iterations):
     layer = LAYERS[name]
     module, variables = start(layer, functools.partial(kernel_norms.spectral, iterations=iterations))
     assert set(variables) == {"params", "spectral"}
@@ -134,7 +134,7 @@ def test_a_call_advances_u_by_the_iterations_if_it_may(name, iterations):
     sigma = u @ kernel.reshape(-1, 5).T @ v
     expected = expected_output(layer, variables["params"], kernel / sigma)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
-    # Inference gives the same and keeps nothing, though it might; nor does training where it must not.
+    # Inference gives the same output and never changes u. Training does not change u if it is not mutable.
     y, stats = module.apply(variables, layer.x, train=False, mutable=["spectral"])
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(stats["spectral"]["u"], variables["spectral"]["u"])
@@ -174,40 +174,43 @@ def torch_run(torch, name, module, dy):
 
 @pytest.mark.parametrize("kind", ["spectral", "weight"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_value_and_gradient_equal_torchs(name, kind):
+def test_value_and_gradient_equal_torch(name, kind):
     torch = pytest.importorskip("torch")
-    layer, theirs = LAYERS[name], torch_module(torch, name)
+    layer, torch_layer = LAYERS[name], torch_module(torch, name)
     module, variables = start(layer, kernel_norms.KERNEL_NORMS[kind])
     params = variables["params"]
-    if kind == "spectral":  # Both at the end of their power iterations.
+    if kind == "spectral":  # u as after convergence, as PyTorch has it after 500 power iterations.
         u = np.linalg.svd(kernel_of(params).reshape(-1, 5).T)[0][:, 0]
         variables = {**variables, "spectral": {"u": u}}
     dy = normal(*jax.eval_shape(lambda: module.apply(variables, layer.x, train=True)).shape)
     if "bias" in params:
-        theirs.bias.data = torch.tensor(params["bias"])
+        torch_layer.bias.data = torch.tensor(params["bias"])
     kernel = torch.tensor(layer.layout(kernel_of(params)).copy())
-    theirs.weight.data = kernel.clone()
-    wrap = torch.nn.utils.parametrizations
+    torch_layer.weight.data = kernel.clone()
+    parametrizations = torch.nn.utils.parametrizations
     if kind == "spectral":
-        wrap.spectral_norm(theirs, n_power_iterations=500, dim=layer.dim)
+        parametrizations.spectral_norm(torch_layer, n_power_iterations=500, dim=layer.dim)
         # In inference PyTorch leaves u and v as they are.
-        theirs.eval()
-        raw = theirs.parametrizations.weight.original
+        torch_layer.eval()
+        torch_kernel = torch_layer.parametrizations.weight.original
     else:
-        wrap.weight_norm(theirs, dim=layer.dim)
-        scale, raw = theirs.parametrizations.weight.original0, theirs.parametrizations.weight.original1
+        parametrizations.weight_norm(torch_layer, dim=layer.dim)
+        scale, torch_kernel = (
+            torch_layer.parametrizations.weight.original0,
+            torch_layer.parametrizations.weight.original1,
+        )
         scale.data = torch.tensor(params["scale"]).reshape(scale.shape)
-    np.testing.assert_allclose(raw.detach(), kernel, rtol=1e-6)
-    expected = torch_run(torch, name, theirs, dy)
+    np.testing.assert_allclose(torch_kernel.detach(), kernel, rtol=1e-6)
+    expected = torch_run(torch, name, torch_layer, dy)
     y, gradient = value_and_gradients(layer, module, variables, dy)
     np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(layer.layout(kernel_of(gradient)), raw.grad.numpy(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(layer.layout(kernel_of(gradient)), torch_kernel.grad.numpy(), rtol=1e-3, atol=1e-3)
     if kind == "weight":
         np.testing.assert_allclose(gradient["scale"], scale.grad.numpy().ravel(), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_weight_norm_is_of_each_output(name):
+def test_weight_norm_scales_each_output(name):
     layer = LAYERS[name]
     module, variables = start(layer, kernel_norms.weight_norm)
     params = variables["params"]
@@ -219,7 +222,7 @@ def test_weight_norm_is_of_each_output(name):
 
 
 class Net(nn.Module):
-    """Two layers; returns what each gives before its activation."""
+    """Two layers. Returns the output of each before the activation."""
 
     @nn.compact
     def __call__(self, x):
@@ -247,7 +250,7 @@ def test_unit_scales_start_at_1_whatever_the_data():
     assert jax.grad(lambda p: jnp.sum(layer.apply(p, x, True) ** 3))(params)["params"]["scale"].all()
 
 
-def test_fixed_scales_take_no_gradient_and_change_nothing_else():
+def test_fixed_scales_have_no_gradient_and_change_nothing_else():
     x = normal(16, 7)
     fixed = functools.partial(kernel_norms.weight_norm, fixed=True)
     layers = [kernel_norms.Dense(5, kernel_norm=kernel_norm) for kernel_norm in (fixed, kernel_norms.weight_norm)]
@@ -256,9 +259,9 @@ def test_fixed_scales_take_no_gradient_and_change_nothing_else():
     def gradient(layer):
         return jax.grad(lambda p: jnp.sum(layer.apply(p, x, True) ** 3))(params)["params"]
 
-    ours, theirs = map(gradient, layers)
+    with_fixed, with_learned = map(gradient, layers)
     np.testing.assert_array_equal(layers[0].apply(params, x, True), layers[1].apply(params, x, True))
-    assert not ours["scale"].any()
-    assert theirs["scale"].all()
+    assert not with_fixed["scale"].any()
+    assert with_learned["scale"].all()
     for name in ("kernel", "bias"):
-        np.testing.assert_array_equal(ours[name], theirs[name])
+        np.testing.assert_array_equal(with_fixed[name], with_learned[name])

@@ -1,4 +1,4 @@
-"""Activations, conditioning, what follows a layer, initializers: against numpy and PyTorch."""
+"""Activations, conditioning, PostLayer and initializers, against numpy and PyTorch."""
 
 import functools
 
@@ -64,7 +64,7 @@ def torch_functions(torch):
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_activations_are_torchs(name):
+def test_activations_equal_stored_torch(name):
     activation = make_activation(name, 0.2, "activation")()
     np.testing.assert_allclose(activation(jnp.array(POINTS)), GOLDEN[name], rtol=2e-5, atol=1e-6)
 
@@ -74,7 +74,7 @@ def test_every_activation_with_a_slope_is_checked():
 
 
 def test_any_elementwise_function_of_jax_nn_is_an_activation(monkeypatch):
-    """One of another version of JAX too: no list of names is to be edited."""
+    """Also a function that another version of JAX adds: no list of names has to be edited."""
     monkeypatch.setattr(jax.nn, "cube", lambda x: x**3, raising=False)
     np.testing.assert_allclose(make_activation("cube", 0.2, "activation")()(jnp.array([-2.0, 3.0])), [-8.0, 27.0])
     with pytest.raises(UserError, match=r"generator.activation='cubee' is unknown; did you mean .*\bcube\b"):
@@ -82,12 +82,12 @@ def test_any_elementwise_function_of_jax_nn_is_an_activation(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["softmax", "standardize", "glu", "logsumexp", "one_hot", "initializers", "__name__"])
-def test_what_mixes_the_entries_of_an_array_is_no_activation(name):
+def test_a_function_that_mixes_entries_is_no_activation(name):
     with pytest.raises(UserError, match=f"activation='{name}' is unknown"):
         make_activation(name, 0.2, "activation")
 
 
-def test_activations_are_todays_torchs():
+def test_activations_equal_the_installed_torch():
     torch = pytest.importorskip("torch")
     functions = torch_functions(torch)
     assert set(functions) == set(GOLDEN)
@@ -97,26 +97,26 @@ def test_activations_are_todays_torchs():
 
 @pytest.mark.parametrize("name", ["prelu", "prelu_shared"])
 def test_prelu_and_its_gradients(name):
-    """y = max(x, 0) + a min(x, 0): by hand, and by PyTorch where it is installed."""
+    """y = max(x, 0) + a min(x, 0): by NumPy, and by PyTorch if it is installed."""
     module, shared = make_activation(name, 0.1, "activation")(), name == "prelu_shared"
     start = module.init(jax.random.key(0), IMAGES)["params"]["slope"]
     np.testing.assert_allclose(start, np.full(1 if shared else 3, 0.1), rtol=1e-6)
     slope = np.array([0.3] if shared else [0.3, -0.5, 2.0], np.float32)
     dy = RNG.normal(size=IMAGES.shape).astype(np.float32)
     y, vjp = jax.vjp(lambda a, x: module.apply({"params": {"slope": a}}, x), slope, IMAGES)
-    below = np.minimum(IMAGES, 0)
+    negative_part = np.minimum(IMAGES, 0)
     expected = (
-        np.maximum(IMAGES, 0) + slope * below,
-        np.sum(dy * below, axis=(0, 1, 2)),
+        np.maximum(IMAGES, 0) + slope * negative_part,
+        np.sum(dy * negative_part, axis=(0, 1, 2)),
         dy * (np.where(IMAGES > 0, 1, slope)),
     )
     for a, b in zip((y, *vjp(dy)), expected, strict=True):
         np.testing.assert_allclose(a, np.sum(b, keepdims=True) if a.shape == (1,) else b, rtol=1e-4, atol=1e-5)
     torch = pytest.importorskip("torch")
     x, weight = torch.tensor(IMAGES, requires_grad=True), torch.tensor(slope, requires_grad=True)
-    theirs = torch.nn.functional.prelu(x.movedim(-1, 1), weight).movedim(1, -1)
-    theirs.backward(torch.tensor(dy))
-    for a, b in zip((y, *vjp(dy)), (theirs.detach(), weight.grad, x.grad), strict=True):
+    torch_output = torch.nn.functional.prelu(x.movedim(-1, 1), weight).movedim(1, -1)
+    torch_output.backward(torch.tensor(dy))
+    for a, b in zip((y, *vjp(dy)), (torch_output.detach(), weight.grad, x.grad), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
@@ -159,7 +159,7 @@ def test_label_embedding_starts_at_n_0_1_and_smoothing_keeps_the_sum():
 
 
 class Probe(nn.Module):
-    """In training a function; the arguments end with `train`."""
+    """Applies a function in training. The last argument is `train`."""
 
     function: callable
 
@@ -178,12 +178,12 @@ def test_order_of_norm_activation_dropout_and_noise(order, expected):
     output, noisy = module.apply({}, IMAGES, LABELS, True)
     np.testing.assert_allclose(output, expected(IMAGES), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(noisy, expected(IMAGES) - 3, rtol=1e-4, atol=1e-5)
-    for found in module.apply({}, IMAGES, LABELS, False):
-        np.testing.assert_allclose(found, 2 * IMAGES, rtol=1e-6)
+    for inference_output in module.apply({}, IMAGES, LABELS, False):
+        np.testing.assert_allclose(inference_output, 2 * IMAGES, rtol=1e-6)
 
 
-def test_norm_places():
-    assert {name: list(place(3)) for name, place in post_layer.NORM_POSITIONS.items()} == {
+def test_norm_positions():
+    assert {name: list(positions(3)) for name, positions in post_layer.NORM_POSITIONS.items()} == {
         "all": [0, 1, 2],
         "first": [0],
         "inner": [1, 2],
@@ -192,7 +192,7 @@ def test_norm_places():
 
 
 # 3x3 kernels of 20 channels to 40: fan in 180, fan out 360.
-SPREADS = {
+STDDEVS = {
     "normal": 0.07,
     "torch_uniform": 180**-0.5 / 3**0.5,
     "glorot_uniform": (2 / 540) ** 0.5,
@@ -203,11 +203,11 @@ SPREADS = {
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
-def test_initializers_have_their_spread(name):
+def test_initializers_have_their_stddev(name):
     w = np.asarray(INITIALIZERS[name](0.07)(jax.random.key(0), (3, 3, 20, 40)))
-    assert w.std() == pytest.approx(SPREADS[name], rel=0.03)
-    assert w.mean() == pytest.approx(0, abs=0.05 * SPREADS[name])
+    assert w.std() == pytest.approx(STDDEVS[name], rel=0.03)
+    assert w.mean() == pytest.approx(0, abs=0.05 * STDDEVS[name])
     if "uniform" in name:
-        assert np.abs(w).max() == pytest.approx(SPREADS[name] * 3**0.5, rel=1e-2)
+        assert np.abs(w).max() == pytest.approx(STDDEVS[name] * 3**0.5, rel=1e-2)
     if name == "orthogonal":
         np.testing.assert_allclose(w.reshape(-1, 40).T @ w.reshape(-1, 40), np.eye(40), atol=1e-5)

@@ -1,4 +1,4 @@
-"""Layers that see the whole batch: against loops in numpy; and what a step keeps of the states of layers."""
+"""Layers that mix the images of a batch, against loops in numpy; and how a step updates the states of layers."""
 
 import jax
 import jax.numpy as jnp
@@ -28,8 +28,8 @@ def discrimination(x, tensor):
 
 def stddev(x, tensor):
     del tensor
-    spread = np.mean([np.std(x[:, feature]) for feature in range(WIDTH)])
-    return np.full((len(x), 1), spread)
+    mean_stddev = np.mean([np.std(x[:, feature]) for feature in range(WIDTH)])
+    return np.full((len(x), 1), mean_stddev)
 
 
 CASES = {"discrimination": (MinibatchDiscrimination, (KERNELS, DIMENSION), discrimination)}
@@ -47,17 +47,17 @@ def run(name, x, reference_size=0):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_features_and_what_the_batch_says_of_them_equal_numpy(name):
+def test_features_and_batch_statistics_equal_numpy(name):
     y, tensor = run(name, FEATURES)
     np.testing.assert_array_equal(y[:, :WIDTH], FEATURES)
     np.testing.assert_allclose(y[:, WIDTH:], CASES[name][2](FEATURES.astype(np.float64), tensor), rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_reference_and_batch_do_not_see_each_other(name):
+def test_reference_and_batch_are_independent(name):
     y, tensor = run(name, FEATURES, reference_size=3)
-    apart = [CASES[name][2](group.astype(np.float64), tensor) for group in (FEATURES[:3], FEATURES[3:])]
-    np.testing.assert_allclose(y[:, WIDTH:], np.concatenate(apart), rtol=1e-4)
+    expected = [CASES[name][2](group.astype(np.float64), tensor) for group in (FEATURES[:3], FEATURES[3:])]
+    np.testing.assert_allclose(y[:, WIDTH:], np.concatenate(expected), rtol=1e-4)
     assert not np.allclose(y, run(name, FEATURES)[0], rtol=1e-2)
 
 
@@ -68,25 +68,25 @@ def test_order_of_the_batch_does_not_matter(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_collapsed_batch_is_seen_and_has_gradients(name):
-    """All alike: closeness B, standard deviation 0, and a finite gradient."""
+def test_a_collapsed_batch_is_detected_and_has_finite_gradients(name):
+    """If all rows are equal, closeness is B, the standard deviation is 0, and the gradient is finite."""
     module, fields, _ = CASES[name]
-    module, same = module(*fields), np.repeat(FEATURES[:1], 4, axis=0)
-    variables = jax.jit(module.init)(jax.random.key(0), same)
+    module, equal_rows = module(*fields), np.repeat(FEATURES[:1], 4, axis=0)
+    variables = jax.jit(module.init)(jax.random.key(0), equal_rows)
     expected = {"discrimination": 4.0, "stddev": 1e-4}[name]
-    y, gradient = jax.jit(jax.value_and_grad(lambda x: jnp.mean(module.apply(variables, x)[:, WIDTH:])))(same)
+    y, gradient = jax.jit(jax.value_and_grad(lambda x: jnp.mean(module.apply(variables, x)[:, WIDTH:])))(equal_rows)
     assert float(y) == pytest.approx(expected, rel=1e-3)
     assert np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("order", [1, 2])
-def test_gradients_of_closeness_equal_what_differentiation_makes_of_its_equation(order):
-    """Two of the images are alike, where |x| counts as flat; the second derivative is what a gradient penalty takes."""
+def test_gradients_of_closeness_equal_automatic_differentiation(order):
+    """Two rows are equal: there |x| has the derivative 0. Gradient penalties use the second derivative."""
 
-    def plain(rows):
-        apart = rows[:, :, None] - rows[:, None]
-        sizes = jnp.where(apart > 0, apart, jnp.where(apart < 0, -apart, 0.0))
-        return jnp.sum(jnp.exp(-jnp.sum(sizes, axis=0)), axis=1)
+    def reference_closeness(rows):
+        differences = rows[:, :, None] - rows[:, None]
+        distances = jnp.where(differences > 0, differences, jnp.where(differences < 0, -differences, 0.0))
+        return jnp.sum(jnp.exp(-jnp.sum(distances, axis=0)), axis=1)
 
     rng = np.random.default_rng(3)
     rows, weights = rng.normal(size=(DIMENSION, 7, KERNELS)), rng.normal(size=(7, KERNELS))
@@ -97,7 +97,7 @@ def test_gradients_of_closeness_equal_what_differentiation_makes_of_its_equation
         second = jax.grad(lambda rows: jnp.sum(first(rows) ** 2))
         return np.asarray(jax.jit((first, second)[order - 1])(rows))
 
-    np.testing.assert_allclose(gradient(closeness), gradient(plain), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(gradient(closeness), gradient(reference_closeness), rtol=1e-4, atol=1e-6)
 
 
 def test_every_kind_is_checked_and_none_changes_nothing():
@@ -105,8 +105,8 @@ def test_every_kind_is_checked_and_none_changes_nothing():
     assert MINIBATCH["none"]().apply({}, FEATURES) is FEATURES
 
 
-def test_the_step_advances_layers_states_once_an_update():
-    """u by a power iteration with the weights of the D update, counts of noise by 1, a reference never."""
+def test_every_update_advances_the_states_of_layers_once():
+    """Each D update advances u by one power iteration and the noise counts by 1, and never the reference."""
     config = configs.load("configs/default.py")
     knobs = {"batch_size": 5, "init_batch_size": 3, "num_steps": 2}
     for player in ("generator", "discriminator"):

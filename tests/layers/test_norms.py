@@ -12,7 +12,7 @@ from gan_jax.system.errors import UserError
 
 EPSILON, REFERENCE = 1e-3, 4
 RNG = np.random.default_rng(0)
-# Every channel has its own mean and spread.
+# Every channel has another mean and standard deviation.
 IMAGES = (RNG.normal(size=(7, 4, 5, 8)) * np.linspace(1, 3, 8) + np.linspace(-2, 2, 8)).astype(np.float32)
 VECTORS = IMAGES[:, 0, 0]
 LABELS = np.array([0, 1, 2, 0, 2, 2, 1])
@@ -59,7 +59,7 @@ def by_group(groups):
 
 
 def virtual(x):
-    """Reference rows by the reference's moments, others with their own mixed in as one of R + 1 (section 3.5)."""
+    """Reference rows by the moments of the reference, other rows by those of reference and row (section 3.5)."""
     reference = x[:REFERENCE].reshape(-1, x.shape[-1])
     y = (x - reference.mean(axis=0)) / np.sqrt(reference.var(axis=0) + EPSILON)
     for i in range(REFERENCE, len(x)):
@@ -97,7 +97,7 @@ def test_every_norm_is_checked():
 
 @pytest.mark.parametrize("x", [IMAGES, VECTORS], ids=["images", "vectors"])
 @pytest.mark.parametrize("name", ["batch", "layer", "group", "instance"])
-def test_value_and_gradients_equal_torchs(name, x):
+def test_value_and_gradients_equal_torch(name, x):
     torch = pytest.importorskip("torch")
     norm, variables, _ = make(name, x)
     stats = {key: leaf for key, leaf in variables.items() if key != "params"}
@@ -113,14 +113,14 @@ def test_value_and_gradients_equal_torchs(name, x):
     offset, gain = (torch.tensor(leaf, requires_grad=True) for leaf in jax.tree.leaves(variables["params"]))
     x = torch.tensor(x, requires_grad=True)
     images, f = x.ndim == 4, torch.nn
-    theirs = {
+    torch_norm = {
         "batch": (f.BatchNorm2d if images else f.BatchNorm1d)(8, EPSILON, affine=False),
         "layer": f.GroupNorm(1, 8, EPSILON, affine=False),
         "group": f.GroupNorm(4, 8, EPSILON, affine=False),
-        # Of [B, F] it makes B "channels" of F positions.
+        # InstanceNorm1d reads [B, F] as B channels of F positions.
         "instance": f.InstanceNorm2d(8, EPSILON) if images else f.InstanceNorm1d(len(x), EPSILON),
     }[name]
-    standardized = theirs(x.movedim(-1, 1)).movedim(1, -1)
+    standardized = torch_norm(x.movedim(-1, 1)).movedim(1, -1)
     expected = standardized * gain + offset
     expected.backward(torch.tensor(dy))
     pairs = ((y, expected.detach()), (dx, x.grad), (jax.tree.leaves(d_params)[0], offset.grad))
@@ -130,35 +130,37 @@ def test_value_and_gradients_equal_torchs(name, x):
 
 @pytest.mark.parametrize("name", ["batch", "conditional_batch"])
 def test_running_moments_and_inference(name):
-    """r <- 0.8 r + 0.2 batch, which inference uses: one image does not see the others."""
+    """r <- 0.8 r + 0.2 batch. Inference uses r, so an output does not depend on the other images."""
     norm, variables, (gain, offset) = make(name, IMAGES, momentum=0.8)
-    _, new = norm.apply(variables, IMAGES, LABELS, train=True, mutable=["batch_stats"])
+    _, updated = norm.apply(variables, IMAGES, LABELS, train=True, mutable=["batch_stats"])
     (mean,), (variance,) = (
-        [np.asarray(leaf) for path, leaf in jax.tree.leaves_with_path(new) if kind in str(path)]
+        [np.asarray(leaf) for path, leaf in jax.tree.leaves_with_path(updated) if kind in str(path)]
         for kind in ("mean", "var")
     )
     (old_mean, old_variance), flat = jax.tree.leaves(variables["batch_stats"]), IMAGES.reshape(-1, 8)
     np.testing.assert_allclose(mean, 0.8 * old_mean + 0.2 * flat.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(variance, 0.8 * old_variance + 0.2 * flat.var(axis=0), rtol=1e-4)
-    y, kept = norm.apply({**variables, **new}, IMAGES[:1], LABELS[:1], train=False, mutable=["batch_stats"])
-    jax.tree.map(np.testing.assert_array_equal, kept, new)
+    y, after_inference = norm.apply(
+        {**variables, **updated}, IMAGES[:1], LABELS[:1], train=False, mutable=["batch_stats"]
+    )
+    jax.tree.map(np.testing.assert_array_equal, after_inference, updated)
     expected = (IMAGES[:1] - mean) / np.sqrt(variance + EPSILON) * gain[:1] + offset[:1]
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_running_moments_are_torchs_but_for_n_minus_1():
+def test_running_moments_equal_torch_except_for_n_minus_1():
     torch = pytest.importorskip("torch")
     norm, variables, _ = make("batch", IMAGES, momentum=0.8)
-    theirs = torch.nn.BatchNorm2d(8, EPSILON, momentum=0.2, affine=False)
-    for buffer, leaf in zip(theirs.buffers(), jax.tree.leaves(variables["batch_stats"]), strict=False):
+    torch_norm = torch.nn.BatchNorm2d(8, EPSILON, momentum=0.2, affine=False)
+    for buffer, leaf in zip(torch_norm.buffers(), jax.tree.leaves(variables["batch_stats"]), strict=False):
         buffer.copy_(torch.tensor(leaf))
-    start = theirs.running_var.numpy().copy()
-    theirs(torch.tensor(IMAGES).movedim(-1, 1))
+    initial_variance = torch_norm.running_var.numpy().copy()
+    torch_norm(torch.tensor(IMAGES).movedim(-1, 1))
     mean, variance = jax.tree.leaves(norm.apply(variables, IMAGES, LABELS, train=True, mutable=["batch_stats"])[1])
-    np.testing.assert_allclose(mean, theirs.running_mean.numpy(), rtol=1e-4)
+    np.testing.assert_allclose(mean, torch_norm.running_mean.numpy(), rtol=1e-4)
     count = IMAGES[..., 0].size
-    added = (theirs.running_var.numpy() - 0.8 * start) * (count - 1) / count
-    np.testing.assert_allclose(variance, 0.8 * start + added, rtol=1e-4)
+    expected_batch_share = (torch_norm.running_var.numpy() - 0.8 * initial_variance) * (count - 1) / count
+    np.testing.assert_allclose(variance, 0.8 * initial_variance + expected_batch_share, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("groups", "name"), [(1, "layer"), (8, "instance")])
@@ -170,18 +172,18 @@ def test_one_group_is_layer_norm_and_a_group_a_channel_is_instance_norm(groups, 
 
 
 @pytest.mark.parametrize(
-    ("groups", "x", "words"),
+    ("groups", "x", "message"),
     [(3, IMAGES, "norm_groups=3"), (16, VECTORS, "norm_groups=16"), (8, VECTORS, "of one value")]
     + [(8, IMAGES[:, :1, :1], "of one value")],
 )
-def test_groups_that_cannot_be_are_refused(groups, x, words):
-    with pytest.raises(UserError, match=words):
+def test_impossible_groups_are_refused(groups, x, message):
+    with pytest.raises(UserError, match=message):
         norms.GroupNorm(groups).init(jax.random.key(0), x, LABELS, train=True)
 
 
 @pytest.mark.parametrize("name", ORACLES)
 def test_gain_starts_around_one_not_zero(name):
-    """N(1, 0.02), where well-known code has N(0, 0.02) or N(1, 0); the offset at 0."""
+    """The gain starts at N(1, 0.02) (well-known code has N(0, 0.02) or 1), the offset at 0."""
     norm, x = NORMS[name](scale_stddev=0.02, **FIELDS.get(name, {})), jnp.zeros((7, 4000))
     params = jax.jit(lambda: norm.init(jax.random.key(0), x, LABELS, train=True))()["params"]
     offset, gain = jax.tree.leaves(params)
@@ -190,16 +192,16 @@ def test_gain_starts_around_one_not_zero(name):
     assert not offset.any()
 
 
-def test_virtual_batch_norm_sees_the_reference_and_the_example_alone():
+def test_virtual_batch_norm_depends_on_the_reference_and_the_example_only():
     norm, variables, _ = make("virtual_batch", IMAGES)
-    own = REFERENCE + 1  # The second of the current batch.
-    jacobian = jax.jit(jax.jacobian(lambda x: norm.apply(variables, x, LABELS, train=True)[own, 1, 2]))(IMAGES)
-    seen = np.abs(jacobian).max(axis=(0, 2, 3, 4)) > 1e-6
-    np.testing.assert_array_equal(seen, [True] * REFERENCE + [False, True, False])
+    example = REFERENCE + 1  # The second of the current batch.
+    jacobian = jax.jit(jax.jacobian(lambda x: norm.apply(variables, x, LABELS, train=True)[example, 1, 2]))(IMAGES)
+    depends = np.abs(jacobian).max(axis=(0, 2, 3, 4)) > 1e-6
+    np.testing.assert_array_equal(depends, [True] * REFERENCE + [False, True, False])
 
 
-def test_gradients_flow_through_the_references_moments():
-    """Norms do not notice the scale of reference and batch together, so its gradient is 0 if all of it is there."""
+def test_gradients_flow_through_the_moments_of_the_reference():
+    """The output does not depend on a common scale of reference and batch, so its full gradient is 0."""
     norm = norms.VirtualBatchNorm(REFERENCE, epsilon=1e-12)
     variables = {"params": {"Affine_0": {"scale": jnp.ones(8), "bias": jnp.zeros(8)}}}
     dy = jnp.linspace(-1, 1, IMAGES[REFERENCE:].size).reshape(-1, *IMAGES.shape[1:])
@@ -213,7 +215,7 @@ def test_gradients_flow_through_the_references_moments():
     assert float(reference + batch) == pytest.approx(0, abs=1e-3 * abs(float(reference)))
 
 
-def test_reference_is_the_initial_batch_and_stays():
+def test_reference_is_the_initial_batch_and_never_changes():
     module = WithReference(norms.VirtualBatchNorm(REFERENCE, EPSILON))
     first = IMAGES[:REFERENCE], LABELS[:REFERENCE]
     variables = jax.jit(lambda *batch: module.init(jax.random.key(0), *batch, train=True))(*first)
@@ -222,19 +224,19 @@ def test_reference_is_the_initial_batch_and_stays():
     np.testing.assert_array_equal(variables["reference"]["labels"], LABELS[:REFERENCE])
     expected = virtual(IMAGES.astype(np.float64))
     for rows in ([4, 5, 6], [6]):  # Batches of any size.
-        y, kept = call(variables, IMAGES[rows], LABELS[rows])
+        y, updates = call(variables, IMAGES[rows], LABELS[rows])
         np.testing.assert_allclose(y, expected[rows], rtol=1e-4, atol=1e-4)
-        jax.tree.map(np.testing.assert_array_equal, kept["reference"], variables["reference"])
-        variables = {**variables, **kept}
+        jax.tree.map(np.testing.assert_array_equal, updates["reference"], variables["reference"])
+        variables = {**variables, **updates}
 
 
 @pytest.mark.parametrize("name", [name for name in ORACLES if not name.startswith("conditional")])
 def test_without_a_gain(name):
-    """The same as with one of 1, and only the offset is learned."""
-    with_gain, without = (NORMS[name](gain=gain, **FIELDS.get(name, {})) for gain in (True, False))
-    params = without.init(jax.random.key(0), IMAGES, LABELS, train=True)
+    """The output equals that with a gain of 1, and only the offset is learned."""
+    with_gain, without_gain = (NORMS[name](gain=gain, **FIELDS.get(name, {})) for gain in (True, False))
+    params = without_gain.init(jax.random.key(0), IMAGES, LABELS, train=True)
     assert len(jax.tree.leaves(params["params"])) == 1
-    y, _ = without.apply(params, IMAGES, LABELS, train=True, mutable=list(params))
-    start = with_gain.init(jax.random.key(0), IMAGES, LABELS, train=True)
-    expected, _ = with_gain.apply(start, IMAGES, LABELS, train=True, mutable=list(start))
+    y, _ = without_gain.apply(params, IMAGES, LABELS, train=True, mutable=list(params))
+    variables = with_gain.init(jax.random.key(0), IMAGES, LABELS, train=True)
+    expected, _ = with_gain.apply(variables, IMAGES, LABELS, train=True, mutable=list(variables))
     np.testing.assert_allclose(y, expected, atol=1e-6)

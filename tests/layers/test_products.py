@@ -36,21 +36,21 @@ def factors(form, shape):
 @pytest.mark.parametrize("form", FORMS)
 def test_values_and_gradients_are_of_rounded_factors(form, shape):
     a, b, g = factors(form, shape)
-    pulled = compiler.jit(lambda a, b, g: jax.vjp(lambda a, b: half_product(a, b, form), a, b)[1](g))
+    gradients = compiler.jit(lambda a, b, g: jax.vjp(lambda a, b: half_product(a, b, form), a, b)[1](g))
     value = compiler.jit(lambda a, b: half_product(a, b, form))(a, b)
-    da, db = pulled(a, b, g)
+    da, db = gradients(a, b, g)
     assert value.dtype == da.dtype == db.dtype == jnp.float32
     p, q, r = rounded(a), rounded(b), rounded(g)
-    wanted = GRADIENTS[form](p, q, r)
+    expected = GRADIENTS[form](p, q, r)
     np.testing.assert_allclose(value, FORMS[form](p, q), rtol=1e-5, atol=1e-4)
-    np.testing.assert_allclose(da, wanted[0], rtol=1e-5, atol=1e-4)
-    np.testing.assert_allclose(db, wanted[1], rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(da, expected[0], rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(db, expected[1], rtol=1e-5, atol=1e-4)
     if shape[1] > 100:
-        assert np.abs(value - FORMS[form](a, b)).max() > 1e-3, "it was rounded"
+        assert np.abs(value - FORMS[form](a, b)).max() > 1e-3, "the factors were rounded"
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_gradient_of_a_gradient_and_many_at_once(form):
+def test_gradient_of_a_gradient_under_vmap(form):
     a, b, _ = factors(form, SHAPES[0])
 
     def penalty(product):
@@ -58,15 +58,15 @@ def test_a_gradient_of_a_gradient_and_many_at_once(form):
         return jax.grad(lambda a: jnp.sum(inner(a) ** 2))
 
     half = penalty(lambda a, b: half_product(a, b, form))
-    wanted = penalty(FORMS[form])(a)
-    found = compiler.jit(jax.vmap(half))(np.stack([a, -a]))
-    np.testing.assert_allclose(found[0], wanted, atol=0.03 * np.abs(wanted).max())
-    np.testing.assert_allclose(found[1], -wanted, atol=0.03 * np.abs(wanted).max())
+    expected = penalty(FORMS[form])(a)
+    actual = compiler.jit(jax.vmap(half))(np.stack([a, -a]))
+    np.testing.assert_allclose(actual[0], expected, atol=0.03 * np.abs(expected).max())
+    np.testing.assert_allclose(actual[1], -expected, atol=0.03 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_transpose_of_the_product_compiles(form):
-    """XLA folds one into a product that it can see through to; its CPU backend then refuses the form that results."""
+    """XLA folds a transpose into a product that it does not see as opaque; its CPU backend then refuses the result."""
     a, b, _ = factors(form, SHAPES[0])
-    turned = compiler.jit(lambda a, b: half_product(a.T.T, b, form).T)(a, b)
-    np.testing.assert_allclose(turned, FORMS[form](rounded(a), rounded(b)).T, rtol=1e-5, atol=1e-4)
+    transposed = compiler.jit(lambda a, b: half_product(a.T.T, b, form).T)(a, b)
+    np.testing.assert_allclose(transposed, FORMS[form](rounded(a), rounded(b)).T, rtol=1e-5, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Doubling and halving images against numpy, and their written gradients against derived ones."""
+"""Doubling and halving images against numpy; their hand-written gradients against automatic differentiation."""
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,10 @@ def _means(x):
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 6, 3), (1, 5, 7, 2), (3, 2, 2, 1)])
-@pytest.mark.parametrize(("ours", "plain"), [(upsample, _repeat), (halve, _means)])
-def test_value_and_both_orders_of_gradients(ours, plain, shape):
+@pytest.mark.parametrize(("resample", "reference"), [(upsample, _repeat), (halve, _means)])
+def test_value_and_both_orders_of_gradients(resample, reference, shape):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    np.testing.assert_allclose(ours(x), plain(x), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(resample(x), reference(x), rtol=1e-6, atol=1e-6)
 
     def first(function):
         return jax.grad(lambda x: jnp.sum(jnp.tanh(function(x)) ** 2))
@@ -30,4 +30,4 @@ def test_value_and_both_orders_of_gradients(ours, plain, shape):
         return jax.grad(lambda x: jnp.sum(first(function)(x) ** 2))
 
     for order in (first, second):
-        np.testing.assert_allclose(order(ours)(x), order(plain)(jnp.array(x)), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(order(resample)(x), order(reference)(jnp.array(x)), rtol=1e-5, atol=1e-6)

@@ -1,4 +1,4 @@
-"""config.dtype: what is computed in bfloat16, what stays float32, and that images are as good."""
+"""config.dtype: the products in bfloat16, all other arrays in float32, and the quality of the images."""
 
 import functools
 
@@ -27,7 +27,7 @@ FAMILIES = {
 PRODUCTS = ("dot_general", "conv_general_dilated")
 
 
-def made(spec, dtype, changes, shape, batch_size):
+def make_gan(spec, dtype, changes, shape, batch_size):
     """(config, GAN) of 10 classes."""
     config = cli.parse_config(spec, [])
     configs.override(config, {"dtype": dtype, "batch_size": batch_size, **changes})
@@ -35,16 +35,16 @@ def made(spec, dtype, changes, shape, batch_size):
 
 
 def equations(jaxpr):
-    """Every equation, also of the jaxprs inside."""
+    """Every equation of a jaxpr and of the jaxprs inside it."""
     for equation in jaxpr.eqns:
         yield equation
         for inner in jaxprs_in_params(equation.params):
             yield from equations(inner)
 
 
-def start(spec, dtype):
+def small_gan(spec, dtype):
     """(init, step, real images for it) of a small GAN of a family."""
-    gan = made(spec, dtype, FAMILIES[spec], (16, 16, 1), 4)[1]
+    gan = make_gan(spec, dtype, FAMILIES[spec], (16, 16, 1), 4)[1]
     images = np.random.default_rng(0).uniform(-1, 1, (1, 4, 16, 16, 1)).astype(np.float32)
     batches = Batch(images, np.zeros((1, 4), np.int32))
     first = jax.tree.map(lambda leaf: leaf[0], batches)
@@ -52,35 +52,39 @@ def start(spec, dtype):
 
 
 @pytest.mark.parametrize("spec", FAMILIES)
-def test_factors_of_hidden_layers_are_bfloat16_and_all_that_is_kept_is_float32(spec):
-    init, step = start(spec, "bfloat16")
-    program, made_by_it = jax.make_jaxpr(step, return_shape=True)(jax.eval_shape(init))
-    found = list(equations(program.jaxpr))
-    products = [[v.aval.dtype for v in e.invars[:2]] for e in found if e.primitive.name in PRODUCTS]
-    half = [pair for pair in products if pair == [jnp.bfloat16] * 2]
-    # On a CPU convolutions of stride 1 are float32's, of rounded factors.
-    assert len(half) >= (4 if spec == "configs/sngan.py:resnet" else 8), "two layers of two players, also backward"
-    assert all(pair == [jnp.float32] * 2 for pair in products if pair not in half)
-    rounded = [e for e in found if e.primitive.name == "convert_element_type" and e.params["new_dtype"] == jnp.bfloat16]
-    assert len(rounded) >= 16, "two factors of each of these"
-    for leaf in jax.tree.leaves(made_by_it):
+def test_factors_of_hidden_layers_are_bfloat16_and_the_state_is_float32(spec):
+    init, step = small_gan(spec, "bfloat16")
+    program, result = jax.make_jaxpr(step, return_shape=True)(jax.eval_shape(init))
+    all_equations = list(equations(program.jaxpr))
+    products = [[v.aval.dtype for v in e.invars[:2]] for e in all_equations if e.primitive.name in PRODUCTS]
+    half_products = [pair for pair in products if pair == [jnp.bfloat16] * 2]
+    # On a CPU, convolutions of stride 1 compute in float32 with rounded factors.
+    assert len(half_products) >= (4 if spec == "configs/sngan.py:resnet" else 8), (
+        "two layers of two players, forward and backward"
+    )
+    assert all(pair == [jnp.float32] * 2 for pair in products if pair not in half_products)
+    roundings = [
+        e for e in all_equations if e.primitive.name == "convert_element_type" and e.params["new_dtype"] == jnp.bfloat16
+    ]
+    assert len(roundings) >= 16, "two factors of each of these"
+    for leaf in jax.tree.leaves(result):
         assert leaf.dtype in (jnp.float32, jnp.int32, jnp.uint32)
 
 
 @pytest.mark.parametrize(
     "spec", [pytest.param(spec, marks=[] if spec == "configs/cgan.py" else pytest.mark.slow) for spec in FAMILIES]
 )
-def test_a_step_measures_what_that_of_float32_does(spec):
-    (init, half), (_, full) = (start(spec, dtype) for dtype in ("bfloat16", "float32"))
+def test_metrics_equal_those_of_float32_to_rounding(spec):
+    (init, half_step), (_, full_step) = (small_gan(spec, dtype) for dtype in ("bfloat16", "float32"))
     state = jax.jit(init)()
-    metrics, expected = (jax.jit(step)(state)[1] for step in (half, full))
+    metrics, expected = (jax.jit(step)(state)[1] for step in (half_step, full_step))
     for name, value in expected.items():
         np.testing.assert_allclose(metrics[name], value, rtol=0.05, atol=0.02, err_msg=name)
 
 
-def test_another_name_is_refused():
+def test_an_unknown_dtype_is_refused():
     with pytest.raises(UserError, match="dtype.*bfloat16"):
-        made("configs/cgan.py", "float16", {}, (16, 16, 1), 4)
+        make_gan("configs/cgan.py", "float16", {}, (16, 16, 1), 4)
 
 
 @functools.cache
@@ -90,9 +94,9 @@ def digits():
 
 
 def distance(dtype, num_steps):
-    """Frechet distance of pixels, of 1,000 drawn to all real ones (scikit-learn's 1,797 digits of 8 x 8)."""
+    """Frechet distance of the pixels of 1,000 generated images to all 1,797 digits of 8 x 8 of scikit-learn."""
     widths = {"generator.widths": (64, 128), "discriminator.widths": (128, 64)}
-    config, gan = made("configs/cgan.py:tuned", dtype, widths, (8, 8, 1), 64)
+    config, gan = make_gan("configs/cgan.py:tuned", dtype, widths, (8, 8, 1), 64)
     real = digits()
     state = initial_state.init_state(gan, config.seed, initial_state.blank_examples(config.init_batch_size, (8, 8, 1)))
     call = compile_steps(gan, 100)
@@ -108,5 +112,5 @@ def distance(dtype, num_steps):
 def test_images_are_as_good():
     untrained = distance("float32", 0)
     full, half = distance("float32", 600), distance("bfloat16", 600)
-    assert full < untrained / 4, "the float32 GAN learns, so the comparison says something"
+    assert full < untrained / 4, "the float32 GAN must learn, or the comparison means nothing"
     assert half < 1.3 * full

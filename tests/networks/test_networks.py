@@ -1,4 +1,4 @@
-"""Networks and heads: which layers there are, the papers' shapes and blocks, heads against numpy."""
+"""Networks and heads: their layers, the shapes and blocks of the papers, heads against numpy."""
 
 import functools
 
@@ -31,34 +31,34 @@ POST_LAYERS = functools.partial(
 )
 
 
-def common(module, widths, post_layers, condition, own):
-    places = module.num_hidden(len(widths), own.get("layers_per_width", 1))
+def common(module, widths, post_layers, condition, fields):
+    num_hidden = module.num_hidden(len(widths), fields.get("layers_per_width", 1))
     condition = functools.partial(conditioning.CONDITIONINGS[condition], CLASSES, 5)
     return {
-        "post_layers": (post_layers,) * places,
+        "post_layers": (post_layers,) * num_hidden,
         "condition": condition,
         "kernel_init": nn.initializers.normal(1.0),
-        **own,
+        **fields,
     }
 
 
-def generator(family, widths, image_shape, post_layers=POST_LAYERS, condition="none", **own):
+def generator(family, widths, image_shape, post_layers=POST_LAYERS, condition="none", **fields):
     module = NETWORKS[family][0]
-    return module(image_shape, widths, **common(module, widths, post_layers, condition, own))
+    return module(image_shape, widths, **common(module, widths, post_layers, condition, fields))
 
 
-def discriminator(family, widths, post_layers=POST_LAYERS, condition="none", head="binary", **own):
+def discriminator(family, widths, post_layers=POST_LAYERS, condition="none", head="binary", **fields):
     module = NETWORKS[family][1]
     parts = {
         "noise": functools.partial(GaussianNoise, 0.0),
         "minibatch": NoMinibatch,
         "head": functools.partial(HEADS[head], CLASSES, nn.initializers.normal(1.0)),
     }
-    return module(widths, **{**common(module, widths, post_layers, condition, own), **parts})
+    return module(widths, **{**common(module, widths, post_layers, condition, fields), **parts})
 
 
 def shapes_of(module, *input_shape):
-    """(shapes of the output, of the parameters): nothing is computed."""
+    """(shapes of the output, of the parameters), by eval_shape."""
     start = lambda x: module.init_with_output(jax.random.key(0), x, LABELS, train=True)  # noqa: E731
     output, variables = jax.eval_shape(start, jax.ShapeDtypeStruct((SIZE, *input_shape), jnp.float32))
     return jax.tree.map(lambda leaf: leaf.shape, (output, variables["params"]))
@@ -96,7 +96,7 @@ TO_IMAGE_TWICE = [(3, 3, 6, 6), (4, 4, 6, 4), (3, 3, 4, 4), (4, 4, 4, 1)]
 
 
 @pytest.mark.parametrize(
-    ("own", "g_dense", "g_convs", "d_convs"),
+    ("fields", "g_dense", "g_convs", "d_convs"),
     [
         ({}, (3, 2 * 2 * 6), TO_IMAGE, [(4, 4, 1, 6), (4, 4, 6, 4)]),
         ({"layers_per_width": 2}, (3, 24), TO_IMAGE_TWICE, [(3, 3, 1, 6), (4, 4, 6, 6), (3, 3, 6, 4), (4, 4, 4, 4)]),
@@ -105,18 +105,18 @@ TO_IMAGE_TWICE = [(3, 3, 6, 6), (4, 4, 6, 4), (3, 3, 4, 4), (4, 4, 4, 1)]
         ({"upsampling": "nearest", "layers_per_width": 2}, (3, 96), TO_IMAGE_TWICE, None),
     ],
 )
-def test_layers_of_dcgans(own, g_dense, g_convs, d_convs):
-    images, params = shapes_of(generator("dcgan", (6, 4), (8, 8, 1), **own), 3)
+def test_layers_of_dcgans(fields, g_dense, g_convs, d_convs):
+    images, params = shapes_of(generator("dcgan", (6, 4), (8, 8, 1), **fields), 3)
     assert images == (SIZE, 8, 8, 1)
     assert (kernels(params, "Dense"), kernels(params, "Conv")) == ([g_dense], g_convs)
     if d_convs:
-        critique, params = shapes_of(discriminator("dcgan", (6, 4), **own), 8, 8, 1)
+        output, params = shapes_of(discriminator("dcgan", (6, 4), **fields), 8, 8, 1)
         assert kernels(params, "Conv") == d_convs
-        assert critique.features == (SIZE, 2 * 2 * 4)
+        assert output.features == (SIZE, 2 * 2 * 4)
 
 
 class Mark(nn.Module):
-    """The index of its layer in the place of what it gets, and for the next layer half more."""
+    """A PostLayer that returns (its index, its index + 0.5) everywhere: features, and the input of the next layer."""
 
     index: int
 
@@ -131,18 +131,18 @@ def test_feature_layer_picks_its_hidden_layer(family, layer):
     module = module.clone(post_layers=tuple(functools.partial(Mark, index) for index in range(4)))
     images = np.ones((SIZE, 8, 8, 1), np.float32)
     variables = draw(module, images)
-    critique = jax.jit(lambda v: module.apply(v, images, LABELS, train=True))(variables)
+    output = jax.jit(lambda v: module.apply(v, images, LABELS, train=True))(variables)
     width = {"mlp": [6, 6, 4, 4], "dcgan": [8 * 8 * 6, 4 * 4 * 6, 4 * 4 * 4, 2 * 2 * 4]}[family]
-    np.testing.assert_array_equal(critique.features, np.full((SIZE, width[layer]), layer % 4))
-    # The head looks at the last layer all the same.
+    np.testing.assert_array_equal(output.features, np.full((SIZE, width[layer]), layer % 4))
+    # The head still reads the last layer.
     dense = variables["params"]["Binary_0"]["Dense_0"]
     assert len(dense["kernel"]) == width[-1]
     logits = np.full(SIZE, 3.5 * dense["kernel"].sum() + dense["bias"])
-    np.testing.assert_allclose(critique.logits, logits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(output.logits, logits, rtol=1e-4, atol=1e-5)
 
 
-def test_resnets_are_those_of_miyato_et_al():
-    """Table 4, for 32 x 32: shapes of every kernel, and the parameters that other implementations have too."""
+def test_resnets_equal_those_of_miyato_et_al():
+    """Table 4, for 32 x 32: the shape of every kernel, and the number of parameters of other implementations."""
     normed = functools.partial(POST_LAYERS, norm=norms.BatchNorm)
     images, params = shapes_of(generator("resnet", (256, 256, 256), (32, 32, 3), normed), 128)
     assert images == (SIZE, 32, 32, 3)
@@ -150,18 +150,18 @@ def test_resnets_are_those_of_miyato_et_al():
     assert kernels(params, "Conv") == [(3, 3, 256, 256), (3, 3, 256, 256), (1, 1, 256, 256)] * 3 + [(3, 3, 256, 3)]
     assert sum(name.startswith("PostLayer") for name in params) == 7
     assert count(params) == 4_276_739  # As torch-mimicry's SNGAN generator for 32 x 32.
-    critique, params = shapes_of(discriminator("resnet", (128,) * 4), 32, 32, 3)
+    output, params = shapes_of(discriminator("resnet", (128,) * 4), 32, 32, 3)
     pair = [(3, 3, 128, 128)] * 2
     first = [(3, 3, 3, 128), (3, 3, 128, 128), (1, 1, 3, 128)]
     assert kernels(params, "Conv") == first + [*pair, (1, 1, 128, 128)] + pair + pair
     assert params["Binary_0"]["Dense_0"] == {"kernel": (128, 1), "bias": (1,)}
-    assert (critique.features, critique.logits) == ((SIZE, 128), (SIZE,))
+    assert (output.features, output.logits) == ((SIZE, 128), (SIZE,))
     # Convolutions of the first block; seven more of 3x3; one of 1x1; the dense layer.
     assert count(params) == (27 + 1 + 3 + 1) * 128 + 7 * (9 * 128 + 1) * 128 + 129 * 128 + 129
 
 
 def layers_of(params):
-    """(convolution number i, dense layer) of a network, written without the package's layers."""
+    """(convolution number i, dense layer) of a network, without the layers of gan_jax."""
 
     def convolve(x, index):
         layer = params[f"Conv_{index}"]
@@ -171,7 +171,7 @@ def layers_of(params):
 
 
 def test_blocks_of_the_resnet_generator():
-    """BN (none here) - ReLU - upsample - conv - ReLU - conv, beside upsample - 1x1."""
+    """BN (none here) - ReLU - upsample - conv - ReLU - conv, plus upsample - 1x1."""
     module, z = generator("resnet", (3, 2), (8, 8, 1)), RNG.normal(size=(SIZE, 6)).astype(np.float32)
     variables = draw(module, z)
     convolve, dense = layers_of(variables["params"])
@@ -189,7 +189,7 @@ def test_blocks_of_the_resnet_generator():
 
 
 def test_blocks_of_the_resnet_discriminator():
-    """The first: conv - ReLU - conv - pool beside pool - 1x1; a shortcut is learned where side or width changes."""
+    """The first: conv - ReLU - conv - pool, plus pool - 1x1; a shortcut has a 1x1 if side or width changes."""
     module, images = discriminator("resnet", (3, 3, 3, 2)), RNG.normal(size=(SIZE, 8, 8, 1)).astype(np.float32)
     variables = draw(module, images)
     convolve, dense = layers_of(variables["params"])
@@ -203,8 +203,10 @@ def test_blocks_of_the_resnet_discriminator():
         features = nn.relu(x).sum(axis=(1, 2))
         return dense(features, variables["params"]["Binary_0"]["Dense_0"])[:, 0], features
 
-    y, theirs = jax.jit(lambda x: (module.apply(variables, x, LABELS, train=True)[:2], expected(x)))(images)
-    for a, b in zip(y, theirs, strict=True):
+    actual, expected_output = jax.jit(lambda x: (module.apply(variables, x, LABELS, train=True)[:2], expected(x)))(
+        images
+    )
+    for a, b in zip(actual, expected_output, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
@@ -216,9 +218,9 @@ def test_blocks_of_the_resnet_discriminator():
 def test_shapes(family, side, channels, doublings, condition):
     image_shape, widths = (side, side, channels), (4,) * doublings
     assert shapes_of(generator(family, widths, image_shape, condition=condition), 7)[0] == (SIZE, *image_shape)
-    critique, _ = shapes_of(discriminator(family, widths, condition=condition), *image_shape)
+    output_shapes, _ = shapes_of(discriminator(family, widths, condition=condition), *image_shape)
     features = {"mlp": 4, "dcgan": (side // 2**doublings) ** 2 * 4, "resnet": 4}[family]
-    assert critique == ((SIZE,), (SIZE, features), None)
+    assert output_shapes == ((SIZE,), (SIZE, features), None)
 
 
 def softmax_difference(pair):
@@ -248,36 +250,38 @@ def test_heads_equal_numpy(name):
     dense = [features @ layer["kernel"] + layer["bias"] for key, layer in sorted(params.items()) if "Dense" in key]
     embedding = params["LabelEmbedding_0"]["embedding"][LABELS] if name == "projection" else None
     logits, class_logits = EXPECTED_HEADS[name](features, dense, embedding)
-    critique = module.apply(variables, features, LABELS, train=True)
-    np.testing.assert_allclose(critique.logits, logits, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(critique.features, features)
-    assert (critique.class_logits is None) == (class_logits is None)
+    output = module.apply(variables, features, LABELS, train=True)
+    np.testing.assert_allclose(output.logits, logits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(output.features, features)
+    assert (output.class_logits is None) == (class_logits is None)
     if class_logits is not None:
-        assert critique.class_logits.shape == (SIZE, NUM_CLASS_LOGITS[name])
-        np.testing.assert_allclose(critique.class_logits, class_logits, rtol=1e-4, atol=1e-5)
+        assert output.class_logits.shape == (SIZE, NUM_CLASS_LOGITS[name])
+        np.testing.assert_allclose(output.class_logits, class_logits, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", NETWORKS)
 def test_sigmoid_and_unit_pixels_are_the_same_networks_on_another_scale(family):
-    """2 sigmoid(x) - 1 of the same last layer; D is shown (x + 1) / 2."""
+    """G gives 2 sigmoid(x) - 1 of the same last layer; D gets (x + 1) / 2."""
     widths, z = (4, 4), RNG.normal(size=(SIZE, 3)).astype(np.float32)
     g = generator(family, widths, (8, 8, 1))
     params = g.init(jax.random.key(0), z, LABELS, train=False)
     logits = np.arctanh(np.clip(g.apply(params, z, LABELS, train=False), -0.999999, 0.999999))
-    other = g.clone(output=OUTPUTS["sigmoid"]).apply(params, z, LABELS, train=False)
-    inside = np.abs(logits) < 5
-    np.testing.assert_allclose(other[inside], (2 / (1 + np.exp(-logits)) - 1)[inside], atol=1e-4)
-    assert inside.any()
+    sigmoid_images = g.clone(output=OUTPUTS["sigmoid"]).apply(params, z, LABELS, train=False)
+    not_saturated = np.abs(logits) < 5
+    np.testing.assert_allclose(sigmoid_images[not_saturated], (2 / (1 + np.exp(-logits)) - 1)[not_saturated], atol=1e-4)
+    assert not_saturated.any()
 
     images = RNG.uniform(-1, 1, (SIZE, 8, 8, 1)).astype(np.float32)
     d = discriminator(family, widths)
     params = d.init(jax.random.key(0), images, LABELS, train=False)
-    unit = d.clone(pixels=PIXELS["unit"]).apply(params, images, LABELS, train=False)
-    np.testing.assert_allclose(unit.logits, d.apply(params, (images + 1) / 2, LABELS, train=False).logits, rtol=1e-4)
+    unit_output = d.clone(pixels=PIXELS["unit"]).apply(params, images, LABELS, train=False)
+    np.testing.assert_allclose(
+        unit_output.logits, d.apply(params, (images + 1) / 2, LABELS, train=False).logits, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("family", NETWORKS)
-def test_output_kernel_norm_is_of_the_last_layer_alone(family):
+def test_output_kernel_norm_is_for_the_last_layer_only(family):
     widths, z = (4, 4), RNG.normal(size=(SIZE, 3)).astype(np.float32)
     g = generator(family, widths, (8, 8, 1), output_kernel_norm=kernel_norms.weight_norm)
     params = g.init(jax.random.key(0), z, LABELS, train=True)["params"]
