@@ -1,4 +1,4 @@
-"""Every mistake is found before the workdir is made, so that the corrected command works in the same place."""
+"""Every mistake is refused before the workdir exists, so the corrected command works with the same workdir."""
 
 import pytest
 
@@ -26,7 +26,7 @@ GROUPS = {"generator.norm": "group", "generator.norm_groups": 3}
         ({"batch_size": 13}, "more than the 12 training images"),
     ],
 )
-def test_a_mistake_leaves_nothing(config, tmp_path, changes, message):
+def test_a_mistake_leaves_no_workdir(config, tmp_path, changes, message):
     configs.override(config, changes)
     with pytest.raises(UserError, match=message) as error:
         session.train(config, str(tmp_path / "run"))

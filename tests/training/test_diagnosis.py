@@ -1,4 +1,4 @@
-"""Where a number that is not finite comes from, in small functions and in a run that diverges."""
+"""The origin of a number that is not finite, in small functions and in a run that diverges."""
 
 import jax
 import jax.numpy as jnp
@@ -11,23 +11,23 @@ from gan_jax.training import session
 from gan_jax.training.diagnosis import first_not_finite
 
 
-def test_what_is_finite_is_not_told():
+def test_finite_outputs_give_no_diagnosis():
     assert first_not_finite(lambda x: jnp.where(x > 0, jnp.log(x), 0.0), jnp.arange(3.0)) is None
     assert first_not_finite(lambda key: jax.random.normal(key, (3,)), jax.random.key(0)) is None
 
 
-def test_the_first_operation_is_named_and_not_what_follows_from_it():
+def test_the_first_operation_is_named_and_not_its_consequences():
     def chain(x):
         masked = jnp.where(x > 0, jnp.log(x), 0.0)
         return {"a": jnp.exp(jnp.sqrt(x - 1.0)) + masked, "b": jnp.log(jnp.sqrt(x - 1.0))}
 
-    said = first_not_finite(chain, jnp.arange(3.0))
-    assert "'sqrt'" in said
-    assert "shape [3], 1 of its 3 numbers are not finite" in said
-    assert "from -1 to 1" in said
+    message = first_not_finite(chain, jnp.arange(3.0))
+    assert "'sqrt'" in message
+    assert "shape [3], 1 of its 3 numbers are not finite" in message
+    assert "from -1 to 1" in message
 
 
-def test_inside_of_a_scan_a_jit_and_a_gradient():
+def test_inside_scan_jit_and_grad():
     def step(carry, x):
         return carry - x, jax.jit(jnp.sqrt)(carry)
 
@@ -40,14 +40,14 @@ def test_inside_of_a_scan_a_jit_and_a_gradient():
     assert "'div'" in first_not_finite(jax.grad(last), 2.0, jnp.ones(3))
 
 
-def test_what_was_bad_before_is_named():
-    said = first_not_finite(lambda state: state, {"params": {"kernel": jnp.full(2, jnp.inf)}})
-    assert said == "params.kernel was not finite before the step"
+def test_an_input_that_is_not_finite_is_named():
+    message = first_not_finite(lambda state: state, {"params": {"kernel": jnp.full(2, jnp.inf)}})
+    assert message == "params.kernel was not finite before the step"
 
 
 @pytest.mark.parametrize("every", [pytest.param(0, marks=pytest.mark.slow), 2])
-def test_a_run_that_diverges_says_where(config, tmp_path, every, monkeypatch):
-    """D's loss takes a root of what falls below 0 some steps later, inside of a call of many steps."""
+def test_a_run_that_diverges_names_the_operation(config, tmp_path, every, monkeypatch):
+    """D's loss has a root whose argument falls below 0 after some steps, within a call of many steps."""
 
     def discriminator(real, fake, targets):
         return jnp.mean(fake - real) + jnp.mean(jnp.sqrt(8.0 + fake - real))
@@ -55,14 +55,14 @@ def test_a_run_that_diverges_says_where(config, tmp_path, every, monkeypatch):
     monkeypatch.setitem(OBJECTIVES, "bce_logits", OBJECTIVES["bce_logits"]._replace(discriminator=discriminator))
     changes = {"objective": "bce_logits", "steps_per_call": 50, "num_steps": 200, "checkpoint_every_steps": every}
     rates = {"d_optimizer.learning_rate": 0.1, "g_optimizer.learning_rate": 1e-4, "sample_every_steps": 0}
-    # Every kind of operation is compiled for itself when it is repeated: few kinds.
-    few = {"generator.norm": "none", "generator.ema_decay": 0.0, "d_steps": 1}
-    configs.override(config, changes | rates | few)
+    # The diagnosis compiles each kind of operation separately, so this network has few kinds.
+    few_operations = {"generator.norm": "none", "generator.ema_decay": 0.0, "d_steps": 1}
+    configs.override(config, changes | rates | few_operations)
     path = str(tmp_path / "run")
     with pytest.raises(TrainingFailed, match="not finite at step") as error:
         session.train(config, path)
     assert "bad tensor" not in str(error.value)
-    # The same command, asked to say more.
+    # The same command with guard.debug.
     configs.override(config, {"guard.debug": True})
     with pytest.raises(TrainingFailed, match="the first bad tensor is the output of 'sqrt' in d_update") as error:
         session.train(config, path)

@@ -1,4 +1,4 @@
-"""The guard on its own, and in a run that really fails."""
+"""The guard alone, and in a run that collapses."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ def test_a_symptom_must_last(symptom):
 
 
 @pytest.mark.parametrize(("every", "collapsed"), [(10, True), (3, True), (2, False)])
-def test_a_step_above_the_bound_now_and_then_does_not_hide_a_collapse(every, collapsed):
+def test_a_rare_step_above_the_bound_does_not_hide_a_collapse(every, collapsed):
     watch = guard(steps=500)
 
     def run():
@@ -57,7 +57,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_once(name, value):
 
 
 @pytest.mark.parametrize("off", [{"d_loss": 0.0}, {"zero_means_won": False}])
-def test_what_is_switched_off_is_not_watched(off):
+def test_a_check_that_is_off_ends_no_run(off):
     watch = guard(steps=1, **off)
     watch.check(0, FINE | {"d_loss": 0.0})
     watch.check(1, FINE | {"d_loss": -5.0})
@@ -66,7 +66,7 @@ def test_what_is_switched_off_is_not_watched(off):
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
-def test_a_classifier_that_has_learned_is_no_winner(weight):
+def test_a_small_classification_loss_is_no_collapse(weight):
     config = configs.load("configs/improved_mnist.py")
     configs.override(config, {"d_loss.adversarial": weight, "guard.steps": 1})
     with contextlib.nullcontext() if weight == 0 else pytest.raises(Collapsed):
@@ -80,7 +80,7 @@ def test_refusals(changes):
 
 
 def test_a_collapse_ends_the_run(config, tmp_path):
-    """G never moves from images that hardly differ: status, exit code, the last good checkpoint and the rows."""
+    """G's images hardly differ at any step: status, exit code, last good checkpoint and rows of metrics."""
     path = tmp_path / "run"
     changes = {"guard.steps": 5, "guard.pixel_std": 10.0, "num_steps": 300, "checkpoint_every_steps": 2}
     configs.override(config, changes)

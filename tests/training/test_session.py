@@ -1,4 +1,4 @@
-"""Whole runs on a tiny data set: rows, pictures, resuming, and what goes wrong."""
+"""Runs on a tiny data set: metrics, images, resuming and errors."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from tests.tiny import IDX_NAMES, arrays, rows
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def test_a_run_leaves_what_it_says(config, tmp_path):
+def test_files_of_a_run(config, tmp_path):
     path = tmp_path / "run"
     grid = session.train(config, str(path))
     assert [row["step"] for row in rows(path)] == list(range(1, 8))
@@ -47,43 +47,43 @@ def test_a_run_leaves_what_it_says(config, tmp_path):
 
 @pytest.mark.parametrize("stop_after", [1, 4])
 def test_resume_equals_the_uninterrupted_run(finished_run, tmp_path, monkeypatch, stop_after):
-    """A run that dies between two calls, having written rows past its last checkpoint, ends up the same."""
-    (whole, config), broken = finished_run, tmp_path / "broken"
+    """Also if the run was killed between two calls, with rows of metrics after its last checkpoint."""
+    (uninterrupted, config), resumed = finished_run, tmp_path / "resumed"
     advance = programs.SequentialSeeds.advance
 
-    def dies(self, call, live):
+    def stop_early(self, call, live):
         if call.first_step >= stop_after:
             raise KeyboardInterrupt
         return advance(self, call, live)
 
-    monkeypatch.setattr(programs.SequentialSeeds, "advance", dies)
+    monkeypatch.setattr(programs.SequentialSeeds, "advance", stop_early)
     with pytest.raises(KeyboardInterrupt):
-        session.train(config, str(broken))
+        session.train(config, str(resumed))
     monkeypatch.setattr(programs.SequentialSeeds, "advance", advance)
-    with (broken / "metrics.jsonl").open("a") as file:
+    with (resumed / "metrics.jsonl").open("a") as file:
         file.write('{"step": 99, "d_lo')
-    session.train(config, str(broken))
-    assert rows(whole) == rows(broken)
-    (step, ours), (other_step, others) = arrays(whole), arrays(broken)
-    assert step == other_step == 7
-    assert all(np.array_equal(a, b) for a, b in zip(ours, others, strict=True))
+    session.train(config, str(resumed))
+    assert rows(uninterrupted) == rows(resumed)
+    (step, actual), (resumed_step, expected) = arrays(uninterrupted), arrays(resumed)
+    assert step == resumed_step == 7
+    assert all(np.array_equal(a, b) for a, b in zip(actual, expected, strict=True))
 
 
 def test_steps_per_call_changes_nothing(finished_run, tmp_path):
-    two, config = finished_run
+    path, config = finished_run
     configs.override(config, {"steps_per_call": 5})
     session.train(config, str(tmp_path / "five"))
-    assert rows(two) == rows(tmp_path / "five")
+    assert rows(path) == rows(tmp_path / "five")
 
 
-def test_a_finished_run_is_left_as_it_is(finished_run):
+def test_a_finished_run_is_not_changed(finished_run):
     path, config = finished_run
     before = rows(path)
     session.train(config, str(path))
     assert rows(path) == before
 
 
-def test_signal_saves_and_says_how_to_go_on(config, tmp_path):
+def test_a_signal_saves_and_the_message_says_how_to_continue(config, tmp_path):
     path = tmp_path / "run"
     configs.override(config, {"num_steps": 100_000, "checkpoint_every_steps": 0, "sample_every_steps": 0})
     threading.Timer(8, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
@@ -96,7 +96,7 @@ def test_signal_saves_and_says_how_to_go_on(config, tmp_path):
     assert len(rows(path)) == info["step"]
 
 
-def test_divergence_is_named_and_keeps_the_last_good_checkpoint(config, tmp_path):
+def test_divergence_is_reported_and_keeps_the_last_good_checkpoint(config, tmp_path):
     path = tmp_path / "run"
     changes = {"num_steps": 300, "g_optimizer.name": "sgd", "g_optimizer.learning_rate": 1e30}
     configs.override(config, changes | {"d_optimizer.name": "sgd", "d_optimizer.learning_rate": 1e30})
@@ -116,7 +116,7 @@ def test_another_config_is_refused_with_the_differences(config, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["num_seeds", "targets", "generator"])
-def test_a_run_of_other_code_is_refused_in_one_line(finished_run, tmp_path, key):
+def test_a_run_of_another_version_is_refused_in_one_line(finished_run, tmp_path, key):
     path, _ = finished_run
     recorded = files.read_sealed(path / "config.json")
     del recorded[key]
@@ -126,14 +126,14 @@ def test_a_run_of_other_code_is_refused_in_one_line(finished_run, tmp_path, key)
 
 
 def test_a_second_process_on_a_workdir_is_refused_and_changes_nothing(config, tmp_path):
-    place = workdir.Workdir(str(tmp_path / "run"))
-    place.start(config)
-    with place.locked():
-        before = sorted(str(path) for path in place.path.rglob("*"))
+    folder = workdir.Workdir(str(tmp_path / "run"))
+    folder.start(config)
+    with folder.locked():
+        before = sorted(str(path) for path in folder.path.rglob("*"))
         with pytest.raises(InUse, match="another process trains there"):
-            session.train(config, str(place.path))
-        assert sorted(str(path) for path in place.path.rglob("*")) == before
-    assert session.train(config, str(place.path)).is_file()
+            session.train(config, str(folder.path))
+        assert sorted(str(path) for path in folder.path.rglob("*")) == before
+    assert session.train(config, str(folder.path)).is_file()
 
 
 def test_other_data_is_refused(config, idx_folder, tmp_path):
@@ -149,17 +149,17 @@ def test_other_data_is_refused(config, idx_folder, tmp_path):
             command()
 
 
-@pytest.mark.parametrize("how", ["cut", "flipped", "deleted"])
-def test_a_damaged_checkpoint_is_refused_whichever_file_it_is(finished_run, how):
+@pytest.mark.parametrize("damage", ["cut", "flipped", "deleted"])
+def test_a_checkpoint_with_any_damaged_file_is_refused(finished_run, damage):
     path, _ = finished_run
     folder = path / "checkpoints" / "7"
     for file in [file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"]:
         data = file.read_bytes()
-        if how == "deleted":
+        if damage == "deleted":
             file.unlink()
         elif data:
-            file.write_bytes(data[:-1] if how == "cut" else bytes([data[0] ^ 1]) + data[1:])
-        if how == "deleted" or data:
+            file.write_bytes(data[:-1] if damage == "cut" else bytes([data[0] ^ 1]) + data[1:])
+        if damage == "deleted" or data:
             with pytest.raises(
                 UserError, match="checkpoints/7 is damaged .*; delete that folder to continue from step 6"
             ):
@@ -170,7 +170,7 @@ def test_a_damaged_checkpoint_is_refused_whichever_file_it_is(finished_run, how)
     assert load.load_run(str(path)).step == 6
 
 
-def test_a_killed_save_does_not_count_and_is_removed_by_the_next_training(tmp_path):
+def test_an_incomplete_checkpoint_is_ignored_and_removed_by_the_next_training(tmp_path):
     state = {"w": np.arange(3.0)}
     checkpoints = checkpoint.Checkpoints(tmp_path, 2)
     for step in (1, 2, 3):
@@ -188,7 +188,7 @@ def test_a_killed_save_does_not_count_and_is_removed_by_the_next_training(tmp_pa
         checkpoints.restore(2, {"v": jax.ShapeDtypeStruct((3,), np.float32)})
 
 
-def test_records_are_kept_once_and_survive_without_tensorflow(tmp_path, monkeypatch, caplog):
+def test_rows_are_unique_after_a_resume_and_need_no_tensorflow(tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "clu", None)
     path = tmp_path / "metrics.jsonl"
     records = Records(tmp_path, path, 0)
@@ -196,14 +196,14 @@ def test_records_are_kept_once_and_survive_without_tensorflow(tmp_path, monkeypa
     for step in (1, 2, 3):
         records.scalars(step, {"d_loss": 0.5})
     records.close()
-    again = Records(tmp_path, path, 2)
-    again.scalars(3, {"d_loss": 0.25})
-    again.close()
+    resumed = Records(tmp_path, path, 2)
+    resumed.scalars(3, {"d_loss": 0.25})
+    resumed.close()
     assert [row["step"] for row in read_metrics(path)] == [1, 2, 3]
     assert read_metrics(path)[-1]["d_loss"] == 0.25
 
 
-def test_tensorboard_finds_scalars_images_and_hparams(finished_run):
+def test_tensorboard_reads_scalars_images_and_hparams(finished_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     path, _ = finished_run
@@ -216,7 +216,7 @@ def test_tensorboard_finds_scalars_images_and_hparams(finished_run):
     assert [event.step for event in events.Tensors("samples")] == [4, 7]
 
 
-def test_code_without_its_history_is_told_its_commit_by_the_environment(monkeypatch):
+def test_the_commit_comes_from_the_environment_if_there_is_no_git_repository(monkeypatch):
     monkeypatch.setenv("GAN_JAX_COMMIT", "c" * 40)
     assert provenance()["commit"] == "c" * 40
     monkeypatch.delenv("GAN_JAX_COMMIT")

@@ -1,4 +1,4 @@
-"""Scores on held-out training images: their rows, the best state, resuming, and the end of the run."""
+"""Scores on held-out training images: rows of metrics, the best state, resuming, and early stopping."""
 
 import json
 
@@ -28,25 +28,25 @@ def dataset(size=30):
     return Dataset("a", Source("b"), "a", split, split)
 
 
-def test_held_out_images_are_balanced_and_leave_the_training_split():
-    whole = dataset()
-    part = hold_out(whole, 7)
-    assert sorted(np.bincount(part.validation.labels)) == [2, 2, 3]
+def test_held_out_images_are_balanced_and_not_in_the_training_split():
+    full = dataset()
+    divided = hold_out(full, 7)
+    assert sorted(np.bincount(divided.validation.labels)) == [2, 2, 3]
     rows = lambda split: {image.tobytes() for image in split.images}  # noqa: E731
-    assert not rows(part.train) & rows(part.validation)
-    assert rows(part.train) | rows(part.validation) == rows(whole.train)
-    assert part.fingerprint() == hold_out(whole, 7).fingerprint() != whole.fingerprint()
-    assert hold_out(whole, 0) is whole
+    assert not rows(divided.train) & rows(divided.validation)
+    assert rows(divided.train) | rows(divided.validation) == rows(full.train)
+    assert divided.fingerprint() == hold_out(full, 7).fingerprint() != full.fingerprint()
+    assert hold_out(full, 0) is full
     with pytest.raises(UserError, match="num_validation=30: between 2 and 29"):
-        hold_out(whole, 30)
+        hold_out(full, 30)
 
 
 @pytest.fixture
 def scored_config(config, tmp_path):
-    """Runs of 60 training images, 15 of them held out, scored every second step."""
-    folder = tmp_path / "more"
-    write_idx(folder, train=60, test=6)
-    changes = {"data.dir": str(folder), "data.num_validation": 15, "eval.every_steps": 2, "eval.num_images": 12}
+    """A config with 60 training images, of which 15 are held out, and a score every second step."""
+    data_folder = tmp_path / "more"
+    write_idx(data_folder, train=60, test=6)
+    changes = {"data.dir": str(data_folder), "data.num_validation": 15, "eval.every_steps": 2, "eval.num_images": 12}
     configs.override(config, changes)
     return config
 
@@ -56,17 +56,17 @@ def fake_scores(monkeypatch, *values):
     monkeypatch.setattr(validation, "frechet_distance", lambda a, b: next(scores))
 
 
-def found(path):
+def validation_scores(path):
     return {row["step"]: row[METRIC] for row in read_metrics(path / "metrics.jsonl") if METRIC in row}
 
 
 def test_a_run_stops_when_validation_stops_improving(scored_config, tmp_path, monkeypatch, quick_classifier, capsys):
-    """Scores 3, 1, 2, 4: the best is the second, and two without a better one end the run at step 8."""
+    """Scores 3, 1, 2, 4: the second is the best. After two more without a better one, the run ends at step 8."""
     configs.override(scored_config, {"eval.patience": 2, "num_steps": 400})
     fake_scores(monkeypatch, 3.0, 1.0, 2.0, 4.0, 0.0)
     path = tmp_path / "run"
     session.train(scored_config, str(path), str(tmp_path / "cache"))
-    assert found(path) == {2: 3.0, 4: 1.0, 6: 2.0, 8: 4.0}
+    assert validation_scores(path) == {2: 3.0, 4: 1.0, 6: 2.0, 8: 4.0}
     run = json.loads((path / "run.json").read_text())
     assert (run["status"], run["step"], run["data"]["num_validation"]) == ("completed", 8, 15)
     assert run["validation_seconds"] > 0
@@ -77,13 +77,13 @@ def test_a_run_stops_when_validation_stops_improving(scored_config, tmp_path, mo
     assert json.loads((path / "run.json").read_text())["step"] == 8, "a stopped run is finished"
 
 
-def test_the_best_state_is_kept_and_scored_beside_the_last(scored_config, tmp_path, monkeypatch, quick_classifier):
-    """Scores 3, 1, 2 and, at the last step, 4: states of steps 2 and 4 were the best when they were made."""
+def test_the_best_state_is_saved_and_scored_as_well_as_the_last(scored_config, tmp_path, monkeypatch, quick_classifier):
+    """Scores 3, 1, 2 and, at the last step, 4: the states of steps 2 and 4 were saved as the best so far."""
     path, cache = tmp_path / "run", str(tmp_path / "cache")
     with monkeypatch.context() as patch:
         fake_scores(patch, 3.0, 1.0, 2.0, 4.0)
         session.train(scored_config, str(path), cache)
-    assert found(path) == {2: 3.0, 4: 1.0, 6: 2.0, 7: 4.0}
+    assert validation_scores(path) == {2: 3.0, 4: 1.0, 6: 2.0, 7: 4.0}
     assert sorted(entry.name for entry in (path / "best").iterdir()) == ["2", "4"]
     best, newest = load_run(str(path), "best"), load_run(str(path))
     assert (best.step, int(best.state.step), newest.step) == (4, 4, 7)
@@ -96,7 +96,7 @@ def test_the_best_state_is_kept_and_scored_beside_the_last(scored_config, tmp_pa
 
 
 def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
-    """Every score stands in the row, and is what the metrics give for the same images."""
+    """The row has every score, equal to that of the score functions for the same images."""
     path, cache = tmp_path / "run", str(tmp_path / "cache")
     session.train(scored_config, str(path), cache)
     row = next(row for row in read_metrics(path / "metrics.jsonl") if METRIC in row and row["step"] == 7)
@@ -106,37 +106,39 @@ def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
     generated, probabilities = classify(trained.generate(labels.astype(np.int32)))
     real, _ = classify(dataset.validation.images)
     assert row[METRIC] == pytest.approx(frechet_distance(generated, real), rel=1e-6)
-    near = precision_recall_density_coverage(real, generated)
-    assert (row["validation_precision"], row["validation_recall"]) == (near.precision, near.recall)
+    prdc = precision_recall_density_coverage(real, generated)
+    assert (row["validation_precision"], row["validation_recall"]) == (prdc.precision, prdc.recall)
     assert row["validation_conditional_accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
 
 
 @pytest.mark.faults
-def test_a_run_killed_after_a_score_comes_to_the_same_end(scored_config, tmp_path, monkeypatch, quick_classifier):
-    whole, broken, cache = tmp_path / "whole", tmp_path / "broken", str(tmp_path / "cache")
-    session.train(scored_config, str(whole), cache)
+def test_a_run_that_is_killed_after_a_score_resumes_to_the_same_result(
+    scored_config, tmp_path, monkeypatch, quick_classifier
+):
+    uninterrupted, resumed, cache = tmp_path / "uninterrupted", tmp_path / "resumed", str(tmp_path / "cache")
+    session.train(scored_config, str(uninterrupted), cache)
     save = recorder.Recorder.save
 
-    def dies(self, state):
+    def stop_at_4(self, state):
         if self.status.step == 4:
-            raise KeyboardInterrupt  # between the best state's save and the checkpoint
+            raise KeyboardInterrupt  # after the best state is saved, before the checkpoint
         save(self, state)
 
-    monkeypatch.setattr(recorder.Recorder, "save", dies)
+    monkeypatch.setattr(recorder.Recorder, "save", stop_at_4)
     with pytest.raises(KeyboardInterrupt):
-        session.train(scored_config, str(broken), cache)
+        session.train(scored_config, str(resumed), cache)
     monkeypatch.setattr(recorder.Recorder, "save", save)
-    session.train(scored_config, str(broken), cache)
-    assert rows(broken) == rows(whole)
-    assert load_run(str(broken), "best").step == load_run(str(whole), "best").step
+    session.train(scored_config, str(resumed), cache)
+    assert rows(resumed) == rows(uninterrupted)
+    assert load_run(str(resumed), "best").step == load_run(str(uninterrupted), "best").step
 
 
-def test_a_resumed_run_remembers_its_scores(scored_config, tmp_path, quick_classifier):
-    known = [{"step": 2, METRIC: 0.0}, {"step": 4, METRIC: 5.0}, {"step": 5, "d_loss": 0.1}]
+def test_a_resumed_run_continues_with_its_earlier_scores(scored_config, tmp_path, quick_classifier):
+    earlier_rows = [{"step": 2, METRIC: 0.0}, {"step": 4, METRIC: 5.0}, {"step": 5, "d_loss": 0.1}]
     configs.override(scored_config, {"eval.patience": 2})
-    part, cache = hold_out(dataset(), 12), str(tmp_path / "cache")
+    divided, cache = hold_out(dataset(), 12), str(tmp_path / "cache")
     sample = lambda state, key, labels: np.zeros((len(labels), 9, 9, 1), np.float32)  # noqa: E731
-    stopping = validation.Validation(scored_config.eval, part, sample, False, None, known, None, cache)
+    stopping = validation.Validation(scored_config.eval, divided, sample, False, None, earlier_rows, None, cache)
     assert not stopping.exhausted
     row = stopping.score(6, None)
     assert row[METRIC] > 0.0
