@@ -36,13 +36,13 @@ def test_a_folder_that_others_can_write_is_not_used(unset, tmp_path):
     assert not jax.config.jax_compilation_cache_dir
 
 
-def test_the_users_own_folder_stays(unset, tmp_path):
+def test_a_cache_folder_set_by_the_user_stays(unset, tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
     compile_cache.enable(tmp_path / "cache")
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
 
 
-def test_a_cache_that_cannot_be_made_is_done_without(unset, tmp_path):
+def test_without_a_writable_cache_folder_there_is_no_cache(unset, tmp_path):
     (tmp_path / "file").write_text("")
     compile_cache.enable(tmp_path / "file")
     assert not jax.config.jax_compilation_cache_dir

@@ -1,4 +1,4 @@
-"""XLA's options: where they are given, how they are turned off, and that results stay what they were."""
+"""XLA's options: when they are used, how the user turns them off, and that they do not change results."""
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="options of the 
 
 
 @cpu
-def test_the_options_are_known_and_taken(monkeypatch):
+def test_the_options_are_known_and_used(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     chosen = compiler.options()
     assert set(chosen) == {OPTION}
@@ -23,7 +23,7 @@ def test_the_options_are_known_and_taken(monkeypatch):
 
 
 @cpu
-def test_a_users_own_flag_is_left_alone(monkeypatch):
+def test_a_flag_set_by_the_user_is_not_changed(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", f"--{OPTION}=")
     assert compiler.options() == {}
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
@@ -56,5 +56,5 @@ def test_results_are_equal_to_rounding(shape):
         y = native_conv(x, w, 1)
         return y, y.reshape(-1, 8).T @ y.reshape(-1, 8), y.mean((0, 1, 2)), (y**2).sum(-1)
 
-    for ours, theirs in zip(compiler.jit(programs)(x, w), jax.jit(programs)(x, w), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+    for actual, expected in zip(compiler.jit(programs)(x, w), jax.jit(programs)(x, w), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())

@@ -1,4 +1,4 @@
-"""Many devices do what one does: batches cut over them, seeds cut over them, and mistakes in config.mesh."""
+"""Several devices give the results of one, with batches or seeds sharded over them; mistakes in config.mesh."""
 
 import json
 import os
@@ -20,46 +20,55 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def on_devices(counts, *systems):
-    """What tests/devices/on_devices.py found, in a process with 8 devices."""
+    """The results of tests/devices/on_devices.py, in a process with 8 devices."""
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
-    words = [sys.executable, "-m", "tests.devices.on_devices", counts, *systems]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    command = [sys.executable, "-m", "tests.devices.on_devices", counts, *systems]
+    process = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert process.returncode == 0, process.stderr
+    return [json.loads(line) for line in process.stdout.splitlines()]
 
 
-def close(ours, theirs):
-    """The metrics of every step, to rounding."""
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5, atol=1e-6, err_msg=name)
+def assert_close(actual, expected):
+    """The metrics of every step are equal to rounding."""
+    assert actual.keys() == expected.keys()
+    for name in actual:
+        np.testing.assert_allclose(actual[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-def gap(ours, theirs):
+def largest_difference(actual, expected):
     """The largest relative difference of any metric of any step."""
-    return max(np.max(np.abs(np.divide(ours[name], theirs[name]) - 1)) for name in ours if np.all(theirs[name]))
+    return max(np.max(np.abs(np.divide(actual[name], expected[name]) - 1)) for name in actual if np.all(expected[name]))
 
 
 def check(result, counts):
-    """The metrics of one device on all numbers of them, and programs that are really shared out."""
-    one = result["0"]
-    assert not any(one["collectives"].values())
+    """Any number of devices gives the metrics of one, and the program divides the operations among them."""
+    single = result["0"]
+    assert not any(single["collectives"].values())
     for count in counts:
-        many = result[str(count)]
-        close(many["metrics"], one["metrics"])
-        print(result["system"], count, "devices:", "gap", gap(many["metrics"], one["metrics"]))
+        several = result[str(count)]
+        assert_close(several["metrics"], single["metrics"])
+        print(
+            result["system"],
+            count,
+            "devices:",
+            "largest difference",
+            largest_difference(several["metrics"], single["metrics"]),
+        )
         if count > 1:
-            assert many["collectives"]["all-reduce"] >= 1
-            assert many["flops"] < one["flops"] * (0.35 + 0.65 / count), (count, many["flops"] / one["flops"])
+            assert several["collectives"]["all-reduce"] >= 1
+            assert several["flops"] < single["flops"] * (0.35 + 0.65 / count), (
+                count,
+                several["flops"] / single["flops"],
+            )
 
 
-def test_eight_devices_do_what_one_does():
-    """A system with batch norm; and the CPU's convolutions, whose chunks each lie on all devices."""
+def test_eight_devices_equal_one():
+    """A system with batch norm, and the CPU's convolutions, of which each chunk is sharded over all devices."""
     system, layers = on_devices("0,8", "configs/cgan_final.py", "convolutions")
     check(system, [8])
     for form in ("plain", "transposed"):
-        assert layers[form]["gap"] < 1e-3
-        # The gradient of the kernel is added up once, and not in the loop over chunks.
+        assert layers[form]["difference"] < 1e-3
+        # The gradient of the kernel is reduced once, not in the loop over chunks.
         text = layers[form]["program"]
         reductions = [line for line in text.splitlines() if " all-reduce(" in line]
         assert 1 <= len(reductions) <= 2, reductions
@@ -76,32 +85,32 @@ def test_every_system_on_1_2_4_and_8_devices(spec):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", ["configs/cgan_final.py", "configs/dcgan.py", "configs/sgan.py"])
-def test_four_seeds_on_four_pairs_of_devices_are_the_four_runs(spec):
+def test_four_seeds_on_four_pairs_of_devices_equal_four_runs(spec):
     (result,) = on_devices("seeds", spec)
-    for ours, theirs in zip(result["together"], result["alone"], strict=True):
-        close(ours, theirs)
+    for actual, expected in zip(result["together"], result["alone"], strict=True):
+        assert_close(actual, expected)
     assert result["together"][0] != result["together"][1]
     assert len(result["three"]) == 3
-    for ours, theirs in zip(result["three"], result["alone"][:3], strict=True):
-        close(ours, theirs)
+    for actual, expected in zip(result["three"], result["alone"][:3], strict=True):
+        assert_close(actual, expected)
 
 
 @pytest.mark.slow
 def test_images_in_files_reach_eight_devices(stored_set):
     (result,) = on_devices("streamed", str(stored_set))
-    close(result["always"], result["never"])
+    assert_close(result["always"], result["never"])
 
 
 def test_a_mesh_of_one_device_trains_a_run(finished_run, tmp_path):
-    """The whole path of a run with a mesh: records, samples, checkpoints."""
-    plain, config = finished_run
+    """A full run with a mesh: metrics, samples, checkpoints."""
+    path, config = finished_run
     configs.override(config, {"mesh": "seed:1,data:-1"})
     session.train(config, str(tmp_path / "mesh"))
-    for ours, theirs in zip(rows(tmp_path / "mesh"), rows(plain), strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
+    for actual, expected in zip(rows(tmp_path / "mesh"), rows(path), strict=True):
+        assert actual == pytest.approx(expected, rel=1e-3, abs=1e-5)
     assert arrays(tmp_path / "mesh")[0] == 7
-    # A run may go on on other devices: here it is done.
-    session.train(config, str(plain))
+    # A run can be resumed on other devices; this one is already finished.
+    session.train(config, str(path))
 
 
 @pytest.mark.parametrize(
