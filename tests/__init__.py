@@ -1,4 +1,4 @@
-"""pytest shows the values of an assert in tests and in conftest.py; in the other modules here, if they are named."""
+"""By default, pytest shows the values of a failed assert only in tests and conftest.py. These modules need it too."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Fixtures of several folders: small data sets as files, a run of a second on them, PyTorch and a browser."""
+"""Fixtures for several folders: small data sets in files, a run of one second, PyTorch and a browser."""
 
 import gzip
 import shutil
@@ -12,14 +12,14 @@ from gan_jax.evaluation.classifier import Recipe
 from gan_jax.system import config as configs
 from gan_jax.training import session
 from tests import settings
-from tests.tiny import idx_bytes, words_of, write_idx
+from tests.tiny import idx_bytes, overrides_of, write_idx
 
 settings.apply()
 
 
 @pytest.fixture
 def idx_folder(tmp_path):
-    """A small data set of 12 + 6 images as IDX files, gzipped or not, in both spellings."""
+    """A small data set of 12 + 6 images in IDX files: gzipped or not, with both forms of the file names."""
     write_idx(tmp_path / "idx", train=12, test=6)
     return tmp_path / "idx"
 
@@ -41,7 +41,7 @@ def digits(tmp_path):
 
 @pytest.fixture(scope="session")
 def stored_set(tmp_path_factory):
-    """A data_dir with 230 + 20 pictures of 128 x 128 x 3, in three array_record files a split."""
+    """A data_dir with 230 + 20 images of 128 x 128 x 3, in three array_record files per split."""
     pytest.importorskip("tensorflow_datasets")
     pytest.importorskip("grain")
     from experiments.benchmarks import stream_set
@@ -53,33 +53,33 @@ def stored_set(tmp_path_factory):
 
 @pytest.fixture
 def quick_classifier(monkeypatch):
-    """Scores by a network that is trained in a moment."""
+    """The scoring classifier is a network that trains in a moment."""
     recipe = Recipe(widths=(4, 8, 8), num_features=8, num_steps=5, batch_size=4)
     monkeypatch.setattr(features, "Recipe", lambda: recipe)
 
 
 @pytest.fixture
-def words(idx_folder):
-    return words_of(idx_folder)
+def overrides(idx_folder):
+    return overrides_of(idx_folder)
 
 
 @pytest.fixture
-def config(words):
-    return cli.parse_config("configs/cgan.py", words)
+def config(overrides):
+    return cli.parse_config("configs/cgan.py", overrides)
 
 
 @pytest.fixture(scope="session")
 def copy_of_run(tmp_path_factory):
-    """(path, **changes) -> the config of a finished run, of which a copy is now at path. Each is trained once."""
+    """(path, **changes) -> config: copies a finished run to path. Each combination of changes is trained once."""
     folder = tmp_path_factory.mktemp("trained")
     write_idx(folder / "idx", train=12, test=6)
 
-    def copy(path, **changes):
-        config = cli.parse_config("configs/cgan.py", words_of(folder / "idx"))
+    def copy_to(path, **changes):
+        config = cli.parse_config("configs/cgan.py", overrides_of(folder / "idx"))
         configs.override(config, changes)
         original = folder / "-".join(["run", *(f"{knob}={value}" for knob, value in changes.items())])
         if not original.exists():
-            # Under the name by which it is found only when it has ended: a training that failed is not taken for it.
+            # Renamed only when it has ended, so that a failed training is never copied.
             training = folder / "training"
             shutil.rmtree(training, ignore_errors=True)
             session.train(config, str(training))
@@ -87,27 +87,27 @@ def copy_of_run(tmp_path_factory):
         shutil.copytree(original, path)
         return config
 
-    return copy
+    return copy_to
 
 
 @pytest.fixture
 def finished_run(copy_of_run, tmp_path):
-    """The folder of a finished run of 7 steps with checkpoints at 6 and 7, and its config."""
+    """(workdir, config) of a finished run of 7 steps with checkpoints at 6 and 7."""
     return tmp_path / "run", copy_of_run(tmp_path / "run")
 
 
 @pytest.fixture(scope="session")
 def torch():
-    session = pytest.importorskip("torch")
-    threads = session.get_num_threads()
-    session.set_num_threads(1)  # more of them wait for each other, on a machine that is busy
-    yield session
-    session.set_num_threads(threads)
+    module = pytest.importorskip("torch")
+    threads = module.get_num_threads()
+    module.set_num_threads(1)  # on a busy machine, more threads wait for each other
+    yield module
+    module.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A browser without a window: Playwright's own, or the system's."""
+    """A browser without a window: Playwright's Chromium, or that of the system."""
     playwright = pytest.importorskip("playwright.sync_api")
     names = ("chromium", "chromium-headless-shell", "google-chrome", "chrome")
     with playwright.sync_playwright() as driver:
@@ -124,22 +124,24 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium, tmp_path):
-    """Opens a page without a network; at the end, nothing may have been complained of or asked for."""
-    said, contexts = [], []
+    """(text, **options) -> page, without a network. The test fails if the page logs an error or requests a URL."""
+    problems, contexts = [], []
 
-    def open_it(text, **options):
+    def open_text(text, **options):
         path = tmp_path / "page.html"
         path.write_text(text)
         context = chromium.new_context(offline=True, **options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or said.append(request))
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or problems.append(request)
+        )
         page.goto(path.as_uri())
         return page
 
-    yield open_it
-    assert not said
+    yield open_text
+    assert not problems
     for context in contexts:
         context.close()

@@ -1,4 +1,4 @@
-"""The pages that commands write, read as a browser would."""
+"""Parses the HTML pages that commands write."""
 
 import html.parser
 
@@ -25,6 +25,6 @@ class Parsed(html.parser.HTMLParser):
         if self.open:
             self.texts[self.open[-1]][-1] += data
 
-    def find(self, tag, **wanted):
-        (found,) = [a for name, a in self.attributes if name == tag and wanted.items() <= a.items()]
-        return found
+    def find(self, tag, **expected):
+        (match,) = [a for name, a in self.attributes if name == tag and expected.items() <= a.items()]
+        return match

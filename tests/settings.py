@@ -6,7 +6,7 @@ import tempfile
 
 import jax
 
-# The variable tells pytest's workers and the processes of a test where the programs are.
+# Pytest's workers and the processes of a test read the folder of the compiled programs from this variable.
 _COMPILED = "GAN_JAX_TESTS_COMPILED"
 
 

@@ -1,4 +1,4 @@
-"""Every system that a config file describes, in shapes alone or in a small form, and every technique for them."""
+"""Every system that a config file describes, in shapes only or in a small form, and every technique for it."""
 
 import pathlib
 import re
@@ -13,7 +13,7 @@ from gan_jax.training.check import trace_step
 
 FILES = sorted(str(path) for path in pathlib.Path("configs").glob("[!_]*.py") if path.stem not in ("default", "study"))
 RECIPES = sorted(map(str, pathlib.Path("configs/semi_supervised").glob("[!_]*.py")))
-# Small enough to compile and run in seconds; the rest of a system is its own.
+# Small enough to compile and run in seconds. A small form keeps all other settings of its system.
 SMALL_WIDTHS = {
     "mlp": {"generator.widths": "32,48,64", "discriminator.widths": "64,48,32"},
     "dcgan": {"generator.widths": "16,8", "discriminator.widths": "8,16"},
@@ -29,13 +29,13 @@ def specs():
 
 
 def shape_of(config):
-    """The images of a config's own data set, without having it."""
+    """The shape of the images of a config's data set, without loading it."""
     side, channels = config.data.image_size or 28, config.data.channels
     return (side, side, channels or (1 if config.data.name == "mnist" else 3))
 
 
 def shapes_of_a_step(config, shape=(28, 28, 1)):
-    """One init and one step, in shapes only."""
+    """The state and metrics of one init and one step, in shapes only."""
     gan = build.build(config, shape, 10, build.num_steps(config, 60_000))
     state, after, metrics = trace_step(config, gan, shape)
     assert jax.tree.structure(after) == jax.tree.structure(state)
@@ -44,11 +44,14 @@ def shapes_of_a_step(config, shape=(28, 28, 1)):
     return state, metrics
 
 
-def resolve(spec, words):
-    """The config of a small form of a system with these words, or None if the combination is refused."""
+def resolve(spec, overrides):
+    """The config of a small form of a system with these overrides, or None if the combination is refused."""
     family = cli.parse_config(spec, []).generator.family
-    words = [*words, *(f"{key}={value}" for key, value in (SHORT_RUN | MNIST_5K | SMALL_WIDTHS[family]).items())]
-    config = cli.parse_config(spec, [f"--config.{word}" for word in words])
+    overrides = [
+        *overrides,
+        *(f"{key}={value}" for key, value in (SHORT_RUN | MNIST_5K | SMALL_WIDTHS[family]).items()),
+    ]
+    config = cli.parse_config(spec, [f"--config.{override}" for override in overrides])
     try:
         build.build(config, (28, 28, 1), 10, 20)
     except UserError:
@@ -57,17 +60,17 @@ def resolve(spec, words):
 
 
 def technique_rows():
-    """(name, [words], test, file) of every row of docs/techniques.md."""
-    found = []
+    """(name, [overrides], test, file) of every row of docs/techniques.md."""
+    rows = []
     for line in pathlib.Path("docs/techniques.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 6 and "`" in cells[2]:
-            found.append((cells[0], re.findall(r"`([^`]+)`", cells[2]), cells[4].split(" ")[0], cells[5]))
-    return found
+            rows.append((cells[0], re.findall(r"`([^`]+)`", cells[2]), cells[4].split(" ")[0], cells[5]))
+    return rows
 
 
 ROWS = technique_rows()
-# Techniques that all go together in one config.
+# Techniques that one config can combine.
 EVERYTHING = [
     *("generator.norm=virtual_batch", "generator.conditioning=concat", "generator.condition_smoothing=0.1"),
     *("generator.kernel_norm=spectral", "generator.activation=prelu", "generator.dropout=0.1", "generator.noise=0.05"),

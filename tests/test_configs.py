@@ -31,7 +31,7 @@ def test_sizes_and_channels(spec, side, widths, channels):
     shapes_of_a_step(config, (side, side, channels))
 
 
-def test_the_tutorials_cgan_is_the_network_that_it_says():
+def test_the_tutorials_cgan_has_the_documented_layers():
     """Layer sizes 110-256-512-1024-784 and 794-1024-512-256-1, each with an embedding of 10 x 10."""
     state, _ = shapes_of_a_step(configs.load("configs/cgan.py"))
     for player, widths in (
@@ -57,7 +57,7 @@ def test_overrides_keep_types():
 
 
 @pytest.mark.parametrize(
-    ("spec", "words", "message"),
+    ("spec", "arguments", "message"),
     [
         ("configs/cdgan.py", [], "no config file.*did you mean configs/cdcgan.py"),
         ("configs/cgan.py:tund", [], "no variant 'tund'; did you mean tuned"),
@@ -75,9 +75,9 @@ def test_overrides_keep_types():
         ("configs/cgan.py", ["--seed=3"], "'--seed=3' is not understood"),
     ],
 )
-def test_mistakes_on_the_command_line(spec, words, message):
+def test_mistakes_on_the_command_line(spec, arguments, message):
     with pytest.raises(UserError, match=message) as error:
-        cli.parse_config(spec, words)
+        cli.parse_config(spec, arguments)
     assert "\n" not in str(error.value)
 
 

@@ -22,7 +22,7 @@ ADAPTIVE = ("adam", "adamw", "adamax", "radam", "nadam", "lion")
 
 
 def expected_refusal(config):
-    """Whether the pair makes no sense, as default.py and the messages say; every other pair must work."""
+    """Whether default.py and the error messages exclude this combination. Every other combination must work."""
     d, weight = config.discriminator, dict(config.d_loss)
     terms = [*weighted_terms(config.d_loss), *weighted_terms(config.g_loss)]
     tied = d.norm in ("batch", "conditional_batch") or d.minibatch != "none"
@@ -45,9 +45,9 @@ def expected_refusal(config):
 PLAIN = {"real": 1.0, "fake": 0.0, "generator": 1.0, "soft": 0.0, "flip_rate": 0.0, "inverted": False}
 
 
-def check_pair(words, spec):
-    """True where the pair works, False where it is refused as it should be."""
-    config = cli.parse_config(spec, [f"--config.{word}" for word in words])
+def check_pair(overrides, spec):
+    """Checks a technique on a system: True if the pair works, False if it is refused as expected."""
+    config = cli.parse_config(spec, [f"--config.{override}" for override in overrides])
     make_guard(config)
     if expected_refusal(config):
         with pytest.raises(UserError) as error:
@@ -59,23 +59,23 @@ def check_pair(words, spec):
     return True
 
 
-@pytest.mark.parametrize(("name", "words", "test", "file"), ROWS, ids=[row[0] for row in ROWS])
-def test_row(name, words, test, file):
-    """On the tutorial's CGAN, or where it is refused there, on another system; the slow test below takes them all."""
+@pytest.mark.parametrize(("name", "overrides", "test", "file"), ROWS, ids=[row[0] for row in ROWS])
+def test_row(name, overrides, test, file):
+    """Works on the tutorial's CGAN or, if refused there, on SNGAN; the slow test below checks every system."""
     assert pathlib.Path(file).is_file()
     path, _, function = test.partition("::")
     assert re.search(rf"^def {function}\(", pathlib.Path(path).read_text(), re.MULTILINE), f"{test} does not exist"
-    assert check_pair(words, "configs/cgan.py") or check_pair(words, "configs/sngan.py")
+    assert check_pair(overrides, "configs/cgan.py") or check_pair(overrides, "configs/sngan.py")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", specs())
 def test_every_technique_on_every_system(spec):
-    works = [check_pair(words, spec) for _, words, _, _ in ROWS]
+    works = [check_pair(overrides, spec) for _, overrides, _, _ in ROWS]
     assert sum(works) > 0.6 * len(works)
 
 
-# The name of a technique in a config, by its table, and the key that it is the value of.
+# Last part of a config key -> the table of its values.
 TABLES = {
     "norm": norms.NORMS,
     "kernel_norm": kernel_norms.KERNEL_NORMS,
@@ -89,32 +89,38 @@ TABLES = {
 
 
 def test_every_technique_has_a_row():
-    words = [word for _, row_words, _, _ in ROWS for word in row_words]
+    overrides = [override for _, row_overrides, _, _ in ROWS for override in row_overrides]
     for key, names in TABLES.items():
         for name in names:
-            assert any(re.search(rf"(^|\.){key}={name}$", word) for word in words), f"no row for {key}={name}"
+            assert any(re.search(rf"(^|\.){key}={name}$", override) for override in overrides), (
+                f"no row for {key}={name}"
+            )
     for term in TERMS:
-        assert any(re.match(rf"[dg]_loss\.{term}=", word) for word in words), f"no row for the term {term}"
+        assert any(re.match(rf"[dg]_loss\.{term}=", override) for override in overrides), f"no row for the term {term}"
     text = pathlib.Path("docs/techniques.md").read_text()
     for name in (*augmentation.DATA, *augmentation.DIFFERENTIABLE):
         assert re.search(rf"augmentation\.\w+=[\w,]*\b{name}\b", text), f"no row for the augmentation {name}"
     for name in activations.WITH_SLOPE:
-        assert any(word.endswith(f".activation={name}") for word in words), f"no row for the activation {name}"
+        assert any(override.endswith(f".activation={name}") for override in overrides), (
+            f"no row for the activation {name}"
+        )
 
 
 def test_everything_at_once():
-    config = cli.parse_config("configs/acgan.py", [f"--config.{word}" for word in EVERYTHING])
+    config = cli.parse_config("configs/acgan.py", [f"--config.{override}" for override in EVERYTHING])
     state, metrics = shapes_of_a_step(config)
     assert {"d_consistency", "d_historical_averaging", "g_feature_matching", "d_classification_as_fake"} <= set(metrics)
-    kept = {path[0].key for path, _ in jax.tree.leaves_with_path(state.generator.stats)}
-    assert kept == {"reference", "spectral"}
+    states = {path[0].key for path, _ in jax.tree.leaves_with_path(state.generator.stats)}
+    assert states == {"reference", "spectral"}
     assert {path[0].key for path, _ in jax.tree.leaves_with_path(state.discriminator.stats)} == {"noise"}
 
 
-def test_five_words_change_five_things():
-    """What the page promises: batch norm in G alone, PReLU, AdamW, Laplace noise, one-sided smoothing."""
-    words = ["generator.norm=batch", "generator.activation=prelu", "g_optimizer.name=adamw", "prior.name=laplace"]
+def test_five_overrides_change_five_settings():
+    """The example of docs/techniques.md: batch norm in G only, PReLU, AdamW, Laplace noise, one-sided smoothing."""
+    overrides = ["generator.norm=batch", "generator.activation=prelu", "g_optimizer.name=adamw", "prior.name=laplace"]
     before = configs.load("configs/cdcgan.py")
-    after = cli.parse_config("configs/cdcgan.py", [f"--config.{word}" for word in [*words, "targets.real=0.9"]])
+    after = cli.parse_config(
+        "configs/cdcgan.py", [f"--config.{override}" for override in [*overrides, "targets.real=0.9"]]
+    )
     assert len(configs.differences(before, after)) == 4, "cdcgan has batch norm in G already"
     shapes_of_a_step(after)

@@ -1,4 +1,4 @@
-"""Which room imports which, as CONTRIBUTING.md draws it."""
+"""Which folder imports which, as listed in CONTRIBUTING.md."""
 
 import ast
 import pathlib
@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-# A room imports the rooms before it, and itself. The modules at the root are rooms of their own.
-ROOMS = (
+# A folder imports the folders before it, and itself. A module at the root counts as a folder.
+FOLDERS = (
     "system",
     "devices",
     "gan",
@@ -25,13 +25,13 @@ ROOMS = (
     "commands",
 )
 COMMANDS = {"main", "evaluate", "sample", "analyze", "turing"}
-# Walls inside of that order: the algorithm knows no device, file or run; a metric knows arrays alone.
-FINER = {
+# Stricter rules: gan/ imports nothing about devices, files or runs; the metrics import nothing but metrics.
+STRICTER = {
     "gan": {"system"},
     "evaluation/metrics": {"evaluation/metrics"},
 }
-# library -> the one file that may import it, when it is needed
-HOMES = {
+# library -> the files that may import it, inside the functions that need it
+ALLOWED_IMPORTERS = {
     "orbax": {"runs/checkpoint.py"},
     "clu": {"runs/records.py"},
     "tensorflow": set(),
@@ -42,8 +42,8 @@ PACKAGE = pathlib.Path("gan_jax")
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
-def room(parts):
-    """The room of a module's path, without the package."""
+def folder_of(parts):
+    """The folder of a module, from the parts of its path in the package."""
     name = parts[0].removesuffix(".py")
     return "commands" if name in COMMANDS else name
 
@@ -58,37 +58,41 @@ def imports(path):
         yield from ((name, node in tree.body) for name in lines)
 
 
-def of_package(path):
-    """The modules of this package that a file imports, as paths without the package."""
+def package_imports(path):
+    """The modules of gan_jax that a file imports, as parts of their paths in the package."""
     return [name.split(".")[1:] for name, _ in imports(path) if name.startswith("gan_jax.")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_rooms_import_only_what_they_may(path):
-    own = room(path.parts[1:])
-    allowed = ROOMS[: ROOMS.index(own) + 1]
-    wrong = [".".join(name) for name in of_package(path) if room(name) not in allowed]
+def test_folders_import_only_what_they_may(path):
+    importer = folder_of(path.parts[1:])
+    allowed = FOLDERS[: FOLDERS.index(importer) + 1]
+    wrong = [".".join(name) for name in package_imports(path) if folder_of(name) not in allowed]
     assert not wrong, f"{path} imports {wrong}"
 
 
-@pytest.mark.parametrize("place", FINER)
-def test_finer_walls(place):
-    for path in (PACKAGE / place).rglob("*.py"):
-        allowed = [place, *FINER[place]]
-        wrong = [name for name in of_package(path) if not any("/".join(name).startswith(room) for room in allowed)]
+@pytest.mark.parametrize("folder", STRICTER)
+def test_folders_with_stricter_rules(folder):
+    for path in (PACKAGE / folder).rglob("*.py"):
+        allowed = [folder, *STRICTER[folder]]
+        wrong = [
+            name
+            for name in package_imports(path)
+            if not any("/".join(name).startswith(folder_of) for folder_of in allowed)
+        ]
         assert not wrong, f"{path} imports {wrong}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_libraries_stay_in_their_homes(path):
+def test_libraries_are_imported_in_one_file_only(path):
     for name, top_level in imports(path):
         library = name.split(".")[0]
-        if library in HOMES:
-            assert str(path.relative_to(PACKAGE)) in HOMES[library], f"{path} imports {library}"
+        if library in ALLOWED_IMPORTERS:
+            assert str(path.relative_to(PACKAGE)) in ALLOWED_IMPORTERS[library], f"{path} imports {library}"
             assert library == "orbax" or not top_level, f"{path} imports {library} before it is needed"
 
 
-def test_what_stands_at_the_root_can_be_typed():
+def test_modules_at_the_root_are_commands():
     assert {path.stem for path in PACKAGE.glob("[!_]*.py")} == COMMANDS | {"cli", "build"}
 
 

