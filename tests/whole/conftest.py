@@ -1,4 +1,4 @@
-"""A run to put faults into."""
+"""A short run for the tests of faults."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Words of commands that run long enough to be killed, interrupted or left without disk space."""
+"""Overrides for runs that are long enough to be killed, interrupted or left without disk space."""
 
 COMMON = [
     "--config.data.name=mnist_5k",
@@ -7,7 +7,7 @@ COMMON = [
     "--config.generator.ema_decay=0.99",
     "--config.eval.at_end=false",
 ]
-# Most of the time goes into saves: between two of them lie two steps.
+# A save after every second step: most of the time is for saves.
 SAVING = [
     *COMMON,
     "--config.num_steps=40",
@@ -19,7 +19,7 @@ SAVING = [
     "--config.discriminator.widths=16",
     "--config.eval.every_steps=0",
 ]
-# Everything that a run does: rows, grids, scores on held-out images, checkpoints, each at intervals of its own.
+# Rows of metrics, grids, scores on held-out images and checkpoints, each at a different interval.
 SCORING = [
     *COMMON,
     "--config.num_steps=400",

@@ -1,6 +1,6 @@
-"""Faults put into real runs, and what must hold all the same. docs/reliability.md is the table of them.
+"""Faults in real runs, and their required results, as in the table of docs/reliability.md.
 
-The short ones run with every test; the long ones by hand: make test-faults
+The short tests always run. To run the long ones: make test-faults
 """
 
 import json
@@ -46,7 +46,7 @@ def test_one_flipped_bit_in_any_file_of_a_checkpoint_is_refused(short_run):
             assert "delete that folder to continue from step 2" in str(error.value)
         file.write_bytes(content)
     assert load_run(str(path)).step == 4
-    # What the line says to do, works.
+    # The advice of the message works.
     shutil.rmtree(newest)
     assert load_run(str(path)).step == 2
     session.train(config, str(path))
@@ -73,9 +73,9 @@ def test_the_clock_may_jump(short_run, tmp_path, monkeypatch):
     path, config = short_run
     clock = iter(1e9 + jump for jump in np.random.default_rng(0).uniform(-1e8, 1e8, 10_000))
     monkeypatch.setattr(time, "time", lambda: next(clock))
-    other = tmp_path / "jumping"
-    session.train(config, str(other))
-    assert rows(other) == rows(path)
+    jumping_run = tmp_path / "jumping"
+    session.train(config, str(jumping_run))
+    assert rows(jumping_run) == rows(path)
 
 
 @pytest.mark.parametrize("fault", ["deleted", "cut", "altered"])
@@ -99,37 +99,37 @@ def test_data_that_has_changed_is_found_before_training(config, idx_folder, tmp_
 
 
 def catches(process, number):
-    """Whether a process has a handler of its own for a signal."""
+    """Whether a process has installed a handler for a signal."""
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
     return bool(int(status.split("SigCgt:")[1].split()[0], 16) >> (number - 1) & 1)
 
 
-def sent(module, seconds, number, marks=()):
-    """A command, the seconds after which it gets a signal, and which."""
+def signal_case(module, seconds, number, marks=()):
+    """A test case: the command, the seconds until it gets the signal, and the signal."""
     return pytest.param(module, seconds, number, marks=marks, id=f"{module}-{seconds}-{number.name}")
 
 
 @pytest.mark.parametrize(
     ("module", "seconds", "number"),
     [
-        sent("main", 0.0, signal.SIGINT),
-        sent("main", 0.0, signal.SIGTERM, pytest.mark.faults),
-        sent("main", 2.0, signal.SIGINT, pytest.mark.faults),
-        sent("main", 2.0, signal.SIGTERM),
-        sent("evaluate", 0.5, signal.SIGINT),
-        sent("evaluate", 0.5, signal.SIGTERM, pytest.mark.faults),
-        sent("sample", 0.5, signal.SIGINT, pytest.mark.faults),
-        sent("sample", 0.5, signal.SIGTERM),
+        signal_case("main", 0.0, signal.SIGINT),
+        signal_case("main", 0.0, signal.SIGTERM, pytest.mark.faults),
+        signal_case("main", 2.0, signal.SIGINT, pytest.mark.faults),
+        signal_case("main", 2.0, signal.SIGTERM),
+        signal_case("evaluate", 0.5, signal.SIGINT),
+        signal_case("evaluate", 0.5, signal.SIGTERM, pytest.mark.faults),
+        signal_case("sample", 0.5, signal.SIGINT, pytest.mark.faults),
+        signal_case("sample", 0.5, signal.SIGTERM),
     ],
 )
 def test_a_signal_at_any_time_ends_with_75(short_run, module, seconds, number):
-    """From the moment on at which the command answers for itself: in data preparation, compiling, drawing, scoring."""
+    """As soon as the command has its handler: during data preparation, compilation, sampling or scoring."""
     path, _ = short_run
-    words = [sys.executable, "-m", f"gan_jax.{module}", "--workdir", str(path)]
+    command = [sys.executable, "-m", f"gan_jax.{module}", "--workdir", str(path)]
     if module == "main":
-        words[-1] = str(path.with_name("other"))
-        words += ["--config", "configs/cgan.py", *SAVING, "--config.num_steps=100000"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        command[-1] = str(path.with_name("other"))
+        command += ["--config", "configs/cgan.py", *SAVING, "--config.num_steps=100000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not catches(process, signal.SIGTERM):
         assert process.poll() is None
         time.sleep(0.01)
@@ -157,36 +157,36 @@ def test_a_million_rows_load_in_seconds(tmp_path):
     assert time.monotonic() - began < 60
 
 
-def resident():
+def memory_and_files():
     """(resident kilobytes, open files) of this process."""
     status = pathlib.Path("/proc/self/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]), len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture
-def programs_once(short_run, monkeypatch):
-    """What each resume compiles anew is most of its time; here all of them run the same programs."""
+def compile_once(short_run, monkeypatch):
+    """All resumes share one compiled program, because compilation would take most of their time. Gives the state."""
     path, config = short_run
-    trained = load_run(str(path))
-    call = compile_steps(trained.gan, config.steps_per_call)
-    monkeypatch.setattr(session, "build", lambda *_: trained.gan)
+    loaded = load_run(str(path))
+    call = compile_steps(loaded.gan, config.steps_per_call)
+    monkeypatch.setattr(session, "build", lambda *_: loaded.gan)
     monkeypatch.setattr(programs, "compile_steps", lambda *_, **__: call)
-    monkeypatch.setattr(initial_state, "init_state", lambda *_: trained.state)
-    return trained.state
+    monkeypatch.setattr(initial_state, "init_state", lambda *_: loaded.state)
+    return loaded.state
 
 
-def growth(number, action):
-    """Kilobytes that the process grows by each time, once it has settled; open files stay as many as they are."""
-    seen = [action() or resident() for _ in range(number)]
-    memory, files = zip(*seen[30:], strict=True)
+def growth_per_call(num_calls, action):
+    """Kilobytes by which the process grows per call, after 30 calls. The number of open files must stay constant."""
+    samples = [action() or memory_and_files() for _ in range(num_calls)]
+    memory, files = zip(*samples[30:], strict=True)
     assert max(files) - min(files) <= 3
-    each = np.polyfit(range(len(memory)), memory, 1)[0]
-    print(f"{each:.1f} kB each of {number}; from {memory[0]} to {memory[-1]} kB, {files[-1]} open files")
-    return each
+    kilobytes_each = np.polyfit(range(len(memory)), memory, 1)[0]
+    print(f"{kilobytes_each:.1f} kB each of {num_calls}; from {memory[0]} to {memory[-1]} kB, {files[-1]} open files")
+    return kilobytes_each
 
 
 def resume(path, config):
-    """Trains again from step 2 to 4."""
+    """Resumes training from step 2 to step 4."""
     shutil.rmtree(path / "checkpoints" / "4")
     session.train(config, str(path))
 
@@ -194,20 +194,20 @@ def resume(path, config):
 @pytest.mark.faults
 def test_resumes_leave_memory_and_open_files_as_they_were(short_run):
     path, config = short_run
-    assert growth(100, lambda: resume(path, config)) < 100
+    assert growth_per_call(100, lambda: resume(path, config)) < 100
     assert [row["step"] for row in rows(path)] == [1, 2, 3, 4]
 
 
 @pytest.mark.slow
-def test_ten_thousand_resumes_grow_by_what_orbax_keeps(short_run, programs_once):
-    """TensorStore gives some of a save's memory back to nobody; beside that nothing grows."""
+def test_ten_thousand_resumes_grow_by_what_orbax_keeps(short_run, compile_once):
+    """TensorStore never frees some memory of each save; nothing else may grow."""
     path, config = short_run
 
     def save():
         checkpoints = Checkpoints(path / "checkpoints", config.keep_checkpoints)
-        checkpoints.restore(2, jax.eval_shape(lambda: programs_once))
-        checkpoints.save(4, programs_once)
+        checkpoints.restore(2, jax.eval_shape(lambda: compile_once))
+        checkpoints.save(4, compile_once)
         checkpoints.close()
 
-    assert growth(10_000, lambda: resume(path, config)) < growth(2_000, save) + 10
+    assert growth_per_call(10_000, lambda: resume(path, config)) < growth_per_call(2_000, save) + 10
     assert [row["step"] for row in rows(path)] == [1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""No space to write to, no right to: under training, every command and the caches. By hand: make test-faults"""
+"""Full disks and missing write permission, for training, every command and the caches. Run: make test-faults"""
 
 import contextlib
 import pathlib
@@ -19,66 +19,66 @@ from tests.whole.long_runs import SAVING
 pytestmark = pytest.mark.faults
 
 
-def command(path, *words):
-    words = ["--config", "configs/cgan.py", "--workdir", str(path), *SAVING, "--config.num_steps=120", *words]
-    return [sys.executable, "-m", "gan_jax.main", *words]
+def command(path, *arguments):
+    arguments = ["--config", "configs/cgan.py", "--workdir", str(path), *SAVING, "--config.num_steps=120", *arguments]
+    return [sys.executable, "-m", "gan_jax.main", *arguments]
 
 
-def finish(words):
-    """(exit code, what was written to stderr without the progress lines)."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+def run_to_end(command_line):
+    """(exit code, lines of stderr without the progress lines)."""
+    done = subprocess.run(command_line, capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("step ")]
     return done.returncode, lines
 
 
-def limited(size, words):
-    """The command where no file may grow beyond `size` bytes, as on a disk that is full."""
+def with_file_size_limit(size, command_line):
+    """The command with a limit of `size` bytes per file, which acts like a full disk."""
     code = (
         "import os, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); os.execv(sys.argv[1], sys.argv[1:])"
     )
-    return [sys.executable, "-c", code, *words]
+    return [sys.executable, "-c", code, *command_line]
 
 
 @pytest.mark.parametrize("size", [200, 2_000, 6_000, 30_000])
 def test_no_file_may_grow(tmp_path, size):
-    """Every size hits another file first: config, records, a checkpoint, ..."""
+    """Each size stops another file first: config, metrics, a checkpoint, ..."""
     path = tmp_path / "run"
-    code, lines = finish(limited(size, command(path)))
+    code, lines = run_to_end(with_file_size_limit(size, command(path)))
     assert code in (2, 75)
     assert [line for line in lines if line.startswith("error: ")] == lines[-1:], lines
-    # Before it, where the limit strikes inside of a save, a task of Orbax's may show a trace of its own.
+    # If the limit is reached during a save, a thread of Orbax may print a traceback before the error line.
     assert not list(path.rglob(".*.json")), "half-written files"
-    assert finish(command(path))[0] == 0
+    assert run_to_end(command(path))[0] == 0
     assert [row["step"] for row in rows(path)] == list(range(1, 121))
 
 
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 3 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place], check=False).returncode:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], check=False).returncode:
         pytest.skip("needs the right to mount")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
 
 
 def test_a_full_disk(small_disk):
     path = small_disk / "run"
-    code, lines = finish(command(path, "--config.keep_checkpoints=50"))
+    code, lines = run_to_end(command(path, "--config.keep_checkpoints=50"))
     assert (code, lines) == (75, ["error: no space is left to write to; free some, and the same command continues"])
     steps = [row["step"] for row in rows(path)]
-    assert load_run(str(path)).step > 0, "the old checkpoints are whole"
-    assert finish(command(path, "--config.keep_checkpoints=50"))[0] == 75
+    assert load_run(str(path)).step > 0, "the old checkpoints are complete"
+    assert run_to_end(command(path, "--config.keep_checkpoints=50"))[0] == 75
     subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
-    assert finish(command(path, "--config.keep_checkpoints=50"))[0] == 0
+    assert run_to_end(command(path, "--config.keep_checkpoints=50"))[0] == 0
     assert [row["step"] for row in rows(path)] == list(range(1, 121))
     assert len(steps) < 120
 
 
 def fill(disk):
-    """Leaves no byte of a disk free; the file that does it."""
+    """Fills a disk to the last byte; returns the file that does so."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (4096, 1):
@@ -88,7 +88,7 @@ def fill(disk):
     return filler
 
 
-OVER_A_RUN = {
+COMMANDS = {
     "samples.npz": ["sample", "--num_images", "500", "--output"],
     "samples.png": ["sample", "--num_images", "500", "--output"],
     "page.html": ["turing", "--num_images", "10", "--output"],
@@ -96,27 +96,27 @@ OVER_A_RUN = {
 }
 
 
-@pytest.mark.parametrize("name", OVER_A_RUN)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk_under_every_command(small_disk, short_run, name):
     path = pathlib.Path(shutil.copytree(short_run[0], small_disk / "run"))
-    module, *words = OVER_A_RUN[name]
-    words = [sys.executable, "-m", f"gan_jax.{module}", "--workdir", str(path), *words]
-    words += [str(path / name)] if words[-1] == "--output" else []
+    module, *arguments = COMMANDS[name]
+    arguments = [sys.executable, "-m", f"gan_jax.{module}", "--workdir", str(path), *arguments]
+    arguments += [str(path / name)] if arguments[-1] == "--output" else []
     filler, before = fill(small_disk), {p.name for p in path.iterdir()}
-    code, lines = finish(words)
+    code, lines = run_to_end(arguments)
     assert (code, lines) == (75, ["error: no space is left to write to; free some, and the same command continues"])
     assert {p.name for p in path.iterdir()} == before, "half-written files"
     filler.unlink()
-    assert finish(words) == (0, [])
+    assert run_to_end(arguments) == (0, [])
     assert {p.name for p in path.iterdir()} == {*before, name}
 
 
 def test_a_full_disk_under_the_caches(small_disk, idx_folder, monkeypatch):
-    """Prepared data and trained classifiers: nothing half, and made again when there is space."""
+    """No half-written prepared data or classifier stays, and with free space the same call works."""
     dataset = sources.load("idx", str(idx_folder))
     variables = {"params": {"kernel": np.zeros((100, 100), np.float32)}}
     monkeypatch.setattr(features, "template", lambda *shapes: variables)
-    monkeypatch.setattr(features, "fresh_classifier", lambda *words: Classifier(variables, 3, Recipe()))
+    monkeypatch.setattr(features, "fresh_classifier", lambda *arguments: Classifier(variables, 3, Recipe()))
     prepared = small_disk / "prepared" / "x.npz"
     writers = {
         "classifiers": lambda: features.classifier(dataset, str(small_disk)),
@@ -138,12 +138,16 @@ def test_a_full_disk_under_the_caches(small_disk, idx_folder, monkeypatch):
 def test_a_run_that_is_only_for_reading(small_disk, short_run, tmp_path):
     path = shutil.copytree(short_run[0], small_disk / "run")
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    over = [sys.executable, "-m"]
-    words = ["--workdir", str(path), "--features", "pixels", "--num_images", "20", "--quick"]
-    code, lines = finish([*over, "gan_jax.evaluate", *words])
+    python_module = [sys.executable, "-m"]
+    arguments = ["--workdir", str(path), "--features", "pixels", "--num_images", "20", "--quick"]
+    code, lines = run_to_end([*python_module, "gan_jax.evaluate", *arguments])
     assert code == 0
     assert lines == [f"WARNING: {path}/evaluation-pixels-quick.json is not written: Read-only file system"]
-    assert finish([*over, "gan_jax.sample", "--workdir", str(path), "--output", str(tmp_path / "a.png")]) == (0, [])
+    assert run_to_end(
+        [*python_module, "gan_jax.sample", "--workdir", str(path), "--output", str(tmp_path / "a.png")]
+    ) == (0, [])
     assert (tmp_path / "a.png").stat().st_size
-    code, lines = finish([*over, "gan_jax.sample", "--workdir", str(path), "--output", str(path / "a.png")])
+    code, lines = run_to_end(
+        [*python_module, "gan_jax.sample", "--workdir", str(path), "--output", str(path / "a.png")]
+    )
     assert (code, lines) == (2, [f"error: --output={path}/a.png cannot be written: Read-only file system"])

@@ -1,6 +1,6 @@
-"""Damaged files, and any text in the place of a value: a clean result or one clear line.
+"""Damaged files, and any text as a config value: a valid result or one clear line.
 
-The short ones run with every test; the long ones, 10,000 cases each, by hand: make test-faults
+The short tests always run. To run the long ones, of 10,000 cases each: make test-faults
 """
 
 import gzip
@@ -56,7 +56,7 @@ SPECS = (
 
 
 def refusal(function, kind):
-    """The message with which a call is refused, None where it is not; any other exception is an error of ours."""
+    """The message of the error of that kind; None if there is no error. Any other exception fails the test."""
     try:
         function()
     except kind as error:
@@ -64,27 +64,27 @@ def refusal(function, kind):
     return None
 
 
-def text(rng):
-    """What somebody might type: something of the kind, or any characters at all."""
+def random_text(rng):
+    """A value that a user might type: mostly a plausible one, sometimes random characters."""
     if rng.random() < 0.8:
         return rng.choice(TEXTS)
     return "".join(rng.choice(string.printable) for _ in range(rng.randrange(12)))
 
 
-def judged(spec, changes):
-    """ "built" or "refused"; anything else is an error of ours."""
+def outcome_of_config(spec, changes):
+    """ "built" or "refused"; any other exception fails the test."""
     config = configs.load(spec)
 
-    def make():
+    def build_config():
         configs.override(config, changes, parse=True)
         build.num_steps(config, 60_000)
         build.build(config, (32, 32, 3), 10, 1000)
 
-    message = refusal(make, UserError)
+    message = refusal(build_config, UserError)
     if message:
         assert len(message) < 2000, changes
         return "refused"
-    # What it says comes back the same from a workdir.
+    # A workdir stores the config without changes.
     assert not configs.differences(configs.from_json(configs.to_json(config)), config), changes
     return "built"
 
@@ -95,13 +95,13 @@ def fuzz_configs(folder, number, seed):
     keys = {spec: list(configs.leaves(configs.load(spec))) for spec in SPECS}
     for _ in range(number):
         spec = rng.choice(SPECS)
-        changes = {key: text(rng) for key in rng.sample(keys[spec], rng.choice([1, 1, 2, 4]))}
-        counts[judged(spec, changes)] += 1
+        changes = {key: random_text(rng) for key in rng.sample(keys[spec], rng.choice([1, 1, 2, 4]))}
+        counts[outcome_of_config(spec, changes)] += 1
     assert min(counts.values()) > number / 40, counts
 
 
 def damaged(content, rng):
-    """Some bytes changed, cut off, put in or doubled."""
+    """The content with some bytes changed, cut off, inserted or repeated."""
     content = bytearray(content)
     for _ in range(rng.choice([1, 1, 2, 8])):
         kind, position = rng.randrange(5), rng.randrange(max(len(content), 1))
@@ -120,17 +120,17 @@ def damaged(content, rng):
 
 def fuzz_idx(folder, number, seed):
     rng, original = random.Random(seed), (np.arange(2 * 5 * 5) % 251).astype(np.uint8).reshape(2, 5, 5)
-    plain = idx_bytes(original)
+    intact = idx_bytes(original)
     for position in range(number):
         zipped = position % 2
         path = folder / ("file.gz" if zipped else "file")
-        inner = damaged(plain, rng) if rng.random() < 0.8 else plain
+        unzipped = damaged(intact, rng) if rng.random() < 0.8 else intact
         path.write_bytes(
-            damaged(gzip.compress(inner, 1), rng)
+            damaged(gzip.compress(unzipped, 1), rng)
             if zipped and rng.random() < 0.7
-            else gzip.compress(inner, 1)
+            else gzip.compress(unzipped, 1)
             if zipped
-            else inner
+            else unzipped
         )
         message = refusal(lambda: idx.read(path, 3), DataUnavailable)
         assert not message or str(path) in message
@@ -141,11 +141,11 @@ def fuzz_arrays(folder, number, seed):
     rng, path = random.Random(seed), folder / "file.npz"
     images, labels = np.zeros((3, 4, 4, 1), np.uint8), np.zeros(3, np.int32)
     prepared = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
-    like = {"params": {"a": np.zeros((2, 3)), "b": np.zeros(3)}}
-    classifier = {"params/a": like["params"]["a"], "params/b": like["params"]["b"]}
+    template = {"params": {"a": np.zeros((2, 3)), "b": np.zeros(3)}}
+    classifier = {"params/a": template["params"]["a"], "params/b": template["params"]["b"]}
     for position in range(number):
         read, content = (
-            (sources._read_prepared, prepared) if position % 2 else (lambda p: features._read(p, like), classifier)
+            (sources._read_prepared, prepared) if position % 2 else (lambda p: features._read(p, template), classifier)
         )
         stream = io.BytesIO()
         np.savez(stream, **content)
@@ -154,8 +154,8 @@ def fuzz_arrays(folder, number, seed):
         assert not message or f"{path} is damaged" in message
 
 
-def tolerant(path):
-    """What a JSON file says, None where it says nothing."""
+def json_or_none(path):
+    """The content of a JSON file; None if it is no JSON."""
     try:
         return json.loads(path.read_text())
     except ValueError:
@@ -163,15 +163,15 @@ def tolerant(path):
 
 
 def fuzz_json(path, number, seed):
-    """config.json and run.json of a run, for everything that opens a run."""
+    """config.json and run.json of a run, which every command reads."""
     rng = random.Random(seed)
     contents = {name: (path / name).read_bytes() for name in ("config.json", "run.json")}
     for position in range(number):
         name = ("config.json", "run.json")[position % 2]
         (path / name).write_bytes(damaged(contents[name], rng))
         message = refusal(lambda: load_run(str(path)), UserError)
-        same = json.loads(contents[name]) == tolerant(path / name)
-        assert same if message is None else len(message) < 3000, "a damaged file was used"
+        unchanged = json.loads(contents[name]) == json_or_none(path / name)
+        assert unchanged if message is None else len(message) < 3000, "a damaged file was used"
         (path / name).write_bytes(contents[name])
 
 
@@ -195,10 +195,10 @@ def fuzz_rows(folder, number, seed):
 
 
 def fuzz_results(folder, number, seed):
-    """Published results, which the report reads; those that are still results make a whole page."""
+    """Published results, which the report reads. If a damaged file is still valid, the report must be written."""
     rng, original = random.Random(seed), pathlib.Path("experiments/results/ablations/loss@tuned.json")
     table = json.loads(original.read_text())
-    # Two arms and their curves' ends: the same shape in a twentieth of the bytes.
+    # Only two arms and the ends of their curves: the same structure with a twentieth of the bytes.
     table["arms"] = dict(list(table["arms"].items())[:2])
     for arm in table["arms"].values():
         for record in arm["seeds"].values():
@@ -214,7 +214,7 @@ def fuzz_results(folder, number, seed):
             assert run(report, "--input", folder, "--output", folder / "page") == 0
 
 
-# what is fuzzed -> the function, and the number of cases of every test run
+# kind -> (function, number of cases in the short test)
 FUZZED = {
     "configs": (fuzz_configs, 300),
     "idx": (fuzz_idx, 500),
@@ -224,13 +224,13 @@ FUZZED = {
 }
 
 
-@pytest.mark.parametrize("what", FUZZED)
-def test_a_clean_result_or_one_line(what, tmp_path):
-    fuzz, number = FUZZED[what]
+@pytest.mark.parametrize("kind", FUZZED)
+def test_a_clean_result_or_one_line(kind, tmp_path):
+    fuzz, number = FUZZED[kind]
     fuzz(tmp_path, number, 0)
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("what", FUZZED)
-def test_ten_thousand(what, tmp_path):
-    FUZZED[what][0](tmp_path, 10_000, 1)
+@pytest.mark.parametrize("kind", FUZZED)
+def test_ten_thousand(kind, tmp_path):
+    FUZZED[kind][0](tmp_path, 10_000, 1)

