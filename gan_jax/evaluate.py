@@ -40,6 +40,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.num_images < 2:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2")
+    if arguments.inception_weights and arguments.features != "inception":
+        raise UserError(f"--inception_weights={arguments.inception_weights} is for --features inception; add it")
     protocol = Protocol(**{name: getattr(arguments, name) for name in Protocol._fields})
     print(table(evaluate_seeds(arguments.workdir, protocol, arguments.data_dir, arguments.inception_weights)))
 

@@ -49,12 +49,16 @@ class Protocol(NamedTuple):
 
     @property
     def file_name(self) -> str:
-        """evaluation.json for the default protocol; otherwise the name also has the settings that differ from it."""
+        """evaluation.json for the default protocol; otherwise the name also has the settings that differ from it.
+
+        So two protocols never share a file. For example evaluation-20_images-seed_1-pixels-quick.json.
+        """
         defaults = Protocol()._asdict()
+        words = {"num_images": f"{self.num_images}_images", "seed": f"seed_{self.seed}"}
         changes = [
-            name if value is True else value
+            name if value is True else words.get(name, value)
             for name, value in self._asdict().items()
-            if name not in ("num_images", "seed") and value != defaults[name]
+            if value != defaults[name]
         ]
         return "-".join(["evaluation", *changes]) + ".json"
 
@@ -181,7 +185,11 @@ def _workdirs_to_score(path: str) -> list[str]:
 def _summary(path: str, protocol: Protocol, results: list[dict]) -> dict:
     """The result of a run of one seed; for several seeds their summary, which is also written to `path`."""
     folder = workdir.Workdir(path)
-    return results[0] if folder.config().num_seeds == 1 else seeds.write_summary(folder, protocol.file_name, results)
+    if folder.config().num_seeds == 1:
+        return results[0]
+    summary = seeds.summarize(results)
+    _write_result(folder.path / protocol.file_name, summary)
+    return summary
 
 
 def evaluate_seeds(

@@ -92,7 +92,7 @@ OVER_A_RUN = {
     "samples.npz": ["sample", "--num_images", "500", "--output"],
     "samples.png": ["sample", "--num_images", "500", "--output"],
     "page.html": ["turing", "--num_images", "10", "--output"],
-    "evaluation-pixels-quick.json": ["evaluate", "--features", "pixels", "--num_images", "20", "--quick"],
+    "evaluation-20_images-pixels-quick.json": ["evaluate", "--features", "pixels", "--num_images", "20", "--quick"],
 }
 
 
@@ -142,7 +142,7 @@ def test_a_run_that_is_only_for_reading(small_disk, short_run, tmp_path):
     words = ["--workdir", str(path), "--features", "pixels", "--num_images", "20", "--quick"]
     code, lines = finish([*over, "gan_jax.evaluate", *words])
     assert code == 0
-    assert lines == [f"WARNING: {path}/evaluation-pixels-quick.json is not written: Read-only file system"]
+    assert lines == [f"WARNING: {path}/evaluation-20_images-pixels-quick.json is not written: Read-only file system"]
     assert finish([*over, "gan_jax.sample", "--workdir", str(path), "--output", str(tmp_path / "a.png")]) == (0, [])
     assert (tmp_path / "a.png").stat().st_size
     code, lines = finish([*over, "gan_jax.sample", "--workdir", str(path), "--output", str(path / "a.png")])
