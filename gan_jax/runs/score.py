@@ -11,10 +11,11 @@ import numpy as np
 
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.evaluation.features import EXTRACTORS, cached_classifier, fresh_classifier
+from gan_jax.evaluation.features import EXTRACTORS, cached_classifier, fresh_classifier, num_features
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.scores import ImageFeatures, Score, per_class_scores, scores
+from gan_jax.evaluation.sizes import check_sizes, few_images
 from gan_jax.evaluation.table import table
 from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import seeds, workdir
@@ -108,6 +109,7 @@ def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
     split = _select_split(dataset, protocol.split)
+    _check_sizes(dataset, split, protocol)
     extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
     use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
@@ -139,6 +141,15 @@ def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "
     return result
 
 
+def _check_sizes(dataset: Dataset, split: Split, protocol: Protocol) -> None:
+    """UserError for too few or too many images; a warning if there are fewer than features. split: the real images."""
+    size, real = num_features(protocol.features, dataset.image_shape), len(split.labels)
+    train = len(dataset.train.labels)
+    check_sizes(protocol.features, size, protocol.num_images, real, train, quick=protocol.quick)
+    if line := few_images(size, protocol.num_images, real):
+        logging.getLogger(__name__).warning(line)
+
+
 def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: str, use_ema: bool) -> dict:
     """The entries of a result that describe how it was computed. features: name of the features."""
     return {
@@ -149,6 +160,7 @@ def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: st
         "requested_data": dataset.requested,
         "split": protocol.split,
         "features": features,
+        "num_features": num_features(protocol.features, dataset.image_shape),
         "generator": "ema" if use_ema else "last",
         "norm_mode": "running statistics",
         "seed": protocol.seed,
