@@ -44,6 +44,7 @@ def test_a_number_of_images_to_score_is_refused_before_training(config, tmp_path
 def test_a_split_of_one_image_cannot_be_scored(config, tmp_path, split, sizes):
     write_idx(tmp_path / "one", **sizes)
     configs.override(config, {"data.dir": str(tmp_path / "one"), "eval.at_end": True, "num_steps": 1})
+    configs.override(config, {"batch_size": 1, "generator.norm": "none"})
     with pytest.raises(UserError, match=f"the {split} split has 1; set --config.eval.at_end=false"):
         session.train(config, str(tmp_path / "run"))
     configs.override(config, {"eval.at_end": False})
