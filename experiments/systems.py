@@ -12,6 +12,9 @@ import subprocess
 import sys
 import time
 
+if not __package__:  # Started as a file: python experiments/systems.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
 from experiments.jobs.arguments import idx_source
 from experiments.reporting import markdown
 from gan_jax import cli
@@ -62,7 +65,7 @@ def command(name: str, workdir: pathlib.Path, idx: str, data_dir: str) -> list[s
     spec, changes = SYSTEMS[name]
     changes = {"num_epochs": 0, "data.fallback": "mnist_5k", **changes} if "num_steps" in changes else changes
     changes = changes | idx_source(idx)
-    arguments = [sys.executable, "-m", "gan_jax.main", "--config", spec, "--workdir", str(workdir)]
+    arguments = [sys.executable, "-m", "gan_jax.main", "--config", configs.own(spec), "--workdir", str(workdir)]
     arguments += ["--data_dir", data_dir] if data_dir else []
     return arguments + [f"--config.{key}={value}" for key, value in changes.items()]
 

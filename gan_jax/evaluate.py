@@ -7,6 +7,11 @@ Do not choose anything by scores on the test split. `--checkpoint best` is the s
 """
 
 import argparse
+import pathlib
+import sys
+
+if not __package__:  # Started as a file: python gan_jax/evaluate.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from gan_jax import cli
 from gan_jax.evaluation.features import EXTRACTORS

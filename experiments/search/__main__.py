@@ -17,7 +17,11 @@ import argparse
 import hashlib
 import os
 import pathlib
+import sys
 import warnings
+
+if not __package__:  # Started as a file: python experiments/search
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 import optuna
 from ml_collections import ConfigDict
