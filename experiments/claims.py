@@ -7,6 +7,10 @@ import argparse
 import collections
 import json
 import pathlib
+import sys
+
+if not __package__:  # Started as a file: python experiments/claims.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from experiments.report import RESULTS, write
 from experiments.reporting import claims_section, markdown

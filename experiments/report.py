@@ -6,6 +6,10 @@ python -m experiments.report [--input experiments/results/ablations] [--output e
 import argparse
 import collections
 import pathlib
+import sys
+
+if not __package__:  # Started as a file: python experiments/report.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from experiments.reporting import claims_section, html, markdown, overview, study_section
 from experiments.reporting.claims_list import CLAIMS

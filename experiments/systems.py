@@ -12,9 +12,13 @@ import subprocess
 import sys
 import time
 
+if not __package__:  # Started as a file: python experiments/systems.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
 from experiments.jobs.arguments import idx_source
 from experiments.reporting import markdown
 from gan_jax import cli
+from gan_jax.runs.score import DEFAULT_PROTOCOL
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
@@ -61,14 +65,14 @@ def command(name: str, workdir: pathlib.Path, idx: str, data_dir: str) -> list[s
     spec, changes = SYSTEMS[name]
     changes = {"num_epochs": 0, "data.fallback": "mnist_5k", **changes} if "num_steps" in changes else changes
     changes = changes | idx_source(idx)
-    arguments = [sys.executable, "-m", "gan_jax.main", "--config", spec, "--workdir", str(workdir)]
+    arguments = [sys.executable, "-m", "gan_jax.main", "--config", configs.own(spec), "--workdir", str(workdir)]
     arguments += ["--data_dir", data_dir] if data_dir else []
     return arguments + [f"--config.{key}={value}" for key, value in changes.items()]
 
 
 def row(name: str, workdir: pathlib.Path) -> dict | None:
     """A run's scores, if it has any, and its status; None if there is no run."""
-    run, scores = Workdir(str(workdir)).run(), workdir / "evaluation.json"
+    run, scores = Workdir(str(workdir)).run(), workdir / DEFAULT_PROTOCOL.file_name
     if not run:
         return None
     result = read_table(scores, "delete it") if scores.is_file() else {}
@@ -141,7 +145,7 @@ def main() -> None:
         print(
             f"{name} ({index + 1} of {len(names)}, {(time.monotonic() - start_time) / 60:.0f} min so far)", flush=True
         )
-        if not (folder / "evaluation.json").is_file():
+        if not (folder / DEFAULT_PROTOCOL.file_name).is_file():
             process = subprocess.run(command(name, folder, arguments.idx, arguments.data_dir), check=False)
             if process.returncode not in (0, 3):
                 raise UserError(f"{name} ended with exit code {process.returncode}; the same command continues the run")

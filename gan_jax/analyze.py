@@ -4,6 +4,11 @@ python -m gan_jax.analyze --workdir W [--only interpolation,spectrum] [--num_ima
 """
 
 import argparse
+import pathlib
+import sys
+
+if not __package__:  # Started as a file: python gan_jax/analyze.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from gan_jax import cli
 from gan_jax.analysis.analyses import ANALYSES, LEAST_IMAGES, analyze, load_subject

@@ -16,6 +16,7 @@ from gan_jax.system import cache
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DiskFull, Interrupted, UserError
 from gan_jax.system.files import disk_is_full, refused_path, remove_unfinished
+from gan_jax.system.imports import share_with_children
 
 
 def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
@@ -77,6 +78,7 @@ def execute(main: Callable[[], None]) -> None:
     # A failed save raises an exception. Without this, each of Orbax's threads and tasks would also print the error.
     for noisy in ("absl", "asyncio", "orbax"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    share_with_children()
     compile_cache.enable(cache.folder())
     # During training, system/interrupts.py replaces these handlers.
     usual_handlers = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -7,6 +7,11 @@ Do not choose anything by scores on the test split. `--checkpoint best` is the s
 """
 
 import argparse
+import pathlib
+import sys
+
+if not __package__:  # Started as a file: python gan_jax/evaluate.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from gan_jax import cli
 from gan_jax.evaluation.features import EXTRACTORS
@@ -40,6 +45,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.num_images < 2:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2")
+    if arguments.inception_weights and arguments.features != "inception":
+        raise UserError(f"--inception_weights={arguments.inception_weights} is for --features inception; add it")
     protocol = Protocol(**{name: getattr(arguments, name) for name in Protocol._fields})
     print(table(evaluate_seeds(arguments.workdir, protocol, arguments.data_dir, arguments.inception_weights)))
 

@@ -1,6 +1,11 @@
 """Trains one config: python -m gan_jax.main --config configs/cdcgan.py [--workdir W] [--config.key=value ...]"""
 
 import argparse
+import pathlib
+import sys
+
+if not __package__:  # Started as a file: python gan_jax/main.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from gan_jax import cli
 from gan_jax.runs import workdir

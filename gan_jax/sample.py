@@ -6,6 +6,10 @@ python -m gan_jax.sample --workdir W [--num_images 100] [--output grid.png|sampl
 import argparse
 import math
 import pathlib
+import sys
+
+if not __package__:  # Started as a file: python gan_jax/sample.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 import numpy as np
 

@@ -5,6 +5,10 @@ python -m gan_jax.turing --workdir W [--num_images 60] [--output turing.html] [-
 
 import argparse
 import pathlib
+import sys
+
+if not __package__:  # Started as a file: python gan_jax/turing.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from gan_jax import cli
 from gan_jax.analysis.turing_test import choose_images, describe, render

@@ -5,8 +5,12 @@ Ctrl-C saves and stops. The same command continues, and skips the seeds that hav
 
 import argparse
 import pathlib
+import sys
 import time
 from collections import Counter
+
+if not __package__:  # Started as a file: python experiments/ablations
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from experiments.ablations import one_run, plan, results
 from experiments.ablations.presets import PRESETS

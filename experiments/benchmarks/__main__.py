@@ -11,8 +11,12 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import sys
 import time
 from collections.abc import Callable
+
+if not __package__:  # Started as a file: python experiments/benchmarks
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from experiments.benchmarks import machine, works
 from gan_jax import cli

@@ -12,8 +12,12 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import sys
 import tempfile
 import time
+
+if not __package__:  # Started as a file: python experiments/benchmarks/streaming.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 import psutil
 

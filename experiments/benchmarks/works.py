@@ -89,7 +89,7 @@ WORKS = {
 def load(name: str, *, quiet: bool = False, batch_size: int = 0) -> ConfigDict:
     """The config of a work. quiet: without dropout and noise, at small rates; batch_size: 0 for the work's own."""
     work = choose(WORKS, name, "--only")
-    config = configs.load(work.spec)
+    config = configs.load(configs.own(work.spec))
     changes = {**_SAME, **work.changes, **(_QUIET if quiet else {})}
     configs.override(config, {**changes, "batch_size": batch_size} if batch_size else changes)
     return config

@@ -11,6 +11,9 @@ import pathlib
 import subprocess
 import sys
 
+if not __package__:  # Started as a file: python experiments/scaling
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
+
 from experiments.scaling import report
 from gan_jax import cli
 from gan_jax.runs.provenance import provenance

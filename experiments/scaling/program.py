@@ -71,7 +71,7 @@ def _lower(config, num_devices: int) -> tuple:
 
 def describe(spec: str, share: int, num_devices: int) -> dict:
     """The program on `num_devices` with `share` images per device; 0: on one device without a mesh."""
-    config = configs.load(spec)
+    config = configs.load(configs.own(spec))
     configs.override(config, {"batch_size": share * max(num_devices, 1), "d_steps": 1})
     lowered, state = _lower(config, num_devices)
     compiled = lowered.compile()

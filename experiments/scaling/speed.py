@@ -19,7 +19,7 @@ _ROUNDS, _STEPS = 5, 10
 
 def measure(spec: str, counts: tuple[int, ...]) -> list[dict]:
     """The median over rounds, for each number of devices, in turn. The batch is the config's for any number."""
-    config, shape = configs.load(spec), (28, 28, 1)
+    config, shape = configs.load(configs.own(spec)), (28, 28, 1)
     configs.override(config, {"steps_per_call": _STEPS, "d_steps": 1})
     gan = build.build(config, shape, 10, 1000)
     rng = np.random.default_rng(0)

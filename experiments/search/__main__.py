@@ -17,7 +17,11 @@ import argparse
 import hashlib
 import os
 import pathlib
+import sys
 import warnings
+
+if not __package__:  # Started as a file: python experiments/search
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 import optuna
 from ml_collections import ConfigDict
@@ -76,23 +80,24 @@ def _base(arguments: argparse.Namespace, overrides: list[str]) -> ConfigDict:
     return config
 
 
-def _study(arguments: argparse.Namespace, config: ConfigDict, leaves: list[space.Leaf], workdir: pathlib.Path):
-    """The study in the storage; UserError if the study is of another config or another space."""
+def _study(
+    arguments: argparse.Namespace, config: ConfigDict, leaves: list[space.Leaf], kept: optuna.storages.BaseStorage
+) -> optuna.Study:
+    """The study in a storage; UserError if the study is of another config or another space."""
     sampler = choose(SAMPLERS, arguments.sampler, "--sampler")
-    address = arguments.storage or f"sqlite:///{workdir / 'search.db'}"
     study = optuna.create_study(
         study_name="search",
         pruner=choose(PRUNERS, arguments.pruner, "--pruner")(),
         sampler=ByNumber(lambda seed: sampler(seed, leaves), arguments.seed),
-        storage=storage.open_storage(address),
+        storage=kept,
         load_if_exists=True,
     )
     searched = {"config": configs.to_json(config), "space": [leaf.text for leaf in leaves]}
     for name, value in searched.items():
         if study.user_attrs.setdefault(name, value) != value:
+            flag = "storage" if arguments.storage else "workdir"
             raise UserError(
-                f"{f'--storage={address}' if arguments.storage else f'--workdir={workdir}'} holds a search of another "
-                f"{name}; choose another"
+                f"--{flag}={getattr(arguments, flag)} holds a search of another {name}; choose another"
                 + (f", or search {'; '.join(study.user_attrs[name])}" if name == "space" else "")
             )
         study.set_user_attr(name, value)
@@ -148,15 +153,16 @@ def main() -> None:
     workdir = pathlib.Path(arguments.workdir)
     with writing(f"--workdir={workdir}"):
         workdir.mkdir(parents=True, exist_ok=True)
-    study = _study(arguments, config, leaves, workdir)
     trials = min(arguments.trials, space.size(leaves)) if arguments.sampler == "grid" else arguments.trials
-    with Interrupts() as interrupts:
+    address = arguments.storage or f"sqlite:///{workdir / 'search.db'}"
+    with storage.opened(address) as kept, Interrupts() as interrupts:
+        study = _study(arguments, config, leaves, kept)
         search = _Search(arguments, config, overrides, interrupts)
         print(f"{arguments.config} as it is, then {trials} trials of " + "; ".join(leaf.text for leaf in leaves))
         untuned = search.run({})
         print(report.progress_line(None, untuned, {}), flush=True)
         _optimize(search, study, leaves, trials, interrupts)
-    print(report.write(study, untuned, arguments.config, overrides, workdir))
+        print(report.write(study, untuned, arguments.config, overrides, workdir))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import tempfile
 import time
+from collections.abc import Iterator
 
 import optuna
 from optuna.storages import JournalStorage
@@ -78,3 +79,15 @@ def open_storage(argument: str) -> optuna.storages.BaseStorage:
     except Exception as error:  # SQLAlchemy and each database driver have their own exceptions.
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"--storage={argument} cannot be opened: {reason}") from None
+
+
+@contextlib.contextmanager
+def opened(argument: str) -> Iterator[optuna.storages.BaseStorage]:
+    """`open_storage` for the duration of the block. Optuna itself never closes the connections of a database."""
+    storage = open_storage(argument)
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, optuna.storages.RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()

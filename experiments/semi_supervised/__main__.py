@@ -6,7 +6,11 @@ recipes.
 
 import argparse
 import pathlib
+import sys
 import time
+
+if not __package__:  # Started as a file: python experiments/semi_supervised
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from experiments.jobs import backends
 from experiments.jobs.arguments import add_folders, check_at_least, data_dir_arguments, idx_source

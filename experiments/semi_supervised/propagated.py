@@ -7,6 +7,10 @@ The recipes *_propagated begin with these labels. The true labels are used for t
 import argparse
 import pathlib
 import statistics
+import sys
+
+if not __package__:  # Started as a file: python experiments/semi_supervised/propagated.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 import numpy as np
 

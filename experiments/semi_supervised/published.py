@@ -10,7 +10,11 @@ import importlib.metadata
 import pathlib
 import re
 import statistics
+import sys
 import time
+
+if not __package__:  # Started as a file: python experiments/semi_supervised/published.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from experiments.jobs import records
 from experiments.jobs.arguments import add_folders, check_at_least, idx_source

@@ -80,7 +80,7 @@ def changes_of(recipe: Recipe) -> tuple[str, dict]:
     if not recipe.base:
         return recipe.spec, {}
     base = RECIPES[recipe.base].spec
-    before, after = (configs.leaves(configs.load(spec)) for spec in (base, recipe.spec))
+    before, after = (configs.leaves(configs.load(configs.own(spec))) for spec in (base, recipe.spec))
     return base, {leaf: value for leaf, value in after.items() if value != before[leaf]}
 
 
@@ -97,7 +97,7 @@ def _spec(name: str, num_labels: int) -> str:
 
 def config(name: str, num_labels: int, draws: int, epochs: int, shared: dict) -> ConfigDict:
     """The config of a recipe. num_labels: 0 for all; epochs: 0 for the recipe's own; shared: further overrides."""
-    resolved = configs.load(_spec(name, num_labels))
+    resolved = configs.load(configs.own(_spec(name, num_labels)))
     changes = {
         "data.num_labels": num_labels,
         "data.num_label_subsets": draws,

@@ -4,6 +4,7 @@ The classifier is trained once for each data set and then cached.
 An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
 """
 
+import math
 import pathlib
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ from flax import traverse_util
 
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
-from gan_jax.evaluation.inception import NAME, InceptionFeatures, probabilities
+from gan_jax.evaluation.inception import NAME, NUM_FEATURES, InceptionFeatures, probabilities
 from gan_jax.evaluation.inception_weights import SOURCE, load_variables
 from gan_jax.system import cache
 from gan_jax.system.errors import UserError
@@ -83,3 +84,8 @@ def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable,
 
 # name -> function (dataset, data_dir, path of Inception's weights) -> (extractor, name of the features in results)
 EXTRACTORS = {"classifier": _classifier, "inception": _inception, "pixels": _pixels}
+
+
+def num_features(name: str, image_shape: tuple[int, ...]) -> int:
+    """The number of features that an extractor computes of each image."""
+    return {"classifier": Recipe().num_features, "inception": NUM_FEATURES, "pixels": math.prod(image_shape)}[name]

@@ -1,5 +1,7 @@
 """The printed table of an evaluation."""
 
+from gan_jax.evaluation.sizes import few_images
+
 # score -> (format, printed name), in the order of the table.
 _ROWS = {
     "conditional_accuracy": ("{:.2%}", "conditional accuracy"),
@@ -57,6 +59,8 @@ def table(result: dict, best: dict | None = None) -> str:
         + (f"the standard deviation over {len(seed_results)} seeds" if seed_results else "a standard error")
         + f"; real images: {result['num_train_scored']} training images against the same split"
     )
+    if few := few_images(result["num_features"], result["num_generated"], result["num_real"]):
+        lines.append(few)
     if best:
         lines.append(
             f"best state: step {best.get('step', 'by seed')}, chosen by its validation score, not by these numbers"

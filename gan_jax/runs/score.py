@@ -11,10 +11,11 @@ import numpy as np
 
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.evaluation.features import EXTRACTORS, cached_classifier, fresh_classifier
+from gan_jax.evaluation.features import EXTRACTORS, cached_classifier, fresh_classifier, num_features
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.scores import ImageFeatures, Score, per_class_scores, scores
+from gan_jax.evaluation.sizes import check_sizes, few_images
 from gan_jax.evaluation.table import table
 from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import seeds, workdir
@@ -49,12 +50,16 @@ class Protocol(NamedTuple):
 
     @property
     def file_name(self) -> str:
-        """evaluation.json for the default protocol; otherwise the name also has the settings that differ from it."""
+        """evaluation.json for the default protocol; otherwise the name also has the settings that differ from it.
+
+        So two protocols never share a file. For example evaluation-20_images-seed_1-pixels-quick.json.
+        """
         defaults = Protocol()._asdict()
+        words = {"num_images": f"{self.num_images}_images", "seed": f"seed_{self.seed}"}
         changes = [
-            name if value is True else value
+            name if value is True else words.get(name, value)
             for name, value in self._asdict().items()
-            if name not in ("num_images", "seed") and value != defaults[name]
+            if value != defaults[name]
         ]
         return "-".join(["evaluation", *changes]) + ".json"
 
@@ -104,6 +109,7 @@ def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
     split = _select_split(dataset, protocol.split)
+    _check_sizes(dataset, split, protocol)
     extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
     use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
@@ -135,6 +141,15 @@ def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "
     return result
 
 
+def _check_sizes(dataset: Dataset, split: Split, protocol: Protocol) -> None:
+    """UserError for too few or too many images; a warning if there are fewer than features. split: the real images."""
+    size, real = num_features(protocol.features, dataset.image_shape), len(split.labels)
+    train = len(dataset.train.labels)
+    check_sizes(protocol.features, size, protocol.num_images, real, train, quick=protocol.quick)
+    if line := few_images(size, protocol.num_images, real):
+        logging.getLogger(__name__).warning(line)
+
+
 def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: str, use_ema: bool) -> dict:
     """The entries of a result that describe how it was computed. features: name of the features."""
     return {
@@ -145,6 +160,7 @@ def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: st
         "requested_data": dataset.requested,
         "split": protocol.split,
         "features": features,
+        "num_features": num_features(protocol.features, dataset.image_shape),
         "generator": "ema" if use_ema else "last",
         "norm_mode": "running statistics",
         "seed": protocol.seed,
@@ -181,7 +197,11 @@ def _workdirs_to_score(path: str) -> list[str]:
 def _summary(path: str, protocol: Protocol, results: list[dict]) -> dict:
     """The result of a run of one seed; for several seeds their summary, which is also written to `path`."""
     folder = workdir.Workdir(path)
-    return results[0] if folder.config().num_seeds == 1 else seeds.write_summary(folder, protocol.file_name, results)
+    if folder.config().num_seeds == 1:
+        return results[0]
+    summary = seeds.summarize(results)
+    _write_result(folder.path / protocol.file_name, summary)
+    return summary
 
 
 def evaluate_seeds(

@@ -4,7 +4,6 @@ If config.num_seeds = n > 1, the workdir contains a folder seed-<s> for s = seed
 workdir of an ordinary run of that seed, and every command works on it.
 """
 
-import json
 import math
 from collections.abc import Sequence
 
@@ -13,7 +12,6 @@ from ml_collections import ConfigDict
 
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import UserError
-from gan_jax.system.files import write_text
 
 _ENDED = ("completed", "collapsed", "diverged")
 
@@ -67,10 +65,3 @@ def summarize(results: list[dict]) -> dict:
         elif all(v == value for v in values):
             summary[name] = value
     return summary | {"seeds": results}
-
-
-def write_summary(folder: Workdir, file_name: str, results: list[dict]) -> dict:
-    """Writes the summary of the seeds' evaluations to `folder`, and returns it."""
-    summary = summarize(results)
-    write_text(folder.path / file_name, json.dumps(summary, indent=2, sort_keys=True) + "\n")
-    return summary

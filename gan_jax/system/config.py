@@ -1,17 +1,19 @@
 """Configs: load a file, change leaves by their dotted names, compare two configs, convert to and from JSON."""
 
 import ast
+import contextlib
 import difflib
 import importlib.util
 import json
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from gan_jax.system.errors import UserError
+from gan_jax.system.imports import ROOT, ambiguous_import, importing
 
 
 def choose(table: Mapping[str, Any] | Iterable[str], name: str, knob: str) -> Any:
@@ -28,25 +30,61 @@ def near(name: str, choices: Iterable[str]) -> str:
     return f"did you mean {' or '.join(similar)}?" if similar else f"choose one of: {', '.join(sorted(choices))}"
 
 
-def _module(name: str) -> ModuleType:
-    path = pathlib.Path(name)
-    if not path.is_file():
-        config_files = [str(file) for file in sorted(pathlib.Path("configs").rglob("[!_]*.py"))]
-        hint = near(name, config_files) if config_files else "run from the repository root"
-        raise UserError(f"no config file '{name}'; {hint}")
+def _path(name: str) -> pathlib.Path:
+    """The full path of a config file; UserError with the path to type if there is none."""
     try:
-        spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        module.get_config  # noqa: B018 - fails if the file defines no config
+        path = pathlib.Path(name).expanduser().resolve()
+    except RuntimeError as error:  # There is no such user, or no home folder.
+        raise UserError(f"no config file '{name}': {error}") from error
+    if path.is_file():
+        return path
+    if (ROOT / name).is_file():
+        raise UserError(f"no config file '{name}' in this folder; write --config {ROOT / name}")
+    files = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "configs").rglob("[!_]*.py"))]
+    if pathlib.Path().resolve() == ROOT:
+        raise UserError(f"no config file '{name}'; {near(name, files)}")
+    similar = [str(ROOT / file) for file in difflib.get_close_matches(name, files, 3)]
+    hint = f"did you mean {' or '.join(similar)}?" if similar else f"this project's are in {ROOT / 'configs'}"
+    raise UserError(f"no config file '{name}' in this folder; {hint}")
+
+
+def own(spec: str) -> str:
+    """The spec with the full path of one of this project's config files, for example of configs/cgan.py:tuned."""
+    return str(ROOT / spec)
+
+
+_CAN_IMPORT = (
+    "it can import a file beside it (import NAME), a config of this project (from configs import NAME), packages"
+)
+
+
+@contextlib.contextmanager
+def _loaded(name: str) -> Iterator[ModuleType]:
+    """The module of a config file. Inside `with`, its functions can be called; their errors become UserErrors."""
+    path = _path(name)
+    try:
+        if clash := ambiguous_import(path):
+            raise UserError(
+                f"config file '{name}' imports configs.{clash[0]}, which both {clash[1]} and {ROOT / 'configs'} have; "
+                f"write `import {clash[0].rpartition('.')[2]}` for a file beside it, or rename it"
+            )
+        with importing(path):
+            spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            module.get_config  # noqa: B018 - fails if the file defines no config
+            yield module
+    except UserError:
+        raise
     except Exception as error:  # A config file is Python code, so any error is possible.
-        raise UserError(f"config file '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
-    return module
+        hint = f"; {_CAN_IMPORT}" if isinstance(error, ImportError) else ""
+        raise UserError(f"config file '{name}' cannot be loaded: {type(error).__name__}: {error}{hint}") from error
 
 
 def variants(name: str) -> list[str]:
     """The keys of a config file's VARIANTS, with "" among them if it has a default; [] if it has no variants."""
-    return _variants(_module(name))
+    with _loaded(name) as module:
+        return _variants(module)
 
 
 def _variants(module: ModuleType) -> list[str]:
@@ -64,15 +102,15 @@ def split_spec(spec: str) -> tuple[str, str]:
 def load(spec: str) -> ConfigDict:
     """The config of `path/to/file.py` or `path/to/file.py:variant`, locked."""
     name, variant = split_spec(spec)
-    module = _module(name)
-    choices = _variants(module)
-    if variant and not choices:
-        raise UserError(f"{name} has no variants; write --config {name}")
-    if not variant and choices and "" not in choices:
-        raise UserError(f"{name} contains several configs; write {name}:ONE, with one of: {', '.join(choices)}")
-    if variant and variant not in choices:
-        raise UserError(f"{name} has no variant '{variant}'; {near(variant, choices)}")
-    return module.get_config(*([variant] if variant else [])).lock()
+    with _loaded(name) as module:
+        choices = _variants(module)
+        if variant and not choices:
+            raise UserError(f"{name} has no variants; write --config {name}")
+        if not variant and choices and "" not in choices:
+            raise UserError(f"{name} contains several configs; write {name}:ONE, with one of: {', '.join(choices)}")
+        if variant and variant not in choices:
+            raise UserError(f"{name} has no variant '{variant}'; {near(variant, choices)}")
+        return module.get_config(*([variant] if variant else [])).lock()
 
 
 def leaves(config: ConfigDict) -> dict[str, Any]:

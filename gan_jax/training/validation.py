@@ -21,11 +21,12 @@ def check_validation(section: ConfigDict, dataset: Dataset) -> None:
     """UserError if the settings in config.eval are wrong, or the data set has too few images."""
     if section.at_end and section.at_end_num_images < 2:
         raise UserError(f"eval.at_end_num_images={section.at_end_num_images}: must be at least 2")
-    if section.at_end and len(dataset.test.labels) < 2:
-        raise UserError(
-            "the scores at the end need 2 or more test images, and the test split has "
-            f"{len(dataset.test.labels)}; set --config.eval.at_end=false"
-        )
+    for name, split in (("test", dataset.test), ("train", dataset.train)):
+        if section.at_end and len(split.labels) < 2:
+            raise UserError(
+                f"the scores at the end need 2 or more images of each split, and the {name} split has "
+                f"{len(split.labels)}; set --config.eval.at_end=false"
+            )
     if not section.every_steps:
         return
     for knob, least in (("patience", 0), ("num_images", 10)):

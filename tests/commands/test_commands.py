@@ -36,7 +36,7 @@ def test_scores_of_a_run(finished_run, tmp_path, quick_classifier, capsys):
     (path, _), cache = finished_run, tmp_path / "cache"
     arguments = ("--workdir", path, "--num_images", 30, "--data_dir", cache)
     assert run(evaluate, *arguments) == 0
-    first = json.loads((path / "evaluation.json").read_text())
+    first = json.loads((path / "evaluation-30_images.json").read_text())
     assert "conditional accuracy" in capsys.readouterr().out
     assert first["num_generated"] == 30
     assert first["features"].startswith("classifier-")
@@ -44,7 +44,7 @@ def test_scores_of_a_run(finished_run, tmp_path, quick_classifier, capsys):
     assert len(list((cache / "classifiers").iterdir())) == 1
     # The cached classifier gives the same scores. If it is damaged, the error names its file.
     assert run(evaluate, *arguments) == 0
-    assert json.loads((path / "evaluation.json").read_text()) == first
+    assert json.loads((path / "evaluation-30_images.json").read_text()) == first
     (cached,) = (cache / "classifiers").iterdir()
     cached.write_bytes(cached.read_bytes()[:100])
     with pytest.raises(DataUnavailable, match=cached.name):

@@ -20,6 +20,19 @@ def test_frechet_distance_equals_scipys_square_root():
     assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("sizes", [(20, 30), (30, 20), (20, 90), (90, 20), (2, 2)])
+def test_frechet_distance_of_fewer_images_than_features(sizes):
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=(size, 50)) @ rng.normal(size=(50, 50)) + shift for shift, size in enumerate(sizes))
+    covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    # The trace of the root is the sum of the singular values of S_a^(1/2) S_b^(1/2).
+    roots = [scipy.linalg.sqrtm(cov + 1e-12 * np.eye(50)).real for cov in covariances]
+    cross = scipy.linalg.svdvals(roots[0] @ roots[1]).sum()
+    expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(sum(covariances)) - 2 * cross
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-5)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-4)
+
+
 def test_frechet_distance_by_hand():
     """Equal sets: 0. A shift by v: |v|^2. One dimension: (mu - nu)^2 + (s - t)^2."""
     a = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)

@@ -85,7 +85,7 @@ def test_the_protocol_decides_split_features_generator_and_file(config, tmp_path
     assert "conditional accuracy" in capsys.readouterr().out
     assert run(evaluate, *usual, "--split", "validation", "--features", "pixels", "--generator", "raw") == 0
     read = lambda name: json.loads((path / name).read_text())  # noqa: E731
-    first, second = read("evaluation.json"), read("evaluation-pixels-validation-raw.json")
+    first, second = read("evaluation-24_images.json"), read("evaluation-24_images-pixels-validation-raw.json")
     assert (first["split"], first["generator"], first["num_real"]) == ("test", "ema", 6)
     assert (second["split"], second["generator"], second["features"], second["num_real"]) == (
         *("validation", "last", "pixels"),
@@ -124,7 +124,7 @@ def test_train_on_generated_is_a_column_and_a_file_of_its_own(finished_run, tmp_
     path, config = finished_run
     assert run(evaluate, "--workdir", path, *words) == 0
     assert "classification accuracy score" in capsys.readouterr().out
-    result = json.loads((path / "evaluation-train_on_generated.json").read_text())
+    result = json.loads((path / "evaluation-12_images-train_on_generated.json").read_text())
     assert 0 <= result["classification_accuracy_score"] <= 1
     assert 0 <= result["classification_accuracy_score_real"] <= 1
     changes = {"generator.conditioning": "none", "discriminator.conditioning": "none", "num_steps": 1}

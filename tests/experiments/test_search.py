@@ -1,5 +1,6 @@
 """The search: how a space is written, trials in real processes, pruning, going on, the report, wrong words."""
 
+import contextlib
 import importlib
 import json
 import sys
@@ -7,7 +8,7 @@ import sys
 import optuna
 import pytest
 
-from experiments.search import one_trial, report, space
+from experiments.search import one_trial, report, space, storage
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Interrupted, UserError
 from tests.experiments import stand_in_training
@@ -71,14 +72,23 @@ def test_wrong_words_are_named(word, said):
         space.parse(word, base())
 
 
-def test_a_search_finds_the_best_goes_on_and_reports(training, tmp_path, capsys):
+@pytest.fixture
+def load_study():
+    """The study of a search's workdir; its database is closed at the end of the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda workdir: optuna.load_study(
+            study_name="search", storage=stack.enter_context(storage.opened(f"sqlite:///{workdir / 'search.db'}"))
+        )
+
+
+def test_a_search_finds_the_best_goes_on_and_reports(training, load_study, tmp_path, capsys):
     words = [*WORDS, "--sampler", "grid", "--workdir", tmp_path / "w", "--pruner", "none"]
     assert run(search, *words, "--trials", 2) == 0
     assert run(search, *words, "--trials", 4) == 0
     starts = [path.read_text().count("start") for path in (tmp_path / "w" / "trials").glob("*/starts.txt")]
     # Four values and the config as it is; each trial trained once, the config as it is asked for by both commands.
     assert sorted(starts) == [1, 1, 1, 1, 2]
-    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'w' / 'search.db'}")
+    study = load_study(tmp_path / "w")
     assert study.best_trial.user_attrs["changes"] == {"g_optimizer.learning_rate": "1e-3"}
     assert study.best_value == pytest.approx(1.25)
     page = (tmp_path / "w" / "search.md").read_text()
@@ -89,10 +99,10 @@ def test_a_search_finds_the_best_goes_on_and_reports(training, tmp_path, capsys)
     assert "best 1.25: g_optimizer.learning_rate=1e-3" in capsys.readouterr().out
 
 
-def test_a_trial_worse_than_the_median_is_stopped(training, tmp_path):
+def test_a_trial_worse_than_the_median_is_stopped(training, load_study, tmp_path):
     words = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-3|1.1e-3|1.2e-3|1.3e-3|1|2"]
     assert run(search, *words, "--sampler=grid", "--trials", 6, "--seed", 3, "--workdir", tmp_path / "w") == 0
-    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'w' / 'search.db'}")
+    study = load_study(tmp_path / "w")
     pruned = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.PRUNED]
     assert study.best_value < 1.3
     assert {trial.user_attrs["changes"]["g_optimizer.learning_rate"] for trial in pruned} <= {"1", "2"}

@@ -36,6 +36,12 @@ def study(tmp_path):
     return make
 
 
+def recorded(address):
+    """The trials that a storage has now."""
+    with storage.opened(address) as kept:
+        return optuna.load_study(study_name="search", storage=kept).get_trials()
+
+
 def states(study):
     return [trial.state for trial in study.get_trials(deepcopy=False)]
 
@@ -146,10 +152,10 @@ def test_three_processes_one_killed(tmp_path, kept):
             if not (tmp_path / address.rpartition("/")[2]).exists():
                 continue
             try:
-                study = optuna.load_study(study_name="search", storage=storage.open_storage(address))
+                now = [trial.state for trial in recorded(address)]
             except (KeyError, UserError):
                 continue
-            if states(study).count(State.RUNNING) == 3 and State.COMPLETE in states(study):
+            if now.count(State.RUNNING) == 3 and State.COMPLETE in now:
                 break
         processes[0].kill()
         printed = [process.communicate(timeout=120)[0].decode() for process in processes[1:]]
@@ -159,12 +165,12 @@ def test_three_processes_one_killed(tmp_path, kept):
             process.kill()
             process.wait()
             process.stdout.close()
-    assert states(study).count(State.COMPLETE) == 9
-    assert State.RUNNING not in states(study)
-    (lost,) = (trial for trial in study.trials if trial.state == State.FAIL and trial.params)
-    assert [t.params for t in study.trials].count(lost.params) == 2
-    values = [trial.params["g_optimizer.learning_rate"] for trial in study.trials if trial.state == State.COMPLETE]
-    assert len(set(values)) == 9
+    trials = recorded(address)
+    complete = [trial for trial in trials if trial.state == State.COMPLETE]
+    assert State.RUNNING not in [trial.state for trial in trials]
+    (lost,) = (trial for trial in trials if trial.state == State.FAIL and trial.params)
+    assert [trial.params for trial in trials].count(lost.params) == 2
+    assert len(complete) == len({trial.params["g_optimizer.learning_rate"] for trial in complete}) == 9
     assert all("best " in text for text in printed)
     page = (tmp_path / "w" / "search.md").read_text()
     assert page.count("| completed |") == 9 + 1

@@ -40,10 +40,12 @@ def test_a_number_of_images_to_score_is_refused_before_training(config, tmp_path
     assert not (tmp_path / "run").exists()
 
 
-def test_a_test_split_of_one_image_cannot_be_scored(config, tmp_path):
-    write_idx(tmp_path / "one", train=12, test=1)
+@pytest.mark.parametrize(("split", "sizes"), [("test", {"train": 12, "test": 1}), ("train", {"train": 1, "test": 6})])
+def test_a_split_of_one_image_cannot_be_scored(config, tmp_path, split, sizes):
+    write_idx(tmp_path / "one", **sizes)
     configs.override(config, {"data.dir": str(tmp_path / "one"), "eval.at_end": True, "num_steps": 1})
-    with pytest.raises(UserError, match="the test split has 1; set --config.eval.at_end=false"):
+    configs.override(config, {"batch_size": 1, "generator.norm": "none"})
+    with pytest.raises(UserError, match=f"the {split} split has 1; set --config.eval.at_end=false"):
         session.train(config, str(tmp_path / "run"))
     configs.override(config, {"eval.at_end": False})
     session.train(config, str(tmp_path / "run"))

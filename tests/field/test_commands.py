@@ -94,7 +94,7 @@ def test_a_path_of_a_config_may_hold_a_colon(tmp_path):
 def test_a_result_file_is_json(finished_run, tmp_path, quick_classifier):
     path, _ = finished_run
     assert run(evaluate, "--workdir", path, "--num_images", 12, "--data_dir", tmp_path / "cache") == 0
-    json.loads((path / "evaluation.json").read_text(), parse_constant=pytest.fail)
+    json.loads((path / "evaluation-12_images.json").read_text(), parse_constant=pytest.fail)
 
 
 # jax 6059: a platform that this machine has not.

@@ -90,9 +90,10 @@ def test_the_best_state_is_saved_and_scored_as_well_as_the_last(scored_config, t
     text = score.final_table(str(path), 12, cache)
     assert "step 7," in text
     assert "best state: step 4, chosen by its validation score" in text
-    read = lambda name: json.loads((path / name).read_text())  # noqa: E731
-    assert (read("evaluation.json")["step"], read("evaluation-best.json")["step"]) == (7, 4)
-    assert read("evaluation.json")["frechet_distance"] != read("evaluation-best.json")["frechet_distance"]
+    names = ("evaluation-12_images.json", "evaluation-12_images-best.json")
+    last, best = (json.loads((path / name).read_text()) for name in names)
+    assert (last["step"], best["step"]) == (7, 4)
+    assert last["frechet_distance"] != best["frechet_distance"]
 
 
 def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):

@@ -96,8 +96,8 @@ def test_scores_of_many_seeds(two_seeds, overrides, idx_folder, tmp_path, quick_
     assert run(main, "--config", "configs/cgan.py", "--workdir", path, "--data_dir", cache, *overrides) == 0
     printed = capsys.readouterr().out
     assert "2 seeds" in printed
-    summary = json.loads((path / "evaluation.json").read_text())
-    each = [json.loads((path / f"seed-{s}" / "evaluation.json").read_text()) for s in (0, 1)]
+    summary = json.loads((path / "evaluation-12_images.json").read_text())
+    each = [json.loads((path / f"seed-{s}" / "evaluation-12_images.json").read_text()) for s in (0, 1)]
     values = [result["frechet_distance"] for result in each]
     assert summary["frechet_distance"] == pytest.approx(np.mean(values))
     assert summary["frechet_distance_over_seeds"] == pytest.approx(np.std(values, ddof=1))
