@@ -24,16 +24,15 @@ def main() -> None:
     parser.add_argument("--num_images", type=int, default=2000, help="number of generated images")
     parser.add_argument("--seed", type=cli.seed, default=0)
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
-    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
+    cli.add_data_folders(parser)
     arguments = parser.parse_args()
     names = list(dict.fromkeys(name.strip() for name in arguments.only.split(","))) if arguments.only else [*ANALYSES]
     for name in names:
         choose(ANALYSES, name, "--only")
     if arguments.num_images < LEAST_IMAGES:
         raise UserError(f"--num_images={arguments.num_images}: must be at least {LEAST_IMAGES}")
-    subject = load_subject(
-        arguments.workdir, arguments.num_images, arguments.seed, arguments.data_dir, arguments.checkpoint
-    )
+    folders = (arguments.data_dir, arguments.checkpoint, arguments.images_dir)
+    subject = load_subject(arguments.workdir, arguments.num_images, arguments.seed, *folders)
     analyze(subject, names)
 
 

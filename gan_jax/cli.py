@@ -1,5 +1,6 @@
 """Shared by all commands: errors as one line, and config arguments."""
 
+import argparse
 import logging
 import os
 import pathlib
@@ -34,6 +35,18 @@ def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
         changes[key] = value
     configs.override(config, changes, parse=True)
     return config
+
+
+def add_data_folders(parser: argparse.ArgumentParser) -> None:
+    """Adds the two flags that say where the data of a run are: --data_dir and --config.data.dir, as `images_dir`."""
+    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
+    parser.add_argument(
+        "--config.data.dir",
+        dest="images_dir",
+        default="",
+        metavar="FOLDER",
+        help="folder of the images that the run was trained on, if they are elsewhere now",
+    )
 
 
 def seed(text: str) -> int:

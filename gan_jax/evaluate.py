@@ -41,14 +41,15 @@ def main() -> None:
         "--quick", action="store_true", help="without the scores that need every training image (bins, copies)"
     )
     parser.add_argument("--seed", type=cli.seed, default=0)
-    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
+    cli.add_data_folders(parser)
     arguments = parser.parse_args()
     if arguments.num_images < 2:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2")
     if arguments.inception_weights and arguments.features != "inception":
         raise UserError(f"--inception_weights={arguments.inception_weights} is for --features inception; add it")
     protocol = Protocol(**{name: getattr(arguments, name) for name in Protocol._fields})
-    print(table(evaluate_seeds(arguments.workdir, protocol, arguments.data_dir, arguments.inception_weights)))
+    folders = (arguments.data_dir, arguments.inception_weights, arguments.images_dir)
+    print(table(evaluate_seeds(arguments.workdir, protocol, *folders)))
 
 
 if __name__ == "__main__":

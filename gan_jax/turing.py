@@ -41,13 +41,13 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the choice, the generated images and the order")
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
-    parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
+    cli.add_data_folders(parser)
     arguments = parser.parse_args()
     path, num_images = _output(arguments.output), arguments.num_images // 2 * 2
     if num_images < 2:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2, one real and one generated")
     run = load_run(arguments.workdir, arguments.checkpoint)
-    dataset = scoring_data(arguments.workdir, run.config, run.run_info, arguments.data_dir)
+    dataset = scoring_data(arguments.workdir, run.config, run.run_info, arguments.data_dir, arguments.images_dir)
     images, truths = choose_images(run, dataset, num_images, arguments.seed)
     page = render(images, truths, describe(run, dataset, arguments.seed), arguments.feedback)
     with files.writing(f"--output={path}"):

@@ -35,10 +35,15 @@ ANALYSES = {
 }
 
 
-def load_subject(path: str, num_images: int, seed: int, data_dir: str = "", checkpoint: str = "newest") -> Subject:
-    """A checkpoint of a run, its data set, and the classifier of this data set."""
+def load_subject(
+    path: str, num_images: int, seed: int, data_dir: str = "", checkpoint: str = "newest", images_dir: str = ""
+) -> Subject:
+    """A checkpoint of a run, its data set, and the classifier of this data set.
+
+    images_dir: as `folder` of `scoring_data`.
+    """
     run = load_run(path, checkpoint)
-    dataset = scoring_data(path, run.config, run.run_info, data_dir)
+    dataset = scoring_data(path, run.config, run.run_info, data_dir, images_dir)
     extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
     return Subject(run, dataset, extract, name, seed, num_images, build.is_conditional(run.config.generator))
 

@@ -16,6 +16,11 @@ class Split(NamedTuple):
     images: np.ndarray | StoredImages
     labels: np.ndarray
 
+    def select(self, rows: np.ndarray) -> "Split":
+        """The images of these rows, an array of indices or a mask. Images in files stay there."""
+        images = self.images
+        return Split(images.select(rows) if isinstance(images, StoredImages) else images[rows], self.labels[rows])
+
     def in_memory(self) -> "Split":
         """The split with images in memory; of a streamed split that is too large, a fixed random subset."""
         if not isinstance(self.images, StoredImages):
@@ -42,6 +47,7 @@ class Dataset(NamedTuple):
     requested: the set that the config names; differs from `name` if a fallback was used.
     validation: training images that are held out for model selection; None without any.
     classes: number of classes; 0: one more than the largest label.
+    notes: what of the images or labels is not as in their source; one line each, for the user.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Dataset(NamedTuple):
     test: Split
     validation: Split | None = None
     classes: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:

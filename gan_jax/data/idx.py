@@ -1,6 +1,7 @@
 """IDX files, the format of the original MNIST: a magic number, the length of each axis (all big-endian), the bytes."""
 
 import gzip
+import hashlib
 import math
 import pathlib
 import struct
@@ -13,15 +14,37 @@ from gan_jax.system.errors import DataUnavailable
 
 _MAX_BYTES = 4 << 30
 _STEMS = {"train": "train", "test": "t10k"}
+_AXES = {"images": 3, "labels": 1}
+EXAMPLE = "train-images-idx3-ubyte"
+# sha256 of all images and labels of the original MNIST, first the training split
+_MNIST = "bab833be44432887b8367c256dc3f6f37f73632c1eabcb1cbc894e04f779a312"
 
 
-def find(folder: pathlib.Path, split: str, kind: str, axes: int) -> pathlib.Path:
+def _names(split: str, kind: str) -> list[str]:
+    """The names under which a file is known."""
+    stem, axes = _STEMS[split], _AXES[kind]
+    return [f"{stem}-{kind}{dot}idx{axes}-ubyte{gz}" for dot in "-." for gz in ("", ".gz")]
+
+
+def any_in(folder: pathlib.Path) -> bool:
+    """Whether the folder has at least one of the four files."""
+    return any((folder / name).is_file() for split in _STEMS for kind in _AXES for name in _names(split, kind))
+
+
+def is_mnist(train: Split, test: Split) -> bool:
+    """Whether these are the images and labels of MNIST, in the order of its files."""
+    digest = hashlib.sha256()
+    for array in (*train, *test):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest() == _MNIST
+
+
+def find(folder: pathlib.Path, split: str, kind: str) -> pathlib.Path:
     """The file of a split ("train", "test") and kind ("images", "labels"), under any of its usual names, .gz or not.
 
     DataUnavailable if the folder has none of them.
     """
-    stem = _STEMS[split]
-    names = [f"{stem}-{kind}{dot}idx{axes}-ubyte{gz}" for dot in "-." for gz in ("", ".gz")]
+    names = _names(split, kind)
     for name in names:
         if (folder / name).is_file():
             return folder / name
@@ -53,8 +76,8 @@ def read(path: pathlib.Path, axes: int) -> np.ndarray:
 
 def load_split(folder: pathlib.Path, split: str) -> Split:
     """The images and labels of one split."""
-    images_path, labels_path = find(folder, split, "images", 3), find(folder, split, "labels", 1)
-    images, labels = read(images_path, 3), read(labels_path, 1)
+    images_path, labels_path = find(folder, split, "images"), find(folder, split, "labels")
+    images, labels = read(images_path, _AXES["images"]), read(labels_path, _AXES["labels"])
     if len(images) != len(labels):
         raise DataUnavailable(f"{images_path} holds {len(images)} images, {labels_path} {len(labels)} labels")
     return Split(images[..., None], labels.astype(np.int32))

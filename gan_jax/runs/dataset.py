@@ -1,23 +1,60 @@
-"""The data set of a run: loading it, describing it in run.json, and checking it when the run continues."""
+"""The data set of a run: loading it, describing it in run.json, and finding it again when the run continues.
 
+The fingerprint says what the data of a run are. Their name and their folder only help to find them.
+"""
+
+import json
+import os
 import pathlib
 
 from ml_collections import ConfigDict
 
 from gan_jax.data import sources
 from gan_jax.data.dataset import Dataset, Source, hold_out
-from gan_jax.system.errors import DataUnavailable
+from gan_jax.devices import hosts
+from gan_jax.runs.workdir import Workdir
+from gan_jax.system.errors import DataUnavailable, NotOnThisMachine
 
 _FOLDER = "source_folder"  # the key of run.json's data that is valid on one machine only
 
 
-def load_data(config: ConfigDict, data_dir: str) -> Dataset:
-    """The data set that the config names, with its validation split."""
+def load_data(config: ConfigDict, data_dir: str, path: str = "") -> Dataset:
+    """The data set that the config names, with its validation split.
+
+    path: the workdir of a run that may continue. If it has been started with the same settings, the set is the one that
+    its run.json records, even if the config would find another one today.
+    """
+    recorded = _recorded(config, path) if path else None
+    if recorded:
+        return _load_recorded(path, config, recorded, data_dir)
+    return _load(config, config.data.name, config.data.dir, config.data.fallback, data_dir)
+
+
+def _recorded(config: ConfigDict, path: str) -> dict | None:
+    """The data in the run.json of `path`; None if there is none, or if the config names another set or folder.
+
+    Process 0 reads it and tells the others, which have no workdir.
+    """
+    data = None
+    if hosts.leads():
+        workdir = Workdir(path)
+        data = workdir.run().get("data")
+        is_there = os.path.isdir(os.path.expanduser(config.data.dir))
+        if data and (is_there or _request(workdir.config()) != _request(config)):
+            data = None
+    return json.loads(hosts.text_from_leader(json.dumps(data)))
+
+
+def _request(config: ConfigDict) -> tuple[str, str, str]:
+    return config.data.name, config.data.dir, config.data.fallback
+
+
+def _load(config: ConfigDict, name: str, folder: str, fallback: str, data_dir: str) -> Dataset:
     section = config.data
     dataset = sources.load(
-        section.name,
-        section.dir,
-        section.fallback,
+        name,
+        folder,
+        fallback,
         section.image_size,
         section.channels,
         data_dir,
@@ -30,7 +67,8 @@ def load_data(config: ConfigDict, data_dir: str) -> Dataset:
 def describe(dataset: Dataset) -> dict:
     """The entry "data" of run.json.
 
-    It has `source_folder` only if the source has a folder, and `streamed` only if the images stay in files.
+    It has `notes` only if there are any, `source_folder` only if the source has a folder, and `streamed` only if the
+    images stay in files.
     """
     description = {
         "requested": dataset.requested,
@@ -43,6 +81,8 @@ def describe(dataset: Dataset) -> dict:
         "image_shape": list(dataset.image_shape),
         "num_classes": dataset.num_classes,
     }
+    if dataset.notes:
+        description["notes"] = list(dataset.notes)
     if dataset.source.folder:
         description[_FOLDER] = dataset.source.folder
     return description | {"streamed": True} if dataset.is_streamed else description
@@ -53,23 +93,67 @@ def without_source_folder(data: dict) -> dict:
     return {name: value for name, value in data.items() if name != _FOLDER}
 
 
-def scoring_data(path: str | pathlib.Path, config: ConfigDict, run: dict, data_dir: str) -> Dataset:
+def scoring_data(path: str | pathlib.Path, config: ConfigDict, run: dict, data_dir: str, folder: str = "") -> Dataset:
     """The data set that the run in `path` was trained on, in memory (see `Dataset.in_memory`).
 
     run: content of the run's run.json.
-    Raises DataUnavailable if the config now loads other data.
+    folder: where the data are now; "": where run.json says, or where they are found by their name.
+    Raises DataUnavailable if they are not found there, or if they have other images now.
     """
-    dataset = load_data(config, data_dir)
-    check_data(path, run["data"], describe(dataset))
-    return dataset.in_memory()
+    if folder:
+        dataset = _load(config, run["data"]["used"], folder, "", data_dir)
+        check_data(path, run["data"], describe(dataset))
+        return _as_requested(dataset, run["data"]).in_memory()
+    return _load_recorded(path, config, run["data"], data_dir).in_memory()
+
+
+def _load_recorded(path: str | pathlib.Path, config: ConfigDict, recorded: dict, data_dir: str) -> Dataset:
+    """The data set with the fingerprint that run.json records, from its folder or from where its name is found today.
+
+    Raises DataUnavailable if there is none.
+    """
+    used, other, reasons = recorded["used"], None, []
+    # The folder of the config is for older runs, which did not record theirs.
+    for folder in dict.fromkeys([recorded.get(_FOLDER, ""), config.data.dir, ""]):
+        if not folder and used == "idx":
+            continue
+        try:
+            dataset = _load(config, used, folder, "", data_dir)
+        except NotOnThisMachine as error:
+            reasons.append(f"it is not in {folder}" if folder else str(error))
+            continue
+        except DataUnavailable as error:
+            reasons.append(str(error))
+            continue
+        now = describe(dataset)
+        if now["fingerprint"] == recorded["fingerprint"]:
+            return _as_requested(dataset, recorded)
+        other = other or now
+    if other:
+        check_data(path, recorded, other)
+    cache = "" if used == "idx" else ", or the cache folder: --data_dir=FOLDER"
+    raise DataUnavailable(
+        f"the run in {path} was trained on {_origin(recorded)}: {'; '.join(reasons)}. If the images are elsewhere now, "
+        f"give their folder: --config.data.dir=FOLDER{cache}"
+    )
+
+
+def _as_requested(dataset: Dataset, recorded: dict) -> Dataset:
+    """The data set of a run, with the name of the set for which it stands in, if it is a fallback."""
+    is_fallback = recorded["requested"] != recorded["used"]
+    return dataset._replace(requested=recorded["requested"] if is_fallback else dataset.name)
 
 
 def check_data(path: str | pathlib.Path, before: dict, now: dict) -> None:
     """DataUnavailable if the data of a run have changed. before, now: results of `describe`."""
     if before["fingerprint"] != now["fingerprint"]:
+        counts = ("num_train", "num_test", "num_validation", "image_shape", "num_classes")
+        changed = [f"{key} {before[key]} -> {now[key]}" for key in counts if key in before and before[key] != now[key]]
+        changes = f" ({', '.join(changed)})" if changed else ""
         raise DataUnavailable(
-            f"the run in {path} was trained on {_origin(before)}; found {_origin(now)}, which has other images. "
-            "Restore the first, or choose another workdir"
+            f"the run in {path} was trained on {_origin(before)}; found {_origin(now)}, "
+            f"which has other images{changes}. Restore the first, give its folder by --config.data.dir=FOLDER, or "
+            "choose another workdir"
         )
 
 

@@ -95,16 +95,23 @@ def classification_accuracy_score(
     return Score(value, real_value, math.sqrt(value * (1 - value) / len(real.labels)))
 
 
-def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "", inception_weights: str = "") -> dict:
+def evaluate(
+    path: str,
+    protocol: Protocol = DEFAULT_PROTOCOL,
+    data_dir: str = "",
+    inception_weights: str = "",
+    images_dir: str = "",
+) -> dict:
     """Scores the generated images of a run by every metric of evaluation/metrics; writes the result and returns it.
 
     Generated images are quantised to uint8, as in an image file.
+    images_dir: as `folder` of `scoring_data`.
     <score>_real: the same score of as many TRAINING images (exceptions: see evaluation/metrics/scores.py).
     <score>_standard_error: the standard error over images.
     """
     choose(EXTRACTORS, protocol.features, "--features")
     run = load_run(path, protocol.checkpoint)
-    dataset = scoring_data(path, run.config, run.run_info, data_dir)
+    dataset = scoring_data(path, run.config, run.run_info, data_dir, images_dir)
     conditional, num_classes = build.is_conditional(run.config.generator), dataset.num_classes
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
@@ -204,11 +211,12 @@ def _summary(path: str, protocol: Protocol, results: list[dict]) -> dict:
     return summary
 
 
-def evaluate_seeds(
-    path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "", inception_weights: str = ""
-) -> dict:
-    """`evaluate` for a run of any number of seeds; the result of several seeds is their mean and standard deviation."""
-    results = [evaluate(seed_path, protocol, data_dir, inception_weights) for seed_path in _workdirs_to_score(path)]
+def evaluate_seeds(path: str, protocol: Protocol = DEFAULT_PROTOCOL, *folders: str) -> dict:
+    """`evaluate` for a run of any number of seeds; the result of several seeds is their mean and standard deviation.
+
+    folders: the other arguments of `evaluate`.
+    """
+    results = [evaluate(seed_path, protocol, *folders) for seed_path in _workdirs_to_score(path)]
     return _summary(path, protocol, results)
 
 

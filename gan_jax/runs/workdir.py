@@ -20,9 +20,11 @@ try:
 except ImportError:  # Windows has no fcntl: two processes in one workdir are not detected there.
     fcntl = None
 
-# Settings that do not change what a run computes: where it is computed, what is recorded, when it is stopped. They may
-# differ when the same run continues; config.json then has the new values.
+# Settings that do not change what a run computes: where it is computed, what is recorded, when it is stopped, where its
+# images are. They may differ when the same run continues; config.json then has the new values. What the images are is
+# checked by their fingerprint (runs/dataset.py).
 _MAY_DIFFER = (
+    *("data.name: ", "data.dir: ", "data.fallback: ", "data.image_size: ", "data.channels: "),
     *("mesh: ", "guard.", "eval.", "data.stream: ", "data.stream_workers: "),
     *("log_every_steps: ", "sample_every_steps: ", "checkpoint_every_steps: ", "keep_checkpoints: "),
 )

@@ -26,6 +26,10 @@ class DataUnavailable(UserError):
     exit_code = 4
 
 
+class NotOnThisMachine(DataUnavailable):
+    """The data set is not on this machine and cannot be downloaded. Only for this error is there a fallback."""
+
+
 class Interrupted(UserError):
     """A signal stopped the run, and the run was saved. The same command continues it."""
 

@@ -23,7 +23,7 @@ def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path | N
     If config.num_seeds > 1, each seed has its own workdir inside `path`, and the returned grid is that of the first
     completed seed. If several processes train together, only process 0 has a workdir; the others return None.
     """
-    dataset = load_data(config, data_dir)
+    dataset = load_data(config, data_dir, path)
     total = num_steps(config, len(dataset.train.labels))
     gan = build(config, dataset.image_shape, dataset.num_classes, total)
     check(config, dataset, gan)  # Finds every user's mistake before anything is written.

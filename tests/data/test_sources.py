@@ -61,7 +61,7 @@ def test_mnist_5k_is_stratified_fixed_and_disjoint():
 
 
 def test_order_of_sources(idx_folder, tmp_path, monkeypatch):
-    """A prepared copy, then IDX files, then a download, then the fallback; each says where the data came from."""
+    """The folder that is named, a prepared copy, a download, the fallback; each says where the data came from."""
     monkeypatch.setattr(tfds_source, "prepared_folder", lambda name, data_dir: None)
     monkeypatch.setattr(tfds_source, "can_download", lambda name: False)
     cache = tmp_path / "cache"
@@ -75,9 +75,11 @@ def test_order_of_sources(idx_folder, tmp_path, monkeypatch):
 
     downloaded = (Split(np.zeros((4, 5, 5, 1), np.uint8), np.arange(4, dtype=np.int32)),) * 2
     monkeypatch.setattr(tfds_source, "can_download", lambda name: True)
-    monkeypatch.setattr(tfds_source, "read", lambda name, folder, download: downloaded)
-    assert sources.load("mnist", data_dir=str(cache)).source == Source("TFDS download")
-    assert sources.load("mnist", str(idx_folder), data_dir=str(cache)).source == Source("prepared copy")
+    monkeypatch.setattr(tfds_source, "download", lambda name, folder: None)
+    monkeypatch.setattr(tfds_source, "read", lambda name, folder: downloaded)
+    assert sources.load("mnist", data_dir=str(cache)).source == Source("TFDS download", str(cache / "tfds"))
+    assert sources.load("mnist", data_dir=str(cache)).source == Source("prepared copy", str(cache / "prepared"))
+    assert sources.load("mnist", str(idx_folder), data_dir=str(cache)).source.kind == "IDX files"
     (cache / "prepared" / "mnist.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(DataUnavailable, match="mnist.npz is damaged"):
         sources.load("mnist", data_dir=str(cache))

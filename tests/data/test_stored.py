@@ -121,10 +121,11 @@ def test_a_downloaded_set_is_prepared_to_be_streamed(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_source, "can_download", lambda name: True)
     held = sources.load(stream_set.NAME, data_dir=str(tmp_path / "held"))
     streamed = sources.load(stream_set.NAME, data_dir=str(tmp_path / "streamed"), stream="always")
-    assert held.source == streamed.source == Source("TFDS download")
+    assert held.source == Source("TFDS download", str(tmp_path / "held" / "tfds"))
+    assert streamed.source == Source("TFDS download", str(tmp_path / "streamed" / "tfds"))
     np.testing.assert_array_equal(held.train.images, streamed.train.images[:])
     again = sources.load(stream_set.NAME, data_dir=str(tmp_path / "held"))
-    assert again.source == Source("prepared copy")
+    assert again.source == Source("prepared copy", str(tmp_path / "held" / "prepared"))
     np.testing.assert_array_equal(again.train.images, held.train.images)
 
 

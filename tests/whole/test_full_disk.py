@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from gan_jax.data import sources
+from gan_jax.data import prepared, sources
 from gan_jax.evaluation import features
 from gan_jax.evaluation.classifier import Classifier, Recipe
 from gan_jax.runs.load import load_run
@@ -119,10 +119,10 @@ def test_a_full_disk_under_the_caches(small_disk, idx_folder, monkeypatch):
     variables = {"params": {"kernel": np.zeros((100, 100), np.float32)}}
     monkeypatch.setattr(features, "template", lambda *shapes: variables)
     monkeypatch.setattr(features, "fresh_classifier", lambda *arguments: Classifier(variables, 3, Recipe()))
-    prepared = small_disk / "prepared" / "x.npz"
+    path = small_disk / "prepared" / "x.npz"
     writers = {
         "classifiers": lambda: features.classifier(dataset, str(small_disk)),
-        "prepared": lambda: sources._write_prepared(prepared, dataset.train, dataset.test),
+        "prepared": lambda: prepared.write(path, (dataset.train, dataset.test)),
     }
     for folder, write in writers.items():
         (small_disk / folder).mkdir()
@@ -134,7 +134,7 @@ def test_a_full_disk_under_the_caches(small_disk, idx_folder, monkeypatch):
         write()
         assert len(list((small_disk / folder).iterdir())) == 1
     assert features.classifier(dataset, str(small_disk))[1]
-    assert np.array_equal(sources._read_prepared(prepared)[0].images, dataset.train.images)
+    assert np.array_equal(prepared.read(path)[0].images, dataset.train.images)
 
 
 def test_a_run_that_is_only_for_reading(small_disk, short_run, tmp_path):

@@ -16,7 +16,7 @@ import pytest
 from experiments import report
 from experiments.reporting import results
 from gan_jax import build
-from gan_jax.data import idx, sources
+from gan_jax.data import idx, prepared
 from gan_jax.evaluation import features
 from gan_jax.runs.load import load_run
 from gan_jax.runs.records import read_metrics
@@ -140,13 +140,11 @@ def fuzz_arrays(folder, number, seed):
     """Prepared data and cached classifiers."""
     rng, path = random.Random(seed), folder / "file.npz"
     images, labels = np.zeros((3, 4, 4, 1), np.uint8), np.zeros(3, np.int32)
-    prepared = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+    splits = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
     template = {"params": {"a": np.zeros((2, 3)), "b": np.zeros(3)}}
     classifier = {"params/a": template["params"]["a"], "params/b": template["params"]["b"]}
     for position in range(number):
-        read, content = (
-            (sources._read_prepared, prepared) if position % 2 else (lambda p: features._read(p, template), classifier)
-        )
+        read, content = (prepared.read, splits) if position % 2 else (lambda p: features._read(p, template), classifier)
         stream = io.BytesIO()
         np.savez(stream, **content)
         path.write_bytes(damaged(stream.getvalue(), rng))
