@@ -100,6 +100,7 @@ def test_mistakes_on_the_command_line(spec, arguments, message):
         ({"d_loss.virtual_adversarial": 1.0, "dtype": "bfloat16"}, "set --config.terms.virtual_adversarial.probe=1.0"),
         ({"terms.virtual_adversarial.probe": 0.0}, "terms.virtual_adversarial.probe=0.0: must be more than 0"),
         ({"terms.pseudo_label.threshold": 1.0}, "terms.pseudo_label.threshold=1.0: must be between 0 and 1"),
+        ({"generator.kernel_size": -3}, "generator.kernel_size=-3: must be at least 0"),
         ({"ramp_up.num_steps": -1}, "ramp_up.num_steps=-1: must be 0 or more"),
         ({"ramp_up.num_steps": 10}, "ramp_up.num_steps=10 does nothing: give --config.d_loss.class_balance or"),
         ({"ramp_up.start": -5}, "ramp_up.start=-5: must be 0 or more"),

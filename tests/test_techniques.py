@@ -7,16 +7,16 @@ import jax
 import pytest
 
 from gan_jax import cli
-from gan_jax.gan import augmentation, optimizers, priors, schedules
+from gan_jax.gan import augmentation, metrics, optimizers, priors, schedules
 from gan_jax.layers import activations, conditioning, kernel_norms, minibatch, norms
 from gan_jax.losses import adversarial
 from gan_jax.losses.build import weighted_terms
 from gan_jax.losses.terms import TERMS
-from gan_jax.networks import heads
+from gan_jax.networks import NETWORKS, heads
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training.guard import make_guard
-from tests.systems import EVERYTHING, ROWS, shape_of, shapes_of_a_step, specs
+from tests.systems import EVERYTHING, FILES, ROWS, shape_of, shapes_of_a_step, specs
 
 ADAPTIVE = ("adam", "adamw", "adamax", "radam", "nadam", "lion")
 
@@ -100,10 +100,22 @@ def test_every_technique_has_a_row():
     text = pathlib.Path("docs/techniques.md").read_text()
     for name in (*augmentation.DATA, *augmentation.DIFFERENTIABLE):
         assert re.search(rf"augmentation\.\w+=[\w,]*\b{name}\b", text), f"no row for the augmentation {name}"
+    for name in metrics.EXTRA_METRICS:
+        assert f"extra_metrics={name}" in text, f"no row for the metric {name}"
     for name in activations.WITH_SLOPE:
         assert any(override.endswith(f".activation={name}") for override in overrides), (
             f"no row for the activation {name}"
         )
+
+
+def test_the_pages_list_every_name():
+    """configs/default.py names the choices of its settings; docs/configs.md has a row for each system."""
+    text = pathlib.Path("configs/default.py").read_text()
+    tables = (*TABLES.values(), NETWORKS, activations.WITH_SLOPE, metrics.EXTRA_METRICS)
+    missing = [name for table in tables for name in table if not re.search(rf"\b{name}\b", text)]
+    assert not missing, f"configs/default.py does not name {missing}"
+    rows = pathlib.Path("docs/configs.md").read_text()
+    assert not [path for path in FILES if path.split("/")[-1] not in rows]
 
 
 def test_everything_at_once():

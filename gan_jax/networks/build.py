@@ -23,6 +23,27 @@ from gan_jax.system.errors import UserError
 
 # Knobs that only some families have, and their unset values. A knob that is set must be a field of the family.
 _FAMILY_KNOBS = {"layers_per_width": 0, "kernel_size": 0, "upsampling": "", "feature_layer": -1}
+_AT_LEAST_0 = ("at least 0", lambda value: value >= 0)
+_AT_LEAST_1 = ("at least 1", lambda value: value >= 1)
+_FROM_0_TO_BELOW_1 = ("at least 0 and less than 1", lambda value: 0 <= value < 1)
+# Knob of a network -> (its range in words, the check of this range).
+_RANGES = {
+    "widths": (
+        "one whole number above 0 for each hidden layer, at least one",
+        lambda widths: bool(widths) and min(widths) >= 1,
+    ),
+    "layers_per_width": _AT_LEAST_0,
+    "kernel_size": _AT_LEAST_0,
+    "dropout": _FROM_0_TO_BELOW_1,
+    "noise": _AT_LEAST_0,
+    "noise_fade_updates": _AT_LEAST_0,
+    "condition_smoothing": ("from 0 to 1", lambda value: 0 <= value <= 1),
+    "embedding_features": _AT_LEAST_1,
+    "ema_decay": _FROM_0_TO_BELOW_1,
+    "norm_groups": _AT_LEAST_1,
+    "spectral_iterations": _AT_LEAST_1,
+    "spectral_bound": ("more than 0", lambda value: value > 0),
+}
 
 
 def _factory(module: type, **settings: Any) -> Callable[[], nn.Module]:
@@ -35,31 +56,9 @@ def _check(section: ConfigDict, knob: str) -> None:
     """UserError for a setting that is outside of its range."""
     if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
         raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain per class; set another norm")
-    is_wrong = {
-        "widths": not section.widths or min(section.widths) < 1,
-        "dropout": not 0 <= section.dropout < 1,
-        "noise": section.noise < 0,
-        "noise_fade_updates": section.noise_fade_updates < 0,
-        "condition_smoothing": not 0 <= section.condition_smoothing <= 1,
-        "ema_decay": not 0 <= section.ema_decay < 1,
-        "norm_groups": section.norm_groups < 1,
-        "spectral_iterations": section.spectral_iterations < 1,
-        "spectral_bound": section.spectral_bound <= 0,
-        "embedding_features": section.embedding_features < 1,
-        "layers_per_width": section.layers_per_width < 0,
-    }
-    expected = {
-        "widths": "one whole number above 0 for each hidden layer, at least one",
-        "dropout": "must be at least 0 and less than 1",
-        "condition_smoothing": "must be from 0 to 1",
-        "ema_decay": "must be at least 0 and less than 1",
-        "noise": "must be at least 0",
-        "noise_fade_updates": "must be at least 0",
-        "layers_per_width": "must be at least 0",
-        "spectral_bound": "must be more than 0",
-    }
-    for name in (name for name, wrong in is_wrong.items() if wrong):
-        raise UserError(f"{knob}.{name}={section[name]}: {expected.get(name, 'must be at least 1')}")
+    for name, (words, allows) in _RANGES.items():
+        if not allows(section[name]):
+            raise UserError(f"{knob}.{name}={section[name]}: must be {words}")
 
 
 def _norm_positions(positions: str, num_layers: int, knob: str) -> set[int]:

@@ -104,12 +104,16 @@ def test_a_name_without_a_term_is_refused(loss, weight):
     assert refusal(config) == f"{loss}.gradient_penalti is no term of gan_jax/losses; did you mean gradient_penalty?"
 
 
+# Some of these are in the range of a knob, others outside of it.
+NUMBERS = (1, 0.5, 2, 0.05, 3, 100, -0.5, 0, -1, -100, 10**6)
+
+
 def other_value(knob):
     """A value that the knob may have and that is not its default."""
     if knob.choices:
         return next(choice for choice in knob.choices if choice != knob.default)
     kind = type(knob.default)
-    return next(kind(value) for value in (1, 0.5) if knob.allows(value) and value != knob.default)
+    return next(value for value in map(kind, NUMBERS) if knob.allows(value) and value != knob.default)
 
 
 @pytest.mark.parametrize(("name", "knob"), KNOBS_OF_TERMS)
@@ -134,7 +138,9 @@ def test_a_ramp_up_without_a_ramped_term_is_refused(knob):
     ("name", "knob"), [pair for pair in KNOBS_OF_TERMS if not TERMS[pair[0]].knobs[pair[1]].choices]
 )
 def test_a_knob_out_of_its_range_is_refused(name, knob):
-    message = refusal(default({f"terms.{name}.{knob}": type(TERMS[name].knobs[knob].default)(-1)}))
+    kind, allows = type(TERMS[name].knobs[knob].default), TERMS[name].knobs[knob].allows
+    wrong = next(value for value in map(kind, NUMBERS) if not allows(value))
+    message = refusal(default({f"terms.{name}.{knob}": wrong}))
     assert message.endswith(f": must be {TERMS[name].knobs[knob].range}")
 
 
