@@ -24,10 +24,10 @@ def test_rows_go_to_the_nearest_centre():
 
 def test_assignments_and_inertia_equal_scikit_learns():
     cluster = pytest.importorskip("sklearn.cluster")
-    features, others = normal(0, 500).astype(np.float64), normal(1, 300).astype(np.float64)
+    features, queries = normal(0, 500).astype(np.float64), normal(1, 300).astype(np.float64)
     start = features[:10]
-    theirs = cluster.KMeans(10, init=start, n_init=1).fit(features)
-    np.testing.assert_array_equal(assign(others, theirs.cluster_centers_), theirs.predict(others))
+    sklearn_k_means = cluster.KMeans(10, init=start, n_init=1).fit(features)
+    np.testing.assert_array_equal(assign(queries, sklearn_k_means.cluster_centers_), sklearn_k_means.predict(queries))
     best = cluster.KMeans(10, n_init=10, random_state=0).fit(features).inertia_
     assert inertia(features, k_means(features, 10)) < 1.08 * best
 

@@ -61,10 +61,10 @@ def test_subsets():
     assert estimate.mean == pytest.approx(kernel_distance(a, b), abs=5 * estimate.standard_error)
     assert estimate == kernel_distance_of_subsets(a, b, num_subsets=50, subset_size=100)
     assert estimate != kernel_distance_of_subsets(a, b, num_subsets=50, subset_size=100, seed=1)
-    # All rows in every subset: nothing varies.
-    whole = kernel_distance_of_subsets(a[:40], b[:40], num_subsets=3, subset_size=40)
-    assert whole.mean == pytest.approx(kernel_distance(a[:40], b[:40]), rel=1e-9)
-    assert whole.standard_error == pytest.approx(0, abs=1e-9)
+    # With all rows in every subset, the estimates are equal.
+    all_rows = kernel_distance_of_subsets(a[:40], b[:40], num_subsets=3, subset_size=40)
+    assert all_rows.mean == pytest.approx(kernel_distance(a[:40], b[:40]), rel=1e-9)
+    assert all_rows.standard_error == pytest.approx(0, abs=1e-9)
 
 
 def test_what_cannot_be_measured_raises():
