@@ -11,7 +11,7 @@ from gan_jax.analysis import filters
 from gan_jax.networks.build import build_discriminator
 from tests.analysis.subjects import untrained_subject
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -13,7 +13,7 @@ from gan_jax.data.example import image_and_label
 from gan_jax.data.stored import StoredImages
 from gan_jax.system.errors import DataUnavailable, UserError
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("grain")
 

@@ -23,7 +23,7 @@ from gan_jax.system.files import read_sealed, write_sealed
 from gan_jax.training import programs, session
 from tests.tiny import arrays, rows
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("grain")
 

@@ -9,7 +9,7 @@ from gan_jax.evaluation.metrics.accuracy import accuracy, per_class_accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 
 
-def test_frechet_distance_equals_scipys_square_root():
+def test_frechet_distance_equals_that_with_scipy_sqrtm():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(200, 6)) @ rng.normal(size=(6, 6))
     b = rng.normal(size=(150, 6)) @ rng.normal(size=(6, 6)) + 1.0

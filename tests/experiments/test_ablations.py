@@ -17,7 +17,7 @@ from gan_jax.training import recorder
 from tests.experiments.tiny_studies import arguments, arms
 from tests.tiny import run
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -101,22 +101,22 @@ def test_every_claim_names_existing_arms_and_metrics(path):
     study, base = path
     module = importlib.import_module(f"configs.ablations.{study}")
     assert base in module.BASELINE
-    for one in (one for c in CLAIMS if c.study == study for one in c.comparisons):
-        arms = {one.arm, one.against or module.BASELINE[base], *(one.controls or ())}
+    for comparison in (comparison for c in CLAIMS if c.study == study for comparison in c.comparisons):
+        arms = {comparison.arm, comparison.against or module.BASELINE[base], *(comparison.controls or ())}
         assert arms <= set(module.ARMS)
-        assert one.arm != (one.against or module.BASELINE[base])
-        assert one.metric in METRICS
-        assert one.direction in DIRECTIONS
+        assert comparison.arm != (comparison.against or module.BASELINE[base])
+        assert comparison.metric in METRICS
+        assert comparison.direction in DIRECTIONS
 
 
 def test_claims_are_distinct_and_complete():
-    assert len({one.id for one in CLAIMS}) == len({one.sentence for one in CLAIMS}) == len(CLAIMS)
-    for one in CLAIMS:
-        assert bool(one.comparisons) != bool(one.not_measured), one.id
-        assert one.needs in ("all", "any")
-        assert len(set(one.comparisons)) == len(one.comparisons)
-    both = {one.id for one in CLAIMS if {"tutorial", "tuned"} <= set(one.bases)}
-    assert {one.id for one in CLAIMS if one.study != "improved_techniques"} == both
+    assert len({each.id for each in CLAIMS}) == len({each.sentence for each in CLAIMS}) == len(CLAIMS)
+    for each in CLAIMS:
+        assert bool(each.comparisons) != bool(each.not_measured), each.id
+        assert each.needs in ("all", "any")
+        assert len(set(each.comparisons)) == len(each.comparisons)
+    on_both_bases = {each.id for each in CLAIMS if {"tutorial", "tuned"} <= set(each.bases)}
+    assert {each.id for each in CLAIMS if each.study != "improved_techniques"} == on_both_bases
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def test_claims_of_several_comparisons():
 def test_holm_and_intervals_are_over_the_claims_of_one_study():
     study = results.parse(canned(arms=lists(adam=LOW, sgd=(11, 13.5, 11.6, 13, 11), radam=NEAR)))
     family = [claim(("adam", "sgd", "lower"))._replace(id="one"), claim(("adam", "radam", "same"))._replace(id="two")]
-    alone, (first, second) = evaluate_claims(family[:1], [study])[0], evaluate_claims(family, [study])
-    (p,), (q,) = [one.p_holm for one in alone.outcomes], [one.p_holm for one in first.outcomes]
+    single_claim, (first, second) = evaluate_claims(family[:1], [study])[0], evaluate_claims(family, [study])
+    (p,), (q,) = [outcome.p_holm for outcome in single_claim.outcomes], [outcome.p_holm for outcome in first.outcomes]
     assert q == pytest.approx(2 * p)
     d = np.array([0.1, 0.1, -0.1, 0.1, -0.1])
     half = stats.t.ppf(1 - 0.05 / 2 / 2, 4) * d.std(ddof=1) / math.sqrt(5)
@@ -259,7 +259,7 @@ def test_the_command_writes_data_and_a_page(tmp_path, capsys):
     assert "not run" in capsys.readouterr().out
     text = (tmp_path / "out" / "claims.json").read_text()
     entries = {(e["id"], e["base"]): e for e in json.loads(text, parse_constant=pytest.fail)["claims"]}
-    assert len(entries) == sum(len(one.bases) for one in CLAIMS)
+    assert len(entries) == sum(len(each.bases) for each in CLAIMS)
     missing = entries["flips-help", "tuned"]
     assert (missing["verdict"], missing["section"]) == ("not run", "report.html#study-labels-on-tuned")
     assert missing["command"] == "python -m experiments.ablations --preset full --studies labels --bases tuned"

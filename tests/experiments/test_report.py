@@ -86,8 +86,8 @@ def test_threshold_is_accuracy_or_the_baselines_halfway_distance():
     for arm in records.values():
         del arm[0]["curves"]["validation_conditional_accuracy"]
     study = parsed(arms=records)
-    mark = measures.threshold(study)
-    assert (mark.curve, mark.bound) == ("validation_frechet_distance", pytest.approx(10 + 1000 / 500))
+    threshold = measures.threshold(study)
+    assert (threshold.curve, threshold.bound) == ("validation_frechet_distance", pytest.approx(10 + 1000 / 500))
     reached = {name: measures.values(study, name, measures.METRICS["steps_to_threshold"]) for name in records}
     assert reached == {"adam": {0: 500.0}, "sgd": {0: math.inf}}
     assert row_of(sections.course_table(study), "sgd")[-3] == "never (0 of 1)"
@@ -184,7 +184,7 @@ def test_hostile_names_are_escaped(tmp_path):
     assert "script" not in parsed_page.texts
     assert any(cell == f"{name} (baseline)" for cell in parsed_page.texts["th"])
     assert not any(key.startswith("on") for _, attributes in parsed_page.attributes for key in attributes)
-    # A row is one line with as many cells in Markdown, whatever a name holds.
+    # For any name, a row in Markdown is one line with the right number of cells.
     rows = [line for line in text.splitlines() if line.startswith("| x")]
     assert rows
     assert all(re.search(r"\\\|@BODY@", line) for line in rows)

@@ -71,9 +71,9 @@ def test_a_trial_beyond_the_total_goes_back_to_the_queue(study):
     together._put_back(second, late.number)
     second.tell(late, state=State.FAIL)
     first.tell(running, state=State.FAIL)
-    again = first.ask()
-    assert again.suggest_float("x", 0, 1) == late.params["x"]
-    assert not together._is_surplus(first, again.number, 2)
+    retried = first.ask()
+    assert retried.suggest_float("x", 0, 1) == late.params["x"]
+    assert not together._is_surplus(first, retried.number, 2)
 
 
 def test_a_trial_whose_process_died_is_tried_again(study, tmp_path, monkeypatch):
@@ -87,8 +87,8 @@ def test_a_trial_whose_process_died_is_tried_again(study, tmp_path, monkeypatch)
     os.utime(tmp_path / "search.log.beats" / str(lost._trial_id), (old, old))
     optuna.storages.fail_stale_trials(live_process)
     assert states(live_process) == [State.FAIL, State.RUNNING, State.RUNNING, State.WAITING]
-    again = live_process.ask()
-    assert again.suggest_float("x", 0, 1) == lost.params["x"]
+    retried = live_process.ask()
+    assert retried.suggest_float("x", 0, 1) == lost.params["x"]
     # A trial without any heartbeat is tracked since that check.
     os.utime(tmp_path / "search.log.beats" / str(without_heartbeat._trial_id), (old, old))
     optuna.storages.fail_stale_trials(live_process)

@@ -17,7 +17,7 @@ from gan_jax.training import programs, session
 from gan_jax.training.calls import Call
 from tests.tiny import arrays, numbered_images, rows, train_killed_between_saves
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -47,7 +47,7 @@ def test_frechet_distance_against_fresh_samples():
     assert error != bootstrap_standard_error(frechet_distance, *pair(0), seed=1)
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     a = np.ones((5, 2))
     for arrays, settings in (((), {}), ((a[:1],), {}), ((np.float64(1),), {}), ((a,), {"num_resamples": 1})):
         with pytest.raises(ValueError, match="2 or more rows"):
