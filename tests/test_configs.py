@@ -1,4 +1,4 @@
-"""Every config builds and steps in the abstract; mistakes get one line that says what to type."""
+"""Every config builds, and one step of it can be traced; mistakes get one line that says what to type."""
 
 import jax
 import pytest

@@ -110,7 +110,7 @@ def test_configs_import_only_configs():
 
 
 def test_tests_import_no_tests():
-    """What several tests need is in a module that is not a test; conftest.py is imported by pytest alone."""
+    """Shared code is in modules that are no tests. Only pytest imports conftest.py."""
     names = [(path, name) for path in pathlib.Path("tests").rglob("*.py") for name, _ in imports(path)]
     assert ("tests/test_walls.py", "ast") in [(str(path), name) for path, name in names]
     wrong = [f"{path} imports {name}" for path, name in names if re.search(r"(^|\.)(test_|conftest\b)", name)]

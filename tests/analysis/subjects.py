@@ -1,4 +1,4 @@
-"""Subjects for the analyses: generators whose answer is known beforehand, and a run before its first step."""
+"""Subjects for the analyses: generators with known results, and a run before its first step."""
 
 import types
 
@@ -16,7 +16,7 @@ from gan_jax.runs.load import LoadedRun
 CLASSES = 3
 
 
-def seen_as_pixels(images):
+def pixel_features(images):
     """Features: pixels. Probabilities: the first three pixels of the top row."""
     flat = images.reshape(len(images), -1).astype(np.float32)
     return flat, flat[:, :CLASSES] / 255
@@ -35,18 +35,18 @@ def subject_of(generate, train=None, test=None, size=8, conditional=True, num_im
     )
     config = types.SimpleNamespace(prior=types.SimpleNamespace(name=prior))
     run = types.SimpleNamespace(gan=gan, state=None, config=config)
-    return Subject(run, Dataset("a", Source("b"), "a", *splits), seen_as_pixels, "pixels", 0, num_images, conditional)
+    return Subject(run, Dataset("a", Source("b"), "a", *splits), pixel_features, "pixels", 0, num_images, conditional)
 
 
-def spread_out(z, weights):
-    """Images [B, 6, 6, 1] in which the class is the first row, and z a linear map to the rest."""
-    rest = 0.5 + z @ jnp.asarray(np.random.default_rng(0).normal(0, 0.04, (z.shape[1], 30)), z.dtype)
-    top = jnp.pad(weights, ((0, 0), (0, 6 - CLASSES)))
-    return jnp.concatenate([top, rest], axis=1).reshape(-1, 6, 6, 1)
+def linear_generator(z, weights):
+    """Images [B, 6, 6, 1]: the first row shows the class weights, the other rows are a linear map of z."""
+    other_rows = 0.5 + z @ jnp.asarray(np.random.default_rng(0).normal(0, 0.04, (z.shape[1], 30)), z.dtype)
+    first_row = jnp.pad(weights, ((0, 0), (0, 6 - CLASSES)))
+    return jnp.concatenate([first_row, other_rows], axis=1).reshape(-1, 6, 6, 1)
 
 
 def constant(z, weights):
-    """Gray images, whatever z and the class."""
+    """Gray images for every z and class."""
     return jnp.full((len(z), 6, 6, 1), 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Walks and arithmetic in latent space, on generators whose answer is known beforehand."""
+"""Walks and arithmetic in latent space, for generators with known results."""
 
 import json
 
@@ -10,7 +10,7 @@ import pytest
 from gan_jax.analysis.arithmetic import arithmetic, extremes, ink, slant
 from gan_jax.analysis.latent import FACTORS, class_interpolation, interpolation, linear, spherical, truncation
 from gan_jax.analysis.subject import NotApplicable
-from tests.analysis.subjects import CLASSES, constant, spread_out, subject_of
+from tests.analysis.subjects import CLASSES, constant, linear_generator, subject_of
 
 
 def test_linear_and_spherical_by_hand():
@@ -18,7 +18,7 @@ def test_linear_and_spherical_by_hand():
     assert linear(a, b, t) == pytest.approx(np.array([[1, 0], [2 / 3, 1 / 3], [0.5, 0.5], [0, 1]]))
     angles = t * np.pi / 2
     assert spherical(a, b, t) == pytest.approx(np.stack([np.cos(angles), np.sin(angles)], axis=1))
-    # Equal steps of the angle, in any plane: the defining property.
+    # By definition, the angle has equal steps in any plane.
     rng = np.random.default_rng(0)
     a, b = (e / np.linalg.norm(e, axis=-1, keepdims=True) for e in rng.normal(size=(2, 3, 4, 7)))
     walk = spherical(a, b, np.linspace(0, 1, 5))
@@ -38,7 +38,7 @@ def test_spherical_without_a_plane_is_linear(b):
 
 def test_one_program_generates_for_labels_and_for_weights():
     traces = []
-    subject = subject_of(lambda z, weights: traces.append(1) or spread_out(z, weights))
+    subject = subject_of(lambda z, weights: traces.append(1) or linear_generator(z, weights))
     z, labels = subject.draw_z(501), np.arange(501) % CLASSES
     images = subject.generate(z, labels)
     assert images.shape == (501, 6, 6, 1)
@@ -49,48 +49,48 @@ def test_one_program_generates_for_labels_and_for_weights():
     assert not np.array_equal(z, subject.draw_z(501, stream=1))
 
 
-def test_a_linear_generator_walks_straight(tmp_path):
-    numbers = interpolation(subject_of(spread_out), tmp_path)
+def test_walks_of_a_linear_generator_are_straight(tmp_path):
+    numbers = interpolation(subject_of(linear_generator), tmp_path)
     assert numbers["linear_path_length"] == pytest.approx(1, abs=0.03)
     assert numbers["linear_largest_step"] == pytest.approx(1 / 16, abs=0.01)
-    # Between 8-dimensional normal draws an arc is longer than its chord, about by pi / sqrt(8).
+    # Between normal draws in 8 dimensions, an arc is longer than its chord by a factor of about pi / sqrt(8).
     assert 1.05 < numbers["spherical_path_length"] < 1.25
     assert 0.6 < numbers["linear_norm_at_middle"] < 0.8
     assert 0.93 < numbers["spherical_norm_at_middle"] < 1.07
     assert (tmp_path / "interpolation.png").stat().st_size > 1000
 
 
-def test_the_answer_changes_half_way_between_classes(tmp_path):
-    numbers = class_interpolation(subject_of(spread_out), tmp_path)
-    # Of 0 to 1 and 1 to 2, the tie at 1/2 reads as the first class; of 2 to 0, as the second.
+def test_the_class_changes_half_way_between_classes(tmp_path):
+    numbers = class_interpolation(subject_of(linear_generator), tmp_path)
+    # From 0 to 1 and from 1 to 2, the tie at 1/2 counts as the first class; from 2 to 0, as the second.
     assert numbers["change_at_mean"] == pytest.approx((9 / 16 + 9 / 16 + 8 / 16) / 3)
     assert numbers["through_a_third_class"] == 0
     assert numbers["num_walks"] == numbers["num_walks_with_both_ends_right"] == 60
 
     def detour(z, weights):
-        """Where two classes mix, the third is what shows."""
+        """If two classes are mixed, the image shows the third."""
         mixed = weights.max(axis=1, keepdims=True) < 0.75
-        return spread_out(z, jnp.where(mixed, jax.nn.one_hot(weights.argmin(axis=1), CLASSES), weights))
+        return linear_generator(z, jnp.where(mixed, jax.nn.one_hot(weights.argmin(axis=1), CLASSES), weights))
 
     numbers = class_interpolation(subject_of(detour), tmp_path)
     assert numbers["change_at_mean"] == 5 / 16
     assert numbers["through_a_third_class"] == 1
     with pytest.raises(NotApplicable, match="takes no label"):
-        class_interpolation(subject_of(spread_out, conditional=False), tmp_path)
+        class_interpolation(subject_of(linear_generator, conditional=False), tmp_path)
 
 
 def test_the_factor_of_the_data_is_the_best(tmp_path):
-    own = subject_of(spread_out)
+    data_subject = subject_of(linear_generator)
     factor = 0.8
     z = np.random.default_rng(5).normal(size=(200, 8)).astype(np.float32)
-    subject = subject_of(spread_out, test=own.generate(factor * z, np.arange(200) % CLASSES))
+    subject = subject_of(linear_generator, test=data_subject.generate(factor * z, np.arange(200) % CLASSES))
     numbers = truncation(subject, tmp_path)
     assert numbers["best_factor"] == factor
     assert numbers["recall"] == sorted(numbers["recall"])
     assert numbers["precision"][0] > numbers["precision"][-1]
     assert numbers["conditional_accuracy"] == [1.0] * len(FACTORS)
     with pytest.raises(NotApplicable, match="sphere"):
-        truncation(subject_of(spread_out, prior="sphere"), tmp_path)
+        truncation(subject_of(linear_generator, prior="sphere"), tmp_path)
 
 
 def test_attributes_of_bars():
@@ -113,16 +113,16 @@ def test_extremes_are_taken_within_each_class():
 
 @pytest.mark.parametrize("conditional", [True, False])
 def test_arithmetic_finds_the_entry_of_z_that_is_ink(tmp_path, conditional):
-    def inked(z, weights):
-        """Entry 0 of z is ink, entry 1 picks the class where no label does."""
+    def ink_generator(z, weights):
+        """Entry 0 of z is the amount of ink. Without labels, entry 1 gives the class."""
         label = jnp.argmax(weights, axis=1) if conditional else jnp.digitize(z[:, 1], jnp.array([-0.5, 0.5]))
-        rest = jnp.broadcast_to(0.5 + 0.1 * z[:, :1], (len(z), 30))
-        top = jnp.pad(jax.nn.one_hot(label, CLASSES), ((0, 0), (0, 6 - CLASSES)))
-        return jnp.concatenate([top, rest], axis=1).reshape(-1, 6, 6, 1)
+        other_rows = jnp.broadcast_to(0.5 + 0.1 * z[:, :1], (len(z), 30))
+        first_row = jnp.pad(jax.nn.one_hot(label, CLASSES), ((0, 0), (0, 6 - CLASSES)))
+        return jnp.concatenate([first_row, other_rows], axis=1).reshape(-1, 6, 6, 1)
 
-    numbers = arithmetic(subject_of(inked, conditional=conditional), tmp_path)
+    numbers = arithmetic(subject_of(ink_generator, conditional=conditional), tmp_path)
     assert abs(numbers["ink_before"]) < 0.3
-    # The means of the upper and the lower tenth of a normal law are 3.51 standard deviations apart.
+    # The means of the upper and the lower tenth of a normal distribution differ by 3.51 standard deviations.
     assert numbers["ink_after_+1"] - numbers["ink_before"] == pytest.approx(3.5, abs=0.4)
     assert numbers["ink_after_-0.5"] - numbers["ink_before"] == pytest.approx(-1.75, abs=0.2)
     assert numbers["ink_class_kept"] == 1 if conditional else numbers["ink_class_kept"] > 0.8
@@ -136,7 +136,7 @@ def test_arithmetic_finds_the_entry_of_z_that_is_ink(tmp_path, conditional):
 
 
 @pytest.mark.parametrize("conditional", [True, False])
-def test_a_collapsed_generator_gives_none_where_nothing_varies(tmp_path, conditional):
+def test_a_collapsed_generator_gives_none_for_ratios_of_0(tmp_path, conditional):
     subject = subject_of(constant, conditional=conditional)
     analyses = (interpolation, arithmetic, truncation, *([class_interpolation] if conditional else []))
     numbers = {analysis.__name__: analysis(subject, tmp_path) for analysis in analyses}

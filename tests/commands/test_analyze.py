@@ -14,7 +14,7 @@ from gan_jax.analysis import analyses
 from gan_jax.analysis.subject import NotApplicable
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import UserError
-from tests.analysis.subjects import seen_as_pixels, spread_out, subject_of
+from tests.analysis.subjects import linear_generator, pixel_features, subject_of
 from tests.tiny import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -70,11 +70,11 @@ def test_other_shapes_without_labels_on_a_sphere(side, channels, tmp_path, capsy
     train_images, test_images = np.random.default_rng(0).integers(0, 256, (2, 200, side, side, channels), np.uint8)
 
     def generate_tiled(z, weights):
-        images = jnp.tile(spread_out(z, weights), (1, -(-side // 6), -(-side // 6), channels))
+        images = jnp.tile(linear_generator(z, weights), (1, -(-side // 6), -(-side // 6), channels))
         return images[:, :side, :side]
 
     subject = subject_of(generate_tiled, train_images, test_images, conditional=False, num_images=50, prior="sphere")
-    subject = dataclasses.replace(subject, extract=lambda images: seen_as_pixels(images[:, :6, :6, :1]))
+    subject = dataclasses.replace(subject, extract=lambda images: pixel_features(images[:, :6, :6, :1]))
     analyze.analyze(with_workdir(subject, tmp_path / "run"), SUBJECT_ANALYSES)
     lines = {line.partition(": ")[0]: line.partition(": ")[2] for line in capsys.readouterr().out.splitlines()}
     assert list(lines) == SUBJECT_ANALYSES
@@ -97,7 +97,7 @@ def test_all_analyses_run_in_order(tmp_path, monkeypatch, capsys):
     assert list(analyze.ANALYSES) == all_names
     monkeypatch.setattr(analyses, "ANALYSES", {name: fake_analysis(name) for name in all_names})
     monkeypatch.setattr(
-        analyze, "load_subject", lambda *arguments: with_workdir(subject_of(spread_out), tmp_path / "run")
+        analyze, "load_subject", lambda *arguments: with_workdir(subject_of(linear_generator), tmp_path / "run")
     )
     assert run(analyze, "--workdir", "W") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -128,7 +128,7 @@ def test_mistakes_get_one_line_and_their_exit_code(config, tmp_path, capfd):
 
 
 def test_a_folder_that_cannot_be_created_is_named(tmp_path):
-    subject = with_workdir(subject_of(spread_out), tmp_path / "run")
+    subject = with_workdir(subject_of(linear_generator), tmp_path / "run")
     (tmp_path / "run" / "analysis").write_text("")
     with pytest.raises(UserError, match="analysis cannot be written"):
         analyze.analyze(subject, ["spectrum"])

@@ -12,7 +12,7 @@ from gan_jax.system import files
 from gan_jax.system.errors import DataUnavailable, UserError
 from tests.tiny import run
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

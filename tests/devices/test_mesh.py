@@ -15,7 +15,7 @@ from gan_jax.training import session
 from tests.systems import specs
 from tests.tiny import arrays, rows
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -1,4 +1,4 @@
-"""A function over many rows, by batches: the same as over all rows at once."""
+"""in_batches gives the result of the function on all rows at once."""
 
 import jax
 import numpy as np
@@ -11,18 +11,18 @@ ROWS = np.arange(20.0, dtype=np.float32).reshape(10, 2)
 
 @pytest.mark.parametrize(("size", "shapes"), [(4, [4, 4, 4]), (5, [5, 5]), (10, [10]), (16, [16])])
 def test_the_last_batch_is_padded_with_its_first_row_and_cut(size, shapes):
-    seen = []
+    calls = []
 
-    def function(index, rows, others):
-        seen.append((index, rows))
-        return {"sum": rows + others, "index": np.full(len(rows), index)}
+    def function(index, rows, doubled):
+        calls.append((index, rows))
+        return {"sum": rows + doubled, "index": np.full(len(rows), index)}
 
-    found = in_batches(function, [ROWS, 2 * ROWS], size)
-    np.testing.assert_array_equal(found["sum"], 3 * ROWS)
-    np.testing.assert_array_equal(found["index"], np.arange(10) // size)
-    assert [len(rows) for _, rows in seen] == shapes
-    assert [index for index, _ in seen] == list(range(len(shapes)))
-    index, last = seen[-1]
+    result = in_batches(function, [ROWS, 2 * ROWS], size)
+    np.testing.assert_array_equal(result["sum"], 3 * ROWS)
+    np.testing.assert_array_equal(result["index"], np.arange(10) // size)
+    assert [len(rows) for _, rows in calls] == shapes
+    assert [index for index, _ in calls] == list(range(len(shapes)))
+    index, last = calls[-1]
     real = 10 - index * size
     np.testing.assert_array_equal(last[:real], ROWS[index * size :])
     np.testing.assert_array_equal(last[real:], np.broadcast_to(last[0], (size - real, 2)))
@@ -30,10 +30,10 @@ def test_the_last_batch_is_padded_with_its_first_row_and_cut(size, shapes):
 
 @pytest.mark.parametrize(("size", "shapes"), [(4, [5, 5]), (3, [4, 3, 3]), (10, [10]), (16, [10])])
 def test_even_batches_are_not_padded(size, shapes):
-    seen = []
-    found = in_batches(lambda index, rows: seen.append(rows) or 2 * rows, [ROWS], size, even=True)
-    np.testing.assert_array_equal(found, 2 * ROWS)
-    assert [len(rows) for rows in seen] == shapes
+    batches = []
+    result = in_batches(lambda index, rows: batches.append(rows) or 2 * rows, [ROWS], size, even=True)
+    np.testing.assert_array_equal(result, 2 * ROWS)
+    assert [len(rows) for rows in batches] == shapes
 
 
 def test_one_compiled_program_serves_all_batches():

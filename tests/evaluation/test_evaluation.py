@@ -9,7 +9,7 @@ from gan_jax.evaluation.metrics.accuracy import accuracy, per_class_accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 
 
-def test_frechet_distance_equals_scipys_square_root():
+def test_frechet_distance_equals_that_with_scipy_sqrtm():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(200, 6)) @ rng.normal(size=(6, 6))
     b = rng.normal(size=(150, 6)) @ rng.normal(size=(6, 6)) + 1.0
@@ -60,11 +60,11 @@ def test_classifier_learns_is_deterministic_and_is_named_by_its_data():
     images[labels == 1, :, 6:] += 150
     images = images.astype(np.uint8)
     recipe = Recipe(num_steps=40, batch_size=16, widths=(4, 8, 8), num_features=8)
-    trained, again = (train_classifier(images, labels, 2, recipe) for _ in range(2))
+    trained, trained_again = (train_classifier(images, labels, 2, recipe) for _ in range(2))
     features, probabilities = trained(images, batch_size=50)
     assert accuracy(probabilities.argmax(axis=1), labels) > 0.95
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert features.shape == (64, 8)
-    np.testing.assert_allclose(features, again(images)[0], rtol=1e-4, atol=1e-4)
-    names = {recipe.digest(images, labels), recipe.digest(images[::-1], labels), Recipe().digest(images, labels)}
-    assert len(names) == 3
+    np.testing.assert_allclose(features, trained_again(images)[0], rtol=1e-4, atol=1e-4)
+    digests = {recipe.digest(images, labels), recipe.digest(images[::-1], labels), Recipe().digest(images, labels)}
+    assert len(digests) == 3

@@ -1,4 +1,4 @@
-"""The FID Inception network against torch-fidelity's, with random weights; its weights file, sound and hostile."""
+"""The FID Inception network against torch-fidelity's, with random weights."""
 
 import functools
 import importlib.util
@@ -16,8 +16,8 @@ from gan_jax.evaluation.inception_weights import to_variables
 from gan_jax.evaluation.metrics.inception_score import classifier_score
 
 SHAPES = [(299, 299, 3), (32, 32, 3), (28, 28, 1), (300, 200, 3)]
-# What torch-fidelity 0.4.0 gives for `tensors` and `images`: five features, three logits without bias, one with, and
-# the mean of the features.
+# Results of torch-fidelity 0.4.0 for `tensors` and `images`: five features, three logits without bias, one with bias,
+# and the mean of the features.
 GOLDEN = {
     (299, 299, 3): [3.6352, 1.0973, 1.9464, 17.2117, 0.0000, 4.8096, 17.3010, 18.8954, 5.6430, 14.1316],
     (32, 32, 3): [2.3688, 0.2280, 1.3412, 12.6017, 0.0000, 6.3092, 14.4539, 11.9965, 7.1426, 9.9631],
@@ -32,14 +32,14 @@ def network(tensors):
 
 
 @pytest.fixture(scope="module")
-def found(network):
-    """shape -> features and logits of its image, each run once. One batch size, so that one program is compiled."""
+def run_network(network):
+    """shape -> (features, logits) of its image, computed once per shape. The batch size is fixed: one compilation."""
     return functools.cache(lambda shape: network(images(shape), batch_size=2))
 
 
 @pytest.fixture(scope="module")
 def fidelity(torch):
-    """torch-fidelity's modules. Its package also imports torchvision, which these two do not need, so it is not run."""
+    """Two modules of torch-fidelity, imported without its package, which needs torchvision."""
     spec = importlib.util.find_spec("torch_fidelity")
     if spec is None:
         pytest.skip("torch-fidelity is not installed")
@@ -58,8 +58,8 @@ def fidelity(torch):
 def original(fidelity, torch, tensors, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "random.pth"
     torch.save({name: torch.from_numpy(array) for name, array in tensors.items()}, path)
-    wanted = ["2048", "logits_unbiased", "logits"]
-    return fidelity[0].FeatureExtractorInceptionV3("random", wanted, feature_extractor_weights_path=str(path))
+    output_names = ["2048", "logits_unbiased", "logits"]
+    return fidelity[0].FeatureExtractorInceptionV3("random", output_names, feature_extractor_weights_path=str(path))
 
 
 def images(shape, number=1):
@@ -77,34 +77,34 @@ def test_has_the_parameters_of_the_original():
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_gives_the_numbers_of_torch_fidelity_that_are_written_down(found, tensors, shape):
-    features, logits = found(shape)
+def test_equals_stored_results_of_torch_fidelity(run_network, tensors, shape):
+    features, logits = run_network(shape)
     numbers = [*features[0, ::500], *logits[0, :3], logits[0, 0] + tensors["fc.bias"][0], features.mean()]
     np.testing.assert_allclose(numbers, GOLDEN[shape], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_equals_torch_fidelity(found, original, tensors, torch, shape):
-    features, logits = found(shape)
+def test_equals_torch_fidelity(run_network, original, tensors, torch, shape):
+    features, logits = run_network(shape)
     expected = original(to_torch(torch, images(shape)))
-    for ours, theirs in zip((features, logits, logits + tensors["fc.bias"]), expected, strict=True):
-        assert ours.shape == theirs.shape
-        assert ours.dtype == np.float32
-        assert np.abs(ours - theirs.numpy()).max() < 1e-5 * np.abs(ours).max()
+    for actual, torch_output in zip((features, logits, logits + tensors["fc.bias"]), expected, strict=True):
+        assert actual.shape == torch_output.shape
+        assert actual.dtype == np.float32
+        assert np.abs(actual - torch_output.numpy()).max() < 1e-5 * np.abs(actual).max()
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 1, 3), (64, 333, 3)], ids=str)
 def test_resizing_equals_torch_fidelity(fidelity, torch, shape):
     resize = fidelity[1].interpolate_bilinear_2d_like_tensorflow1x
     expected = resize(to_torch(torch, images(shape)).float(), size=(299, 299), align_corners=False).numpy()
-    found = np.broadcast_to(resize_bilinear(images(shape), 299, 299), (1, 299, 299, 3))
-    np.testing.assert_array_equal(found, expected.transpose(0, 2, 3, 1))
+    actual = np.broadcast_to(resize_bilinear(images(shape), 299, 299), (1, 299, 299, 3))
+    np.testing.assert_array_equal(actual, expected.transpose(0, 2, 3, 1))
     compiled = jax.jit(resize_bilinear, static_argnums=(1, 2))(images(shape), 299, 299)
-    np.testing.assert_allclose(compiled, found[..., : shape[-1]], atol=1e-5 * 255)
+    np.testing.assert_allclose(compiled, actual[..., : shape[-1]], atol=1e-5 * 255)
 
 
 def test_resizing_by_hand():
-    """Positions 0, 0.5, 1, 1.5 of two pixels, the last one beyond the second; shrinking drops pixels."""
+    """Two pixels at the positions 0, 0.5, 1 and 1.5, of which 1.5 is beyond the last pixel; shrinking drops pixels."""
     pixels = np.uint8([[[[0], [10]]]])
     np.testing.assert_array_equal(resize_bilinear(pixels, 1, 4)[0, 0, :, 0], [0, 5, 10, 10])
     np.testing.assert_array_equal(resize_bilinear(pixels.transpose(0, 2, 1, 3), 4, 1)[0, :, 0, 0], [0, 5, 10, 10])
@@ -130,5 +130,5 @@ def test_wrong_images_are_refused(wrong):
 
 
 def test_probabilities():
-    found = probabilities(np.float32([[0, np.log(3)], [1000, 0]]))
-    np.testing.assert_allclose(found, [[0.25, 0.75], [1, 0]], rtol=1e-6)
+    actual = probabilities(np.float32([[0, np.log(3)], [1000, 0]]))
+    np.testing.assert_allclose(actual, [[0.25, 0.75], [1, 0]], rtol=1e-6)

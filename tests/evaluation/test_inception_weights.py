@@ -1,4 +1,4 @@
-"""Reading Inception's weights: what PyTorch writes, and files that are damaged, wrong or hostile."""
+"""Reading Inception's weights: PyTorch's files, and files that are damaged, wrong or hostile."""
 
 import collections
 import hashlib
@@ -18,9 +18,9 @@ from gan_jax.system.errors import DataUnavailable
 
 
 def refusal(path, prefix=""):
-    with pytest.raises(DataUnavailable) as caught:
+    with pytest.raises(DataUnavailable) as error:
         load_variables(path, expected_prefix=prefix)
-    message = str(caught.value)
+    message = str(error.value)
     assert "\n" not in message
     assert str(path) in message
     return message
@@ -28,7 +28,7 @@ def refusal(path, prefix=""):
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 def test_reads_what_torch_writes(torch, tensors, tmp_path, zipped):
-    """Both layouts, with what real state dicts also hold: metadata, counters, parameters, strides, shared storages."""
+    """Both layouts, with metadata, counters, parameters, strides and shared storages, as in real state dicts."""
     state = collections.OrderedDict((name, torch.from_numpy(array)) for name, array in tensors.items())
     state._metadata = collections.OrderedDict({"": {"version": 1}})
     state["Conv2d_1a_3x3.bn.num_batches_tracked"] = torch.tensor(7)
@@ -39,8 +39,8 @@ def test_reads_what_torch_writes(torch, tensors, tmp_path, zipped):
     path = tmp_path / "weights.pth"
     torch.save(state, path, _use_new_zipfile_serialization=zipped)
     assert path.read_bytes().startswith(b"PK") == zipped
-    found = load_variables(path, expected_prefix=hashlib.sha256(path.read_bytes()).hexdigest()[:8])
-    assert jax.tree.all(jax.tree.map(np.array_equal, found, to_variables(tensors)))
+    loaded = load_variables(path, expected_prefix=hashlib.sha256(path.read_bytes()).hexdigest()[:8])
+    assert jax.tree.all(jax.tree.map(np.array_equal, loaded, to_variables(tensors)))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     assert "does not hold the Inception weights" in refusal(path)
@@ -49,15 +49,15 @@ def test_reads_what_torch_writes(torch, tensors, tmp_path, zipped):
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 def test_another_networks_weights_are_refused(torch, tensors, tmp_path, zipped):
-    def saved(state):
+    def refusal_of(state):
         torch.save(state, tmp_path / "other.pth", _use_new_zipfile_serialization=zipped)
         return refusal(tmp_path / "other.pth")
 
-    some = {name: torch.zeros(2) for name in ("layer.weight", "layer.bias")}
-    assert "is missing (0 of 472 tensors" in saved(some)
-    assert "not a dictionary of tensors" in saved([torch.zeros(2)])
-    assert "not a dictionary of tensors" in saved({"state": some})
-    assert "HalfStorage, which is refused" in saved({"layer.weight": torch.zeros(2).half()})
+    small_state = {name: torch.zeros(2) for name in ("layer.weight", "layer.bias")}
+    assert "is missing (0 of 472 tensors" in refusal_of(small_state)
+    assert "not a dictionary of tensors" in refusal_of([torch.zeros(2)])
+    assert "not a dictionary of tensors" in refusal_of({"state": small_state})
+    assert "HalfStorage, which is refused" in refusal_of({"layer.weight": torch.zeros(2).half()})
 
 
 def test_names_and_shapes_are_checked(tensors):
@@ -75,10 +75,10 @@ def test_names_and_shapes_are_checked(tensors):
 
 
 class Call:
-    """Pickled as a call."""
+    """An object whose pickle calls a function."""
 
-    def __init__(self, function, *words):
-        self.call = function, words
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
 
     def __reduce__(self):
         return self.call
@@ -97,50 +97,56 @@ def legacy(*objects):
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_nothing_in_a_file_is_run(tmp_path, protocol):
+def test_nothing_in_a_file_is_executed(tmp_path, protocol):
     marker, path = tmp_path / "ran", tmp_path / "hostile.pth"
     hostile = pickle.dumps({"fc.bias": Call(os.system, f"touch {marker}")}, protocol)
     machine = pickle.dumps({"little_endian": True})
     for data in (hostile, legacy() + hostile, legacy() + machine + hostile, archive({"data.pkl": hostile})):
         path.write_bytes(data)
         assert f"its pickle asks for {os.name}.system, which is refused" in refusal(path)
-    for function, words in ((eval, ["1"]), (pathlib.Path, ["x"]), (getattr, [{}, "update"])):
-        path.write_bytes(pickle.dumps(Call(function, *words), protocol))
+    for function, arguments in ((eval, ["1"]), (pathlib.Path, ["x"]), (getattr, [{}, "update"])):
+        path.write_bytes(pickle.dumps(Call(function, *arguments), protocol))
         assert "which is refused" in refusal(path)
     assert not marker.exists()
 
 
-def raw(*views, size=4, number="torch\nFloatStorage"):
-    """The pickle of a dictionary of tensors on one storage, in PyTorch's own opcodes; a view is its arguments."""
-    words = b"(X\x07\0\0\0storagec" + number.encode() + b"\nX\x01\0\0\x000X\x03\0\0\0cpu"
-    storage = words + pickle.dumps(size, protocol=2)[2:-1] + b"tQ"
+def raw(*all_arguments, size=4, number="torch\nFloatStorage"):
+    """The pickle of a dictionary of tensors on one storage, as PyTorch writes it; all_arguments: of each tensor."""
+    storage_head = b"(X\x07\0\0\0storagec" + number.encode() + b"\nX\x01\0\0\x000X\x03\0\0\0cpu"
+    storage = storage_head + pickle.dumps(size, protocol=2)[2:-1] + b"tQ"
     tensors = b""
-    for index, view in enumerate(views):
-        rest = b"".join(pickle.dumps(word, protocol=2)[2:-1] for word in view)
-        tensors += b"K" + bytes([index]) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + rest + b"tR"
+    for index, arguments in enumerate(all_arguments):
+        pickled_arguments = b"".join(pickle.dumps(argument, protocol=2)[2:-1] for argument in arguments)
+        tensors += b"K" + bytes([index]) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + pickled_arguments + b"tR"
     return b"\x80\x02}(" + tensors + b"u."
 
 
-def test_tensors_stay_within_their_storages():
+def test_tensors_must_be_within_their_storages():
     data = np.arange(4, dtype="<f4").tobytes()
 
-    def read(*views, storage=data, **words):
-        return inception_weights.read_tensors(archive({"data.pkl": raw(*views, **words), "data/0": storage}))
+    def read(*all_arguments, storage=data, **settings):
+        return inception_weights.read_tensors(archive({"data.pkl": raw(*all_arguments, **settings), "data/0": storage}))
 
     np.testing.assert_array_equal(read((1, (3,), (1,)))[0], [1, 2, 3])
     np.testing.assert_array_equal(read((0, (2, 2), (1, 2)))[0], [[0, 2], [1, 3]])
     np.testing.assert_array_equal(read((3, (), ()))[0], 3)
-    for view in ((1, (4,), (1,)), (0, (2, 3), (2, 1)), (4, (), ()), (0, (10**9, 10**9), (0, 0)), (0, (10**30,), (0,))):
+    for arguments in (
+        (1, (4,), (1,)),
+        (0, (2, 3), (2, 1)),
+        (4, (), ()),
+        (0, (10**9, 10**9), (0, 0)),
+        (0, (10**30,), (0,)),
+    ):
         with pytest.raises(ValueError, match="beyond the end"):
-            read(view)
-    for view in ((-1, (2,), (1,)), (3, (2,), (-1,)), (0, (-2,), (1,)), (0, (2, 2), (1,))):
+            read(arguments)
+    for arguments in ((-1, (2,), (1,)), (3, (2,), (-1,)), (0, (-2,), (1,)), (0, (2, 2), (1,))):
         with pytest.raises(ValueError, match="impossible shape"):
-            read(view)
+            read(arguments)
     with pytest.raises(ValueError, match="another size"):
         read((0, (2,), (1,)), storage=data[:8])
-    for words in ({"size": -1}, {"size": 10**12}, {"number": "collections\nOrderedDict"}):
+    for settings in ({"size": -1}, {"size": 10**12}, {"number": "collections\nOrderedDict"}):
         with pytest.raises(pickle.UnpicklingError, match="unknown kind"):
-            read((0, (2,), (1,)), **words)
+            read((0, (2,), (1,)), **settings)
 
 
 DAMAGED = {
@@ -168,7 +174,7 @@ def test_damaged_files_give_one_line(tmp_path, data):
     assert "toshas/torch-fidelity" in message
 
 
-def test_missing_and_wrong_files_say_where_the_right_one_is(tmp_path):
+def test_the_error_for_a_missing_or_wrong_file_names_the_source(tmp_path):
     path = tmp_path / "weights.pth"
     assert "there are no Inception weights" in refusal(path)
     assert "release v0.2.0 of toshas/torch-fidelity on GitHub" in refusal(path)

@@ -1,4 +1,4 @@
-"""Every score together: names, floors and what the protocol changes."""
+"""All scores of a run: names, scores of real images, and the settings of the protocol."""
 
 import json
 
@@ -15,7 +15,7 @@ from gan_jax.system.errors import UserError
 from gan_jax.training import session
 from tests.tiny import run
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 ALL = {
@@ -25,16 +25,16 @@ ALL = {
 }
 
 
-def images(size, seed, classes=4, spread=1.0):
-    """A mixture of Gaussians, a class each, seen by a classifier that is nearly sure."""
+def images(size, seed, classes=4, stddev=1.0):
+    """Features of a mixture of one Gaussian per class, and the probabilities of an almost certain classifier."""
     rng = np.random.default_rng(seed)
     labels = np.arange(size) % classes
-    points = 6.0 * np.eye(classes, 8)[labels] + spread * rng.normal(size=(size, 8))
+    points = 6.0 * np.eye(classes, 8)[labels] + stddev * rng.normal(size=(size, 8))
     probabilities = np.exp(3.0 * points[:, :classes])
     return ImageFeatures(points, labels, probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
-def test_real_images_score_as_their_floor():
+def test_fresh_real_images_have_the_scores_of_real_images():
     train_images, test, fresh = (images(800, seed) for seed in range(3))
     result = scores(fresh, test, train_images, train_images.features, conditional=True)
     assert set(result) == ALL
@@ -46,14 +46,14 @@ def test_real_images_score_as_their_floor():
     assert result["classifier_score"].value == pytest.approx(4, rel=0.1)
 
 
-def test_bad_images_score_worse_than_their_floor():
+def test_bad_images_have_worse_scores_than_real_images():
     train_images, test = images(800, 0), images(800, 1)
-    blurred = images(800, 2, classes=2, spread=3.0)
+    blurred = images(800, 2, classes=2, stddev=3.0)
     result = scores(blurred, test, train_images, train_images.features, conditional=True)
     worse_if_higher = ("frechet_distance", "kernel_distance", "two_sample_accuracy", "different_bins")
     for name in worse_if_higher:
         assert result[name].value > result[name].real + 2 * (result[name].standard_error or 0), name
-    # Not recall: images strewn widely enough have every real one among them.
+    # Recall is left out: images with a large variance cover every real one.
     for name in ("precision", "coverage", "classifier_score"):
         assert result[name].value < result[name].real, name
 
@@ -68,22 +68,22 @@ def test_copies_are_flagged():
 
 
 def test_few_images_and_extractors_without_classes():
-    some, other = (images(8, seed)._replace(probabilities=None) for seed in (0, 1))
-    result = scores(some, other, some, some.features, conditional=True)
+    generated, real = (images(8, seed)._replace(probabilities=None) for seed in (0, 1))
+    result = scores(generated, real, generated, generated.features, conditional=True)
     assert set(result) >= {"frechet_distance", "kernel_distance", "nearer_to_train"}
     assert not set(result) & {"conditional_accuracy", "classifier_score", "precision"}
-    assert set(per_class_scores(some, other, 5)) == {"per_class_frechet_distance"}
-    assert per_class_scores(some, other, 5)["per_class_frechet_distance"][4] is None
+    assert set(per_class_scores(generated, real, 5)) == {"per_class_frechet_distance"}
+    assert per_class_scores(generated, real, 5)["per_class_frechet_distance"][4] is None
 
 
-def test_the_protocol_decides_split_features_generator_and_file(config, tmp_path, quick_classifier, capsys):
+def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path, quick_classifier, capsys):
     configs.override(config, {"data.num_validation": 3, "num_steps": 4})
     path, cache = tmp_path / "run", tmp_path / "cache"
     session.train(config, str(path))
-    usual = ("--workdir", path, "--num_images", 24, "--data_dir", cache)
-    assert run(evaluate, *usual) == 0
+    arguments = ("--workdir", path, "--num_images", 24, "--data_dir", cache)
+    assert run(evaluate, *arguments) == 0
     assert "conditional accuracy" in capsys.readouterr().out
-    assert run(evaluate, *usual, "--split", "validation", "--features", "pixels", "--generator", "raw") == 0
+    assert run(evaluate, *arguments, "--split", "validation", "--features", "pixels", "--generator", "raw") == 0
     read = lambda name: json.loads((path / name).read_text())  # noqa: E731
     first, second = read("evaluation-24_images.json"), read("evaluation-24_images-pixels-validation-raw.json")
     assert (first["split"], first["generator"], first["num_real"]) == ("test", "ema", 6)
@@ -93,15 +93,15 @@ def test_the_protocol_decides_split_features_generator_and_file(config, tmp_path
     )
     assert "conditional_accuracy" not in second
     assert len(first["per_class_accuracy"]) == 3
-    assert run(evaluate, *usual, "--features", "pixel") == 2
+    assert run(evaluate, *arguments, "--features", "pixel") == 2
     assert "did you mean pixels" in capsys.readouterr().err
-    assert run(evaluate, *usual, "--features", "inception") == 2
+    assert run(evaluate, *arguments, "--features", "inception") == 2
     assert "needs --inception_weights PATH" in capsys.readouterr().err
-    assert run(evaluate, *usual, "--features", "inception", "--inception_weights", "/nowhere") == 4
+    assert run(evaluate, *arguments, "--features", "inception", "--inception_weights", "/nowhere") == 4
 
 
 def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_path, monkeypatch):
-    """Bright against dark images: learnt from 'generated' ones of the right labels, unlearnt from swapped ones."""
+    """Bright and dark images: "generated" images with correct labels give a high score, with swapped ones a low one."""
     monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=60, batch_size=16, widths=(4, 4, 4)))
     rng = np.random.default_rng(0)
 
@@ -119,10 +119,10 @@ def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_pat
     assert result.real > 0.95
 
 
-def test_train_on_generated_is_a_column_and_a_file_of_its_own(finished_run, tmp_path, quick_classifier, capsys):
-    words = ("--num_images", 12, "--data_dir", tmp_path / "cache", "--train_on_generated")
+def test_train_on_generated_adds_a_score_and_writes_another_file(finished_run, tmp_path, quick_classifier, capsys):
+    arguments = ("--num_images", 12, "--data_dir", tmp_path / "cache", "--train_on_generated")
     path, config = finished_run
-    assert run(evaluate, "--workdir", path, *words) == 0
+    assert run(evaluate, "--workdir", path, *arguments) == 0
     assert "classification accuracy score" in capsys.readouterr().out
     result = json.loads((path / "evaluation-12_images-train_on_generated.json").read_text())
     assert 0 <= result["classification_accuracy_score"] <= 1
@@ -130,7 +130,7 @@ def test_train_on_generated_is_a_column_and_a_file_of_its_own(finished_run, tmp_
     changes = {"generator.conditioning": "none", "discriminator.conditioning": "none", "num_steps": 1}
     configs.override(config, changes)
     session.train(config, str(tmp_path / "other"))
-    assert run(evaluate, "--workdir", tmp_path / "other", *words) == 2
+    assert run(evaluate, "--workdir", tmp_path / "other", *arguments) == 2
     assert "takes none" in capsys.readouterr().err
 
 

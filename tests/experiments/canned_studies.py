@@ -1,4 +1,4 @@
-"""Results of ablation studies with numbers that one can work out by hand, for the tests of what reads them."""
+"""Results of ablation studies with numbers that can be checked by hand, for the tests of their reports."""
 
 import json
 import math
@@ -15,7 +15,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def seed_record(distance, accuracy, *, status="completed", seconds=100.0, steps=1000, reach=500, wobble=0.1, **scores):
-    """What the runner writes for one seed. Accuracy passes 80% at step `reach`, where it is told one at all."""
+    """The record of one seed. The accuracy exceeds 80% from step `reach` on; wobble: the oscillation of the losses."""
     scored = np.arange(100, steps + 1, 100)
     step = np.arange(10, steps + 1, 10)
     curve = 0.7 + wobble * np.cos(np.arange(len(step)) * math.pi)
@@ -26,7 +26,7 @@ def seed_record(distance, accuracy, *, status="completed", seconds=100.0, steps=
         "step": steps,
         "seconds": seconds,
         "steps_per_second": steps / seconds,
-        # Of a failed seed: those of its last checkpoint.
+        # For a failed seed: the scores of its last checkpoint.
         "final": final,
         "best": {**final, "frechet_distance": distance - 1, "step": steps // 2},
         "curves": {
@@ -43,7 +43,7 @@ def seed_record(distance, accuracy, *, status="completed", seconds=100.0, steps=
 
 
 def canned(study="optimizer", base="tuned", arms=None, baseline="adam", preset="full", seeds=3):
-    """A result file; arms: name -> list of seed records, None for one that is missing."""
+    """The content of a result file; arms: name -> records of its seeds, None for a missing one."""
     return {
         "study": study,
         "base": base,
@@ -71,7 +71,8 @@ def canned(study="optimizer", base="tuned", arms=None, baseline="adam", preset="
 def of_scores(**arms):
     """arm -> seed records with these Frechet distances; the accuracy follows from them."""
     return {
-        name: [None if v is None else seed_record(v, 0.99 - v / 1000) for v in found] for name, found in arms.items()
+        name: [None if distance is None else seed_record(distance, 0.99 - distance / 1000) for distance in distances]
+        for name, distances in arms.items()
     }
 
 
@@ -83,7 +84,7 @@ def parsed(**options):
 
 
 def page_of(records, tmp_path, grids=True):
-    """(HTML, Markdown) that the command writes for result files."""
+    """(HTML, Markdown) of the report on these result files."""
     folder = tmp_path / "ablations"
     (folder / "grids").mkdir(parents=True)
     for record in records:

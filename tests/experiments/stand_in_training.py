@@ -1,4 +1,4 @@
-"""Stands in for gan_jax.main: scores that fall to |log10(rate) + 3| + 1, one every 0.05 seconds."""
+"""Replaces gan_jax.main: a score every 0.05 seconds, which falls to |log10(learning rate) + 3| + 1."""
 
 import json
 import math
@@ -13,13 +13,13 @@ def stop(*_):
 
 
 def main():
-    words = dict(word.removeprefix("--config.").removeprefix("--").split("=", 1) for word in sys.argv[1:])
-    folder = pathlib.Path(words["workdir"])
+    arguments = dict(argument.removeprefix("--config.").removeprefix("--").split("=", 1) for argument in sys.argv[1:])
+    folder = pathlib.Path(arguments["workdir"])
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "starts.txt").open("a") as file:
         file.write("start\n")
     signal.signal(signal.SIGTERM, stop)
-    rate = float(words.get("g_optimizer.learning_rate", 0.1))
+    rate = float(arguments.get("g_optimizer.learning_rate", 0.1))
     if rate > 5:
         print("error: no such rate", file=sys.stderr)
         sys.exit(2 if rate < 50 else 1)
@@ -31,7 +31,7 @@ def main():
         row = {"step": step, "validation_frechet_distance": score, "validation_conditional_accuracy": 1 / score}
         with path.open("a") as file:
             file.write(json.dumps(row) + "\n")
-    time.sleep(float(words.get("g_optimizer.b1", 0)) * 10)
+    time.sleep(float(arguments.get("g_optimizer.b1", 0)) * 10)
 
 
 if __name__ == "__main__":

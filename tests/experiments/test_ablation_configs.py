@@ -1,4 +1,4 @@
-"""Every arm of every study means what it says on every base, and steps in the abstract."""
+"""Every arm of every study has the documented changes on every base, and one step of it can be traced."""
 
 import functools
 import importlib
@@ -24,19 +24,21 @@ def module(stem):
 
 def arms_on(path):
     """(arm, base, config) of a study on each of its bases."""
-    found = module(path.stem)
-    return [(arm, base, config) for base in found.BASELINE for arm, config in study.arms(found, base).items()]
+    study_module = module(path.stem)
+    return [
+        (arm, base, config) for base in study_module.BASELINE for arm, config in study.arms(study_module, base).items()
+    ]
 
 
 def first_seen():
-    """study -> the arms that resolve to a config that no study before it has."""
-    seen, found = set(), {}
+    """study -> its arms with a config that no earlier study has."""
+    seen, new_arms = set(), {}
     for path in FILES:
         for arm, base, config in arms_on(path):
             if (text := configs.to_json(config)) not in seen:
                 seen.add(text)
-                found.setdefault(path, []).append((arm, base, config))
-    return found
+                new_arms.setdefault(path, []).append((arm, base, config))
+    return new_arms
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def test_the_docstring_asks_a_question_and_its_commands_work(path):
 
 
 def test_the_same_run_in_two_studies():
-    """A runner that knows runs by their config makes these once."""
+    """The runner trains each of these pairs once, because it identifies runs by their configs."""
     same = [
         ("optimizer.py:adamw", "weight_decay.py:adamw_1e-2"),
         ("normalization.py:group_g", "group_count.py:8"),

@@ -1,4 +1,4 @@
-"""Where runs run: the choice of a backend, what runs get of a cluster, what happens on its nodes; all without Ray."""
+"""Backends without Ray: their choice, the cores and GPUs of each run, and the code that runs on the nodes."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ from tests.tiny import run
 
 @pytest.mark.parametrize("command", [ablations, semi_supervised])
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         (["--backend=ray"], "--backend=ray needs Ray: pip install -r requirements-ray.txt"),
         (["--backend=rya"], "did you mean ray?"),
@@ -25,10 +25,10 @@ from tests.tiny import run
         (["--jobs=0"], "--jobs=0: must be at least 1"),
     ],
 )
-def test_mistakes_get_one_line(command, given, message, monkeypatch, capsys, tmp_path):
+def test_mistakes_get_one_line(command, arguments, message, monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "experiments.jobs.ray_backend", raising=False)
-    assert run(command, "--workdir", tmp_path / "work", "--output", tmp_path / "out", *given) == 2
+    assert run(command, "--workdir", tmp_path / "work", "--output", tmp_path / "out", *arguments) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -47,43 +47,43 @@ def test_mistakes_get_one_line(command, given, message, monkeypatch, capsys, tmp
         ([(16, 1), (16, 3)], 4, Share(5, 1)),
     ],
 )
-def test_runs_get_all_that_lets_them_run_at_once(nodes, jobs, expected):
+def test_each_run_gets_as_much_as_lets_all_run_at_once(nodes, jobs, expected):
     assert share(nodes, jobs) == expected
 
 
-def test_one_run_a_node_or_a_gpu():
+def test_the_default_is_one_run_per_node_or_gpu():
     assert usual_jobs([(16, 0), (8, 0), (0, 0)]) == 2
     assert usual_jobs([(16, 4), (8, 0)]) == 4
     with pytest.raises(UserError, match="no cores to offer"):
         share([(0, 0)], 1)
 
 
-class Fake:
-    """A backend whose runs end with the codes that it is given, each at its second poll."""
+class FakeBackend:
+    """A backend that records events, and whose runs end with the given exit codes at the second poll."""
 
     jobs = 2
 
     def __init__(self, codes):
-        self.codes, self.told = codes, []
+        self.codes, self.events = codes, []
 
     def open(self, workdir, runs, lock):
-        self.told.append(("open", runs))
+        self.events.append(("open", runs))
 
-    def start(self, name, folder, words):
+    def start(self, name, folder, arguments):
         backend = self
 
         class Run(pool.Child):
-            looks = 0
+            num_polls = 0
 
             def code(self):
-                self.looks += 1
-                return None if self.looks < 2 else backend.codes[name]
+                self.num_polls += 1
+                return None if self.num_polls < 2 else backend.codes[name]
 
             def working(self):
                 return name != "late"
 
-            def note(self, what):
-                backend.told.append((what, name))
+            def note(self, event):
+                backend.events.append((event, name))
 
             def stop(self):
                 self.note("stop")
@@ -97,26 +97,26 @@ class Fake:
             def close(self):
                 self.note("close")
 
-        self.told.append(("start", name, *words))
+        self.events.append(("start", name, *arguments))
         folder.mkdir()
         (folder / "log.txt").write_text("error: no such data\n")
         return Run(name, folder)
 
 
 def run_all(backend, tmp_path, names, stopping=lambda: False):
-    ended, looked = [], []
+    ended, polled = [], []
     try:
         pool.run_all(
             "m",
             {name: ["x"] for name in names},
             tmp_path,
             backend,
-            lambda children: looked.append([child.name for child in children]),
+            lambda children: polled.append([child.name for child in children]),
             lambda child, code: ended.append((child.name, code)),
             stopping,
         )
     finally:
-        assert "late" not in sum(looked, [])
+        assert "late" not in sum(polled, [])
     return ended
 
 
@@ -125,44 +125,44 @@ def fast(monkeypatch):
     monkeypatch.setattr(pool, "_POLL_SECONDS", 0.01)
 
 
-def test_a_pool_keeps_a_backend_busy(fast, tmp_path):
-    backend = Fake({"a": 0, "late": 1, "c": 75})
+def test_a_pool_starts_the_next_run_when_one_ends(fast, tmp_path):
+    backend = FakeBackend({"a": 0, "late": 1, "c": 75})
     assert run_all(backend, tmp_path, backend.codes) == [("a", 0), ("late", 1), ("c", 75)]
-    assert backend.told[:3] == [
+    assert backend.events[:3] == [
         ("open", 3),
         *(("start", name, "m", str(tmp_path / name), "x") for name in ("a", "late")),
     ]
-    assert [line for line in backend.told if line[0] == "close"] == [("close", name) for name in backend.codes]
+    assert [line for line in backend.events if line[0] == "close"] == [("close", name) for name in backend.codes]
 
 
-def test_a_pool_that_is_to_stop_tells_all_before_it_waits(fast, tmp_path):
-    backend, looks = Fake({"a": 0, "b": 0}), []
-    assert run_all(backend, tmp_path, backend.codes, lambda: looks.append(1) or len(looks) > 1) == []
-    assert backend.told[-4:] == [("stop", "a"), ("stop", "b"), ("wait", "a"), ("wait", "b")]
+def test_a_pool_stops_all_runs_before_it_waits(fast, tmp_path):
+    backend, polls = FakeBackend({"a": 0, "b": 0}), []
+    assert run_all(backend, tmp_path, backend.codes, lambda: polls.append(1) or len(polls) > 1) == []
+    assert backend.events[-4:] == [("stop", "a"), ("stop", "b"), ("wait", "a"), ("wait", "b")]
 
 
-def test_data_that_is_not_there_ends_all_runs(fast, tmp_path):
-    backend = Fake({"a": DataUnavailable.exit_code, "b": 0})
+def test_missing_data_ends_all_runs(fast, tmp_path):
+    backend = FakeBackend({"a": DataUnavailable.exit_code, "b": 0})
     with pytest.raises(DataUnavailable, match="no such data"):
         run_all(backend, tmp_path, backend.codes)
-    assert ("kill", "b") in backend.told
+    assert ("kill", "b") in backend.events
 
 
-def test_a_node_says_what_is_missing(tmp_path):
-    here, versions = os.getcwd(), {"numpy": __import__("numpy").__version__}
+def test_a_node_reports_missing_requirements(tmp_path):
+    folder, versions = os.getcwd(), {"numpy": __import__("numpy").__version__}
     (tmp_path / "token").touch()
-    assert on_node.survey(here, str(tmp_path), "token", versions) == ""
+    assert on_node.survey(folder, str(tmp_path), "token", versions) == ""
     assert "no checkout in" in on_node.survey(str(tmp_path), str(tmp_path), "token", versions)
-    assert "does not see --workdir" in on_node.survey(here, str(tmp_path), "other", versions)
-    assert "has numpy" in on_node.survey(here, str(tmp_path), "token", {"numpy": "0.1"})
-    assert "has no_such_package none" in on_node.survey(here, str(tmp_path), "token", {"no_such_package": "1"})
+    assert "does not see --workdir" in on_node.survey(folder, str(tmp_path), "other", versions)
+    assert "has numpy" in on_node.survey(folder, str(tmp_path), "token", {"numpy": "0.1"})
+    assert "has no_such_package none" in on_node.survey(folder, str(tmp_path), "token", {"no_such_package": "1"})
 
 
-def on_a_node(folder, words, stop=None):
-    """What Worker.run returns; in a thread of its own, which it pins."""
+def on_a_node(folder, arguments, stop=None):
+    """The result of Worker.run. It runs in another thread, because it sets the processors of its thread."""
     worker, returned = on_node.Worker(), []
     (folder / "seed-0.json").touch()
-    work = lambda: returned.append(worker.run(os.getcwd(), str(folder), words, 1, str(folder), {"MARK": "7"}))  # noqa: E731
+    work = lambda: returned.append(worker.run(os.getcwd(), str(folder), arguments, 1, str(folder), {"MARK": "7"}))  # noqa: E731
     thread = threading.Thread(target=work)
     thread.start()
     if stop:
@@ -181,7 +181,7 @@ def test_a_run_on_a_node(tmp_path):
     assert (tmp_path / "log.txt").read_text().startswith("1 7\n")
 
 
-def test_a_run_on_a_node_hears_that_it_should_stop(tmp_path):
+def test_a_run_on_a_node_gets_the_stop_signal(tmp_path):
     code, _ = on_a_node(tmp_path, ["timeit", "-n1", "-r1", "import time; time.sleep(60)"], stop=True)
     assert code == -15
 

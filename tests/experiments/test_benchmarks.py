@@ -1,4 +1,4 @@
-"""The benchmark beside PyTorch: equal losses, turns, the page, wrong words."""
+"""The benchmark against PyTorch: equal losses, alternating measurements, the page, wrong arguments."""
 
 import argparse
 import functools
@@ -54,7 +54,7 @@ def test_both_frameworks_compute_the_same_losses(torch, name):
     assert max(differences["d_loss"], differences["g_loss"]) < 1e-5
 
 
-def test_other_weights_are_noticed(torch, monkeypatch):
+def test_different_weights_are_detected(torch, monkeypatch):
     from experiments.benchmarks import equality
 
     monkeypatch.setattr(equality, "copy_weights", lambda network, player: None)
@@ -62,17 +62,18 @@ def test_other_weights_are_noticed(torch, monkeypatch):
         equality.check_equal_losses("cgan", batch_size=8)
 
 
-def test_steps_ask_for_the_arithmetic_of_their_layers(torch):
+def test_step_gflop_counts_the_products_of_the_layers(torch):
     from experiments.benchmarks import peak
 
     g, d = (110 * 256 + 256 * 512 + 512 * 1024 + 1024 * 784), (794 * 1024 + 1024 * 512 + 512 * 256 + 256)
-    # One product forward, one for the weights' gradient and one for the inputs' (in first layers, for the label's
-    # embedding). D's update: G forward, D's three on real and on fake; G's: all three of G, and D's but the weights'.
+    # Each layer has a product forward, one for the gradient of its weights and one for that of its inputs (in first
+    # layers: of the label embedding). D's update: G forward, all three of D for real and fake images. G's update: all
+    # three of G, and those of D without the gradient of the weights.
     products = g + 2 * 3 * d + 3 * g + 2 * d
     assert peak.step_gflop("cgan") == pytest.approx(2 * 128 * products / 1e9)
 
 
-def test_contenders_take_turns_or_say_why_not():
+def test_contenders_are_measured_or_record_their_error():
     sleeps = Contender(functools.partial, (time.sleep, 0.01), 0.0, 60.0)
     assert sleeps.error == ""
     assert sleeps.turn() >= 0.01
@@ -86,7 +87,7 @@ def test_contenders_take_turns_or_say_why_not():
     stops.close()
 
 
-def test_ratios_are_taken_within_each_round():
+def test_ratios_are_computed_within_each_round():
     rows = summary.summarize(TIMES, 128, 0.5, 100.0)
     assert rows["PyTorch eager"]["ratio"] == {"lower": 2.0, "median": 2.0, "upper": 2.5}
     assert rows["gan_jax"]["images_per_second"] == 12800
@@ -94,22 +95,22 @@ def test_ratios_are_taken_within_each_round():
     assert summary.best_rival(rows) == "PyTorch eager"
 
 
-def test_layouts_are_timed_where_they_matter():
+def test_layouts_are_timed_for_convolutions_only():
     assert "PyTorch channels_last" not in contenders.labels("cgan", "cpu")
     assert "PyTorch channels_last" in contenders.labels("cdcgan", "cpu")
     assert "PyTorch compile, reduce-overhead" in contenders.labels("cdcgan", "gpu")
 
 
 def test_the_page_shows_every_section(tmp_path):
-    spread = {"lower": 1.0, "median": 2.0, "upper": 3.0}
+    interval = {"lower": 1.0, "median": 2.0, "upper": 3.0}
     row = {"temp": 2**20, "argument": 2**20, "output": 0, "total": 2**21}
     rates = {"forward": {"gan_jax": 99.6, "torch": 200.0}, "with gradients": {"gan_jax": 50.0, "torch": 150.0}}
     result = {
         "works": {"cgan": {**work(), "provenance": PROVENANCE}},
         "convolutions": {"batch": 128, "rows": [{"work": "cdcgan", "layer": "3x3", "gflop": 1.0, "rates": rates}]},
-        "cold_start": {"seconds": {"cgan": {"gan_jax": spread}}},
+        "cold_start": {"seconds": {"cgan": {"gan_jax": interval}}},
         "memory": {"work": "cdcgan", "batches": {"32": row}, "bytes_per_image": 2048, "bytes_besides": 2**20},
-        "seeds": {"work": "cgan", "seeds": 16, "together": spread, "in_turn": spread, "ratio": spread},
+        "seeds": {"work": "cgan", "seeds": 16, "together": interval, "in_turn": interval, "ratio": interval},
     }
     for name in ("convolutions", "cold_start", "memory", "seeds"):
         result[name]["provenance"] = PROVENANCE
@@ -133,22 +134,22 @@ def test_the_page_shows_every_section(tmp_path):
     ],
     ids=str,
 )
-def test_single_convolutions_are_the_same_in_every_form(torch, layer, monkeypatch):
+def test_single_convolutions_are_equal_in_every_form(torch, layer, monkeypatch):
     monkeypatch.setattr(convolutions, "BATCH", 2)
     x, w, dy = layer.arrays()
-    turn = (lambda kernel: kernel[::-1, ::-1]) if layer.transposed else (lambda kernel: kernel)
-    forward, gradients = convolutions.torch_passes(layer, (x, turn(w).copy(), dy), "cpu")
+    flip_kernel = (lambda kernel: kernel[::-1, ::-1]) if layer.transposed else (lambda kernel: kernel)
+    forward, gradients = convolutions.torch_passes(layer, (x, flip_kernel(w).copy(), dy), "cpu")
     y, dx, dw = (tensor.detach().numpy() for tensor in (forward(), *gradients()))
-    dw = turn(dw.transpose((2, 3, 0, 1) if layer.transposed else (2, 3, 1, 0)))
+    dw = flip_kernel(dw.transpose((2, 3, 0, 1) if layer.transposed else (2, 3, 1, 0)))
     for label in (contenders.OURS, convolutions.XLA):
         forward, gradients = convolutions.jax_passes(layer, (x, w, dy), label)
         expected = (y.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1), dw)
-        for found, theirs in zip((forward(), *gradients()), expected, strict=True):
-            np.testing.assert_allclose(found, theirs, rtol=1e-4, atol=1e-4)
+        for actual, torch_array in zip((forward(), *gradients()), expected, strict=True):
+            np.testing.assert_allclose(actual, torch_array, rtol=1e-4, atol=1e-4)
 
 
-def test_a_part_measured_anew_leaves_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks, "_measure_work", lambda name, *rest: work())
+def test_a_new_measurement_of_one_part_keeps_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks, "_measure_work", lambda name, *other_arguments: work())
     monkeypatch.setattr(benchmarks, "_torch_version", lambda: "2.13.0")
     for name in ("cdcgan", "cgan"):
         assert run(benchmarks, "--only", name, "--output", tmp_path / "results") == 0
@@ -158,16 +159,16 @@ def test_a_part_measured_anew_leaves_the_others(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [(["--only", "cgn"], "did you mean cgan"), (["--only", "cgan", "--rounds", "0"], "--rounds=0: must be at least 1")],
 )
-def test_wrong_words_are_one_line(capsys, words, message):
-    assert run(benchmarks, *words) == 2
+def test_wrong_arguments_get_one_line(capsys, arguments, message):
+    assert run(benchmarks, *arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
 
 
-def test_a_missing_pytorch_is_one_line(capsys, monkeypatch):
+def test_a_missing_pytorch_gets_one_line(capsys, monkeypatch):
     def version(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
@@ -177,14 +178,14 @@ def test_a_missing_pytorch_is_one_line(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("seconds", "waiting"), [(0.002, 0.0), (0.06, 2 / 3)])
-def test_steps_wait_for_a_stream_that_is_slower_than_they_are(seconds, waiting):
-    """Calls of 4 steps at 200 steps a second take 20 ms; the stream takes 2 or 60 ms for each."""
+def test_steps_wait_for_a_slower_stream(seconds, waiting):
+    """A call of 4 steps at 200 steps per second takes 20 ms; the stream takes 2 or 60 ms for its batches."""
     arguments = argparse.Namespace(steps_per_call=4, steps_per_second=200.0, calls=20)
-    found = streaming._paced(lambda step, count: time.sleep(seconds), arguments)
-    assert found == pytest.approx(waiting, abs=0.12)
+    waiting_share = streaming._paced(lambda step, count: time.sleep(seconds), arguments)
+    assert waiting_share == pytest.approx(waiting, abs=0.12)
 
 
-def test_streaming_writes_what_it_measured(tmp_path):
+def test_streaming_writes_its_measurements(tmp_path):
     pytest.importorskip("grain")
     sizes = ("--num_images", 40, "--side", 16, "--batch_size", 8, "--steps_per_call", 2, "--calls", 3)
     assert run(streaming, *sizes, "--encodings", "raw", "--workers", "0", "--output", tmp_path) == 0
@@ -193,7 +194,7 @@ def test_streaming_writes_what_it_measured(tmp_path):
     assert row["images_per_second"]["median"] > 0
     assert row["core_ms_per_image"] >= 0
     assert 0 <= row["waiting"] <= 1
-    # 768 bytes of pixels, and what a record and a file need besides.
+    # 768 bytes of pixels, plus the overhead of records and files.
     assert 768 < result["encodings"]["raw"]["bytes_per_image"] < 5000
     assert f"{row['images_per_second']['median']:.0f} (" in (tmp_path / "streaming.md").read_text()
     assert run(streaming, "--workers", "two") == 2

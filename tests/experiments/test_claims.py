@@ -1,4 +1,4 @@
-"""Verdicts on the tutorial's conclusions, and the statistics under them against SciPy and hand numbers."""
+"""Verdicts on the tutorial's claims, and their statistics against SciPy and hand numbers."""
 
 import importlib
 import json
@@ -21,31 +21,31 @@ from tests.tiny import run
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 12])
-def test_paired_comparison_is_scipys(n):
+def test_paired_comparison_equals_scipy(n):
     rng = np.random.default_rng(n)
     arm, other = rng.normal(3, 1, n), rng.normal(2, 1, n)
-    found = statistics.paired_comparison(dict(enumerate(arm)), dict(enumerate(other)))
+    comparison = statistics.paired_comparison(dict(enumerate(arm)), dict(enumerate(other)))
     expected = stats.ttest_rel(arm, other)
     interval = expected.confidence_interval(0.95)
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-10)
-    assert found.interval == pytest.approx((interval.low, interval.high), rel=1e-10)
-    one = statistics.confidence_interval(arm)
+    assert comparison.p_value == pytest.approx(expected.pvalue, rel=1e-10)
+    assert comparison.interval == pytest.approx((interval.low, interval.high), rel=1e-10)
+    single_arm = statistics.confidence_interval(arm)
     expected = stats.t.interval(0.95, n - 1, loc=arm.mean(), scale=stats.sem(arm))
-    assert one.interval == pytest.approx(expected, rel=1e-10)
+    assert single_arm.interval == pytest.approx(expected, rel=1e-10)
 
 
 def test_paired_comparison_by_hand():
     # Differences 2, 2.5, 1.8 over the seeds 0, 1, 2: mean 2.1, sd sqrt(0.13), standard error 0.2082.
-    found = statistics.paired_comparison({0: 10.0, 1: 12.0, 2: 11.0, 7: 5.0}, {2: 9.2, 0: 8.0, 1: 9.5, 9: 0.0})
-    assert found.n == 3
-    assert found.difference == pytest.approx(2.1)
-    assert found.interval == pytest.approx((2.1 - 4.302653 * 0.2081666, 2.1 + 4.302653 * 0.2081666), rel=1e-6)
-    assert found.p_value == pytest.approx(0.00969, abs=2e-5)
+    comparison = statistics.paired_comparison({0: 10.0, 1: 12.0, 2: 11.0, 7: 5.0}, {2: 9.2, 0: 8.0, 1: 9.5, 9: 0.0})
+    assert comparison.n == 3
+    assert comparison.difference == pytest.approx(2.1)
+    assert comparison.interval == pytest.approx((2.1 - 4.302653 * 0.2081666, 2.1 + 4.302653 * 0.2081666), rel=1e-6)
+    assert comparison.p_value == pytest.approx(0.00969, abs=2e-5)
     # J(2) = Gamma(1) / (sqrt(1) Gamma(1/2)) = 1 / sqrt(pi).
-    assert found.effect == pytest.approx(2.1 / math.sqrt(0.13) / math.sqrt(math.pi))
+    assert comparison.effect == pytest.approx(2.1 / math.sqrt(0.13) / math.sqrt(math.pi))
 
 
-def test_the_correction_is_about_hedges_approximation():
+def test_the_correction_is_close_to_that_of_hedges():
     differences = np.arange(20.0)
     factor = statistics.effect_size(differences) / (differences.mean() / differences.std(ddof=1))
     assert factor == pytest.approx(1 - 3 / (4 * 19 - 1), abs=2e-4)
@@ -61,31 +61,31 @@ def test_few_or_equal_seeds():
     assert statistics.confidence_interval([4.0]) == (1, 4.0, None, None)
 
 
-def test_failures_are_paired_too():
-    found = statistics.paired_failures(dict.fromkeys(range(6), 1.0), dict.fromkeys(range(8), 0.0))
-    assert (found.n, found.difference, found.p_value) == (6, 1.0, pytest.approx(2 * 0.5**6))
+def test_failures_are_paired():
+    comparison = statistics.paired_failures(dict.fromkeys(range(6), 1.0), dict.fromkeys(range(8), 0.0))
+    assert (comparison.n, comparison.difference, comparison.p_value) == (6, 1.0, pytest.approx(2 * 0.5**6))
     assert statistics.paired_failures({0: 1.0, 1: 0.0}, {0: 0.0, 1: 1.0}).difference == 0
     assert statistics.paired_failures({0: 1.0}, {0: 1.0}).p_value == 1
     assert statistics.paired_failures({}, {0: 1.0}).n == 0
 
 
 def test_holm_by_hand():
-    # Sorted 0.01, 0.02, 0.03, 0.5: times 4, 3, 2, 1, and never falling.
+    # Sorted 0.01, 0.02, 0.03, 0.5: multiplied by 4, 3, 2, 1, then made non-decreasing.
     assert statistics.holm([0.03, None, 0.01, 0.5, 0.02]) == pytest.approx([0.06, None, 0.04, 0.5, 0.06])
     assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
     assert statistics.holm([]) == []
 
 
 def claim(*compared, needs="all", metric="frechet_distance", study="optimizer", not_measured=""):
-    """compared: (arm, against, direction) each."""
+    """compared: (arm, arm to compare with, direction) of each comparison."""
     comparisons = tuple(Comparison(arm, other, metric, direction) for arm, other, direction in compared)
     return Claim("it", "A sentence.", study, comparisons, ("tuned",), needs=needs, not_measured=not_measured)
 
 
-def verdict(one, arms, **options):
-    """The judgement of a claim on canned arms."""
-    (found,) = evaluate_claims([one], [results.parse(canned(arms=arms, **options))])
-    return found
+def verdict(claim_to_test, arms, **options):
+    """The evaluated claim for canned arms."""
+    (evaluated,) = evaluate_claims([claim_to_test], [results.parse(canned(arms=arms, **options))])
+    return evaluated
 
 
 def lists(**arms):
@@ -93,30 +93,30 @@ def lists(**arms):
 
 
 LOW, HIGH = (10, 12, 11, 11.5, 10.5), (30, 33, 31, 32.5, 30)
-NEAR = (10.1, 12.1, 10.9, 11.6, 10.4)  # LOW, give or take 0.1
+NEAR = (10.1, 12.1, 10.9, 11.6, 10.4)  # LOW plus or minus 0.1
 
 
 @pytest.mark.parametrize("path", sorted({(c.study, b) for c in CLAIMS for b in c.bases}), ids=lambda p: "@".join(p))
-def test_every_claim_names_what_there_is(path):
+def test_every_claim_names_existing_arms_and_metrics(path):
     study, base = path
     module = importlib.import_module(f"configs.ablations.{study}")
     assert base in module.BASELINE
-    for one in (one for c in CLAIMS if c.study == study for one in c.comparisons):
-        arms = {one.arm, one.against or module.BASELINE[base], *(one.controls or ())}
+    for comparison in (comparison for c in CLAIMS if c.study == study for comparison in c.comparisons):
+        arms = {comparison.arm, comparison.against or module.BASELINE[base], *(comparison.controls or ())}
         assert arms <= set(module.ARMS)
-        assert one.arm != (one.against or module.BASELINE[base])
-        assert one.metric in METRICS
-        assert one.direction in DIRECTIONS
+        assert comparison.arm != (comparison.against or module.BASELINE[base])
+        assert comparison.metric in METRICS
+        assert comparison.direction in DIRECTIONS
 
 
-def test_claims_are_told_apart_and_complete():
-    assert len({one.id for one in CLAIMS}) == len({one.sentence for one in CLAIMS}) == len(CLAIMS)
-    for one in CLAIMS:
-        assert bool(one.comparisons) != bool(one.not_measured), one.id
-        assert one.needs in ("all", "any")
-        assert len(set(one.comparisons)) == len(one.comparisons)
-    both = {one.id for one in CLAIMS if {"tutorial", "tuned"} <= set(one.bases)}
-    assert {one.id for one in CLAIMS if one.study != "improved_techniques"} == both
+def test_claims_are_distinct_and_complete():
+    assert len({each.id for each in CLAIMS}) == len({each.sentence for each in CLAIMS}) == len(CLAIMS)
+    for each in CLAIMS:
+        assert bool(each.comparisons) != bool(each.not_measured), each.id
+        assert each.needs in ("all", "any")
+        assert len(set(each.comparisons)) == len(each.comparisons)
+    on_both_bases = {each.id for each in CLAIMS if {"tutorial", "tuned"} <= set(each.bases)}
+    assert {each.id for each in CLAIMS if each.study != "improved_techniques"} == on_both_bases
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_claims_are_told_apart_and_complete():
         ("lower", -3, (-5, -1), 0.01, "supported"),
         ("lower", 3, (1, 5), 0.01, "refuted"),
         ("lower", -3, (-7, 1), 0.2, "undecided"),
-        ("lower", 0, (-0.5, 0.5), 1.0, "refuted"),  # no room for a difference of 2
-        ("lower", -1, (-1.5, -0.5), 0.01, "supported"),  # small, and there
+        ("lower", 0, (-0.5, 0.5), 1.0, "refuted"),  # the interval excludes a difference of 2
+        ("lower", -1, (-1.5, -0.5), 0.01, "supported"),  # small but significant
         ("higher", 3, (1, 5), 0.01, "supported"),
         ("higher", -3, (-5, -1), 0.01, "refuted"),
         ("higher", 1, (-1, 3), 0.3, "undecided"),
@@ -149,35 +149,35 @@ def test_the_rule_with_a_margin_of_2(direction, difference, interval, p, expecte
 
 def test_four_verdicts_and_the_figure():
     arms = lists(adam=LOW, sgd=HIGH, radam=NEAR)
-    found = verdict(claim(("adam", "sgd", "lower")), arms)
-    assert found.verdict == "supported"
-    figure = claims_section.figure(found.outcomes[0])
+    evaluated = verdict(claim(("adam", "sgd", "lower")), arms)
+    assert evaluated.verdict == "supported"
+    figure = claims_section.figure(evaluated.outcomes[0])
     assert figure.startswith("adam < sgd, Frechet distance, last step: -20.30, simultaneous interval -21.")
     assert "n = 5, p (Holm) <0.001; supported" in figure
     assert verdict(claim(("sgd", "adam", "lower")), arms).verdict == "refuted"
-    assert verdict(claim(("radam", "", "lower")), arms).verdict == "refuted"  # too little room for a tenth of 11
+    assert verdict(claim(("radam", "", "lower")), arms).verdict == "refuted"  # the interval excludes a tenth of 11
     assert verdict(claim(("radam", "", "same")), arms).verdict == "supported"
     assert verdict(claim(("adam", "radam", "lower")), lists(adam=(9, 12), radam=(11, 12.5))).verdict == "undecided"
     assert verdict(claim(("adam", "sgd", "lower")), lists(adam=[9], sgd=[50])).verdict == "undecided"
-    for gone in ({"adam": []}, {}, {"sgd": [None]}):
-        found = verdict(claim(("adam", "sgd", "lower")), {**lists(adam=LOW), **gone})
-        assert found.verdict == "not run"
+    for missing in ({"adam": []}, {}, {"sgd": [None]}):
+        evaluated = verdict(claim(("adam", "sgd", "lower")), {**lists(adam=LOW), **missing})
+        assert evaluated.verdict == "not run"
     assert evaluate_claims([claim(("adam", "sgd", "lower"))], [])[0].verdict == "not run"
     assert verdict(claim(not_measured="Nobody counts."), arms).verdict == "not measured"
 
 
 def test_claims_of_several_comparisons():
     arms = lists(adam=LOW, sgd=HIGH, radam=HIGH)
-    yes, no, maybe = ("adam", "sgd", "lower"), ("radam", "adam", "lower"), ("nadam", "adam", "lower")
+    supported, refuted, undecided = ("adam", "sgd", "lower"), ("radam", "adam", "lower"), ("nadam", "adam", "lower")
     arms |= lists(nadam=(1, 20, 11, 15, 4))
-    gone = ("adamax", "adam", "lower")
+    not_run = ("adamax", "adam", "lower")
     for compared, all_of, any_of in (
-        ((yes, yes[:2] + ("no_higher",)), "supported", "supported"),
-        ((yes, no), "refuted", "supported"),
-        ((yes, maybe), "undecided", "supported"),
-        ((no, maybe), "refuted", "undecided"),
-        ((yes, gone), "not run", "supported"),
-        ((no, gone), "refuted", "not run"),
+        ((supported, supported[:2] + ("no_higher",)), "supported", "supported"),
+        ((supported, refuted), "refuted", "supported"),
+        ((supported, undecided), "undecided", "supported"),
+        ((refuted, undecided), "refuted", "undecided"),
+        ((supported, not_run), "not run", "supported"),
+        ((refuted, not_run), "refuted", "not run"),
     ):
         assert verdict(claim(*compared), arms).verdict == all_of
         assert verdict(claim(*compared, needs="any"), arms).verdict == any_of
@@ -186,68 +186,68 @@ def test_claims_of_several_comparisons():
 def test_holm_and_intervals_are_over_the_claims_of_one_study():
     study = results.parse(canned(arms=lists(adam=LOW, sgd=(11, 13.5, 11.6, 13, 11), radam=NEAR)))
     family = [claim(("adam", "sgd", "lower"))._replace(id="one"), claim(("adam", "radam", "same"))._replace(id="two")]
-    alone, (first, second) = evaluate_claims(family[:1], [study])[0], evaluate_claims(family, [study])
-    (p,), (q,) = [one.p_holm for one in alone.outcomes], [one.p_holm for one in first.outcomes]
+    single_claim, (first, second) = evaluate_claims(family[:1], [study])[0], evaluate_claims(family, [study])
+    (p,), (q,) = [outcome.p_holm for outcome in single_claim.outcomes], [outcome.p_holm for outcome in first.outcomes]
     assert q == pytest.approx(2 * p)
     d = np.array([0.1, 0.1, -0.1, 0.1, -0.1])
     half = stats.t.ppf(1 - 0.05 / 2 / 2, 4) * d.std(ddof=1) / math.sqrt(5)
     assert second.outcomes[0].paired.interval == pytest.approx((-d.mean() - half, -d.mean() + half))
 
 
-def test_failed_and_dead_runs_support_nothing():
+def test_failed_and_dead_runs_support_no_claim():
     arms = lists(adam=LOW, sgd=HIGH)
     arms["adam"].append(seed_record(0, 0, status="diverged"))
     arms["sgd"].append(seed_record(31, 0.9))
-    found = verdict(claim(("adam", "sgd", "lower")), arms)
-    assert found.verdict == "undecided"
-    assert found.outcomes[0].remark == "1 failed seeds of adam are not in the difference"
+    evaluated = verdict(claim(("adam", "sgd", "lower")), arms)
+    assert evaluated.verdict == "undecided"
+    assert evaluated.outcomes[0].remark == "1 failed seeds of adam are not in the difference"
     arms["adam"][-1], arms["sgd"][-1] = arms["sgd"][-1], arms["adam"][-1]
     assert verdict(claim(("adam", "sgd", "lower")), arms).verdict == "supported"
-    steady = claim(("adam", "sgd", "lower"), metric=OSCILLATION)
-    wobbles = [seed_record(9, 0.9, wobble=1 + i / 10) for i in range(5)]
-    alive = {"adam": [seed_record(9, 0.9, wobble=0.1)] * 5, "sgd": wobbles}
-    assert verdict(steady, alive).verdict == "supported"
-    found = verdict(steady, alive | {"adam": [seed_record(9, 0.1, wobble=0.1)] * 5})
-    assert found.verdict == "undecided"
-    assert "a dead run does not oscillate" in found.outcomes[0].remark
-    # Runs near chance that cross a mark early, as where the baseline itself gets worse all the time.
-    fast = claim(("adam", "sgd", "lower"), metric=STEPS)
+    oscillation_claim = claim(("adam", "sgd", "lower"), metric=OSCILLATION)
+    oscillating = [seed_record(9, 0.9, wobble=1 + i / 10) for i in range(5)]
+    alive = {"adam": [seed_record(9, 0.9, wobble=0.1)] * 5, "sgd": oscillating}
+    assert verdict(oscillation_claim, alive).verdict == "supported"
+    evaluated = verdict(oscillation_claim, alive | {"adam": [seed_record(9, 0.1, wobble=0.1)] * 5})
+    assert evaluated.verdict == "undecided"
+    assert "a dead run does not oscillate" in evaluated.outcomes[0].remark
+    # Runs with an accuracy near chance that cross the threshold early, as if the baseline only got worse.
+    steps_claim = claim(("adam", "sgd", "lower"), metric=STEPS)
     slow = [seed_record(9, 0.9, reach=reach) for reach in (800, 900, 800)]
     early = {"adam": [seed_record(9, 0.9, reach=200)] * 3, "sgd": slow}
-    assert verdict(fast, early).verdict == "supported"
-    found = verdict(fast, early | {"adam": [seed_record(9, 0.1, reach=200)] * 3})
-    assert (found.verdict, found.outcomes[0].p_holm < 0.05) == ("undecided", True)
-    assert "a dead run does not converge" in found.outcomes[0].remark
+    assert verdict(steps_claim, early).verdict == "supported"
+    evaluated = verdict(steps_claim, early | {"adam": [seed_record(9, 0.1, reach=200)] * 3})
+    assert (evaluated.verdict, evaluated.outcomes[0].p_holm < 0.05) == ("undecided", True)
+    assert "a dead run does not converge" in evaluated.outcomes[0].remark
 
 
 def test_rates_thresholds_and_controls():
-    lost = claim(("sgd", "adam", "higher"), metric="lost_runs")
+    lost_runs = claim(("sgd", "adam", "higher"), metric="lost_runs")
     arms = {"adam": [seed_record(9, 0.9)] * 6, "sgd": [seed_record(0, 0, status="collapsed")] * 6}
-    found = verdict(lost, arms)
-    assert (found.verdict, found.outcomes[0].p_holm) == ("supported", pytest.approx(2 / 64))
-    assert verdict(lost, {name: runs[:5] for name, runs in arms.items()}).verdict == "undecided"
-    never = {name: [seed_record(9, 0.3, reach=9999)] * 3 for name in ("adam", "sgd")}
-    never["radam"] = [seed_record(9, 0.9, reach=300)] * 3
-    found = verdict(claim(("sgd", "adam", "higher"), metric=STEPS), never)
-    assert (found.verdict, found.outcomes[0].remark) == ("undecided", "neither arm reached the threshold")
-    found = verdict(claim(("radam", "adam", "lower"), metric=STEPS), never)
-    assert "count with their length: adam (1000 steps)" in found.outcomes[0].remark
-    # A run that is too short to reach it is not the faster one.
+    evaluated = verdict(lost_runs, arms)
+    assert (evaluated.verdict, evaluated.outcomes[0].p_holm) == ("supported", pytest.approx(2 / 64))
+    assert verdict(lost_runs, {name: runs[:5] for name, runs in arms.items()}).verdict == "undecided"
+    never_reached = {name: [seed_record(9, 0.3, reach=9999)] * 3 for name in ("adam", "sgd")}
+    never_reached["radam"] = [seed_record(9, 0.9, reach=300)] * 3
+    evaluated = verdict(claim(("sgd", "adam", "higher"), metric=STEPS), never_reached)
+    assert (evaluated.verdict, evaluated.outcomes[0].remark) == ("undecided", "neither arm reached the threshold")
+    evaluated = verdict(claim(("radam", "adam", "lower"), metric=STEPS), never_reached)
+    assert "count with their length: adam (1000 steps)" in evaluated.outcomes[0].remark
+    # A run that is too short to reach the threshold does not count as faster.
     short = {
         "adam": [seed_record(9, 0.9, reach=r) for r in (800, 900, 800)],
         "sgd": [seed_record(9, 0.3, reach=9999)] * 3,
     }
     study = canned(arms=short)
     study["arms"]["sgd"]["steps"] = 200
-    (found,) = evaluate_claims([claim(("sgd", "adam", "lower"), metric=STEPS)], [results.parse(study)])
-    assert found.verdict == "undecided"
-    assert "3 seeds of sgd, the faster by this number, ended at 200" in found.outcomes[0].remark
-    assert found.outcomes[0].p_holm < 0.05
-    less = Comparison("sgd", "adam", "frechet_distance", "higher", ("radam", "nadam"))
+    (evaluated,) = evaluate_claims([claim(("sgd", "adam", "lower"), metric=STEPS)], [results.parse(study)])
+    assert evaluated.verdict == "undecided"
+    assert "3 seeds of sgd, the faster by this number, ended at 200" in evaluated.outcomes[0].remark
+    assert evaluated.outcomes[0].p_holm < 0.05
+    difference_of_differences = Comparison("sgd", "adam", "frechet_distance", "higher", ("radam", "nadam"))
     arms = lists(adam=LOW, sgd=HIGH, nadam=LOW, radam=HIGH)
-    found = verdict(claim()._replace(comparisons=(less,)), arms)
-    assert found.outcomes[0].paired.difference == 0
-    assert "(sgd - radam) > (adam - nadam)" in claims_section.figure(found.outcomes[0])
+    evaluated = verdict(claim()._replace(comparisons=(difference_of_differences,)), arms)
+    assert evaluated.outcomes[0].paired.difference == 0
+    assert "(sgd - radam) > (adam - nadam)" in claims_section.figure(evaluated.outcomes[0])
 
 
 def test_the_command_writes_data_and_a_page(tmp_path, capsys):
@@ -259,7 +259,7 @@ def test_the_command_writes_data_and_a_page(tmp_path, capsys):
     assert "not run" in capsys.readouterr().out
     text = (tmp_path / "out" / "claims.json").read_text()
     entries = {(e["id"], e["base"]): e for e in json.loads(text, parse_constant=pytest.fail)["claims"]}
-    assert len(entries) == sum(len(one.bases) for one in CLAIMS)
+    assert len(entries) == sum(len(each.bases) for each in CLAIMS)
     missing = entries["flips-help", "tuned"]
     assert (missing["verdict"], missing["section"]) == ("not run", "report.html#study-labels-on-tuned")
     assert missing["command"] == "python -m experiments.ablations --preset full --studies labels --bases tuned"

@@ -1,4 +1,4 @@
-"""The published program in PyTorch: its steps are those of configs/improved_mnist.py, and the command around it."""
+"""The published program in PyTorch: its steps equal those of configs/improved_mnist.py; its command."""
 
 import functools
 import importlib.metadata
@@ -48,27 +48,31 @@ def _batch(rng):
 
 
 def _unit(torch, batch):
-    """Images in [-1, 1] as the program has them."""
+    """Images in [-1, 1] as the program expects them: flat, in [0, 1]."""
     return torch.from_numpy((batch.images.reshape(BATCH, -1) + 1) / 2)
 
 
-def _take_weights(torch, theirs, state):
-    """gan_jax's weights for the program, before its first step."""
-    params, found = state.discriminator.params, {}
+def _copy_weights(torch, torch_program, state):
+    """Copies gan_jax's initial weights into the PyTorch program."""
+    params, torch_params = state.discriminator.params, {}
     for i in range(len(WIDTHS) + 1):
         layer = params[f"Dense_{i}"] if i < len(WIDTHS) else params["Class_0"]["Dense_0"]
-        found |= {f"layers.{i}.{to}": layer[name] for to, name in (("v", "kernel"), ("g", "scale"), ("b", "bias"))}
+        torch_params |= {
+            f"layers.{i}.{to}": layer[name] for to, name in (("v", "kernel"), ("g", "scale"), ("b", "bias"))
+        }
     to_torch = functools.partial(jax.tree.map, lambda array: torch.tensor(np.array(array)))
-    theirs.d.load_state_dict(to_torch(found))
+    torch_program.d.load_state_dict(to_torch(torch_params))
     params = state.generator.params
     norms = [params[f"Finish_{i}"]["BatchNorm_0"]["BatchNorm_0"]["bias"] for i in range(2)]
-    found = {f"kernels.{i}": params[f"Dense_{i}"]["kernel"] for i in range(3)} | {"scale": params["Dense_2"]["scale"]}
-    found |= {f"biases.{i}": bias for i, bias in enumerate([*norms, params["Dense_2"]["bias"]])}
-    theirs.g.load_state_dict(to_torch(found))
+    torch_params = {f"kernels.{i}": params[f"Dense_{i}"]["kernel"] for i in range(3)} | {
+        "scale": params["Dense_2"]["scale"]
+    }
+    torch_params |= {f"biases.{i}": bias for i, bias in enumerate([*norms, params["Dense_2"]["bias"]])}
+    torch_program.g.load_state_dict(to_torch(torch_params))
 
 
-def test_its_steps_are_those_of_the_recipe(torch, program, monkeypatch):
-    """The same weights, images and z, without noise: the losses of ten steps. A batch is the whole epoch here."""
+def test_steps_equal_those_of_the_recipe(torch, program, monkeypatch):
+    """The losses of ten steps are equal for the same weights, images and z, without noise. One batch is an epoch."""
     config, rng = _config(), np.random.default_rng(0)
     real = _batch(rng)._replace(labelled=_batch(rng))
     z = rng.uniform(size=(BATCH, 100)).astype(np.float32)
@@ -77,18 +81,24 @@ def test_its_steps_are_those_of_the_recipe(torch, program, monkeypatch):
         state = initial_state.init_state(gan, config.seed, real)
         monkeypatch.setattr(program, "_NOISE", (0.0,) * (len(WIDTHS) + 1))
         classes = torch.from_numpy(real.labelled.labels).long()
-        theirs = program.Program(_unit(torch, real), _unit(torch, real.labelled), classes, 0, WIDTHS, G_WIDTH, BATCH)
-        _take_weights(torch, theirs, state)
-        theirs._fakes = lambda: theirs.g(torch.from_numpy(z))
+        torch_program = program.Program(
+            _unit(torch, real), _unit(torch, real.labelled), classes, 0, WIDTHS, G_WIDTH, BATCH
+        )
+        _copy_weights(torch, torch_program, state)
+        torch_program._fakes = lambda: torch_program.g(torch.from_numpy(z))
         step, batches = jax.jit(gan.step), jax.tree.map(lambda leaf: leaf[None], real)
         for _ in range(10):
             state, metrics = step(state, batches, jax.random.key(1))
-            ours = [float(metrics["d_classification"]), float(metrics["d_adversarial"]) / 2, float(metrics["g_loss"])]
-            (losses,) = theirs.epoch()
-            np.testing.assert_allclose(losses, ours, rtol=2e-3)
+            expected = [
+                float(metrics["d_classification"]),
+                float(metrics["d_adversarial"]) / 2,
+                float(metrics["g_loss"]),
+            ]
+            (losses,) = torch_program.epoch()
+            np.testing.assert_allclose(losses, expected, rtol=2e-3)
 
 
-def test_the_start_depends_on_the_images(torch, program):
+def test_data_dependent_initialization(torch, program):
     """Data-dependent initialization: each feature of each layer has mean 0 and standard deviation 1."""
     torch.manual_seed(0)
     network, x = program.Discriminator((16, *WIDTHS, CLASSES)), torch.rand(500, 16)
@@ -100,7 +110,7 @@ def test_the_start_depends_on_the_images(torch, program):
     assert scales == [False] * len(WIDTHS) + [True]
 
 
-def test_an_epoch_after_a_stop_is_the_same(torch, program):
+def test_an_epoch_after_a_resume_is_the_same(torch, program):
     rng = torch.Generator().manual_seed(0)
     images, classes = torch.rand(60, 16, generator=rng), torch.arange(20) % CLASSES
     make = lambda seed: program.Program(images, images[:20], classes, seed, WIDTHS, G_WIDTH, BATCH)  # noqa: E731
@@ -113,13 +123,13 @@ def test_an_epoch_after_a_stop_is_the_same(torch, program):
         ],
         "rng": saved["rng"],
     }
-    went_on = list(first.epoch())
-    second = make(1)
-    second.load_state_dict(saved)
-    assert list(second.epoch()) == went_on != start
-    assert len(went_on) == 3
+    uninterrupted = list(first.epoch())
+    resumed = make(1)
+    resumed.load_state_dict(saved)
+    assert list(resumed.epoch()) == uninterrupted != start
+    assert len(uninterrupted) == 3
     for name, array in first.average.state_dict().items():
-        assert torch.equal(array, second.average.state_dict()[name])
+        assert torch.equal(array, resumed.average.state_dict()[name])
 
 
 @pytest.fixture
@@ -129,10 +139,10 @@ def small(program, monkeypatch):
     monkeypatch.setattr(recipes, "NUM_VALIDATION", 10)
 
 
-def test_the_command_leaves_a_table_and_does_nothing_twice(small, digits, tmp_path, capsys, monkeypatch):
-    words = ["--labels=4", "--draws=0,1", "--epochs=2", f"--idx={digits}"]
-    words += [f"--workdir={tmp_path / 'work'}", f"--output={tmp_path / 'out'}"]
-    assert run(published, *words) == 0
+def test_the_command_writes_a_table_and_repeats_no_work(small, digits, tmp_path, capsys, monkeypatch):
+    arguments = ["--labels=4", "--draws=0,1", "--epochs=2", f"--idx={digits}"]
+    arguments += [f"--workdir={tmp_path / 'work'}", f"--output={tmp_path / 'out'}"]
+    assert run(published, *arguments) == 0
     page = (tmp_path / "out" / published.PAGE).read_text()
     assert page.count("| 4 | 0 | 2 | ") == page.count("| 4 | 1 | 2 | ") == 1
     assert str(tmp_path) not in page
@@ -142,15 +152,15 @@ def test_the_command_leaves_a_table_and_does_nothing_twice(small, digits, tmp_pa
     assert 0 <= record["test_errors"] <= record["num_test"] == 20
     path.unlink()
     capsys.readouterr()
-    assert run(published, *words) == 0
-    told = capsys.readouterr().out
-    assert "draw-0: done" in told
-    again = read_sealed(path)
-    assert again["rows"] == record["rows"], "made from what was saved"
+    assert run(published, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "draw-0: done" in printed
+    repeated = read_sealed(path)
+    assert repeated["rows"] == record["rows"], "computed from the saved program"
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["--labels=all"], "--labels=all: the published program learns from few labels"),
         (["--labels=ten"], "--labels=ten: whole numbers"),
@@ -158,13 +168,13 @@ def test_the_command_leaves_a_table_and_does_nothing_twice(small, digits, tmp_pa
         (["--draws=first"], "--draws=first: whole numbers with commas"),
     ],
 )
-def test_wrong_words(words, message, capsys):
-    assert run(published, *words) == 2
+def test_wrong_arguments(arguments, message, capsys):
+    assert run(published, *arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
 
 
-def test_a_missing_pytorch_is_one_line(capsys, monkeypatch):
+def test_a_missing_pytorch_gets_one_line(capsys, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", mock.Mock(side_effect=importlib.metadata.PackageNotFoundError))
     assert run(published) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -20,7 +20,7 @@ def row_of(table, title):
     return next([c.text if isinstance(c, Cell) else c for c in row] for row in table.rows if row[0] == title)
 
 
-def test_tables_hold_hand_computed_numbers():
+def test_tables_have_hand_computed_numbers():
     study = parsed()
     # adam: mean 11, sd 1, interval 11 +- 4.302653 / sqrt(3); accuracy 0.99 - 0.011, sd 0.001.
     assert row_of(sections.scores_table(study), "adam (baseline)") == [
@@ -29,7 +29,7 @@ def test_tables_hold_hand_computed_numbers():
     ]
     assert row_of(sections.scores_table(study), "real training images")[:3] == ["real training images", "-", "6.25"]
     row = row_of(sections.differences_table(study), "radam")
-    p_values = [found.paired.p_value for found in comparisons.against_baseline(study).values()]
+    p_values = [comparison.paired.p_value for comparison in comparisons.against_baseline(study).values()]
     p_holm = statistics.holm(p_values)[0]
     assert row[:7] == ["radam", "-2.10", "-3.00 to -1.20", "3", "0.010", f"{p_holm:.3f}", "-3.29"]
     assert len(p_values) == 4  # two arms, two scores: one family
@@ -63,19 +63,20 @@ def test_failed_seeds_missing_seeds_and_missing_arms():
 
 
 def test_two_and_three_pairs_are_called_weak():
-    def said(study):
+    def text_of(study):
         return " ".join(
             b.text for b in sections.section(study, *[results.pathlib.Path("none")] * 2) if hasattr(b, "text")
         )
 
-    assert "Weak: with 3 pairs, the fewest here, a t test has 2 degrees of freedom, its interval reaches 2.5" in said(
-        parsed()
+    assert (
+        "Weak: with 3 pairs, the fewest here, a t test has 2 degrees of freedom, its interval reaches 2.5"
+        in text_of(parsed())
     )
     two = of_scores(adam=[1.0, 2.0], sgd=[5.0, 7.0])
-    assert "with 2 pairs, the fewest here, a t test has 1 degree of freedom" in said(parsed(arms=two, seeds=2))
+    assert "with 2 pairs, the fewest here, a t test has 1 degree of freedom" in text_of(parsed(arms=two, seeds=2))
     four = of_scores(adam=[1.0, 2.0, 3.0, 3.5], sgd=[5.0, 7.0, 6.0, 6.0])
-    assert "Weak" not in said(parsed(arms=four, seeds=4))
-    assert "no interval, no test" in said(parsed(arms=of_scores(adam=[1.0], sgd=[2.0]), seeds=1))
+    assert "Weak" not in text_of(parsed(arms=four, seeds=4))
+    assert "no interval, no test" in text_of(parsed(arms=of_scores(adam=[1.0], sgd=[2.0]), seeds=1))
 
 
 def test_threshold_is_accuracy_or_the_baselines_halfway_distance():
@@ -85,21 +86,21 @@ def test_threshold_is_accuracy_or_the_baselines_halfway_distance():
     for arm in records.values():
         del arm[0]["curves"]["validation_conditional_accuracy"]
     study = parsed(arms=records)
-    mark = measures.threshold(study)
-    assert (mark.curve, mark.bound) == ("validation_frechet_distance", pytest.approx(10 + 1000 / 500))
+    threshold = measures.threshold(study)
+    assert (threshold.curve, threshold.bound) == ("validation_frechet_distance", pytest.approx(10 + 1000 / 500))
     reached = {name: measures.values(study, name, measures.METRICS["steps_to_threshold"]) for name in records}
     assert reached == {"adam": {0: 500.0}, "sgd": {0: math.inf}}
     assert row_of(sections.course_table(study), "sgd")[-3] == "never (0 of 1)"
 
 
-def test_steps_of_a_run_that_never_reached_count_with_its_length():
+def test_a_run_below_the_threshold_counts_with_its_length():
     records = {"adam": [seed_record(1, 0.9, reach=300), seed_record(1, 0.9, reach=9999)]}
     records["sgd"] = [seed_record(1, 0.9, reach=9999)] * 2
     pair = measures.paired_values(parsed(arms=records), "adam", "sgd", measures.METRICS["steps_to_threshold"])
     assert pair == ({0: 300.0}, {0: 1000.0})
 
 
-def test_oscillation_is_the_spread_about_a_line():
+def test_oscillation_is_the_deviation_from_a_line():
     record = seed_record(1, 0.9)
     record["curves"]["d_loss"] = np.linspace(5, 1, 100).tolist()
     study = parsed(arms={"adam": [record, seed_record(1, 0.9, wobble=0.3)]})
@@ -108,7 +109,7 @@ def test_oscillation_is_the_spread_about_a_line():
     assert wobbling == pytest.approx(0.3, rel=0.05)
 
 
-def test_the_summary_says_no_more_than_the_seeds_support():
+def test_the_summary_claims_only_what_the_seeds_support():
     study = parsed(arms=of_scores(adam=[10, 12, 11, 11.5, 10.5], radam=[8, 9.5, 9.2, 9, 8.4], sgd=[60, 50, 55, 57, 53]))
     floor = comparisons.noise_floor(study)
     assert floor == pytest.approx(np.std([10, 12, 11, 11.5, 10.5], ddof=1))
@@ -139,28 +140,32 @@ def test_bases_that_disagree():
     assert "No study has been run on two bases" in str(overview.where_bases_differ([on["tutorial"]]))
 
 
-def test_the_page_is_one_file_that_loads_nothing(tmp_path):
+def test_the_page_is_one_file_without_external_resources(tmp_path):
     page, text = page_of([canned(arms=ARMS), canned("labels", "tutorial", ARMS, preset="quick")], tmp_path)
-    found = Parsed(page)
-    policy = found.find("meta", **{"http-equiv": "Content-Security-Policy"})["content"]
+    parsed_page = Parsed(page)
+    policy = parsed_page.find("meta", **{"http-equiv": "Content-Security-Policy"})["content"]
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
     assert not re.search(r"https?:|//|@import|<script", re.sub(r"base64,[\w+/=]+", "", page))
-    assert all(a["src"].startswith("data:image/png;base64,") for tag, a in found.attributes if tag == "img")
-    assert sum(tag == "img" for tag, _ in found.attributes) == 6
-    ids = [a["id"] for _, a in found.attributes if "id" in a]
+    assert all(a["src"].startswith("data:image/png;base64,") for tag, a in parsed_page.attributes if tag == "img")
+    assert sum(tag == "img" for tag, _ in parsed_page.attributes) == 6
+    ids = [a["id"] for _, a in parsed_page.attributes if "id" in a]
     assert len(ids) == len(set(ids))
-    links = {a[key][1:] for _, a in found.attributes for key in ("href", "xlink:href") if a.get(key, "")[:1] == "#"}
+    links = {
+        a[key][1:] for _, a in parsed_page.attributes for key in ("href", "xlink:href") if a.get(key, "")[:1] == "#"
+    }
     assert links <= set(ids)
     assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(ids)
-    assert sum(tag == "svg" and "viewbox" in a for tag, a in found.attributes) == 2 * (4 + 3)  # panels and swatches
+    assert sum(tag == "svg" and "viewbox" in a for tag, a in parsed_page.attributes) == 2 * (
+        4 + 3
+    )  # panels and swatches
     assert page.count(sections.QUICK) == 2
-    for wanted in ("11.00", "-3.00 to -1.20", "Preset full, 1000 steps, 3 seeds", "frechet_distance_real 6.25"):
-        assert wanted in page
+    for expected in ("11.00", "-3.00 to -1.20", "Preset full, 1000 steps, 3 seeds", "frechet_distance_real 6.25"):
+        assert expected in page
     assert "| radam | -2.10 | -3.00 to -1.20 | 3 | 0.010 |" in text
     assert "(grids/0000-seed0.png)" in text
 
 
-def test_hostile_names_stay_names(tmp_path):
+def test_hostile_names_are_escaped(tmp_path):
     name = f'x"|@BODY@{HOSTILE}'
     arms = {name: ARMS["adam"], f"{HOSTILE}&amp;": ARMS["sgd"]}
     record = canned(HOSTILE, f"t'{HOSTILE}", arms, baseline=name)
@@ -175,17 +180,17 @@ def test_hostile_names_stay_names(tmp_path):
     page, text = page_of([record], tmp_path, grids=False)
     assert "<script" not in page + text
     assert "alert(1)" in page
-    found = Parsed(page)
-    assert "script" not in found.texts
-    assert any(cell == f"{name} (baseline)" for cell in found.texts["th"])
-    assert not any(key.startswith("on") for _, attributes in found.attributes for key in attributes)
-    # A row is one line with as many cells in Markdown, whatever a name holds.
+    parsed_page = Parsed(page)
+    assert "script" not in parsed_page.texts
+    assert any(cell == f"{name} (baseline)" for cell in parsed_page.texts["th"])
+    assert not any(key.startswith("on") for _, attributes in parsed_page.attributes for key in attributes)
+    # For any name, a row in Markdown is one line with the right number of cells.
     rows = [line for line in text.splitlines() if line.startswith("| x")]
     assert rows
     assert all(re.search(r"\\\|@BODY@", line) for line in rows)
 
 
-def test_curves_are_means_over_the_steps_that_all_seeds_have():
+def test_curves_are_means_over_the_common_steps():
     records = [seed_record(1, 0.9), seed_record(1, 0.9, wobble=0.3), seed_record(0, 0, status="diverged", steps=200)]
     study = parsed(arms={"adam": records})
     steps, mean, low, high = curves.band(study.arms["adam"], "g_loss")
@@ -206,12 +211,12 @@ def test_escaping():
     )
 
 
-def test_a_commit_is_shortened_and_its_changes_are_told():
+def test_a_commit_is_shortened_and_its_changes_are_reported():
     assert [markdown.commit("a" * 40), markdown.commit("a" * 40 + "+changes")] == ["a" * 12, "a" * 12 + "+changes"]
     assert markdown.commit("unknown") == "unknown"
 
 
-def test_mistakes_are_one_line(tmp_path, capsys):
+def test_mistakes_get_one_line_of_output(tmp_path, capsys):
     assert run(report, "--input", tmp_path / "none") == 2
     assert run(report, "--input", tmp_path) == 2
     assert "has no <study>@<base>.json" in capsys.readouterr().err

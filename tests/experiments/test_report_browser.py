@@ -1,4 +1,4 @@
-"""The report in a real browser at two widths: pip install playwright, and a Chromium of its own or the system's."""
+"""The report in a real browser at two widths. Needs: pip install playwright, and its Chromium or the system's."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_pictures_curves_and_links_work(page):
 
 
 @WIDTHS
-def test_printing_shows_whole_tables(page):
+def test_printed_tables_are_complete(page):
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 718, "height": 1000})  # A4 less its margins
     tables = "[...document.querySelectorAll('table')]"

@@ -1,4 +1,4 @@
-"""What experiments.scaling reads from a program's text, and its page."""
+"""experiments.scaling: the collectives in a program's text, and the page."""
 
 import json
 
@@ -20,21 +20,21 @@ def test_collectives_are_read_from_a_program():
 
 
 @pytest.mark.slow
-def test_a_program_of_one_device_does_what_the_model_says():
-    """The one that the others are compared with; and a mesh of one device adds nothing up."""
+def test_a_program_of_one_device_has_the_modelled_operations():
+    """The reference for more devices. A mesh of one device has no all-reduce."""
     alone, one = (program.describe("configs/cgan.py:tuned", 2, count) for count in (0, 1))
     assert one["flops_a_device"] == pytest.approx(alone["flops_a_device"], rel=1e-3)
     assert alone["collectives"] == one["collectives"] == []
     assert one["model_bytes"] == 0
 
 
-def test_a_ring_sends_every_part_round_twice():
+def test_the_traffic_of_a_ring_all_reduce():
     assert report.ring_bytes(100.0, 1) == 0
     assert report.ring_bytes(100.0, 2) == 100
     assert report.ring_bytes(100.0, 4) == 150
 
 
-def test_sweeps_take_completed_trainings(tmp_path):
+def test_sweeps_use_completed_trainings(tmp_path):
     seeds = {str(i): {"status": "completed", "step": 5, "seconds": s} for i, s in enumerate((1.0, 2.0, 9.0))}
     seeds["3"] = {"status": "collapsed", "step": 2, "seconds": 100.0}
     (tmp_path / "loss@tuned.json").write_text(json.dumps({"steps": 5, "arms": {"a": {"seeds": seeds}}}))

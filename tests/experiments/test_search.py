@@ -1,4 +1,4 @@
-"""The search: how a space is written, trials in real processes, pruning, going on, the report, wrong words."""
+"""The search: the syntax of a space, trials in real processes, pruning, resuming, the report, wrong arguments."""
 
 import contextlib
 import importlib
@@ -18,8 +18,8 @@ search = importlib.import_module("experiments.search.__main__")
 
 
 @pytest.fixture
-def training(monkeypatch):
-    """A stand-in of a training, in processes of its own."""
+def fake_training(monkeypatch):
+    """Trials start stand_in_training.py instead of a training."""
     monkeypatch.setattr(one_trial, "COMMAND", (sys.executable, stand_in_training.__file__))
     monkeypatch.setattr(one_trial, "_POLL_SECONDS", 0.02)
 
@@ -28,11 +28,11 @@ def base():
     return configs.load("configs/cgan.py:tuned")
 
 
-WORDS = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-5|1e-4|1e-3|1e-2"]
+ARGUMENTS = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-5|1e-4|1e-3|1e-2"]
 
 
 @pytest.mark.parametrize(
-    ("word", "expected"),
+    ("argument", "expected"),
     [
         ("g_optimizer.learning_rate=1e-4..1e-2:log", {"low": 1e-4, "high": 1e-2, "log": True, "whole": False}),
         ("batch_size=32..128", {"low": 32, "high": 128, "log": False, "whole": True}),
@@ -41,8 +41,8 @@ WORDS = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-5|1e
         ("generator.widths=64,64|128,128", {"choices": ("64,64", "128,128")}),
     ],
 )
-def test_words_of_a_space(word, expected):
-    leaf = space.parse(word, base())
+def test_arguments_of_a_space(argument, expected):
+    leaf = space.parse(argument, base())
     assert {name: getattr(leaf, name) for name in expected} == expected
 
 
@@ -53,7 +53,7 @@ def test_keys_with_commas_share_a_value():
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("argument", "message"),
     [
         ("g_optimizer.learning_rat=1..2", "did you mean g_optimizer.learning_rate"),
         ("g_optimizer.learning_rate", "KEY=a|b|c"),
@@ -67,9 +67,9 @@ def test_keys_with_commas_share_a_value():
         ("g_optimizer.learning_rate=1e..2", "low..high"),
     ],
 )
-def test_wrong_words_are_named(word, said):
-    with pytest.raises(UserError, match=said.replace("|", r"\|")):
-        space.parse(word, base())
+def test_wrong_spaces_are_named(argument, message):
+    with pytest.raises(UserError, match=message.replace("|", r"\|")):
+        space.parse(argument, base())
 
 
 @pytest.fixture
@@ -81,12 +81,12 @@ def load_study():
         )
 
 
-def test_a_search_finds_the_best_goes_on_and_reports(training, load_study, tmp_path, capsys):
-    words = [*WORDS, "--sampler", "grid", "--workdir", tmp_path / "w", "--pruner", "none"]
-    assert run(search, *words, "--trials", 2) == 0
-    assert run(search, *words, "--trials", 4) == 0
+def test_a_search_finds_the_best_value_resumes_and_reports(fake_training, load_study, tmp_path, capsys):
+    arguments = [*ARGUMENTS, "--sampler", "grid", "--workdir", tmp_path / "w", "--pruner", "none"]
+    assert run(search, *arguments, "--trials", 2) == 0
+    assert run(search, *arguments, "--trials", 4) == 0
     starts = [path.read_text().count("start") for path in (tmp_path / "w" / "trials").glob("*/starts.txt")]
-    # Four values and the config as it is; each trial trained once, the config as it is asked for by both commands.
+    # Four values and the unchanged config. Each trial is trained once; both commands start the unchanged config.
     assert sorted(starts) == [1, 1, 1, 1, 2]
     study = load_study(tmp_path / "w")
     assert study.best_trial.user_attrs["changes"] == {"g_optimizer.learning_rate": "1e-3"}
@@ -99,9 +99,9 @@ def test_a_search_finds_the_best_goes_on_and_reports(training, load_study, tmp_p
     assert "best 1.25: g_optimizer.learning_rate=1e-3" in capsys.readouterr().out
 
 
-def test_a_trial_worse_than_the_median_is_stopped(training, load_study, tmp_path):
-    words = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-3|1.1e-3|1.2e-3|1.3e-3|1|2"]
-    assert run(search, *words, "--sampler=grid", "--trials", 6, "--seed", 3, "--workdir", tmp_path / "w") == 0
+def test_a_trial_worse_than_the_median_is_stopped(fake_training, load_study, tmp_path):
+    arguments = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-3|1.1e-3|1.2e-3|1.3e-3|1|2"]
+    assert run(search, *arguments, "--sampler=grid", "--trials", 6, "--seed", 3, "--workdir", tmp_path / "w") == 0
     study = load_study(tmp_path / "w")
     pruned = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.PRUNED]
     assert study.best_value < 1.3
@@ -109,14 +109,14 @@ def test_a_trial_worse_than_the_median_is_stopped(training, load_study, tmp_path
 
 
 @pytest.mark.parametrize(("rate", "end"), [("10.0", "refused"), ("100.0", "crashed")])
-def test_a_trial_that_fails_is_recorded_and_not_the_end(training, tmp_path, rate, end, capsys):
-    words = ["--config", "configs/cgan.py:tuned", f"g_optimizer.learning_rate=1e-3|{rate}"]
-    assert run(search, *words, "--sampler=grid", "--trials", 2, "--workdir", tmp_path / "w") == 0
+def test_a_failed_trial_is_recorded_and_the_search_continues(fake_training, tmp_path, rate, end, capsys):
+    arguments = ["--config", "configs/cgan.py:tuned", f"g_optimizer.learning_rate=1e-3|{rate}"]
+    assert run(search, *arguments, "--sampler=grid", "--trials", 2, "--workdir", tmp_path / "w") == 0
     assert end in (tmp_path / "w" / "search.md").read_text()
     assert "error" not in capsys.readouterr().err
 
 
-def test_an_interrupted_trial_goes_on_with_the_same_values(training, tmp_path):
+def test_an_interrupted_trial_continues_with_the_same_values(fake_training, tmp_path):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     leaf = space.parse("g_optimizer.learning_rate=1e-4..1e-2:log", base())
     folder, calls = tmp_path / "trial", []
@@ -165,33 +165,33 @@ def test_importance_names_the_leaf_that_matters():
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     assert report.importances(study) == {}
     study.optimize(lambda t: t.suggest_float("a", 0, 1) ** 2 + 0.01 * t.suggest_float("b", 0, 1), n_trials=30)
-    found = report.importances(study)
-    assert found["a"] > 0.9
+    importances = report.importances(study)
+    assert importances["a"] > 0.9
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (["--config", "configs/cgan.py:tuned"], "at least one leaf"),
-        ([*WORDS, "g_optimizer.learning_rate=1e-3|2e-3"], "given twice"),
-        ([*WORDS, "--sampler=best"], "--sampler='best' is unknown"),
-        ([*WORDS, "--pruner=hard"], "--pruner='hard' is unknown"),
-        ([*WORDS, "--trials=0"], "at least 1"),
-        ([*WORDS, "--config.eval.every_steps=0"], "needs validation scores"),
-        ([*WORDS, "--config.eval.at_end=true"], "test split"),
-        ([*WORDS, "--storage=nonsense"], "cannot be opened"),
+        ([*ARGUMENTS, "g_optimizer.learning_rate=1e-3|2e-3"], "given twice"),
+        ([*ARGUMENTS, "--sampler=best"], "--sampler='best' is unknown"),
+        ([*ARGUMENTS, "--pruner=hard"], "--pruner='hard' is unknown"),
+        ([*ARGUMENTS, "--trials=0"], "at least 1"),
+        ([*ARGUMENTS, "--config.eval.every_steps=0"], "needs validation scores"),
+        ([*ARGUMENTS, "--config.eval.at_end=true"], "test split"),
+        ([*ARGUMENTS, "--storage=nonsense"], "cannot be opened"),
         (["--config", "configs/cgan.py:tuned", "batch_size=8..16", "--sampler=grid"], "needs lists"),
     ],
 )
-def test_wrong_commands_get_one_line(words, said, tmp_path, capsys):
-    assert run(search, *words, "--workdir", tmp_path / "w") == 2
+def test_wrong_commands_get_one_line(arguments, message, tmp_path, capsys):
+    assert run(search, *arguments, "--workdir", tmp_path / "w") == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
 
 
-def test_a_workdir_of_another_search_is_refused(training, tmp_path, capsys):
-    assert run(search, *WORDS, "--trials", 1, "--workdir", tmp_path / "w") == 0
+def test_a_workdir_of_another_search_is_refused(fake_training, tmp_path, capsys):
+    assert run(search, *ARGUMENTS, "--trials", 1, "--workdir", tmp_path / "w") == 0
     other = ["--config", "configs/cgan.py:tuned", "g_optimizer.b1=0.0|0.5"]
     assert run(search, *other, "--trials", 1, "--workdir", tmp_path / "w") == 2
     assert "holds a search of another space" in capsys.readouterr().err

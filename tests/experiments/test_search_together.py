@@ -1,4 +1,4 @@
-"""Several processes on one search: the total holds, a lost trial is tried again, nobody proposes another's point."""
+"""Several processes with one search: exact number of trials, retries of lost trials, different points."""
 
 import os
 import subprocess
@@ -26,12 +26,12 @@ RATES = "g_optimizer.learning_rate=1e-5..1e-1:log"
 
 @pytest.fixture
 def study(tmp_path):
-    """A maker of studies, each with its own view of one journal, as processes have them."""
+    """() -> a study that opens the common journal again, as another process would."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
     def make(sampler=None):
-        kept = storage.open_storage(f"journal:{tmp_path / 'search.log'}")
-        return optuna.create_study(study_name="search", storage=kept, sampler=sampler, load_if_exists=True)
+        opened_storage = storage.open_storage(f"journal:{tmp_path / 'search.log'}")
+        return optuna.create_study(study_name="search", storage=opened_storage, sampler=sampler, load_if_exists=True)
 
     return make
 
@@ -46,8 +46,8 @@ def states(study):
     return [trial.state for trial in study.get_trials(deepcopy=False)]
 
 
-def test_as_many_trials_end_as_were_asked_for(study, monkeypatch):
-    """Six at once for seven trials: without care each would begin one too many."""
+def test_the_number_of_completed_trials_is_exact(study, monkeypatch):
+    """Six threads and seven trials: without a check, each thread would start one too many."""
     monkeypatch.setattr(together, "_POLL_SECONDS", 0.05)
     studies, interrupts = [study() for _ in range(6)], types.SimpleNamespace(received=None)
 
@@ -55,7 +55,10 @@ def test_as_many_trials_end_as_were_asked_for(study, monkeypatch):
         time.sleep(0.02)
         return trial.suggest_float("x", 0, 1)
 
-    threads = [threading.Thread(target=together.optimize, args=(own, objective, 7, interrupts)) for own in studies]
+    threads = [
+        threading.Thread(target=together.optimize, args=(opened_study, objective, 7, interrupts))
+        for opened_study in studies
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -74,53 +77,53 @@ def test_a_trial_beyond_the_total_goes_back_to_the_queue(study):
     together._put_back(second, late.number)
     second.tell(late, state=State.FAIL)
     first.tell(running, state=State.FAIL)
-    again = first.ask()
-    assert again.suggest_float("x", 0, 1) == late.params["x"]
-    assert not together._is_surplus(first, again.number, 2)
+    retried = first.ask()
+    assert retried.suggest_float("x", 0, 1) == late.params["x"]
+    assert not together._is_surplus(first, retried.number, 2)
 
 
 def test_a_trial_whose_process_died_is_tried_again(study, tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "_GRACE_SECONDS", 50)
-    dead, other = study(), study()
-    lost, alive, unheard = dead.ask(), other.ask(), dead.ask()
+    dead_process, live_process = study(), study()
+    lost, alive, without_heartbeat = dead_process.ask(), live_process.ask(), dead_process.ask()
     lost.suggest_float("x", 0, 1)
     for trial in (lost, alive):
-        dead._storage.record_heartbeat(trial._trial_id)
+        dead_process._storage.record_heartbeat(trial._trial_id)
     old = time.time() - 100
     os.utime(tmp_path / "search.log.beats" / str(lost._trial_id), (old, old))
-    optuna.storages.fail_stale_trials(other)
-    assert states(other) == [State.FAIL, State.RUNNING, State.RUNNING, State.WAITING]
-    again = other.ask()
-    assert again.suggest_float("x", 0, 1) == lost.params["x"]
-    # A trial that was never spoken for is known since then.
-    os.utime(tmp_path / "search.log.beats" / str(unheard._trial_id), (old, old))
-    optuna.storages.fail_stale_trials(other)
-    assert states(other)[unheard.number] == State.FAIL
+    optuna.storages.fail_stale_trials(live_process)
+    assert states(live_process) == [State.FAIL, State.RUNNING, State.RUNNING, State.WAITING]
+    retried = live_process.ask()
+    assert retried.suggest_float("x", 0, 1) == lost.params["x"]
+    # A trial without any heartbeat is tracked since that check.
+    os.utime(tmp_path / "search.log.beats" / str(without_heartbeat._trial_id), (old, old))
+    optuna.storages.fail_stale_trials(live_process)
+    assert states(live_process)[without_heartbeat.number] == State.FAIL
 
 
-def test_processes_of_one_seed_propose_different_points_and_restarts_the_same(study):
+def test_processes_propose_different_points_and_restarts_the_same_ones(study):
     def proposals(*numbers):
         sampler = samplers.ByNumber(lambda seed: optuna.samplers.RandomSampler(seed=seed), 3)
-        own, found = optuna.create_study(sampler=sampler), {}
+        study_of_process, points = optuna.create_study(sampler=sampler), {}
         for number in range(max(numbers) + 1):
-            trial = own.ask()
+            trial = study_of_process.ask()
             if number in numbers:
-                found[number] = trial.suggest_float("x", 0, 1)
-        return found
+                points[number] = trial.suggest_float("x", 0, 1)
+        return points
 
-    whole = proposals(0, 1, 2, 3)
-    assert len(set(whole.values())) == 4
-    assert proposals(1, 3) == {number: whole[number] for number in (1, 3)}
+    all_points = proposals(0, 1, 2, 3)
+    assert len(set(all_points.values())) == 4
+    assert proposals(1, 3) == {number: all_points[number] for number in (1, 3)}
 
 
-def test_values_that_another_search_trains_are_waited_for(tmp_path):
+def test_a_trial_that_another_search_trains_is_awaited(tmp_path):
     config, folder = configs.load("configs/cgan.py:tuned"), tmp_path / "trials" / "a"
     folder.parent.mkdir()
     with acquire(folder.with_suffix(".lock"), lambda: True), pytest.raises(Interrupted, match="continues"):
         one_trial.run([], config, folder, lambda *_: True, lambda: True)
 
 
-def test_a_journal_that_cannot_be_had_is_named(tmp_path):
+def test_a_journal_that_cannot_be_opened_is_named(tmp_path):
     with pytest.raises(UserError, match="storage=journal:.*cannot be opened"):
         storage.open_storage(f"journal:{tmp_path / 'none' / 'search.log'}")
 
@@ -136,18 +139,18 @@ search.cli.execute(search.main)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kept", ["journal:{}/search.log", "sqlite:///{}/search.db"])
-def test_three_processes_one_killed(tmp_path, kept):
-    """Of nine trials, with a training of a second and a half: all end, none is left over, and the report is whole."""
-    address = kept.format(tmp_path)
-    words = [stand_in_training.__file__, "--config", "configs/cgan.py:tuned", "--workdir", tmp_path / "w", RATES]
-    words += ["--config.g_optimizer.b1=0.15", "--trials=9"]
-    words += [f"--storage={address}", "--pruner=none", "--sampler=random"]
-    start = lambda: subprocess.Popen([sys.executable, "-c", PROCESS, *map(str, words)], stdout=subprocess.PIPE)  # noqa: E731
-    processes, until = [start() for _ in range(3)], time.monotonic() + 120
+@pytest.mark.parametrize("address_template", ["journal:{}/search.log", "sqlite:///{}/search.db"])
+def test_three_processes_of_which_one_is_killed(tmp_path, address_template):
+    """All nine trials, of 1.5 seconds each, are completed, none is left running, and the report has all of them."""
+    address = address_template.format(tmp_path)
+    arguments = [stand_in_training.__file__, "--config", "configs/cgan.py:tuned", "--workdir", tmp_path / "w", RATES]
+    arguments += ["--config.g_optimizer.b1=0.15", "--trials=9"]
+    arguments += [f"--storage={address}", "--pruner=none", "--sampler=random"]
+    start = lambda: subprocess.Popen([sys.executable, "-c", PROCESS, *map(str, arguments)], stdout=subprocess.PIPE)  # noqa: E731
+    processes, deadline = [start() for _ in range(3)], time.monotonic() + 120
     try:
         while True:
-            assert time.monotonic() < until
+            assert time.monotonic() < deadline
             time.sleep(0.2)
             if not (tmp_path / address.rpartition("/")[2]).exists():
                 continue

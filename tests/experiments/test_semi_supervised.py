@@ -1,4 +1,4 @@
-"""experiments.semi_supervised on tiny images: the runs, their records, the page, and what goes wrong."""
+"""experiments.semi_supervised on tiny images: runs, records, the page, and errors."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def run_group(task, folder):
     one_run.work(task.workdir / folder, str(task.workdir / "data"))
 
 
-def test_a_group_is_trained_scored_and_not_done_again(task):
+def test_a_group_is_trained_and_scored_once(task):
     dataset = session.load_data(task.config("quick", 4), "")
     waiting = plan.groups(task)
     assert list(waiting.values()) == [[0], [1], [2], [3]]
@@ -78,7 +78,7 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
     assert ", ".join(map(str, errors)) in page
     assert f"{np.mean(errors):.1f} ± {np.std(errors, ddof=1):.1f}" in page
     assert "| 4, 2 draws |" in page
-    assert f"{report.CURVES}.png" not in page, "nothing was scored while it trained"
+    assert f"{report.CURVES}.png" not in page, "there are no scores during training"
     assert "](samples/quick@labels-4.png)<br>quick, 4 labels |" in page
     last = next((cell / "seed-000/run/samples").glob("step-000006.png"))
     assert (task.output / "samples/quick@labels-4.png").read_bytes() == last.read_bytes()
@@ -89,14 +89,14 @@ def test_a_group_is_trained_scored_and_not_done_again(task):
 
 
 def test_confusions_are_the_most_frequent_mistakes_first():
-    taken_for = np.array([1, 1, 0, 2, 0, 2, 2, 1])
+    predicted = np.array([1, 1, 0, 2, 0, 2, 2, 1])
     labels = np.array([0, 0, 0, 2, 2, 1, 1, 0])
-    found = one_run.confusions(np.eye(3)[taken_for], labels, most=2)
-    assert found == [[0, 1, 3], [1, 2, 2]]
+    confusions = one_run.confusions(np.eye(3)[predicted], labels, most=2)
+    assert confusions == [[0, 1, 3], [1, 2, 2]]
     assert one_run.confusions(np.eye(3)[labels], labels) == []
 
 
-def test_mistakes_are_drawn_the_most_frequent_first(tmp_path):
+def test_the_most_frequent_mistakes_are_plotted_first(tmp_path):
     labels = np.array([0, 1, 0, 0])
     images = (np.arange(4, dtype=np.uint8) * 50)[:, None, None, None] * np.ones((1, 3, 3, 1), np.uint8)
     split = Split(images, labels)
@@ -107,14 +107,14 @@ def test_mistakes_are_drawn_the_most_frequent_first(tmp_path):
     assert not (tmp_path / "none.png").exists()
 
 
-def test_another_arithmetic_is_another_cell(task):
+def test_another_dtype_is_another_cell(task):
     half = task._replace(dtype="bfloat16", epochs=3)
     assert half.config("quick", 4).dtype == "bfloat16"
     assert half.folder("quick", 4) == "quick-3-epochs-bfloat16/labels-4"
     assert task.folder("quick", 4) == "quick/labels-4"
 
 
-def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
+def test_only_networks_of_a_label_subset_share_their_labels(task):
     dataset = session.load_data(task.config("quick", 4), "")
 
     def labelled(seed):
@@ -128,7 +128,7 @@ def test_networks_of_a_draw_share_its_labels_and_nothing_else(task):
     assert not np.array_equal(labelled(0), labelled(1))
 
 
-def test_networks_of_a_draw_teach_each_other_in_one_run(task):
+def test_networks_of_a_label_subset_teach_each_other_in_one_run(task):
     shared = task.shared | {"ramp_up.start": 2}
     task = task._replace(names=("long_codistilled",), at_once=4, shared=shared)
     plan.check(task)
@@ -140,18 +140,18 @@ def test_networks_of_a_draw_teach_each_other_in_one_run(task):
     assert list(table["ensembles"]) == ["0", "1"]
 
 
-def test_seeds_at_once_leave_the_same_records(task):
-    together = task._replace(at_once=2, members=1)
-    waiting = plan.groups(together)
+def test_seeds_in_groups_give_the_same_records(task):
+    grouped = task._replace(at_once=2, members=1)
+    waiting = plan.groups(grouped)
     assert waiting == {"quick/labels-4/seeds-000-001": [0, 1]}
-    plan.write_configs(together, waiting, 50)
+    plan.write_configs(grouped, waiting, 50)
     (folder,) = waiting
-    run_group(together, folder)
-    assert plan.groups(together) == {}
-    alone = task._replace(members=1, workdir=task.workdir.parent / "alone")
-    plan.write_configs(alone, plan.groups(alone), 50)
-    run_group(alone, "quick/labels-4/seed-001")
-    records = [one_run.record_of(t.workdir / "quick/labels-4", 1) for t in (together, alone)]
+    run_group(grouped, folder)
+    assert plan.groups(grouped) == {}
+    single = task._replace(members=1, workdir=task.workdir.parent / "alone")
+    plan.write_configs(single, plan.groups(single), 50)
+    run_group(single, "quick/labels-4/seed-001")
+    records = [one_run.record_of(t.workdir / "quick/labels-4", 1) for t in (grouped, single)]
     for record in records:
         del record["seconds"], record["provenance"]
     assert records[0] == records[1]
@@ -164,8 +164,8 @@ def test_groups_are_consecutive_seeds_without_a_record(task):
     assert list(plan.groups(task._replace(at_once=3)).values()) == [[0], [2, 3]]
 
 
-def test_a_group_goes_on_after_a_kill_between_two_records(task):
-    """Network 2 has left no record: its group is scored again, and nothing trains."""
+def test_a_group_continues_after_a_kill_between_two_records(task):
+    """The record of network 2 is missing: its group is scored again without training."""
     task = task._replace(names=("long_codistilled",), at_once=4)
     (folder,) = waiting = plan.groups(task)
     plan.write_configs(task, waiting, 50)
@@ -175,41 +175,41 @@ def test_a_group_goes_on_after_a_kill_between_two_records(task):
     (cell / "seed-002.json").unlink()
     assert plan.groups(task._replace(at_once=1)) == {folder: [0, 1, 2, 3]}
     run_group(task, folder)
-    assert one_run.record_of(cell, 2) == before, "its seconds among it"
+    assert one_run.record_of(cell, 2) == before, "including its seconds"
     with pytest.raises(UserError, match="without those that are missing; choose another --workdir"):
         plan.groups(task._replace(members=3))
     with pytest.raises(UserError, match="seed 1 a network of draw 0, and in .* of draw 1; choose another --workdir"):
         plan.groups(task._replace(draws=1, members=2))
 
 
-def test_what_has_begun_goes_on_and_the_rest_is_grouped_anew(task):
+def test_started_groups_continue_and_the_others_are_formed_again(task):
     first = task._replace(at_once=2, members=1)
     plan.write_configs(first, plan.groups(first), 50)
     assert list(plan.groups(task._replace(at_once=4)).values()) == [[0, 1], [2, 3]]
-    another = task.shared | {"batch_size": 4}
-    assert list(plan.groups(task._replace(at_once=4, shared=another)).values()) == [[0, 1, 2, 3]]
+    other_settings = task.shared | {"batch_size": 4}
+    assert list(plan.groups(task._replace(at_once=4, shared=other_settings)).values()) == [[0, 1, 2, 3]]
 
 
-def test_recipes_on_record_say_how_to_train_them_and_what_they_changed():
-    """Every result on the pages has its recipe; a record's leaves are still leaves of its config, and build."""
+def test_recorded_recipes_give_their_config_and_changes():
+    """Every result on the pages has a recipe. The changes of a recorded recipe still fit its config, which builds."""
     from gan_jax import build
     from gan_jax.system import config as configs
 
-    known = recipes.records()
-    assert not known.keys() & recipes.RECIPES.keys()
-    for record in known.values():
+    recorded = recipes.records()
+    assert not recorded.keys() & recipes.RECIPES.keys()
+    for record in recorded.values():
         assert record["title"].startswith(f"{record['base']} with ")
         assert recipes.RECIPES[record["base"]].title
         config = configs.load(record["config"])
         configs.override(config, record["changes"] | {"data.num_labels": 100})
         build.build(config, (28, 28, 1), 10, 100)
     cells = recipes.RECORDS.parent.glob("*@labels-*.json")
-    assert {json.loads(path.read_text())["recipe"] for path in cells} <= known.keys() | recipes.RECIPES.keys()
+    assert {json.loads(path.read_text())["recipe"] for path in cells} <= recorded.keys() | recipes.RECIPES.keys()
     with pytest.raises(UserError, match="--recipes=entropy is on record .*:quick .*num_labels=20 .*d_loss.entropy=0.1"):
         recipes.config("entropy", 20, 10, 0, {})
 
 
-def test_a_recipe_states_its_changes_to_its_base():
+def test_changes_of_a_recipe_to_its_base():
     spec, changes = recipes.changes_of(recipes.RECIPES["long_propagated"])
     assert spec == "configs/improved_mnist.py:long"
     decay = {"terms.propagated_label.decay_steps": 3000}
@@ -217,18 +217,18 @@ def test_a_recipe_states_its_changes_to_its_base():
     assert recipes.changes_of(recipes.RECIPES["long"]) == (spec, {})
 
 
-def test_every_recipe_is_a_config_that_builds():
+def test_the_config_of_every_recipe_builds():
     from gan_jax import build
 
     for name in recipes.RECIPES:
         config = recipes.config(name, 100, 10, 0, {})
         build.build(config, (32, 32, 3) if config.data.image_size else (28, 28, 1), 10, 100)
         assert config.data.num_validation == recipes.NUM_VALIDATION
-        assert config.data.fallback == "", "never other digits than those that were asked for"
+        assert config.data.fallback == "", "no fallback to other digits"
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["--recipes=qick"], "quick"),
         (["--labels=ten"], "--labels=ten: whole numbers with commas, or all"),
@@ -239,17 +239,17 @@ def test_every_recipe_is_a_config_that_builds():
         (["--recipes=long_codistilled", "--seeds=3"], "teach each other, in one run; set --members=2 --at_once=6"),
     ],
 )
-def test_wrong_words(monkeypatch, words, message):
-    monkeypatch.setattr(sys, "argv", ["semi_supervised", *words])
+def test_wrong_arguments(monkeypatch, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["semi_supervised", *arguments])
     with pytest.raises(UserError, match=message) as error:
         command.main()
     assert "\n" not in str(error.value)
 
 
-def test_the_command_ends_with_a_line_where_there_is_no_data(tmp_path):
-    words = ["--idx", str(tmp_path / "none"), "--workdir", str(tmp_path / "w"), "--output", str(tmp_path / "o")]
+def test_without_data_the_command_ends_with_one_line(tmp_path):
+    arguments = ["--idx", str(tmp_path / "none"), "--workdir", str(tmp_path / "w"), "--output", str(tmp_path / "o")]
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.semi_supervised", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "experiments.semi_supervised", *arguments], capture_output=True, text=True, check=False
     )
     assert done.returncode == 4
     assert done.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The page of experiments.semi_supervised from results that are given: rows, pairs, and what is told of a collapse."""
+"""The page of experiments.semi_supervised from given results: rows, pairs and collapsed networks."""
 
 import json
 
@@ -6,8 +6,8 @@ from experiments.semi_supervised import report
 
 
 def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=(), device="cpu"):
-    """A cell's file, with so many test errors of the seeds; status: seed -> how it ended, where that was early."""
-    about = {
+    """Writes the file of a cell; errors: test errors of each seed; status: seed -> status, if not completed."""
+    provenance = {
         "commit": "c" * 40 + "+changes",
         "data": {"used": "mnist"},
         "device": {"kind": device},
@@ -19,8 +19,14 @@ def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=(), 
     table = {"recipe": recipe, "title": "t", "config": "c", "changes": {}, "num_labels": 100, "ensembles": {}}
     seeds = [
         record
-        | {"seed": s, "draw": s, "test_errors": n, "provenance": about, "status": dict(status).get(s, "completed")}
-        for s, n in zip(seeds, errors, strict=False)
+        | {
+            "seed": seed,
+            "draw": seed,
+            "test_errors": num_errors,
+            "provenance": provenance,
+            "status": dict(status).get(seed, "completed"),
+        }
+        for seed, num_errors in zip(seeds, errors, strict=False)
     ]
     cell = recipe + ("" if dtype == "float32" else f"-{dtype}") + ("" if device == "cpu" else "-gpu")
     (folder / f"{cell}@labels-100.json").write_text(json.dumps(table | {"dtype": dtype, "seeds": seeds}))
@@ -41,10 +47,10 @@ def test_a_page_has_the_published_rows(tmp_path):
     assert "Samples" not in page, "there are none"
 
 
-def test_a_page_has_each_change_against_its_base_by_pairs(tmp_path):
+def test_a_page_compares_each_change_with_its_base_in_pairs(tmp_path):
     result(tmp_path, "quick", [90, 120, 100])
     result(tmp_path, "entropy", [97, 131])  # +7 and +11: the third draw has no pair
-    result(tmp_path, "cosine", [80], "bfloat16")  # Its base was trained in another arithmetic alone.
+    result(tmp_path, "cosine", [80], "bfloat16")  # Its base was trained only with another dtype.
     report.write(tmp_path)
     page = (tmp_path / report.PAGE).read_text()
     assert "## One change to quick" in page
@@ -54,7 +60,7 @@ def test_a_page_has_each_change_against_its_base_by_pairs(tmp_path):
     assert "](curves-quick.png)" in page
 
 
-def test_networks_of_a_gpu_are_rows_of_their_own(tmp_path):
+def test_networks_trained_on_a_gpu_have_separate_rows(tmp_path):
     result(tmp_path, "quick", [90, 100])
     result(tmp_path, "quick", [80, 60], device="GPU X")
     result(tmp_path, "entropy", [85, 67], device="GPU X")
@@ -65,7 +71,7 @@ def test_networks_of_a_gpu_are_rows_of_their_own(tmp_path):
     assert "Devices: GPU X, cpu (cpu where none is named)" in page
 
 
-def test_a_change_over_ten_draws_stands_beside_the_published_figures(tmp_path):
+def test_a_change_with_ten_label_subsets_is_compared_with_the_published_errors(tmp_path):
     for recipe, draws in (("entropy", 10), ("cosine", 9)):
         result(tmp_path, recipe, range(90, 90 + draws), seeds=range(draws))
     report.write(tmp_path)
@@ -77,7 +83,7 @@ def test_a_change_over_ten_draws_stands_beside_the_published_figures(tmp_path):
     assert "| cosine" in changes
 
 
-def test_a_collapsed_network_is_told_and_not_averaged(tmp_path):
+def test_a_collapsed_network_is_reported_and_not_averaged(tmp_path):
     result(tmp_path, "quick", [90, 1111, 100], status={1: "collapsed"})
     result(tmp_path, "entropy", [91, 95, 105])  # +1 and +5: the second draw has no pair
     result(tmp_path, "cosine", [8000], status={0: "collapsed"})
@@ -90,7 +96,7 @@ def test_a_collapsed_network_is_told_and_not_averaged(tmp_path):
     assert page.index("| pull_away") < page.index("| entropy"), "in the order of the means that are shown"
 
 
-def test_a_change_alone_has_a_page(tmp_path):
+def test_a_page_with_only_one_change(tmp_path):
     result(tmp_path, "entropy", [97])
     result(tmp_path, "cosine", [97], seeds=[2])
     report.write(tmp_path)

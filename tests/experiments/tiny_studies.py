@@ -1,4 +1,4 @@
-"""Ablation studies of a network of a second: its config, a study's arms, the words of the command."""
+"""Tiny ablation studies, whose networks train in a second: config, arms, and arguments of the command."""
 
 from configs import cgan, study
 from experiments.ablations import plan
@@ -15,19 +15,19 @@ TINY = {
 
 
 def base():
-    """The config that stands for the base `tuned`."""
+    """The config that replaces the base `tuned`."""
     config = cgan.get_config()
     configs.override(config, TINY)
     return config
 
 
-def words(places, *more):
-    """The command's words for the folders of the fixture `places`."""
-    paths = {"workdir": places.work, "output": places.out, "idx": places.data, "data_dir": places.cache}
-    return [*(f"--{name}={path}" for name, path in paths.items()), *more]
+def arguments(folders, *more_arguments):
+    """The command's arguments for the fixture `folders`."""
+    paths = {"workdir": folders.work, "output": folders.out, "idx": folders.data, "data_dir": folders.cache}
+    return [*(f"--{name}={path}" for name, path in paths.items()), *more_arguments]
 
 
-def arms(places, name="rates"):
-    """name -> Arm of one of the two studies of the fixture `places`."""
-    shared = {"data.name": "idx", "data.dir": str(places.data), "eval.num_images": 12, "eval.at_end_num_images": 20}
+def arms(folders, name="rates"):
+    """name -> Arm of one of the two studies of the fixture `folders`."""
+    shared = {"data.name": "idx", "data.dir": str(folders.data), "eval.num_images": 12, "eval.at_end_num_images": 20}
     return {arm.name: arm for arm in plan.plan((name,), ("tuned",), 20, shared)}

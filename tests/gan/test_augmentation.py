@@ -19,7 +19,7 @@ def augmented(table, names, images=IMAGES, key=KEY, **strengths):
 
 
 def rolled(image, rows, columns, fill):
-    """np.roll, with `fill` where it wraps around."""
+    """np.roll, with `fill` instead of the pixels that wrap around."""
     image = np.roll(image, (rows, columns), axis=(0, 1))
     for axis, by in enumerate((rows, columns)):
         axis_first = np.moveaxis(image, axis, 0)
@@ -29,10 +29,10 @@ def rolled(image, rows, columns, fill):
 
 def test_flip_is_left_right_or_nothing():
     result = augmented("data", "flip")
-    same = (result == IMAGES).all(axis=(1, 2, 3))
+    unchanged = (result == IMAGES).all(axis=(1, 2, 3))
     flipped = (result == IMAGES[:, :, ::-1]).all(axis=(1, 2, 3))
-    assert (same ^ flipped).all()
-    assert 0 < same.sum() < SIZE
+    assert (unchanged ^ flipped).all()
+    assert 0 < unchanged.sum() < SIZE
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ def test_gradients_pixel_by_pixel(name):
 
 
 @pytest.mark.parametrize(("table", "name"), [("data", "rotate"), ("data", "scale"), ("differentiable", "color")])
-def test_every_image_has_its_own_draw(table, name):
+def test_draws_differ_between_images(table, name):
     """The tests above show different draws within a batch for the other augmentations."""
     result = augmented(table, name, np.repeat(IMAGES[:1], SIZE, axis=0))
     assert len({image.tobytes() for image in result}) == SIZE
 
 
 @pytest.mark.parametrize(("table", "names"), [("data", "rotate,flip,contrast"), ("differentiable", "color,cutout")])
-def test_every_key_is_another_draw_and_vmaps(table, names):
+def test_draws_differ_between_keys_under_vmap(table, names):
     keys = jax.random.split(KEY, 2)
     change = jax.jit(jax.vmap(make_augmentation(names, table, "augment"), in_axes=(0, None)))
     both = np.asarray(change(keys, jnp.asarray(IMAGES)))
@@ -179,7 +179,7 @@ def test_every_key_is_another_draw_and_vmaps(table, names):
 
 
 @pytest.mark.parametrize("shape", [(8, 7, 10, 3), (1, 1, 1, 1)])
-def test_real_images_stay_images(shape):
+def test_augmented_images_are_valid_images(shape):
     names = ",".join(DATA)
     extreme = np.sign(np.asarray(jax.random.normal(KEY, shape)))
     strengths = {"max_rotation": 180.0, "max_shift": 0.5, "max_scale": 3.0, "brightness": 1.0, "contrast": 1.0}

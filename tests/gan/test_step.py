@@ -55,11 +55,11 @@ def test_several_discriminator_updates_use_a_batch_each():
     """d_steps=2 equals neither one update on the first batch nor on the second, and both batches matter."""
     gan, state = make(d_steps=2)
     step, key = jax.jit(gan.step), jax.random.key(0)
-    both = batches(2)
-    swapped = jax.tree.map(lambda leaf: leaf.at[0].set(leaf[1]), both)
-    results = [step(state, b, key)[0].discriminator.params for b in (both, swapped)]
+    two_batches = batches(2)
+    swapped = jax.tree.map(lambda leaf: leaf.at[0].set(leaf[1]), two_batches)
+    results = [step(state, b, key)[0].discriminator.params for b in (two_batches, swapped)]
     assert not equal(*results)
-    opt_state = step(state, both, key)[0].discriminator.opt_state
+    opt_state = step(state, two_batches, key)[0].discriminator.opt_state
     assert any(np.array_equal(leaf, 2) for leaf in jax.tree.leaves(opt_state)), "Adam counts two updates"
 
 
@@ -71,8 +71,8 @@ def test_g_uses_its_own_real_images_if_the_batch_has_them():
     separate, _ = step(state, batches()._replace(of_g=g_batch), key)
     assert equal(separate.discriminator, shared.discriminator)
     assert not equal(separate.generator.params, shared.generator.params)
-    same, _ = step(state, batches()._replace(of_g=batches()), key)
-    assert equal(same, shared)
+    with_the_same_images, _ = step(state, batches()._replace(of_g=batches()), key)
+    assert equal(with_the_same_images, shared)
 
 
 def test_draws_depend_on_the_key_and_the_step_alone():

@@ -23,7 +23,7 @@ class Layer(NamedTuple):
     make: Callable
     x: np.ndarray
     apply: Callable
-    # The kernel as PyTorch lays it out, and the dimension of its outputs there.
+    # The kernel in PyTorch's layout, and the dimension of its outputs in that layout.
     layout: Callable
     dim: int
 
@@ -112,7 +112,7 @@ def test_the_largest_singular_value_becomes_the_bound(name, bound):
 
 
 def iterate(kernel, u, times):
-    """Algorithm 1 in float64: (u, v) after so many power iterations."""
+    """Algorithm 1 in float64: (u, v) after this number of power iterations."""
     matrix, u = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64), np.asarray(u, np.float64)
     for _ in range(times):
         v = matrix.T @ u / np.linalg.norm(matrix.T @ u)
@@ -240,7 +240,7 @@ def test_weight_norm_starts_every_layer_at_mean_0_and_variance_1():
         np.testing.assert_allclose(flat.var(axis=0), 1, rtol=1e-3)
 
 
-def test_unit_scales_start_at_1_whatever_the_data():
+def test_unit_scales_start_at_1_for_any_data():
     layer, x = kernel_norms.Dense(5, kernel_norm=kernel_norms.KERNEL_NORMS["weight_unit"]), normal(16, 7)
     params = layer.init(jax.random.key(0), x, True)
     np.testing.assert_array_equal(params["params"]["scale"], np.ones(5))

@@ -81,7 +81,7 @@ def test_a_collapsed_batch_is_detected_and_has_finite_gradients(name):
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_gradients_of_closeness_equal_automatic_differentiation(order):
-    """Two rows are equal: there |x| has the derivative 0. Gradient penalties use the second derivative."""
+    """Two rows are equal, so a difference is 0; |x| then counts as constant. Order 2 is for gradient penalties."""
 
     def reference_closeness(rows):
         differences = rows[:, :, None] - rows[:, None]

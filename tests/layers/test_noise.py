@@ -45,7 +45,7 @@ def test_channel_dropout_drops_channels_of_images_and_entries_of_vectors():
 
 @pytest.mark.parametrize("make", [Dropout, GaussianNoise])
 def test_noise_is_absent_at_0_and_in_inference(make):
-    """It draws no random numbers there: apply gets no key."""
+    """Without noise, no random numbers are drawn: apply gets no key."""
     assert make(0.0).apply({}, BIG, True) is BIG
     assert make(0.7).apply({}, BIG, False) is BIG
     assert not np.array_equal(noisy(make(0.7), BIG)[0], BIG)

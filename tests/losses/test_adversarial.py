@@ -169,8 +169,8 @@ def test_the_minimax_generator_saturates():
     np.testing.assert_allclose(generator_gradient("saturating", rejected, fake=0.1), -1e-4, rtol=1e-4)
 
 
-def test_the_minimax_generator_plays_against_the_discriminator():
-    """Zero sum in the fakes (arXiv 1406.2661, eq. 1), and finite where log(1 - D) in probabilities is not."""
+def test_the_minimax_losses_are_zero_sum():
+    """The losses of generated images add up to 0 (arXiv 1406.2661, eq. 1). They stay finite if D(G(z)) rounds to 1."""
     minimax = OBJECTIVES["saturating"]
     d, g = (value_and_gradients(loss, REAL, FAKE, targets(4)) for loss in minimax[:2])
     np.testing.assert_allclose(d[2], -g[2], rtol=1e-6)
@@ -219,7 +219,7 @@ def test_least_squares_by_hand():
     objective = OBJECTIVES["lsgan"]
     assert objective.discriminator(real, fake, targets(2)) == pytest.approx(0.25 * 4 + 0.25 * 4)
     assert objective.generator(real, fake, targets(2)) == pytest.approx(0.25 * (1 + 9))
-    # a = 1, b = 0, c = 0: the inverted game.
+    # Inverted targets: real 0, fake 1, generator 0.
     assert objective.discriminator(real, fake, targets(2, 0.0, 1.0, 0.0)) == pytest.approx(0.25 * 10 + 0.25 * 10)
     np.testing.assert_array_equal(objective.output(real), real)
 

@@ -81,7 +81,7 @@ def test_pull_away_by_a_loop():
     assert penalties.pull_away(inputs) == pytest.approx(np.mean(np.square(cosines)), rel=1e-4)
 
 
-def test_low_density_by_scipys_kernel_density():
+def test_low_density_equals_kernel_densities_by_scipy():
     inputs = linear_inputs()
     real, fake = (np.asarray(output.features, np.float64) for output in (inputs.real, inputs.fake))
     distances = np.linalg.norm(real[:, None] - real, axis=-1) + np.diag([np.inf] * 6)

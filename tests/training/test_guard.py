@@ -41,7 +41,7 @@ def test_a_rare_step_above_the_bound_does_not_hide_a_collapse(every, collapsed):
         run()
 
 
-def test_two_symptoms_are_counted_apart():
+def test_two_symptoms_are_counted_separately():
     watch = guard(steps=2)
     watch.check(0, FINE | {"d_loss": 1e-4})
     watch.check(1, FINE | {"g_pixel_std": 1e-3})

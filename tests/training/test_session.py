@@ -23,7 +23,7 @@ from gan_jax.system.errors import DataUnavailable, Interrupted, InUse, TrainingF
 from gan_jax.training import programs, session
 from tests.tiny import IDX_NAMES, arrays, rows
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

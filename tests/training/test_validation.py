@@ -18,7 +18,7 @@ from gan_jax.system.errors import UserError
 from gan_jax.training import recorder, session, validation
 from tests.tiny import rows, write_idx
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

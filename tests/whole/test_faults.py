@@ -53,7 +53,7 @@ def test_one_flipped_bit_in_any_file_of_a_checkpoint_is_refused(short_run):
     assert load_run(str(path)).step == 4
 
 
-def test_a_run_may_be_moved_and_read_where_nothing_may_be_written(short_run, tmp_path):
+def test_a_run_may_be_moved_and_its_folder_may_be_read_only(short_run, tmp_path):
     path, config = short_run
     moved = path.rename(tmp_path / "elsewhere")
     before = arrays(moved)

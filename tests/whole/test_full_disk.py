@@ -137,7 +137,7 @@ def test_a_full_disk_under_the_caches(small_disk, idx_folder, monkeypatch):
     assert np.array_equal(prepared.read(path)[0].images, dataset.train.images)
 
 
-def test_a_run_that_is_only_for_reading(small_disk, short_run, tmp_path):
+def test_a_read_only_run(small_disk, short_run, tmp_path):
     path = shutil.copytree(short_run[0], small_disk / "run")
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     python_module = [sys.executable, "-m"]

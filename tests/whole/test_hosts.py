@@ -15,7 +15,7 @@ from gan_jax import cli, main
 from gan_jax.training import session
 from tests.tiny import arrays, rows, run
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 OVERRIDES = [
     "--config.data.name=mnist_5k",
@@ -131,7 +131,7 @@ def await_checkpoint_after(step, path, processes):
 @pytest.mark.faults
 @pytest.mark.parametrize("killed", [0, 2])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_where_one_process_ends_the_others_end_and_fewer_go_on(tmp_path, killed, number):
+def test_if_one_process_ends_the_others_end_and_fewer_continue(tmp_path, killed, number):
     processes = start(tmp_path, 4, LONG)
     await_checkpoint_after(0, tmp_path / "process-0", processes)
     processes[killed].send_signal(number)

@@ -12,7 +12,7 @@ from gan_jax.system.errors import TrainingFailed, UserError
 from gan_jax.training import programs, recorder, session
 from tests.tiny import arrays, rows, run, train_killed_between_saves
 
-# TensorFlow's own imports warn about things that are not ours.
+# Imports of TensorFlow give warnings about other packages.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

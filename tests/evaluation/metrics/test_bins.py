@@ -22,12 +22,12 @@ def test_rows_go_to_the_nearest_centre():
     np.testing.assert_array_equal(assign(features, centres), distances.argmin(axis=1))
 
 
-def test_assignments_and_inertia_equal_scikit_learns():
+def test_assignments_and_inertia_equal_scikit_learn():
     cluster = pytest.importorskip("sklearn.cluster")
-    features, others = normal(0, 500).astype(np.float64), normal(1, 300).astype(np.float64)
+    features, queries = normal(0, 500).astype(np.float64), normal(1, 300).astype(np.float64)
     start = features[:10]
-    theirs = cluster.KMeans(10, init=start, n_init=1).fit(features)
-    np.testing.assert_array_equal(assign(others, theirs.cluster_centers_), theirs.predict(others))
+    sklearn_k_means = cluster.KMeans(10, init=start, n_init=1).fit(features)
+    np.testing.assert_array_equal(assign(queries, sklearn_k_means.cluster_centers_), sklearn_k_means.predict(queries))
     best = cluster.KMeans(10, n_init=10, random_state=0).fit(features).inertia_
     assert inertia(features, k_means(features, 10)) < 1.08 * best
 
@@ -40,7 +40,7 @@ def test_k_means_ends_at_means_of_its_bins_and_finds_clear_clusters():
     for label in range(5):
         np.testing.assert_allclose(centres[label], features[labels == label].mean(axis=0, dtype=np.float64), rtol=1e-12)
     np.testing.assert_array_equal(centres, k_means(features, 5))
-    # Fewer distinct rows than bins: some stay empty.
+    # With fewer distinct rows than bins, some bins are empty.
     assert np.isfinite(k_means(np.repeat(normal(0, 3), 5, axis=0), 6)).all()
     np.testing.assert_allclose(k_means(features, 1)[0], features.mean(axis=0, dtype=np.float64), rtol=1e-12)
 
@@ -94,7 +94,7 @@ def test_one_of_two_clusters():
     assert different_bins(train, train[:50], 1)[:2] == (0, 0)
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     a = normal(0, 10)
     with pytest.raises(ValueError, match="N >= 11"):
         different_bins(a, a, num_bins=11)

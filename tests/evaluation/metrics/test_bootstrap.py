@@ -26,28 +26,28 @@ def test_paired_arrays_keep_their_pairs():
     predicted = np.where(np.arange(100) < 80, labels, (labels + 1) % 10)
     error = bootstrap_standard_error(accuracy, predicted, labels, num_resamples=4000, paired=True)
     assert error == pytest.approx(0.04, rel=0.05)
-    seen = []
-    bootstrap_standard_error(lambda a, b: seen.append(np.mean(a == b)) or 0.0, labels, labels, paired=True)
-    assert set(seen) == {1}
-    bootstrap_standard_error(lambda a, b: seen.append(np.mean(a == b)) or 0.0, labels, labels)
-    assert np.mean(seen[100:]) == pytest.approx(0.1, abs=0.02)
+    accuracies = []
+    bootstrap_standard_error(lambda a, b: accuracies.append(np.mean(a == b)) or 0.0, labels, labels, paired=True)
+    assert set(accuracies) == {1}
+    bootstrap_standard_error(lambda a, b: accuracies.append(np.mean(a == b)) or 0.0, labels, labels)
+    assert np.mean(accuracies[100:]) == pytest.approx(0.1, abs=0.02)
 
 
 def test_frechet_distance_against_fresh_samples():
-    """The spread over resamples is about that over 60 new pairs of sets."""
+    """The standard deviation over resamples is about that over 60 new pairs of sets."""
 
     def pair(seed):
         rng = np.random.default_rng(seed)
         return rng.normal(0, 1, (300, 4)), rng.normal(0.7, 1, (300, 4))
 
-    fresh = np.std([frechet_distance(*pair(seed)) for seed in range(60)], ddof=1)
+    expected = np.std([frechet_distance(*pair(seed)) for seed in range(60)], ddof=1)
     error = bootstrap_standard_error(frechet_distance, *pair(0))
-    assert error == pytest.approx(fresh, rel=0.4)
+    assert error == pytest.approx(expected, rel=0.4)
     assert error == bootstrap_standard_error(frechet_distance, *pair(0))
     assert error != bootstrap_standard_error(frechet_distance, *pair(0), seed=1)
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     a = np.ones((5, 2))
     for arrays, settings in (((), {}), ((a[:1],), {}), ((np.float64(1),), {}), ((a,), {"num_resamples": 1})):
         with pytest.raises(ValueError, match="2 or more rows"):

@@ -11,7 +11,7 @@ def normal(seed, rows, columns, shift=0.0, scale=1.0):
     return np.random.default_rng(seed).normal(shift, scale, (rows, columns))
 
 
-def test_intercept_and_slope_equal_numpys_polyfit():
+def test_intercept_and_slope_equal_numpy_polyfit():
     result = extrapolated_frechet_distance(normal(0, 300, 4), normal(1, 250, 4, shift=1.0), num_points=7)
     slope, intercept = np.polyfit(1 / result.sizes, result.distances, 1)
     assert result[:2] == pytest.approx((intercept, slope), rel=1e-9)
@@ -46,7 +46,7 @@ def test_equal_distributions_are_at_0():
     assert min(value.slope for value in values) > 0
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     a = normal(0, 50, 4)
     for settings in ({"num_points": 1}, {"smallest": 1}, {"smallest": 45}, {"num_points": 60}):
         with pytest.raises(ValueError, match="sizes from"):

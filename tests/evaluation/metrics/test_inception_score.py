@@ -11,7 +11,7 @@ def probabilities(rows=200, classes=7, concentration=0.3):
     return np.random.default_rng(0).dirichlet(np.full(classes, concentration), rows)
 
 
-def test_one_split_equals_scipys_relative_entropy():
+def test_one_split_equals_the_relative_entropy_of_scipy():
     p = probabilities()
     expected = np.exp(np.mean(scipy.stats.entropy(p, np.broadcast_to(p.mean(axis=0), p.shape), axis=1)))
     assert classifier_score(p, num_splits=1).mean == pytest.approx(expected, rel=1e-12)
@@ -45,7 +45,7 @@ def test_ends(dtype):
     assert classifier_score(sure[:2000], num_splits=1).mean == pytest.approx(2, rel=1e-12)
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     p = probabilities(9)
     for bad in (p, p[0], np.zeros((9, 0))):
         with pytest.raises(ValueError, match="N >= 10 splits"):

@@ -38,7 +38,7 @@ def test_kernel_distance_by_hand():
     assert kernel_distance(a, np.array([[1.0], [2.0]])) == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4)
 
 
-def test_kernel_distance_equals_scikit_learns_kernel():
+def test_kernel_distance_equals_the_kernel_of_scikit_learn():
     pairwise = pytest.importorskip("sklearn.metrics.pairwise")
     a, b = features(0, 300, 20), features(1, 200, 20, shift=0.2)
     a64, b64 = a.astype(np.float64), b.astype(np.float64)
@@ -61,13 +61,13 @@ def test_subsets():
     assert estimate.mean == pytest.approx(kernel_distance(a, b), abs=5 * estimate.standard_error)
     assert estimate == kernel_distance_of_subsets(a, b, num_subsets=50, subset_size=100)
     assert estimate != kernel_distance_of_subsets(a, b, num_subsets=50, subset_size=100, seed=1)
-    # All rows in every subset: nothing varies.
-    whole = kernel_distance_of_subsets(a[:40], b[:40], num_subsets=3, subset_size=40)
-    assert whole.mean == pytest.approx(kernel_distance(a[:40], b[:40]), rel=1e-9)
-    assert whole.standard_error == pytest.approx(0, abs=1e-9)
+    # With all rows in every subset, the estimates are equal.
+    all_rows = kernel_distance_of_subsets(a[:40], b[:40], num_subsets=3, subset_size=40)
+    assert all_rows.mean == pytest.approx(kernel_distance(a[:40], b[:40]), rel=1e-9)
+    assert all_rows.standard_error == pytest.approx(0, abs=1e-9)
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     a = features(0, 10)
     for bad in (a[:1], a[:, :3], a[0], np.full((10, 5), np.nan)):
         with pytest.raises(ValueError, match="features"):

@@ -13,7 +13,7 @@ def normal(seed, rows, columns=8, scale=1.0):
 
 
 @pytest.mark.parametrize("digits", [8, 1, 0], ids=["no ties", "ties", "many ties"])
-def test_mann_whitney_equals_scipys(digits):
+def test_mann_whitney_equals_scipy(digits):
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=60).round(digits), rng.normal(0.3, 1, 45).round(digits)
     expected = scipy.stats.mannwhitneyu(a, b, alternative="less", method="asymptotic", use_continuity=False)
@@ -46,12 +46,12 @@ def test_share_nearer_to_train_equals_loops():
     result = nearer_to_train(generated, train, held_out)
     assert result.share == pytest.approx(np.mean(nearer[0] < nearer[1]), abs=1e-12)
     assert result.p_value == pytest.approx(scipy.stats.norm.sf(result.z_score), rel=1e-9)
-    # The other way round, the other share.
+    # With train and held_out exchanged, the share is the complement.
     assert nearer_to_train(generated, held_out, train).share == pytest.approx(1 - result.share, abs=1e-12)
 
 
-def test_z_score_equals_that_of_redealt_data_sets():
-    """4,000 ways to deal 80 images into train and held-out; the generated images crowd around a few of them."""
+def test_z_score_equals_that_of_permuted_data_sets():
+    """4,000 random divisions of 80 images into train and held-out; most generated images are near a few of them."""
     rng = np.random.default_rng(0)
     images, generated = rng.normal(size=(80, 2)), rng.normal(0, 0.5, (200, 2))
     hits = np.bincount(cdist(generated, images).argmin(axis=1), minlength=80)
@@ -83,8 +83,8 @@ def test_level_over_independent_data_sets():
     assert np.all(np.mean(np.array(values) < 0.5, axis=0) > 0.38)
 
 
-def test_what_each_test_is_misled_by():
-    """Typical images, none of them copied, and a single copy many times: only distances to train flag them."""
+def test_images_that_only_data_copying_flags():
+    """Only data_copying flags typical images that are no copies, and one copy that is repeated."""
     train, held_out = normal(0, 200), normal(1, 200)
     narrow = normal(2, 200, scale=0.5)
     assert data_copying(narrow, train, held_out).p_value < 1e-6
@@ -95,12 +95,12 @@ def test_what_each_test_is_misled_by():
 
 
 def test_equal_distances_go_to_either_side():
-    """An image that is in both sets."""
+    """For images that are in both sets."""
     both = normal(0, 100)
     assert 0.3 < nearer_to_train(both, both, both).share < 0.7
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     a = normal(0, 10)
     for function in (nearer_to_train, data_copying):
         for bad in (a[:1], a[:, :2], a[0]):

@@ -1,4 +1,4 @@
-"""What every metric must do when the generated set is made better or worse in a known way.
+"""The change of every score if the generated set is made better or worse in a known way.
 
 Three "classes" are Gaussians of 6 features, apart from each other.
 """
@@ -42,7 +42,7 @@ def test_identical_sets_have_the_ideal_value():
     assert per_class == pytest.approx(dict.fromkeys(range(3), 0), abs=1e-6)
     assert precision_recall_density_coverage(real, real) == pytest.approx((1, 1, 1, 1), abs=1e-3)
     assert different_bins(real, real, 20)[:2] == (0, 0)
-    # The unbiased kernel distance is below 0 here; the test of two samples sees each image's copy on the other side.
+    # The unbiased kernel distance is below 0 here. In the two-sample test, the nearest neighbour is the image's copy.
     assert kernel_distance(real, real) < 0
     assert nearest_neighbour_test(real, real).accuracy == 0
 
@@ -60,7 +60,7 @@ def test_independent_sets_are_near_the_ideal_value():
 
 
 def test_dropping_a_class_lowers_recall_and_coverage():
-    """Coverage falls by the class's third; precision and density hardly move; the score goes from 3 to 2 classes."""
+    """Coverage falls by a third, precision and density hardly change, the classifier score falls from 3 to 2."""
     real, (full, _), (dropped, _) = sample(0)[0], sample(1), sample(2, classes=(0, 1))
     with_all, without = (precision_recall_density_coverage(real, fake) for fake in (full, dropped))
     assert without.recall < with_all.recall - 0.2
@@ -73,7 +73,7 @@ def test_dropping_a_class_lowers_recall_and_coverage():
     assert scores == pytest.approx([3, 2], abs=0.1)
 
 
-def test_a_copied_training_set_is_memorised_and_an_independent_sample_is_not():
+def test_a_copied_training_set_is_flagged_and_an_independent_sample_is_not():
     train, held_out = sample(0)[0], sample(1)[0]
     copies = train + 0.1 * np.random.default_rng(2).normal(size=train.shape)
     for test in (nearer_to_train, data_copying):
@@ -102,7 +102,7 @@ def test_growing_noise_raises_the_distances():
         assert values[-1] > values[0]
 
 
-def test_permuted_conditions_leave_the_images_as_good_and_the_accuracy_at_chance():
+def test_permuted_conditions_change_only_accuracy_and_per_class_distances():
     real, real_labels = sample(0)
     fake, conditions = sample(1)
     predicted = probabilities(fake).argmax(axis=1)
@@ -110,9 +110,9 @@ def test_permuted_conditions_leave_the_images_as_good_and_the_accuracy_at_chance
     assert accuracy(predicted, conditions) > 0.98
     assert accuracy(predicted, permuted) == pytest.approx(1 / 3, abs=0.06)
     assert per_class_accuracy(predicted, permuted, 3) == pytest.approx([1 / 3] * 3, abs=0.1)
-    asked = per_class_frechet_distance(real, real_labels, fake, conditions, 3)
+    requested = per_class_frechet_distance(real, real_labels, fake, conditions, 3)
     wrong = per_class_frechet_distance(real, real_labels, fake, permuted, 3)
-    assert all(wrong[label] > 10 * asked[label] for label in range(3))
+    assert all(wrong[label] > 10 * requested[label] for label in range(3))
 
 
 def test_the_order_of_rows_and_a_common_rotation_and_shift_change_nothing():
@@ -123,5 +123,5 @@ def test_the_order_of_rows_and_a_common_rotation_and_shift_change_nothing():
         expected = metric(real, fake)
         assert metric(rng.permutation(real), rng.permutation(fake)) == pytest.approx(expected, rel=1e-6)
         assert metric(real @ rotation + 3, fake @ rotation + 3) == pytest.approx(expected, rel=1e-6)
-    # The kernel has an origin, so only a rotation leaves it.
+    # The kernel is invariant to rotations, but not to shifts.
     assert kernel_distance(real @ rotation, fake @ rotation) == pytest.approx(kernel_distance(real, fake), rel=1e-6)

@@ -10,7 +10,7 @@ from gan_jax.evaluation.metrics.neighbours import checked, distances_among, near
 
 @pytest.mark.parametrize("entries", [1, 50, 10**6], ids=["rows", "blocks", "at once"])
 @pytest.mark.parametrize("offset", [0, 1000], ids=["centred", "far off"])
-def test_distances_equal_scipys(entries, offset, monkeypatch):
+def test_distances_equal_scipy(entries, offset, monkeypatch):
     monkeypatch.setattr(neighbours, "BLOCK_ENTRIES", entries)
     rng = np.random.default_rng(0)
     a, b = rng.normal(offset, 1, (30, 7)), rng.normal(offset, 1, (20, 7))

@@ -10,7 +10,7 @@ RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(size=(60, 3)).astype(np.float32), RNG.normal(size=(50, 3)).astype(np.float32)
 
 
-def test_each_class_is_measured_on_its_own_rows():
+def test_the_distance_of_a_class_uses_only_its_rows():
     real_labels, fake_labels = np.arange(60) % 3, np.array([0] * 30 + [1] * 19 + [3])
     result = per_class_frechet_distance(REAL, real_labels, FAKE, fake_labels, num_classes=5)
     assert result == {
@@ -24,7 +24,7 @@ def test_each_class_is_measured_on_its_own_rows():
     assert fewer == {0: result[0], 1: None}
 
 
-def test_swapped_classes_are_seen_here_only():
+def test_swapped_classes_change_only_the_per_class_distances():
     labels = np.arange(60) % 2
     real = REAL + 10 * labels[:, None]
     assert per_class_frechet_distance(real, labels, real, labels, 2) == pytest.approx({0: 0, 1: 0}, abs=1e-5)
@@ -33,7 +33,7 @@ def test_swapped_classes_are_seen_here_only():
     assert min(swapped.values()) > 200
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     labels = np.zeros(60, int)
     with pytest.raises(ValueError, match="one label for each row"):
         per_class_frechet_distance(REAL, labels, FAKE, labels, 1)

@@ -99,7 +99,7 @@ def test_an_outlier_deceives_precision_but_not_density():
     assert values.coverage < 0.01
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     a = normal(0, 10)
     for real, fake in ((a[:5], a), (a, a[:5]), (a, a[:, :3]), (a, a[0])):
         with pytest.raises(ValueError, match="N >= 6"):

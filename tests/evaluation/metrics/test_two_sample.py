@@ -31,7 +31,7 @@ def test_accuracies_and_binomial_p_value():
         assert result.p_value_binomial == pytest.approx(expected, rel=1e-9)
 
 
-def test_accuracies_equal_scikit_learns_leave_one_out():
+def test_accuracies_equal_leave_one_out_of_scikit_learn():
     pytest.importorskip("sklearn")
     from sklearn.model_selection import LeaveOneOut, cross_val_predict
     from sklearn.neighbors import KNeighborsClassifier
@@ -81,7 +81,7 @@ def test_collapse_and_copies():
     assert copies.p_value > 0.99
 
 
-def test_what_cannot_be_measured_raises():
+def test_invalid_arguments_raise():
     a = normal(0, 10)
     for bad in (a[:3], a[:, :2], a[0]):
         with pytest.raises(ValueError, match="features"):
