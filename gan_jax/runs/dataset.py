@@ -147,6 +147,12 @@ def _as_requested(dataset: Dataset, recorded: dict) -> Dataset:
 def check_data(path: str | pathlib.Path, before: dict, now: dict) -> None:
     """DataUnavailable if the data of a run have changed. before, now: results of `describe`."""
     if before["fingerprint"] != now["fingerprint"]:
+        if before.get("streamed", False) != now.get("streamed", False):
+            raise DataUnavailable(
+                f"the images of the run in {path} were {'read from files' if before.get('streamed') else 'in memory'}, "
+                "and are not now, so they cannot be compared: set --config.data.stream="
+                f"{'always' if before.get('streamed') else 'never'}"
+            )
         counts = ("num_train", "num_test", "num_validation", "image_shape", "num_classes")
         changed = [f"{key} {before[key]} -> {now[key]}" for key in counts if key in before and before[key] != now[key]]
         changes = f" ({', '.join(changed)})" if changed else ""
