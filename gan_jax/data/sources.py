@@ -201,11 +201,11 @@ def load(
         splits = tuple(convert(split, image_size, channels) for split in splits)
     notes = []
     if folder and name not in ("idx", used):
-        notes += [f"the IDX files in data.dir are read, and data.name={name} is not: the records call these images idx"]
+        notes += [f"data.dir has IDX files, so data.name={name} is not used: the records call these images idx"]
     if len(splits) == 1:
         splits = split_off_test(splits[0], f"'{used}' from {source}")
         number = len(splits[1].labels)
         notes += [
-            f"{used} has no test split, so a tenth of each class are test images: {number} of the training images"
+            f"{used} has no test split, so a tenth of the training images of each class are test images: {number}"
         ]
     return Dataset(used, source, requested, *splits, notes=tuple(notes))

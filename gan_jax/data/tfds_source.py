@@ -142,15 +142,16 @@ def _split_names(what: str, name: str, info) -> tuple[str, ...]:
     ImageNet's test images have no labels, so its validation images are used.
     """
     if missing := {"image", "label"} - set(info.features or ()):
-        raise DataUnavailable(f"{what} is no set for image classification: it has no feature '{min(missing)}'")
+        raise DataUnavailable(f"{what} has no feature '{min(missing)}', so it cannot be used; choose another set")
     if "train" not in info.splits:
-        raise DataUnavailable(f"{what} has no training split; its splits: {', '.join(info.splits) or 'none'}")
+        names = ", ".join(info.splits) or "none"
+        raise DataUnavailable(f"{what} has no training split (its splits: {names}); choose another set")
     tests = [split for split in ("test", "validation") if split in info.splits]
     if name.startswith("imagenet2012"):
         tests = [split for split in tests if split == "validation"]
     names = ("train", *tests[:1])
     if empty := [split for split in names if not info.splits[split].num_examples]:
-        raise DataUnavailable(f"{what} has no images in its split '{empty[0]}'")
+        raise DataUnavailable(f"{what} has no images in its split '{empty[0]}'; prepare it again")
     return names
 
 
@@ -167,7 +168,9 @@ def _files(what: str, builder, split: str) -> Files:
     encoded = isinstance(image, tfds.features.Image)
     # Only the JSON description shows whether a tensor is encoded as bytes.
     if np.dtype(image.np_dtype) != np.uint8 or not (encoded or image.to_json_content().encoding == "bytes"):
-        raise DataUnavailable(f"{what} has no images of 8 bits: PNG, JPEG, or tensors encoded as bytes")
+        raise DataUnavailable(
+            f"{what} has no images of 8 bits: PNG, JPEG, or tensors encoded as bytes; choose another set"
+        )
     info.set_file_format(_ARRAY_RECORD, override=True, override_if_initialized=True)
     instructions = info.splits[split].file_instructions
     files = tuple((str(instruction.filename), instruction.take) for instruction in instructions)

@@ -78,7 +78,8 @@ def text_from_leader(text: str) -> str:
     data = np.frombuffer(text.encode(), np.uint8)
     with lost_processes_named():
         size = int(from_leader(np.array(len(data), np.int32)))
-        return bytes(from_leader(data if leads() else np.zeros(size, np.uint8))).decode()
+        data = from_leader(data if leads() else np.zeros(size, np.uint8))
+    return np.asarray(data).tobytes().decode()
 
 
 def agree(signal_number: int, flags: np.ndarray) -> tuple[int, np.ndarray]:

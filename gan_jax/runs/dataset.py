@@ -13,7 +13,7 @@ from gan_jax.data import sources
 from gan_jax.data.dataset import Dataset, Source, hold_out
 from gan_jax.devices import hosts
 from gan_jax.runs.workdir import Workdir
-from gan_jax.system.errors import DataUnavailable, NotOnThisMachine
+from gan_jax.system.errors import DataUnavailable, NotOnThisMachine, UserError
 
 _FOLDER = "source_folder"  # the key of run.json's data that is valid on one machine only
 
@@ -119,11 +119,9 @@ def _load_recorded(path: str | pathlib.Path, config: ConfigDict, recorded: dict,
             continue
         try:
             dataset = _load(config, used, folder, "", data_dir)
-        except NotOnThisMachine as error:
-            reasons.append(f"it is not in {folder}" if folder else str(error))
-            continue
-        except DataUnavailable as error:
-            reasons.append(str(error))
+        except UserError as error:
+            is_missing = folder and isinstance(error, NotOnThisMachine)
+            reasons.append(f"it is not in {folder}" if is_missing else str(error))
             continue
         now = describe(dataset)
         if now["fingerprint"] == recorded["fingerprint"]:
@@ -146,15 +144,21 @@ def _as_requested(dataset: Dataset, recorded: dict) -> Dataset:
 
 def check_data(path: str | pathlib.Path, before: dict, now: dict) -> None:
     """DataUnavailable if the data of a run have changed. before, now: results of `describe`."""
-    if before["fingerprint"] != now["fingerprint"]:
-        counts = ("num_train", "num_test", "num_validation", "image_shape", "num_classes")
-        changed = [f"{key} {before[key]} -> {now[key]}" for key in counts if key in before and before[key] != now[key]]
-        changes = f" ({', '.join(changed)})" if changed else ""
+    if before["fingerprint"] == now["fingerprint"]:
+        return
+    was_streamed, is_streamed = (bool(data.get("streamed")) for data in (before, now))
+    if was_streamed != is_streamed:
         raise DataUnavailable(
-            f"the run in {path} was trained on {_origin(before)}; found {_origin(now)}, "
-            f"which has other images{changes}. Restore the first, give its folder by --config.data.dir=FOLDER, or "
-            "choose another workdir"
+            f"the images of the run in {path} were {'read from files' if was_streamed else 'in memory'}, and are not "
+            f"now, so they cannot be compared: set --config.data.stream={'always' if was_streamed else 'never'}"
         )
+    counts = ("num_train", "num_test", "num_validation", "image_shape", "num_classes")
+    changed = [f"{key} {before[key]} -> {now[key]}" for key in counts if key in before and before[key] != now[key]]
+    changes = f" ({', '.join(changed)})" if changed else ""
+    raise DataUnavailable(
+        f"the run in {path} was trained on {_origin(before)}; found {_origin(now)}, which has other images{changes}. "
+        "Restore the first, give its folder by --config.data.dir=FOLDER, or choose another workdir"
+    )
 
 
 def _origin(data: dict) -> str:

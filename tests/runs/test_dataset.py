@@ -35,3 +35,9 @@ def test_other_images_are_refused_with_both_origins(tmp_path):
     del before["source_folder"]
     with pytest.raises(DataUnavailable, match="trained on idx from IDX files in /old; found"):
         check_data(tmp_path, before | {"source": "IDX files in /old"}, now)
+
+
+def test_images_in_files_and_in_memory_are_not_compared(tmp_path):
+    now = describe(sources.load("mnist_5k"))
+    with pytest.raises(DataUnavailable, match="were read from files, and are not now.*set --config.data.stream=always"):
+        check_data(tmp_path, now | {"streamed": True, "fingerprint": "other"}, now)
