@@ -43,7 +43,7 @@ def test_analyses_of_a_run(finished_run, tmp_path, monkeypatch, quick_classifier
     monkeypatch.setattr(analyze, "load_subject", lambda *words: subjects.append(load(*words)) or subjects[0])
     capsys.readouterr()
     assert run(analyze, "--workdir", path, "--only", ",".join(OWN), *words) == 0
-    said, folder = capsys.readouterr(), path / "analysis"
+    said, folder = capsys.readouterr(), path / "analysis-50_images"
     assert [line.partition(":")[0] for line in said.out.splitlines()] == OWN
     assert all(line.endswith(f"; {folder / name}.png") for name, line in zip(OWN, said.out.splitlines(), strict=True))
     assert "analysis 7/7: map" in said.err
@@ -56,7 +56,7 @@ def test_analyses_of_a_run(finished_run, tmp_path, monkeypatch, quick_classifier
         assert min(Image.open(folder / f"{name}.png").size) > 300
     # The same seed gives the same numbers, another one others.
     for seed in (0, 1):
-        analyze.analyze(dataclasses.replace(subjects[0], seed=seed), ["truncation"])
+        analyze.analyze(dataclasses.replace(subjects[0], seed=seed), ["truncation"], folder.name)
         assert (json.loads((folder / "truncation.json").read_text()) == first["truncation"]) == (seed == 0)
 
 
