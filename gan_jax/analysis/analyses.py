@@ -19,6 +19,7 @@ from gan_jax.runs.load import load_run
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 
+NUM_IMAGES = 2000  # generated images, by default
 LEAST_IMAGES = 50  # generated images; with fewer, the compared groups have only one or two images each
 
 # name -> (subject, folder) -> numbers; also the order in which they run.
@@ -70,9 +71,19 @@ def _line(name: str, numbers: dict, folder: pathlib.Path) -> str:
     return f"{name}: {first_two}; {' '.join(map(str, sorted(folder.glob(f'{name}*.png'))))}"
 
 
-def analyze(subject: Subject, names: list[str]) -> None:
-    """Runs the named analyses. Each writes <name>.png and <name>.json to the run's folder analysis/."""
-    folder = subject.run.folder.path / "analysis"
+def folder_name(num_images: int, seed: int, checkpoint: str) -> str:
+    """analysis for the default settings; otherwise the name also has those that differ: analysis-50_images-best."""
+    words = (
+        (f"{num_images}_images", num_images != NUM_IMAGES),
+        (f"seed_{seed}", seed),
+        (checkpoint, checkpoint == "best"),
+    )
+    return "-".join(["analysis", *(word for word, differs in words if differs)])
+
+
+def analyze(subject: Subject, names: list[str], folder_name: str = "analysis") -> None:
+    """Runs the named analyses. Each writes <name>.png and <name>.json to this folder of the run."""
+    folder = subject.run.folder.path / folder_name
     with files.writing(str(folder)):
         folder.mkdir(exist_ok=True)
     shared = _provenance(subject)

@@ -45,7 +45,7 @@ def test_analyses_of_a_run(finished_run, tmp_path, monkeypatch, quick_classifier
     )
     capsys.readouterr()
     assert run(analyze, "--workdir", path, "--only", ",".join(SUBJECT_ANALYSES), *arguments) == 0
-    printed, folder = capsys.readouterr(), path / "analysis"
+    printed, folder = capsys.readouterr(), path / "analysis-50_images"
     assert [line.partition(":")[0] for line in printed.out.splitlines()] == SUBJECT_ANALYSES
     assert all(
         line.endswith(f"; {folder / name}.png")
@@ -61,7 +61,7 @@ def test_analyses_of_a_run(finished_run, tmp_path, monkeypatch, quick_classifier
         assert min(Image.open(folder / f"{name}.png").size) > 300
     # The same seed gives the same numbers; another seed gives different ones.
     for seed in (0, 1):
-        analyze.analyze(dataclasses.replace(subjects[0], seed=seed), ["truncation"])
+        analyze.analyze(dataclasses.replace(subjects[0], seed=seed), ["truncation"], folder.name)
         assert (json.loads((folder / "truncation.json").read_text()) == first["truncation"]) == (seed == 0)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax import evaluate
+from gan_jax.analysis.analyses import folder_name
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.sizes import check_sizes
 from gan_jax.runs import load
@@ -49,6 +50,11 @@ def test_a_quick_look_leaves_the_scores_on_record(finished_run, capsys):
     first, second = (path / f"evaluation-20_images{seed}-pixels.json" for seed in ("", "-seed_1"))
     assert json.loads(first.read_text())["seed"] == 0
     assert json.loads(second.read_text())["seed"] == 1
+
+
+def test_every_analysis_has_a_folder_of_its_own():
+    assert folder_name(2000, 0, "newest") == "analysis"
+    assert folder_name(50, 1, "best") == "analysis-50_images-seed_1-best"
 
 
 def test_inception_weights_without_inception_are_refused(finished_run, capsys):
