@@ -13,7 +13,7 @@ from gan_jax.runs import pictures
 from gan_jax.runs.best import NUM_KEPT_BEST
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.runs.initial_state import keys
-from gan_jax.runs.records import Records, read_metrics
+from gan_jax.runs.records import SAMPLES, Records, read_metrics
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import TrainingFailed
@@ -128,7 +128,7 @@ class Recorder:
         images = to_uint8(self._sample(state, keys(self.status.seed).sample, labels))
         picture, step = pictures.grid(images, _GRID_SIDE), self.status.step
         pictures.write_png(self.workdir.samples / f"step-{step:06d}.png", picture)
-        self._records.image(step, "samples", picture)
+        self._records.image(step, SAMPLES, picture)
 
     def save(self, state: GanState) -> None:
         """Saves a checkpoint of `status.step`, unless there is one already."""
