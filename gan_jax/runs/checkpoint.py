@@ -9,6 +9,7 @@ import hashlib
 import json
 import pathlib
 import shutil
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -54,8 +55,12 @@ class Checkpoints:
 
     def remove_after(self, step: int) -> None:
         """Removes the checkpoints of later steps; a run that resumes at `step` writes them again."""
-        for later_step in (saved_step for saved_step in self.steps() if saved_step > step):
-            self._remove(later_step)
+        self.remove_except([saved_step for saved_step in self.steps() if saved_step <= step])
+
+    def remove_except(self, steps: Collection[int]) -> None:
+        """Removes the checkpoints of all other steps."""
+        for other_step in (saved_step for saved_step in self.steps() if saved_step not in steps):
+            self._remove(other_step)
 
     def save(self, step: int, state: Any) -> None:
         """Writes a checkpoint; returns when it is complete on the disk."""

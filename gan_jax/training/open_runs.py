@@ -15,6 +15,7 @@ from gan_jax.runs.seeds import has_ended, seed_config, seed_workdirs, seeds_of
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.interrupts import Interrupts
+from gan_jax.training.extension import check_extension
 from gan_jax.training.recorder import Recorder
 from gan_jax.training.seed_runs import SeedRuns
 from gan_jax.training.status import SeedStatus
@@ -28,8 +29,8 @@ def open_runs(
     run_info = {**provenance(), "data": describe(dataset), "status": "running", "num_steps": total}
     with hosts.lost_processes_named(), contextlib.ExitStack() as stack:
         hosts.check_same(configs.to_json(config) + run_info["data"]["fingerprint"])
-        workdirs = _open_workdirs(config, path, run_info["data"], stack) if hosts.leads() else []
-        statuses = [SeedStatus(seed, total) for seed in _unfinished(seeds_of(config), workdirs)]
+        workdirs = _open_workdirs(config, path, run_info["data"], total, stack) if hosts.leads() else []
+        statuses = [SeedStatus(seed, total) for seed in _unfinished(config, total, workdirs)]
         sample, discriminate = compiler.jit(gan.sample), compiler.jit(gan.discriminate)
         recorders = [
             Recorder(
@@ -48,7 +49,7 @@ def open_runs(
                 recorder.close(runs.seconds)
 
 
-def _open_workdirs(config: ConfigDict, path: str, data: dict, stack: contextlib.ExitStack) -> list[Workdir]:
+def _open_workdirs(config: ConfigDict, path: str, data: dict, total: int, stack: contextlib.ExitStack) -> list[Workdir]:
     """Makes the workdir of each seed if it is missing, and locks the workdir of the run.
 
     data: result of `describe`. stack: releases the lock when it closes.
@@ -59,16 +60,20 @@ def _open_workdirs(config: ConfigDict, path: str, data: dict, stack: contextlib.
         check_data(folder.path, before["data"], data)
     folder.start(config)
     stack.enter_context(folder.locked())
+    check_extension(folder, config, total)
+    folder.record(config)
     seeds = seeds_of(config)
     workdirs = seed_workdirs(seeds, folder)
     for seed, workdir in zip(seeds, workdirs, strict=True) if len(seeds) > 1 else ():
         workdir.start(seed_config(config, seed))
+        workdir.record(seed_config(config, seed))
     return workdirs
 
 
-def _unfinished(seeds: list[int], workdirs: list[Workdir]) -> list[int]:
+def _unfinished(config: ConfigDict, total: int, workdirs: list[Workdir]) -> list[int]:
     """The seeds that have not ended. A single seed is always included, because its last records may be missing."""
-    ended = [len(seeds) > 1 and has_ended(workdir) for workdir in workdirs] or [False] * len(seeds)
+    seeds = seeds_of(config)
+    ended = [len(seeds) > 1 and has_ended(workdir, config, total) for workdir in workdirs] or [False] * len(seeds)
     ended = hosts.from_leader(np.array(ended, np.int32))
     return [seed for seed, seed_has_ended in zip(seeds, ended, strict=True) if not seed_has_ended]
 
