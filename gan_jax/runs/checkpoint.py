@@ -30,6 +30,12 @@ def _digests(folder: pathlib.Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def saved_steps(folder: pathlib.Path) -> list[int]:
+    """The steps that have a complete checkpoint in a folder, in ascending order."""
+    manifests = folder.glob(f"*/{_MANIFEST}")
+    return sorted(int(path.parent.name) for path in manifests if path.parent.name.isdigit())
+
+
 class Checkpoints:
     """The checkpoints of one run, by step. Only the last `keep` checkpoints are kept."""
 
@@ -40,8 +46,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps that have a complete checkpoint, in ascending order."""
-        manifests = self._folder.glob(f"*/{_MANIFEST}")
-        return sorted(int(path.parent.name) for path in manifests if path.parent.name.isdigit())
+        return saved_steps(self._folder)
 
     def remove_leftovers(self) -> None:
         """Removes incomplete checkpoints of killed saves.

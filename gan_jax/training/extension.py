@@ -5,7 +5,7 @@ A longer run is the run that would have had this length from the start. So its s
 
 from ml_collections import ConfigDict
 
-from gan_jax.runs.checkpoint import Checkpoints
+from gan_jax.runs.checkpoint import saved_steps
 from gan_jax.runs.records import METRICS, SAMPLES, SCORES
 from gan_jax.runs.seeds import has_ended, seed_workdirs, seeds_of
 from gan_jax.runs.workdir import Workdir
@@ -68,7 +68,7 @@ def _check_length(folder: Workdir, workdir: Workdir, config: ConfigDict, total: 
 
 def _newest_step(workdir: Workdir) -> int:
     """The step of the newest checkpoint; 0 without one."""
-    return max(Checkpoints(workdir.checkpoints, 1).steps(), default=0)
+    return max(saved_steps(workdir.checkpoints), default=0)
 
 
 def records_not_due(config: ConfigDict, step: int, old_total: int, total: int) -> set[str]:

@@ -10,6 +10,7 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.devices import compiler, hosts
 from gan_jax.gan.step import Gan
 from gan_jax.runs.dataset import check_data, describe
+from gan_jax.runs.init_from import read_origins, store_origins
 from gan_jax.runs.provenance import provenance
 from gan_jax.runs.seeds import has_ended, seed_config, seed_workdirs, seeds_of
 from gan_jax.runs.workdir import Workdir
@@ -23,13 +24,24 @@ from gan_jax.training.status import SeedStatus
 
 @contextlib.contextmanager
 def open_runs(
-    config: ConfigDict, path: str, dataset: Dataset, gan: Gan, total: int, interrupts: Interrupts, data_dir: str
+    config: ConfigDict,
+    path: str,
+    dataset: Dataset,
+    gan: Gan,
+    total: int,
+    interrupts: Interrupts,
+    data_dir: str,
+    init_from: str,
 ) -> Iterator[SeedRuns]:
     """Context manager: the runs of all unfinished seeds in the workdir `path`; closes them at the end."""
     run_info = {**provenance(), "data": describe(dataset), "status": "running", "num_steps": total}
     with hosts.lost_processes_named(), contextlib.ExitStack() as stack:
         hosts.check_same(configs.to_json(config) + run_info["data"]["fingerprint"])
-        workdirs = _open_workdirs(config, path, run_info["data"], total, stack) if hosts.leads() else []
+        workdirs = []
+        if hosts.leads():
+            origins = read_origins(init_from, Workdir(path), config, gan, dataset.image_shape)
+            workdirs = _open_workdirs(config, path, run_info["data"], total, stack)
+            store_origins(origins, Workdir(path), dict(zip(seeds_of(config), workdirs, strict=True)))
         statuses = [SeedStatus(seed, total) for seed in _unfinished(config, total, workdirs)]
         sample, discriminate = compiler.jit(gan.sample), compiler.jit(gan.discriminate)
         recorders = [
