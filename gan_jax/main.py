@@ -17,6 +17,9 @@ def main() -> None:
     parser.add_argument("--config", required=True, help="config file, or file:variant")
     parser.add_argument("--workdir", help="folder of the run; continues the run in it (default runs/<config>-<time>)")
     parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
+    parser.add_argument(
+        "--init_from", default="", metavar="W", help="folder of another run: a new run starts from its last state"
+    )
     several = parser.add_argument_group("several processes, each started with the same config")
     several.add_argument("--coordinator", help="host:port of process 0, to which the others connect")
     several.add_argument("--num_processes", type=int)
@@ -31,7 +34,7 @@ def main() -> None:
     from gan_jax.training import session
 
     path = arguments.workdir or workdir.default_path(arguments.config)
-    grid = session.train(config, path, arguments.data_dir)
+    grid = session.train(config, path, arguments.data_dir, arguments.init_from)
     if grid is None:  # Process 0 prints the results.
         return
     if config.eval.at_end:

@@ -14,6 +14,11 @@ def scores(rows: list[dict], metric: str = METRIC) -> dict[int, float]:
     return {row["step"]: row[metric] for row in rows if row.get(metric) is not None}
 
 
+def is_exhausted(scores: Mapping[int, float], patience: int) -> bool:
+    """Whether the last `patience` scores are no improvement; always False for a patience of 0."""
+    return bool(patience) and sum(step > best_step(scores) for step in scores) >= patience
+
+
 def best_step(scores: Mapping[int, float]) -> int | None:
     """The step of the lowest score, by default the Frechet distance, the first of equal ones; None without any."""
     return min(scores, key=scores.get) if scores else None

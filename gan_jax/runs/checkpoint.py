@@ -9,6 +9,7 @@ import hashlib
 import json
 import pathlib
 import shutil
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -29,6 +30,12 @@ def _digests(folder: pathlib.Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def saved_steps(folder: pathlib.Path) -> list[int]:
+    """The steps that have a complete checkpoint in a folder, in ascending order."""
+    manifests = folder.glob(f"*/{_MANIFEST}")
+    return sorted(int(path.parent.name) for path in manifests if path.parent.name.isdigit())
+
+
 class Checkpoints:
     """The checkpoints of one run, by step. Only the last `keep` checkpoints are kept."""
 
@@ -39,8 +46,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps that have a complete checkpoint, in ascending order."""
-        manifests = self._folder.glob(f"*/{_MANIFEST}")
-        return sorted(int(path.parent.name) for path in manifests if path.parent.name.isdigit())
+        return saved_steps(self._folder)
 
     def remove_leftovers(self) -> None:
         """Removes incomplete checkpoints of killed saves.
@@ -54,8 +60,12 @@ class Checkpoints:
 
     def remove_after(self, step: int) -> None:
         """Removes the checkpoints of later steps; a run that resumes at `step` writes them again."""
-        for later_step in (saved_step for saved_step in self.steps() if saved_step > step):
-            self._remove(later_step)
+        self.remove_except([saved_step for saved_step in self.steps() if saved_step <= step])
+
+    def remove_except(self, steps: Collection[int]) -> None:
+        """Removes the checkpoints of all other steps."""
+        for other_step in (saved_step for saved_step in self.steps() if saved_step not in steps):
+            self._remove(other_step)
 
     def save(self, step: int, state: Any) -> None:
         """Writes a checkpoint; returns when it is complete on the disk."""

@@ -8,11 +8,18 @@ import logging
 import math
 import os
 import pathlib
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
+from gan_jax.runs.best import METRIC
+from gan_jax.runs.events import keep_events
 from gan_jax.system.errors import DiskFull, UserError
 from gan_jax.system.files import write_text
+
+# The kinds of records: rows of a training step, rows of validation scores, sample grids.
+METRICS, SCORES, SAMPLES = "metrics", "scores", "samples"
 
 
 def read_metrics(path: pathlib.Path) -> list[dict]:
@@ -42,8 +49,11 @@ def _row(line: bytes) -> dict | None:
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
-def _summary_writer(folder: pathlib.Path):
-    """CLU's writer for TensorBoard; None, with a warning, if it cannot be imported."""
+def _tensorboard_files(folder: pathlib.Path, resume_step: int, removed_tags: Collection[str]) -> tuple[Any, set[str]]:
+    """CLU's writer for TensorBoard, and the tags at `resume_step` that earlier files contain.
+
+    Removes the events that the run writes again. If CLU cannot be imported: a warning, no writer and no tags.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         from clu import metric_writers
@@ -52,21 +62,29 @@ def _summary_writer(folder: pathlib.Path):
             "no TensorBoard records (%s); metrics.jsonl is written. To have them: pip install -r requirements.txt",
             error,
         )
-        return None
-    return metric_writers.SummaryWriter(str(folder))
+        return None, set()
+    kept_tags = keep_events(folder, resume_step, removed_tags)
+    return metric_writers.SummaryWriter(str(folder)), kept_tags
 
 
 class Records:
     """Writes the rows of one run.
 
-    Rows after `resume_step` are from a process that was killed. They are removed, because the run writes them again.
+    Records after `resume_step` are from a process that was killed. They are removed, because the run writes them again.
+    not_due: the kinds of records of `resume_step` that are removed, too: METRICS, SCORES, SAMPLES.
     """
 
-    def __init__(self, folder: pathlib.Path, path: pathlib.Path, resume_step: int):
-        kept_rows = [row for row in read_metrics(path) if row["step"] <= resume_step]
+    def __init__(self, folder: pathlib.Path, path: pathlib.Path, resume_step: int, not_due: Collection[str] = ()):
+        kept_rows, removed_tags = [], {SAMPLES} & set(not_due)
+        for row in read_metrics(path):
+            if row["step"] == resume_step and (SCORES if METRIC in row else METRICS) in not_due:
+                removed_tags |= row.keys()
+            elif row["step"] <= resume_step:
+                kept_rows.append(row)
         write_text(path, "".join(json.dumps(row) + "\n" for row in kept_rows))
         self._file = path.open("a")
-        self._writer = _summary_writer(folder)
+        self._resume_step = resume_step
+        self._writer, self._kept_tags = _tensorboard_files(folder, resume_step, removed_tags)
 
     def _tensorboard(self, action: str, *arguments) -> None:
         """Calls the method `action` of CLU's writer, if there is a writer. DiskFull if the method fails."""
@@ -93,8 +111,9 @@ class Records:
         self._tensorboard("write_scalars", step, values)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
-        """Writes a picture uint8 [H, W, C] for TensorBoard."""
-        self._tensorboard("write_images", step, {name: image[None]})
+        """Writes a picture uint8 [H, W, C] for TensorBoard, unless an earlier process has written it."""
+        if step != self._resume_step or name not in self._kept_tags:
+            self._tensorboard("write_images", step, {name: image[None]})
 
     def flush(self) -> None:
         """Returns when all rows are on the disk. Called before each checkpoint, so that no row before it is lost."""

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from ml_collections import ConfigDict
 
+from gan_jax.runs.best import is_exhausted, scores
+from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import UserError
 
-_ENDED = ("completed", "collapsed", "diverged")
+_FAILED = ("collapsed", "diverged")
 
 
 def seeds_of(config: ConfigDict) -> list[int]:
@@ -37,9 +39,19 @@ def seed_workdirs(seeds: Sequence[int], workdir: Workdir) -> list[Workdir]:
     return [Workdir(str(workdir.path / f"seed-{seed}")) for seed in seeds]
 
 
-def has_ended(workdir: Workdir) -> bool:
-    """Whether the run of a seed has ended: completed (also early), collapsed or diverged."""
-    return workdir.run().get("status") in _ENDED
+def has_ended(workdir: Workdir, config: ConfigDict, total: int) -> bool:
+    """Whether a seed has nothing left to train in a run of `total` steps.
+
+    It has made all steps, or its validation scores have ended it, or it has failed under the same guard.
+    """
+    run = workdir.run()
+    if run.get("status") in _FAILED:
+        return "guard" not in run or run["guard"] == config.guard.to_dict()
+    if run.get("status") != "completed" or run["step"] >= total:
+        return run.get("status") == "completed"
+    if run["step"] == run["num_steps"] or not config.eval.every_steps:  # It did not stop early, or would not now.
+        return False
+    return is_exhausted(scores(read_metrics(workdir.metrics)), config.eval.patience)
 
 
 def common_step(steps: list[list[int]]) -> int:

@@ -28,6 +28,8 @@ _MAY_DIFFER = (
     *("mesh: ", "guard.", "eval.", "data.stream: ", "data.stream_workers: "),
     *("log_every_steps: ", "sample_every_steps: ", "checkpoint_every_steps: ", "keep_checkpoints: "),
 )
+# Settings that may grow. training/extension.py checks whether the run can.
+_MAY_GROW = ("num_steps: ", "num_epochs: ", "num_seeds: ")
 # The errors of file systems without locks.
 _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
@@ -73,13 +75,11 @@ class Workdir:
             recorded = self.config()
             configs.require_same_keys(recorded, config)
             changes = configs.differences(recorded, config)
-            if changes := [line for line in changes if not line.startswith(_MAY_DIFFER)]:
+            if changes := [line for line in changes if not line.startswith((*_MAY_DIFFER, *_MAY_GROW))]:
                 raise UserError(
                     f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "
                     + "; ".join(changes)
                 )
-            if configs.differences(recorded, config):
-                write_sealed(self._config, config.to_dict())
             return
         with writing(f"--workdir={self.path}"):
             if self.path.is_dir() and any(self.path.iterdir()):
@@ -87,6 +87,11 @@ class Workdir:
             self.path.mkdir(parents=True, exist_ok=True)
             write_sealed(self._config, config.to_dict())
             self.samples.mkdir(exist_ok=True)
+
+    def record(self, config: ConfigDict) -> None:
+        """Writes the settings that have changed since the run started to config.json. Call it in a locked workdir."""
+        if configs.differences(self.config(), config):
+            write_sealed(self._config, config.to_dict())
 
     def last_grid(self) -> pathlib.Path | None:
         """The sample grid of the latest step; None without a grid."""

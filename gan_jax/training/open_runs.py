@@ -10,11 +10,13 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.devices import compiler, hosts
 from gan_jax.gan.step import Gan
 from gan_jax.runs.dataset import check_data, describe
+from gan_jax.runs.init_from import read_origins, store_origins
 from gan_jax.runs.provenance import provenance
 from gan_jax.runs.seeds import has_ended, seed_config, seed_workdirs, seeds_of
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.interrupts import Interrupts
+from gan_jax.training.extension import check_extension
 from gan_jax.training.recorder import Recorder
 from gan_jax.training.seed_runs import SeedRuns
 from gan_jax.training.status import SeedStatus
@@ -22,14 +24,25 @@ from gan_jax.training.status import SeedStatus
 
 @contextlib.contextmanager
 def open_runs(
-    config: ConfigDict, path: str, dataset: Dataset, gan: Gan, total: int, interrupts: Interrupts, data_dir: str
+    config: ConfigDict,
+    path: str,
+    dataset: Dataset,
+    gan: Gan,
+    total: int,
+    interrupts: Interrupts,
+    data_dir: str,
+    init_from: str,
 ) -> Iterator[SeedRuns]:
     """Context manager: the runs of all unfinished seeds in the workdir `path`; closes them at the end."""
     run_info = {**provenance(), "data": describe(dataset), "status": "running", "num_steps": total}
     with hosts.lost_processes_named(), contextlib.ExitStack() as stack:
         hosts.check_same(configs.to_json(config) + run_info["data"]["fingerprint"])
-        workdirs = _open_workdirs(config, path, run_info["data"], stack) if hosts.leads() else []
-        statuses = [SeedStatus(seed, total) for seed in _unfinished(seeds_of(config), workdirs)]
+        workdirs = []
+        if hosts.leads():
+            origins = read_origins(init_from, Workdir(path), config, gan, dataset.image_shape)
+            workdirs = _open_workdirs(config, path, run_info["data"], total, stack)
+            store_origins(origins, Workdir(path), dict(zip(seeds_of(config), workdirs, strict=True)))
+        statuses = [SeedStatus(seed, total) for seed in _unfinished(config, total, workdirs)]
         sample, discriminate = compiler.jit(gan.sample), compiler.jit(gan.discriminate)
         recorders = [
             Recorder(
@@ -48,7 +61,7 @@ def open_runs(
                 recorder.close(runs.seconds)
 
 
-def _open_workdirs(config: ConfigDict, path: str, data: dict, stack: contextlib.ExitStack) -> list[Workdir]:
+def _open_workdirs(config: ConfigDict, path: str, data: dict, total: int, stack: contextlib.ExitStack) -> list[Workdir]:
     """Makes the workdir of each seed if it is missing, and locks the workdir of the run.
 
     data: result of `describe`. stack: releases the lock when it closes.
@@ -59,16 +72,20 @@ def _open_workdirs(config: ConfigDict, path: str, data: dict, stack: contextlib.
         check_data(folder.path, before["data"], data)
     folder.start(config)
     stack.enter_context(folder.locked())
+    check_extension(folder, config, total)
+    folder.record(config)
     seeds = seeds_of(config)
     workdirs = seed_workdirs(seeds, folder)
     for seed, workdir in zip(seeds, workdirs, strict=True) if len(seeds) > 1 else ():
         workdir.start(seed_config(config, seed))
+        workdir.record(seed_config(config, seed))
     return workdirs
 
 
-def _unfinished(seeds: list[int], workdirs: list[Workdir]) -> list[int]:
+def _unfinished(config: ConfigDict, total: int, workdirs: list[Workdir]) -> list[int]:
     """The seeds that have not ended. A single seed is always included, because its last records may be missing."""
-    ended = [len(seeds) > 1 and has_ended(workdir) for workdir in workdirs] or [False] * len(seeds)
+    seeds = seeds_of(config)
+    ended = [len(seeds) > 1 and has_ended(workdir, config, total) for workdir in workdirs] or [False] * len(seeds)
     ended = hosts.from_leader(np.array(ended, np.int32))
     return [seed for seed, seed_has_ended in zip(seeds, ended, strict=True) if not seed_has_ended]
 

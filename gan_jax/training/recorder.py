@@ -1,5 +1,6 @@
 """Writes the files of one seed's run while it trains. Only process 0 has recorders."""
 
+import pathlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -10,14 +11,15 @@ from gan_jax.data.dataset import Dataset, to_uint8
 from gan_jax.gan.types import GanState
 from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import pictures
-from gan_jax.runs.best import NUM_KEPT_BEST
+from gan_jax.runs.best import NUM_KEPT_BEST, scores
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.runs.initial_state import keys
-from gan_jax.runs.records import Records, read_metrics
+from gan_jax.runs.records import SAMPLES, Records, read_metrics
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import TrainingFailed
 from gan_jax.training.calls import Call
+from gan_jax.training.extension import records_not_due
 from gan_jax.training.guard import make_guard
 from gan_jax.training.status import SeedStatus
 from gan_jax.training.validation import Validation
@@ -55,27 +57,30 @@ class Recorder:
 
     def open(self) -> None:
         """Prepares the workdir for the steps after `status.step`; removes everything that is from later steps."""
-        step = self.status.step
-        self.workdir.update_run(**self._run_info)
+        step, total = self.status.step, self.status.total
+        not_due = records_not_due(self._config, step, self._previous_info.get("num_steps", total), total)
         self.checkpoints.remove_after(step)
-        self._records = Records(self.workdir.path, self.workdir.metrics, step)
+        self._records = Records(self.workdir.path, self.workdir.metrics, step, not_due)
+        if SAMPLES in not_due:
+            self._grid_path.unlink(missing_ok=True)
+        self.workdir.update_run(**self._run_info)  # Last: it overwrites the length of before.
         self._records.hparams(configs.leaves(self._config) | {"seed": self.status.seed, "num_seeds": 1})
         if self._config.eval.every_steps:
-            self.validation = self._open_validation(step)
+            self.validation = self._open_validation()
             self.status.stopped_early = self.validation.exhausted
 
-    def _open_validation(self, step: int) -> Validation:
+    def _open_validation(self) -> Validation:
         best = Checkpoints(self.workdir.best, NUM_KEPT_BEST)
+        rows, config = read_metrics(self.workdir.metrics), self._config
         best.remove_leftovers()
-        best.remove_after(step)
-        config = self._config
+        best.remove_except(scores(rows))
         return Validation(
             config.eval,
             self._dataset,
             self._sample,
             build.is_conditional(config.generator),
             self._discriminate,
-            read_metrics(self.workdir.metrics),
+            rows,
             best,
             self._data_dir,
         )
@@ -126,9 +131,13 @@ class Recorder:
         """Writes a picture of samples, one column per class. Every grid of a run uses the same z."""
         labels = np.tile(np.arange(_GRID_SIDE, dtype=np.int32) % self._dataset.num_classes, _GRID_SIDE)
         images = to_uint8(self._sample(state, keys(self.status.seed).sample, labels))
-        picture, step = pictures.grid(images, _GRID_SIDE), self.status.step
-        pictures.write_png(self.workdir.samples / f"step-{step:06d}.png", picture)
-        self._records.image(step, "samples", picture)
+        picture = pictures.grid(images, _GRID_SIDE)
+        pictures.write_png(self._grid_path, picture)
+        self._records.image(self.status.step, SAMPLES, picture)
+
+    @property
+    def _grid_path(self) -> pathlib.Path:
+        return self.workdir.samples / f"step-{self.status.step:06d}.png"
 
     def save(self, state: GanState) -> None:
         """Saves a checkpoint of `status.step`, unless there is one already."""
@@ -160,6 +169,7 @@ class Recorder:
             step=self.status.step,
             seconds=round(self._previous_info.get("seconds", 0.0) + seconds, 1),
             validation_seconds=round(scoring, 1),
+            **({"guard": self._config.guard.to_dict()} if self.failure else {}),  # The guard that has ended the run.
         )
         if self.outcome == "completed":
             pictures.write_loss_curves(self.workdir.path / "losses.png", read_metrics(self.workdir.metrics))

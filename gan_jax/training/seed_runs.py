@@ -17,6 +17,7 @@ from gan_jax.devices import hosts
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch, GanState
 from gan_jax.runs import initial_state, seeds
+from gan_jax.runs.init_from import stored_state
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.interrupts import Interrupts
 from gan_jax.system.progress import Progress
@@ -85,9 +86,11 @@ class SeedRuns:
         return int(step), states
 
     def state_at(self, step: int, i: int, data: Batch) -> GanState:
-        """The state of seed number i at the checkpoint of `step`; the untrained state at step 0."""
+        """The state of seed number i at the checkpoint of `step`; at step 0 the state that it starts from."""
         if step:
             return initial_state.restore(self.recorders[i].checkpoints, self._like, step)[1]
+        if stored := stored_state(self.recorders[i].workdir, self._like):
+            return stored
         seed = self.statuses[i].seed
         examples = initial_state.init_examples(data, seed, self._config.init_batch_size)
         return initial_state.init_state(self._gan, seed, examples)

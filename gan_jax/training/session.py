@@ -17,17 +17,21 @@ from gan_jax.training.open_runs import open_runs
 from gan_jax.training.programs import make_program
 
 
-def train(config: ConfigDict, path: str, data_dir: str = "") -> pathlib.Path | None:
+def train(config: ConfigDict, path: str, data_dir: str = "", init_from: str = "") -> pathlib.Path | None:
     """Trains `config` in the workdir `path`, or continues the run in it; returns the path of the last sample grid.
 
     If config.num_seeds > 1, each seed has its own workdir inside `path`, and the returned grid is that of the first
     completed seed. If several processes train together, only process 0 has a workdir; the others return None.
+    init_from: the workdir of the run from whose last state a new run starts; "": it starts untrained.
     """
     dataset = load_data(config, data_dir, path)
     total = num_steps(config, len(dataset.train.labels))
     gan = build(config, dataset.image_shape, dataset.num_classes, total)
     check(config, dataset, gan)  # Finds every user's mistake before anything is written.
-    with Interrupts() as interrupts, open_runs(config, path, dataset, gan, total, interrupts, data_dir) as runs:
+    with (
+        Interrupts() as interrupts,
+        open_runs(config, path, dataset, gan, total, interrupts, data_dir, init_from) as runs,
+    ):
         data = training_batches(config, dataset, runs.seeds, data_dir)
         step, states = runs.restore_or_init(data)
         with contextlib.closing(make_program(config, gan, runs.seeds, data, states)) as program:

@@ -12,7 +12,7 @@ from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
 from gan_jax.gan.types import GanState
-from gan_jax.runs.best import METRIC, SECONDS, best_step, scores
+from gan_jax.runs.best import METRIC, SECONDS, best_step, is_exhausted, scores
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.system.errors import UserError
 
@@ -111,8 +111,7 @@ class Validation:
     @property
     def exhausted(self) -> bool:
         """Whether the last `patience` scores are no improvement; always False for a patience of 0."""
-        num_later = sum(step > self.best_step for step in self._scores)
-        return bool(self._patience) and num_later >= self._patience
+        return is_exhausted(self._scores, self._patience)
 
     def summary(self, seconds: float) -> str:
         """One line with the best step and the share of scoring in `seconds`, the training time of this process."""
