@@ -89,6 +89,9 @@ def _data() -> ConfigDict:
             "dir": "",  # folder of IDX files (.gz or not): for idx, and for mnist if there is no prepared copy
             "fallback": "mnist_5k",  # the set to use, with a warning, if `name` cannot be downloaded. "": an error
             "image_size": 0,  # images are resized to this side, pixels. 0: no resizing
+            # How images become square: crop (the centre), pad (with black), stretch. "": they keep their two sides, or
+            # are cropped, with a warning, if image_size is set
+            "resize": "",
             "channels": 0,  # 1 (grey) or 3 (RGB). 0: those of the data
             # Few labels: number of training images with a known label, the same number per class. 0: all
             "num_labels": 0,

@@ -146,7 +146,8 @@ def _analogy(subject: Subject) -> tuple[dict, np.ndarray | None, list[str]]:
         "analogy_ink_of_mean_c": scale.mean(ink(images[:, 2]), wanted),
         "analogy_ink_of_sum": scale.mean(ink(images[:, 3]), wanted),
     }
-    names = [f"A {a}, B {b}" for a, b in zip(start[:_SHOWN], wanted[:_SHOWN], strict=True)]
+    class_names = subject.dataset.class_names
+    names = [f"A {class_names[a]}, B {class_names[b]}" for a, b in zip(start[:_SHOWN], wanted[:_SHOWN], strict=True)]
     return numbers, np.concatenate([*columns, images[:_SHOWN, 3, None]], axis=1), names
 
 

@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.data import idx, tfds_source
-from gan_jax.data.dataset import Dataset, Source, Split, convert
+from gan_jax.data.classes import index_classes
+from gan_jax.data.dataset import Dataset, Source, Split, check_shapes, convert
 from gan_jax.data.manifest import labels_and_digest
+from gan_jax.data.pixels import RESIZES, Conversion
 from gan_jax.data.stored import Files, StoredImages, target_shape
 from gan_jax.system import cache
 from gan_jax.system.config import choose
@@ -100,22 +102,22 @@ def _find(name: str, folder: str, data_dir: pathlib.Path, policy: MemoryPolicy) 
     if not tfds_source.can_download(name):
         raise DataUnavailable(f"'{name}' is not on this machine and cannot be downloaded from here")
     splits = tfds_source.read(name, data_dir / "tfds", download=True)
-    if isinstance(splits[0], Files) and policy.stream != "always" and splits[0].is_square:
-        splits = _open(splits, 0, 0, data_dir, policy)
+    if isinstance(splits[0], Files) and policy.stream != "always" and None not in splits[0].shape:
+        splits = _open(splits, Conversion(), data_dir, policy)
     if isinstance(splits[0], Split) and isinstance(splits[0].images, np.ndarray):
         _write_prepared(prepared, *splits)
     return Source("TFDS download"), splits
 
 
 def _open(
-    parts: tuple[Files, Files], image_size: int, channels: int, data_dir: pathlib.Path, policy: MemoryPolicy
-) -> tuple:
+    parts: tuple[Files, Files], conversion: Conversion, data_dir: pathlib.Path, policy: MemoryPolicy
+) -> tuple[Split, Split]:
     """(train, test) with the images in files or in memory, as `policy` says."""
     splits = []
     for files in parts:
         labels, digest = labels_and_digest(files, data_dir / "manifests")
-        shape = target_shape(files, image_size, channels)
-        splits.append(Split(StoredImages(files, shape, digest, policy.most_bytes), labels))
+        shape, method = target_shape(files, conversion), conversion.method(files.image_shape)
+        splits.append(Split(StoredImages(files, shape, digest, policy.most_bytes, method), labels))
     size = sum(split.images.nbytes for split in splits)
     if policy.stream == "always" or (policy.stream == "auto" and size > policy.most_bytes):
         return tuple(splits)
@@ -131,12 +133,13 @@ def load(
     data_dir: str = "",
     stream: str = "auto",
     resident_gib: float = 4.0,
+    resize: str = "",
 ) -> Dataset:
     """The data set `name`; if it is unavailable, `fallback` with a warning.
 
     folder: IDX files, for name "idx"; also for "mnist" if there is no prepared copy.
     fallback: name of another set; "": none.
-    image_size, channels: size and channels after conversion; 0: those of the images.
+    image_size, channels, resize: of the conversion (`pixels.Conversion`).
     data_dir: folder of prepared data; "": the user's cache folder.
     stream: whether images stay in array_record files: "always", "never", or "auto" (if they are larger than
         `resident_gib`).
@@ -146,6 +149,10 @@ def load(
     """
     if channels not in (0, 1, 3):
         raise UserError(f"data.channels={channels}: choose 1, 3, or 0 for the images' own")
+    if image_size < 0:
+        raise UserError(f"data.image_size={image_size}: must be at least 0")
+    if resize:
+        choose(RESIZES, resize, "data.resize")
     choose(("auto", "always", "never"), stream, "data.stream")
     if resident_gib <= 0:
         raise UserError(f"data.resident_gib={resident_gib}: must be more than 0")
@@ -159,11 +166,20 @@ def load(
             raise
         logging.getLogger(__name__).warning("%s; using %s instead", error, fallback)
         used, (source, (train, test)) = fallback, _find(fallback, folder, cache_folder, policy)
+    parts, conversion = (train, test), Conversion(image_size, channels, resize)
     if isinstance(train, Files):
-        return Dataset(used, source, name, *_open((train, test), image_size, channels, cache_folder, policy))
-    if stream == "always":
+        own_shapes, splits = [files.image_shape for files in parts], _open(parts, conversion, cache_folder, policy)
+    elif stream == "always":
         raise UserError(
             f"data.stream=always reads array_record files, and '{used}' comes from {source}; set "
             "--config.data.stream=auto"
         )
-    return Dataset(used, source, name, convert(train, image_size, channels), convert(test, image_size, channels))
+    else:
+        own_shapes, splits = (
+            [split.images.shape[1:] for split in parts],
+            [convert(split, conversion) for split in parts],
+        )
+    check_shapes(*splits)
+    train, test, class_names, notes = index_classes(*splits)
+    resized = dict.fromkeys(filter(None, map(conversion.note, own_shapes)))
+    return Dataset(used, source, name, train, test, class_names, notes=(*resized, *notes))

@@ -127,6 +127,7 @@ def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "
         }
     if conditional:
         result |= per_class_scores(features["generated"], features["real"], num_classes)
+        result["classes"] = list(dataset.class_names)  # of the lists by class
     if run.config.discriminator.head in CLASS_HEADS:
         result["discriminator_accuracy"] = accuracy(
             run.class_log_probabilities(split.images).argmax(axis=1), split.labels

@@ -24,6 +24,7 @@ except ImportError:  # Windows has no fcntl: two processes in one workdir are no
 # differ when the same run continues; config.json then has the new values.
 _MAY_DIFFER = (
     *("mesh: ", "guard.", "eval.", "data.stream: ", "data.stream_workers: "),
+    "data.resize: ",  # The fingerprint of the data says whether it changes an image.
     *("log_every_steps: ", "sample_every_steps: ", "checkpoint_every_steps: ", "keep_checkpoints: "),
 )
 # The errors of file systems without locks.

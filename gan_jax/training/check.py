@@ -1,11 +1,14 @@
 """Checks a config and its data for every known mistake, before anything is written or compiled."""
 
+import logging
+
 import jax
 from ml_collections import ConfigDict
 
 from gan_jax.data.batches import abstract_batches, batch_plan
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.prefetch import check_stream
+from gan_jax.devices import hosts
 from gan_jax.devices.mesh import make_placement
 from gan_jax.gan.step import Gan
 from gan_jax.runs.initial_state import abstract_state
@@ -18,7 +21,10 @@ from gan_jax.training.validation import check_validation
 
 
 def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
-    """UserError for a config that cannot be trained on these data. gan: built from the config."""
+    """UserError for a config that cannot be trained on these data; warnings for what the data set has not as it was.
+
+    gan: built from the config.
+    """
     placement = make_placement(config.mesh, config.batch_size, config.num_seeds)
     check_labels(config, dataset)
     codistillation.check(config, seeds_of(config))
@@ -28,6 +34,8 @@ def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
         check_stream(batch_plan(config), jax.process_count())
     check_placement(config.mesh, placement.num_seed_shards, dataset.is_streamed)
     check_step(config, gan, dataset.image_shape)
+    for note in dataset.notes if hosts.leads() else ():
+        logging.getLogger(__name__).warning("%s", note)
 
 
 def check_step(config: ConfigDict, gan: Gan, image_shape: tuple[int, ...]) -> None:
