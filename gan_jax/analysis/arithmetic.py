@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from gan_jax.analysis.subject import Subject, figure, save, show
+from gan_jax.analysis.subject import NotApplicable, Subject, figure, save, show
 from gan_jax.evaluation.generate import balanced_labels
 
 _SHARE = 0.1  # of a class, in each of the two groups (highest and lowest values of an attribute)
@@ -90,7 +90,10 @@ def arithmetic(subject: Subject, folder: pathlib.Path) -> dict:
     before_classes = labels if subject.conditional else before.predicted
     for name, measure in ATTRIBUTES.items():
         values = measure(generated.images)
-        high, low = (np.concatenate(rows) for rows in extremes(values, classes, _SHARE))
+        groups = extremes(values, classes, _SHARE)
+        if not groups[0]:
+            raise NotApplicable(f"no class has two of the {subject.num_images} generated images; raise --num_images")
+        high, low = map(np.concatenate, groups)
         direction = subject.z[high].mean(axis=0) - subject.z[low].mean(axis=0)
         moved = [subject.with_features(subject.generate(z + step * direction, labels), labels) for step in _STEPS]
         scale = _Scale(values, classes)

@@ -57,6 +57,8 @@ def table(result: dict, best: dict | None = None) -> str:
         + (f"the standard deviation over {len(seed_results)} seeds" if seed_results else "a standard error")
         + f"; real images: {result['num_train_scored']} training images against the same split"
     )
+    if "features_note" in result:
+        lines.append(result["features_note"])
     if best:
         lines.append(
             f"best state: step {best.get('step', 'by seed')}, chosen by its validation score, not by these numbers"

@@ -11,7 +11,7 @@ import numpy as np
 
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.evaluation.features import EXTRACTORS, cached_classifier, fresh_classifier
+from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS, cached_classifier, fresh_classifier
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.scores import ImageFeatures, Score, per_class_scores, scores
@@ -103,6 +103,8 @@ def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "
     conditional, num_classes = build.is_conditional(run.config), dataset.num_classes
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
+    if protocol.train_on_generated and num_classes == 1:
+        raise UserError("--train_on_generated trains a classifier, and all images have one class; leave it out")
     split = _select_split(dataset, protocol.split)
     extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
     use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
@@ -119,6 +121,8 @@ def evaluate(path: str, protocol: Protocol = DEFAULT_PROTOCOL, data_dir: str = "
             generated, train, split, num_classes, data_dir
         )
     result = _settings(run, dataset, protocol, features_name, use_ema) | {"num_train_scored": len(train_rows)}
+    if num_classes == 1 and protocol.features == "classifier":
+        result["features_note"] = ONE_CLASS
     for name, score in values.items():
         result |= {
             name: score.value,
