@@ -96,6 +96,9 @@ def _data() -> ConfigDict:
             # damaged or unfit, and `dir`, are never replaced. "": none
             "fallback": "mnist_5k",
             "image_size": 0,  # images are resized to this side, pixels. 0: no resizing
+            # How images become square: crop (the centre), pad (with black), stretch. "": they keep their two sides, or
+            # are cropped, with a warning, if image_size is set
+            "resize": "",
             "channels": 0,  # 1 (grey) or 3 (RGB). 0: those of the data
             # Few labels: number of training images with a known label, the same number per class. 0: all
             "num_labels": 0,

@@ -6,6 +6,7 @@ python -m gan_jax.sample --workdir W [--num_images 100] [--output grid.png|sampl
 import argparse
 import math
 import pathlib
+import re
 import sys
 
 if not __package__:  # Started as a file: python gan_jax/sample.py
@@ -21,20 +22,29 @@ from gan_jax.system.errors import UserError
 from gan_jax.system.files import atomic_write, writing
 
 
-def _labels(text: str, num_images: int, num_classes: int) -> np.ndarray:
-    """The label of each image, int32 [num_images]. text: the flag --labels; "" for all classes in turn."""
+def _labels(text: str, num_images: int, class_names: tuple[str, ...]) -> np.ndarray:
+    """The class of each image, int32 [num_images]. text: the flag --labels; "" for all classes in turn."""
     if not text:
-        return balanced_labels(num_images, num_classes)
-    try:
-        labels = [int(label) for label in text.split(",")]
-    except ValueError:
-        raise UserError(f"--labels={text}: write whole numbers with commas, such as 3,1,4") from None
-    if wrong := [label for label in labels if not 0 <= label < num_classes]:
-        raise UserError(f"--labels={text}: {wrong[0]} is not a class; the classes are 0 to {num_classes - 1}")
-    return np.resize(np.array(labels, np.int32), num_images)
+        return balanced_labels(num_images, len(class_names))
+    names = [name.strip() for name in text.split(",")]
+    if wrong := [name for name in names if name not in class_names]:
+        raise UserError(f"--labels={text}: '{wrong[0]}' is not a class; the classes are {', '.join(class_names)}")
+    return np.resize(np.array([class_names.index(name) for name in names], np.int32), num_images)
 
 
-def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray | None, columns: int) -> None:
+def _label_arrays(labels: np.ndarray, class_names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays of an .npz that say the class of each image.
+
+    labels: int32, as the data set has them. If a name of a class is no number, they are positions in class_names.
+    """
+    are_numbers = all(name.isdecimal() and name == str(int(name)) for name in class_names)
+    values = np.array([int(name) for name in class_names], np.int32)[labels] if are_numbers else labels
+    return {"labels": values, "class_names": np.array(class_names)}
+
+
+def _write(
+    path: pathlib.Path, images: np.ndarray, labels: np.ndarray | None, class_names: tuple[str, ...], columns: int
+) -> None:
     """Writes a grid (.png), arrays (.npz), or a folder with one PNG an image. labels: None if G takes none."""
     with writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,18 +52,20 @@ def _write(path: pathlib.Path, images: np.ndarray, labels: np.ndarray | None, co
             pictures.write_png(path, pictures.grid(images, columns))
         elif path.suffix == ".npz":
             with atomic_write(path) as partial:
-                np.savez(partial, images=images, **({} if labels is None else {"labels": labels}))
+                np.savez(partial, images=images, **({} if labels is None else _label_arrays(labels, class_names)))
         else:
-            _write_folder(path, images, labels)
+            _write_folder(path, images, labels, class_names)
 
 
-def _write_folder(path: pathlib.Path, images: np.ndarray, labels: np.ndarray | None) -> None:
-    """000000.png, 000001.png, ... for tools that score folders; with labels, their number is part of the name."""
+def _write_folder(
+    path: pathlib.Path, images: np.ndarray, labels: np.ndarray | None, class_names: tuple[str, ...]
+) -> None:
+    """000000.png, 000001.png, ... for tools that score folders; with labels, the class is part of the name."""
     if path.is_dir() and any(path.iterdir()):
         raise UserError(f"--output={path} is not empty; give an empty or a new folder")
     path.mkdir(exist_ok=True)
     for index, image in enumerate(images):
-        label = "" if labels is None else f"-class-{labels[index]}"
+        label = "" if labels is None else f"-class-{re.sub(r'[^0-9A-Za-z_.-]', '_', class_names[labels[index]])}"
         pictures.write_png(path / f"{index:06d}{label}.png", image)
 
 
@@ -64,7 +76,9 @@ def main() -> None:
     parser.add_argument(
         "--output", default="samples.png", help="NAME.png for a grid, NAME.npz for arrays, NAME/ for a folder of PNGs"
     )
-    parser.add_argument("--labels", default="", help="classes, repeated as often as needed (default: all in turn)")
+    parser.add_argument(
+        "--labels", default="", help="names of classes, repeated as often as needed (default: all in turn)"
+    )
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     parser.add_argument("--seed", type=cli.seed, default=0)
     arguments = parser.parse_args()
@@ -78,10 +92,10 @@ def main() -> None:
     if arguments.labels and not conditional:
         raise UserError(f"--labels={arguments.labels}: this generator takes no labels; leave --labels out")
     num_images = arguments.num_images or (arguments.labels.count(",") + 1 if arguments.labels else 100)
-    labels = _labels(arguments.labels, num_images, run.num_classes)
+    labels = _labels(arguments.labels, num_images, run.class_names)
     columns = run.num_classes if not arguments.labels else math.ceil(math.sqrt(len(labels)))
     images = run.generate(labels, arguments.seed)
-    _write(path, images, labels if conditional else None, min(columns, len(labels), 20))
+    _write(path, images, labels if conditional else None, run.class_names, min(columns, len(labels), 20))
     print(f"{len(labels)} images of step {run.step} in {path}")
 
 

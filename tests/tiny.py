@@ -12,6 +12,7 @@ import pytest
 
 from gan_jax import cli
 from gan_jax.data import sources
+from gan_jax.data.classes import numbered
 from gan_jax.data.dataset import Dataset, Source, Split
 from gan_jax.runs.load import load_run
 from gan_jax.runs.records import read_metrics
@@ -47,7 +48,7 @@ def numbered_images(size=3000):
     images = np.zeros((size, 4, 4, 1), np.uint8)
     images[:, 0, 0, 0], images[:, 0, 1, 0], images[:, 1, 0, 0] = np.arange(size) % 256, np.arange(size) // 256, labels
     split = Split(images, labels)
-    return Dataset("a", Source("b"), "a", split, split)
+    return Dataset("a", Source("b"), "a", split, split, numbered(3))
 
 
 @functools.cache

@@ -1,8 +1,11 @@
 """The analyses of a trained run by name; writes their pictures and numbers to the folder analysis/."""
 
 import json
+import logging
 import pathlib
 import sys
+
+import numpy as np
 
 from gan_jax import build
 from gan_jax.analysis.arithmetic import arithmetic
@@ -13,7 +16,7 @@ from gan_jax.analysis.neighbours import neighbours
 from gan_jax.analysis.representation import representation
 from gan_jax.analysis.spectrum import spectrum
 from gan_jax.analysis.subject import NotApplicable, Subject
-from gan_jax.evaluation.features import EXTRACTORS
+from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS
 from gan_jax.runs.dataset import scoring_data
 from gan_jax.runs.load import load_run
 from gan_jax.runs.provenance import provenance
@@ -39,13 +42,16 @@ ANALYSES = {
 def load_subject(
     path: str, num_images: int, seed: int, data_dir: str = "", checkpoint: str = "newest", images_dir: str = ""
 ) -> Subject:
-    """A checkpoint of a run, its data set, and the classifier of this data set.
+    """A checkpoint of a run, its data set, and the classifier of this data set; thumbnails if it has one class.
 
     images_dir: as `folder` of `scoring_data`.
     """
     run = load_run(path, checkpoint)
     dataset = scoring_data(path, run.config, run.run_info, data_dir, images_dir)
     extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
+    if dataset.num_classes == 1:
+        logging.getLogger(__name__).warning("%s", ONE_CLASS)
+        extract_features, extract = extract, lambda images: (extract_features(images)[0], np.ones((len(images), 1)))
     return Subject(run, dataset, extract, name, seed, num_images, build.is_conditional(run.config.generator))
 
 

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from gan_jax.analysis.subject import Subject, figure, save, show
+from gan_jax.analysis.subject import NotApplicable, Subject, figure, save, show
 from gan_jax.evaluation.generate import balanced_labels
 
 _SHARE = 0.1  # of a class, in each of the two groups (highest and lowest values of an attribute)
@@ -90,7 +90,10 @@ def arithmetic(subject: Subject, folder: pathlib.Path) -> dict:
     before_classes = labels if subject.conditional else before.predicted
     for name, measure in ATTRIBUTES.items():
         values = measure(generated.images)
-        high, low = (np.concatenate(rows) for rows in extremes(values, classes, _SHARE))
+        groups = extremes(values, classes, _SHARE)
+        if not groups[0]:
+            raise NotApplicable(f"no class has two of the {subject.num_images} generated images; raise --num_images")
+        high, low = map(np.concatenate, groups)
         direction = subject.z[high].mean(axis=0) - subject.z[low].mean(axis=0)
         moved = [subject.with_features(subject.generate(z + step * direction, labels), labels) for step in _STEPS]
         scale = _Scale(values, classes)
@@ -146,7 +149,8 @@ def _analogy(subject: Subject) -> tuple[dict, np.ndarray | None, list[str]]:
         "analogy_ink_of_mean_c": scale.mean(ink(images[:, 2]), wanted),
         "analogy_ink_of_sum": scale.mean(ink(images[:, 3]), wanted),
     }
-    names = [f"A {a}, B {b}" for a, b in zip(start[:_SHOWN], wanted[:_SHOWN], strict=True)]
+    class_names = subject.dataset.class_names
+    names = [f"A {class_names[a]}, B {class_names[b]}" for a, b in zip(start[:_SHOWN], wanted[:_SHOWN], strict=True)]
     return numbers, np.concatenate([*columns, images[:_SHOWN, 3, None]], axis=1), names
 
 

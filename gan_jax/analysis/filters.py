@@ -130,7 +130,7 @@ def _examine(module: nn.Module, variables: dict, test: Split, num_classes: int) 
     gradients = guided_gradients(module, variables, images, np.repeat(active, top.shape[1]), num_classes)
     numbers = {
         "ink_share": ink_share(gradients, images),
-        "selectivity": float(selectivity(responses, test.labels).mean()),
+        "selectivity": float(selectivity(responses, test.labels).mean()) if num_classes > 1 else None,
         "ink_area": ink_share(np.ones_like(gradients), images),
         "silent_channels": num_silent,
         "channels": len(active) + num_silent,
@@ -154,7 +154,7 @@ def filters(subject: Subject, folder: pathlib.Path) -> dict:
     Each number has the suffix _trained, or _random for the untrained discriminator of the same config and seed:
     ink_share: share of the guided gradients' energy on pixels above mid-grey.
     ink_area: the ink_share of a constant gradient.
-    selectivity: mean over channels, in [0, 1].
+    selectivity: mean over channels, in [0, 1]; None if there is one class.
     silent_channels: number of channels that never respond above 0.
 
     A conditional discriminator gets no label: see `representation.hidden`.

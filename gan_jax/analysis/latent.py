@@ -118,8 +118,10 @@ def class_interpolation(subject: Subject, folder: pathlib.Path) -> dict:
     In training, a generator gets only the weights 0 and 1.
     """
     classes = subject.dataset.num_classes
-    if not subject.conditional or classes < 2:
+    if not subject.conditional:
         raise NotApplicable("the generator takes no label")
+    if classes < 2:
+        raise NotApplicable("there is one class only")
     t, rows = np.linspace(0, 1, _POINTS), subject.weights(np.arange(classes))
     weights = linear(rows, np.roll(rows, -1, axis=0), t)[:, None].repeat(_PATHS, axis=1)  # [K, paths, T, K]
     z = np.broadcast_to(subject.draw_z(_PATHS, stream=2)[:, None], (classes, _PATHS, _POINTS, subject.z.shape[1]))
@@ -132,7 +134,7 @@ def class_interpolation(subject: Subject, folder: pathlib.Path) -> dict:
     change = t[(answers != start).argmax(axis=-1)][ends_right]
     third = ((answers != start) & (answers != end)).any(axis=-1)[ends_right]
     images = images.reshape(*weights.shape[:3], *images.shape[1:])
-    _draw_classes(images[:_SHOWN_CLASSES, 0, ::2], t, probabilities, folder)
+    _draw_classes(images[:_SHOWN_CLASSES, 0, ::2], t, probabilities, subject.dataset.class_names, folder)
     return {
         "change_at_mean": float(change.mean()) if len(change) else None,
         "through_a_third_class": float(third.mean()) if len(third) else None,
@@ -142,12 +144,14 @@ def class_interpolation(subject: Subject, folder: pathlib.Path) -> dict:
     }
 
 
-def _draw_classes(images: np.ndarray, t: np.ndarray, probabilities: np.ndarray, folder: pathlib.Path) -> None:
+def _draw_classes(
+    images: np.ndarray, t: np.ndarray, probabilities: np.ndarray, class_names: tuple[str, ...], folder: pathlib.Path
+) -> None:
     """images [K, T, H, W, C] of one z; probabilities [K, paths, T, K] of all walks."""
     classes, (shown, columns, height) = len(probabilities), images.shape[:3]
     plot, ((walks, curve),) = figure(1, 2, 12, 6.5, width_ratios=[1.2, 1])
     show(walks, images.reshape(-1, *images.shape[2:]), columns, "One z, the label from class to class, t = 0 to 1")
-    names = [f"{label} to {(label + 1) % classes}" for label in range(shown)]
+    names = [f"{class_names[label]} to {class_names[(label + 1) % classes]}" for label in range(shown)]
     walks.set_yticks((np.arange(shown) + 0.5) * (height + 2), names)
     index = np.arange(classes)
     mean = probabilities.mean(axis=1)  # [K, T, K]

@@ -63,7 +63,7 @@ def _draw(points: np.ndarray, fake: np.ndarray, classes: np.ndarray, subject: Su
             x, y = points[kind & (classes == label)].T
             marker_style = {"edgecolors": "none"} if marker == "o" else {"linewidths": 0.9}
             by_class.scatter(x, y, s=18, marker=marker, color=palette(label % palette.N), alpha=0.7, **marker_style)
-        by_class.scatter([], [], s=40, color=palette(label % palette.N), label=str(label))
+        by_class.scatter([], [], s=40, color=palette(label % palette.N), label=subject.dataset.class_names[label])
     for marker, name in (("o", "real"), ("x", "generated")):
         by_class.scatter([], [], s=30, marker=marker, color="black", label=name)
     answer = "condition" if subject.conditional else "classifier's answer"

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax.analysis.subject import Subject, figure, save
+from gan_jax.analysis.subject import NotApplicable, Subject, figure, save
 from gan_jax.data.dataset import Split, balanced, to_float
 from gan_jax.devices import compiler
 from gan_jax.evaluation.batching import in_batches
@@ -163,6 +163,8 @@ def representation(subject: Subject, folder: pathlib.Path) -> dict:
     discriminator_saw_labels: whether D was trained with labels; then its features are not unsupervised.
     """
     (module, variables), classes = subject.run.discriminator(), subject.dataset.num_classes
+    if classes < 2:
+        raise NotApplicable("there is one class only")
     encoders = {
         "discriminator": _encoder(module, variables, classes),
         "untrained": _encoder(module, untrained(subject), classes),

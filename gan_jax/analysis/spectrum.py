@@ -12,26 +12,29 @@ _NYQUIST = 0.5  # cycles per pixel, along an axis
 def radial_spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(frequencies [R], counts [R], power [N, R]): the azimuthal average of each image's power spectrum.
 
-        F(k, l) = sum_mn I(m, n) exp(-2 pi i (k m + l n) / S)
-        P(r)    = mean of |F(k, l)|^2 over the counts(r) entries with round(sqrt(k^2 + l^2)) = r
+        F(k, l) = sum_mn I(m, n) exp(-2 pi i (k m / H + l n / W))
+        P(r)    = mean of |F(k, l)|^2 over the counts(r) entries with round(S sqrt((k / H)^2 + (l / W)^2)) = r
 
     Equations 1 and 2 of Durall et al. 2020 (arXiv 2003.01826). The paper integrates over the angle; here P is a mean,
     so that white noise has a flat spectrum. P(0) is the brightness, the square of the sum of I.
 
-    images: uint8 [N, S, S, C], scaled to [0, 1], colours averaged.
+    S is the longer side.
+
+    images: uint8 [N, H, W, C], scaled to [0, 1], colours averaged.
     frequencies: r / S, in cycles per pixel. The highest frequency along an axis is 0.5; rings beyond it contain only
-        the corners. They are returned because only with them sum_r counts(r) P(r) = S^2 sum_mn I(m, n)^2 (Parseval).
+        the corners. They are returned because only with them sum_r counts(r) P(r) = H W sum_mn I(m, n)^2 (Parseval).
+        A ring without an entry is left out.
     """
-    if images.ndim != 4 or images.shape[1] != images.shape[2] or images.dtype != np.uint8:
-        raise ValueError(f"expected square images uint8 [N, S, S, C], got {images.dtype} {images.shape}")
-    side = images.shape[1]
-    offsets = np.fft.fftfreq(side, 1 / side)
-    rings = np.rint(np.hypot(offsets[:, None], offsets)).astype(int).ravel()
-    counts = np.bincount(rings)
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise ValueError(f"expected images uint8 [N, H, W, C], got {images.dtype} {images.shape}")
+    side = max(images.shape[1:3])
+    rows, columns = (np.fft.fftfreq(length, 1 / side) for length in images.shape[1:3])
+    rings = np.rint(np.hypot(rows[:, None], columns)).astype(int).ravel()
+    radii, counts = np.unique(rings, return_counts=True)
     power = np.abs(np.fft.fft2(images.mean(axis=3, dtype=np.float64) / 255)).reshape(len(images), -1) ** 2
     # In the order of rings, the entries of a ring are contiguous.
     sums = np.add.reduceat(power[:, np.argsort(rings, kind="stable")], np.cumsum(counts) - counts, axis=1)
-    return np.arange(len(counts)) / side, counts, sums / counts
+    return radii / side, counts, sums / counts
 
 
 def spectrum(subject: Subject, folder: pathlib.Path) -> dict:

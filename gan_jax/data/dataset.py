@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data.pixels import fit, to_picture
+from gan_jax.data.pixels import Conversion, fit, to_picture
 from gan_jax.data.stored import StoredImages
 from gan_jax.system.errors import UserError
 
@@ -45,8 +45,8 @@ class Dataset(NamedTuple):
     name: the set that was loaded.
     source: where it was loaded from.
     requested: the set that the config names; differs from `name` if a fallback was used.
+    class_names: a name for each class; labels are positions in it.
     validation: training images that are held out for model selection; None without any.
-    classes: number of classes; 0: one more than the largest label.
     notes: what of the images or labels is not as in their source; one line each, for the user.
     """
 
@@ -55,13 +55,13 @@ class Dataset(NamedTuple):
     requested: str
     train: Split
     test: Split
+    class_names: tuple[str, ...]
     validation: Split | None = None
-    classes: int = 0
     notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
-        return self.classes or int(max(self.train.labels.max(), self.test.labels.max())) + 1
+        return len(self.class_names)
 
     @property
     def is_streamed(self) -> bool:
@@ -85,17 +85,17 @@ class Dataset(NamedTuple):
 
     def in_memory(self) -> "Dataset":
         """The data set for scoring, in memory; a split larger than `data.resident_gib` becomes a random subset."""
-        parts = {"train": self.train.in_memory(), "test": self.test.in_memory()}
-        return self._replace(**parts, classes=self.num_classes)
+        return self._replace(train=self.train.in_memory(), test=self.test.in_memory())
 
 
-def balanced(labels: np.ndarray, num_images: int, rng: np.random.Generator) -> np.ndarray:
+def balanced(labels: np.ndarray, num_images: int, rng: np.random.Generator, spared: int = 0) -> np.ndarray:
     """Indices of `num_images` random images, balanced over the classes: class counts differ by one at most.
 
-    If a class has too few images, all of them are used.
+    If a class has too few images, all of them are used, except `spared` of them.
     """
     classes = rng.permutation(np.unique(labels))
     shuffled = [rng.permutation(np.flatnonzero(labels == label)) for label in classes]
+    shuffled = [indices[: len(indices) - spared] for indices in shuffled]
     # The first image of each class, then the second of each, ...: every prefix of this order is balanced.
     rank = np.concatenate([np.arange(len(indices)) for indices in shuffled])
     return np.concatenate(shuffled)[np.argsort(rank, kind="stable")][:num_images]
@@ -104,18 +104,23 @@ def balanced(labels: np.ndarray, num_images: int, rng: np.random.Generator) -> n
 def hold_out(dataset: Dataset, num_images: int) -> Dataset:
     """Moves `num_images` training images to the validation split: balanced over the classes, the same for every run.
 
-    UserError unless 1 < num_images < number of training images; 0 returns the data set as it is.
+    Every class keeps a training image. UserError for fewer than 2 or too many; 0 returns the data set as it is.
     """
     if not num_images:
         return dataset
     images, labels = dataset.train
-    if not 1 < num_images < len(labels):
-        raise UserError(f"data.num_validation={num_images}: between 2 and {len(labels) - 1} of the training images")
+    most = len(labels) - dataset.num_classes
+    if not 1 < num_images <= most:
+        advice = (
+            f"between 2 and {most} of the training images, because every class keeps one"
+            if most > 1
+            else "too few training images; set --config.data.num_validation=0 --config.eval.every_steps=0"
+        )
+        raise UserError(f"data.num_validation={num_images}: {advice}")
     held_out = np.zeros(len(labels), bool)
-    held_out[balanced(labels, num_images, np.random.default_rng(0))] = True
-    train_images = images.select(~held_out) if isinstance(images, StoredImages) else images[~held_out]
+    held_out[balanced(labels, num_images, np.random.default_rng(0), spared=1)] = True
     validation = Split(images[held_out], labels[held_out])
-    return dataset._replace(train=Split(train_images, labels[~held_out]), validation=validation)
+    return dataset._replace(train=dataset.train.select(~held_out), validation=validation)
 
 
 def to_float(images):
@@ -128,14 +133,24 @@ def to_uint8(images) -> np.ndarray:
     return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
-def convert(split: Split, image_size: int, channels: int) -> Split:
-    """Resizes images (bilinear) to a square and converts them to `channels` (1: luminance, 3: RGB).
-
-    image_size 0: the longer side of the images. channels 0: the channels of the images.
-    """
-    _, height, width, image_channels = split.images.shape
-    if image_size in (0, height) and height == width and channels in (0, image_channels):
+def convert(split: Split, conversion: Conversion) -> Split:
+    """Resizes the images (bilinear), and converts their channels."""
+    own = split.images.shape[1:]
+    shape, method = conversion.shape(own), conversion.method(own)
+    if shape == own:
         return split
-    size = image_size or max(height, width)
-    images = np.stack([fit(to_picture(image), size, channels or image_channels) for image in split.images])
-    return Split(images, split.labels)
+    return Split(np.stack([fit(to_picture(image), shape, method) for image in split.images]), split.labels)
+
+
+def check_shapes(train: Split, test: Split) -> None:
+    """UserError if training and test images differ in size or channels."""
+    if train.images.shape[1:] == test.images.shape[1:]:
+        return
+    (*sides, channels), (*test_sides, test_channels) = (split.images.shape[1:] for split in (train, test))
+    knobs = [f"--config.data.image_size={max(sides)}"] if sides != test_sides else []
+    knobs += [f"--config.data.channels={min(channels, 3)}"] if channels != test_channels else []
+    shapes = [" x ".join(map(str, split.images.shape[1:])) for split in (train, test)]
+    raise UserError(
+        f"the training images are {shapes[0]} and the test images {shapes[1]} (height x width x channels); set "
+        f"{' '.join(knobs)} to convert both"
+    )

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from gan_jax.data.example import image_and_label
-from gan_jax.data.pixels import fit, to_picture
+from gan_jax.data.pixels import Conversion, fit, to_picture
 from gan_jax.system.errors import DataUnavailable, UserError
 
 _ROWS_AT_ONCE = 256
@@ -39,8 +39,10 @@ class Files:
         return sum(number for _, number in self.files)
 
     @property
-    def is_square(self) -> bool:
-        return None not in self.shape and self.shape[0] == self.shape[1]
+    def image_shape(self) -> tuple[int | None, ...]:
+        """(H, W, C) of the decoded images; None for what differs between images."""
+        height, width, channels = self.shape
+        return (width, height, channels) if self.transposed else (height, width, channels)
 
     @property
     def folder(self) -> pathlib.Path:
@@ -60,12 +62,14 @@ def open_records(paths: list[str]):
     return ArrayRecordDataSource(paths)
 
 
-def target_shape(files: Files, image_size: int, channels: int) -> tuple[int, int, int]:
-    """(side, side, channels) of the images after conversion; a setting of 0 keeps the size or channels of the files."""
-    height, width, file_channels = files.shape
-    if not image_size and None in (height, width):
+def target_shape(files: Files, conversion: Conversion) -> tuple[int, int, int]:
+    """(H, W, C) of the images after the conversion; UserError if it leaves them different."""
+    height, width, channels = files.image_shape
+    if not conversion.image_size and None in (height, width):
         raise UserError(f"the images in {files.folder} differ in size: set --config.data.image_size=128, say")
-    return (image_size or max(height, width),) * 2 + (channels or file_channels,)
+    if not conversion.channels and channels is None:
+        raise UserError(f"the images in {files.folder} differ in channels: set --config.data.channels=3, say")
+    return conversion.shape(files.image_shape)
 
 
 @contextlib.contextmanager
@@ -85,6 +89,7 @@ class StoredImages:
 
     digest: sha256 of the records.
     limit: largest size of the result of `sample`, in bytes.
+    method: how a picture becomes an image of this shape (`pixels.RESIZES`).
     rows: indices of the records that these images are; by default all.
     """
 
@@ -94,9 +99,10 @@ class StoredImages:
         image_shape: tuple[int, int, int],
         digest: str,
         limit: float,
+        method: str = "stretch",
         rows: np.ndarray | None = None,
     ):
-        self._files, self._digest, self._limit = files, digest, limit
+        self._files, self._digest, self._limit, self._method = files, digest, limit, method
         self._rows = np.arange(len(files)) if rows is None else rows
         self.shape = (len(self._rows), *image_shape)
 
@@ -108,13 +114,14 @@ class StoredImages:
         return int(np.prod(self.shape, dtype=np.int64))
 
     def identity(self) -> bytes:
-        """Bytes for a fingerprint: the digest of the records, the selected rows, the shape of the images."""
+        """Bytes for a fingerprint: the digest of the records, the selected rows, shape and conversion of the images."""
         rows_digest = hashlib.sha256(np.ascontiguousarray(self._rows, np.int64)).hexdigest()
-        return f"{self._digest} {rows_digest} {self.shape}".encode()
+        method = "" if self._method == "stretch" else f" {self._method}"
+        return f"{self._digest} {rows_digest} {self.shape}{method}".encode()
 
     def select(self, rows: np.ndarray) -> "StoredImages":
         """A subset of the images, by index. Reads nothing."""
-        return StoredImages(self._files, self.shape[1:], self._digest, self._limit, self._rows[rows])
+        return StoredImages(self._files, self.shape[1:], self._digest, self._limit, self._method, self._rows[rows])
 
     def sample(self) -> np.ndarray:
         """Sorted indices of a random subset that fits into `limit` bytes; the same for every call, all if all fit."""
@@ -163,12 +170,13 @@ class StoredImages:
         return self._files.files[int(np.searchsorted(ends, row, side="right"))][0]
 
     def _decode(self, image: memoryview) -> np.ndarray:
-        files, (size, _, channels) = self._files, self.shape[1:]
+        files, shape = self._files, self.shape[1:]
         if files.encoded:
             picture = Image.open(io.BytesIO(image))
         else:
             array = np.frombuffer(image, np.uint8).reshape(files.shape)
-            if files.shape == self.shape[1:] and not files.transposed:
+            if files.shape == shape and not files.transposed:
                 return array
             picture = to_picture(array)
-        return fit(picture.transpose(Image.Transpose.TRANSPOSE) if files.transposed else picture, size, channels)
+        picture = picture.transpose(Image.Transpose.TRANSPOSE) if files.transposed else picture
+        return fit(picture, shape, self._method)

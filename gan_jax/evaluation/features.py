@@ -1,10 +1,9 @@
-"""The features that scores are computed on: of a classifier, of Inception, or pixels.
+"""The features that scores are computed on: of a classifier, of Inception, pixels, or thumbnails.
 
-The classifier is trained once for each data set and then cached.
+The classifier is trained once for each data set and then cached. Images of one class have none.
 An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
 """
 
-import math
 import pathlib
 from collections.abc import Callable
 
@@ -16,9 +15,16 @@ from gan_jax.data.dataset import Dataset, Split
 from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
 from gan_jax.evaluation.inception import NAME, NUM_FEATURES, InceptionFeatures, probabilities
 from gan_jax.evaluation.inception_weights import SOURCE, load_variables
+from gan_jax.evaluation.thumbnails import NAME as THUMBNAILS
+from gan_jax.evaluation.thumbnails import SIDE, thumbnails
 from gan_jax.system import cache
 from gan_jax.system.errors import UserError
 from gan_jax.system.progress import Progress
+
+ONE_CLASS = (
+    "all images have one class, of which a classifier learns nothing: the scores use thumbnails, the images reduced to "
+    f"{SIDE} x {SIDE} pixels. Better, if you have its weights: evaluate --features inception --inception_weights FILE"
+)
 
 
 def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
@@ -63,7 +69,12 @@ def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:
 
 
 def _classifier(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
-    return classifier(dataset, data_dir)
+    """Thumbnails if there is one class (see ONE_CLASS)."""
+    return classifier(dataset, data_dir) if dataset.num_classes > 1 else (thumbnails, THUMBNAILS)
+
+
+def _thumbnails(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+    return thumbnails, THUMBNAILS
 
 
 def _pixels(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
@@ -73,6 +84,10 @@ def _pixels(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, st
 def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
     if not weights:
         raise UserError(f"--features inception needs --inception_weights PATH, a file to be downloaded: {SOURCE}")
+    if dataset.image_shape[2] not in (1, 3):
+        raise UserError(
+            f"--features inception takes images of 1 or 3 channels, and these have {dataset.image_shape[2]}"
+        )
     extract = InceptionFeatures(load_variables(weights))
 
     def seen(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,9 +98,18 @@ def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable,
 
 
 # name -> function (dataset, data_dir, path of Inception's weights) -> (extractor, name of the features in results)
-EXTRACTORS = {"classifier": _classifier, "inception": _inception, "pixels": _pixels}
+EXTRACTORS = {"classifier": _classifier, "inception": _inception, "pixels": _pixels, "thumbnails": _thumbnails}
 
 
-def num_features(name: str, image_shape: tuple[int, ...]) -> int:
-    """The number of features that an extractor computes of each image."""
-    return {"classifier": Recipe().num_features, "inception": NUM_FEATURES, "pixels": math.prod(image_shape)}[name]
+def num_features(name: str, dataset: Dataset) -> int:
+    """The number of features of each image that an extractor computes for this data set."""
+    if name == "classifier" and dataset.num_classes == 1:
+        name = "thumbnails"
+    height, width, channels = dataset.image_shape
+    numbers = {
+        "classifier": Recipe().num_features,
+        "inception": NUM_FEATURES,
+        "pixels": height * width * channels,
+        "thumbnails": min(height, SIDE) * min(width, SIDE) * channels,
+    }
+    return numbers[name]

@@ -61,6 +61,8 @@ def table(result: dict, best: dict | None = None) -> str:
     )
     if few := few_images(result["num_features"], result["num_generated"], result["num_real"]):
         lines.append(few)
+    if "features_note" in result:
+        lines.append(result["features_note"])
     if best:
         lines.append(
             f"best state: step {best.get('step', 'by seed')}, chosen by its validation score, not by these numbers"

@@ -161,15 +161,17 @@ def _network(
 
 
 def _check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:
-    """UserError if the first side of a convolutional generator is not a whole number of pixels."""
+    """UserError if a first side of a convolutional generator is not a whole number of pixels."""
     if section.upsampling:
         choose(dcgan.UPSAMPLINGS, section.upsampling, "generator.upsampling")
-    doublings, side = NETWORKS[section.family][0].num_doublings(len(section.widths), section.upsampling), image_shape[0]
-    if side % 2**doublings:
-        fitting = -(-side // 2**doublings) * 2**doublings
+    doublings = NETWORKS[section.family][0].num_doublings(len(section.widths), section.upsampling)
+    height, width, _ = image_shape
+    if wrong := [side for side in (height, width) if side % 2**doublings]:
+        fitting = -(-max(height, width) // 2**doublings) * 2**doublings
+        square = "" if height == width else " (squares: --config.data.resize=crop, pad or stretch)"
         raise UserError(
-            f"generator.widths={section.widths} doubles the side {doublings} times, and {side} pixels cannot be halved "
-            f"as often; set other widths, or --config.data.image_size={fitting}"
+            f"generator.widths={section.widths} doubles the side {doublings} times, and {wrong[0]} pixels cannot be "
+            f"halved as often; set other widths, or --config.data.image_size={fitting}{square}"
         )
 
 

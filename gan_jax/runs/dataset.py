@@ -10,6 +10,7 @@ import pathlib
 from ml_collections import ConfigDict
 
 from gan_jax.data import sources
+from gan_jax.data.classes import numbered
 from gan_jax.data.dataset import Dataset, Source, hold_out
 from gan_jax.devices import hosts
 from gan_jax.runs.workdir import Workdir
@@ -60,6 +61,7 @@ def _load(config: ConfigDict, name: str, folder: str, fallback: str, data_dir: s
         data_dir,
         section.stream,
         section.resident_gib,
+        section.resize,
     )
     return hold_out(dataset, section.num_validation)
 
@@ -80,12 +82,18 @@ def describe(dataset: Dataset) -> dict:
         "num_validation": len(dataset.validation.labels) if dataset.validation else 0,
         "image_shape": list(dataset.image_shape),
         "num_classes": dataset.num_classes,
+        "classes": list(dataset.class_names),
     }
     if dataset.notes:
         description["notes"] = list(dataset.notes)
     if dataset.source.folder:
         description[_FOLDER] = dataset.source.folder
     return description | {"streamed": True} if dataset.is_streamed else description
+
+
+def class_names(data: dict) -> tuple[str, ...]:
+    """The names of the classes in a result of `describe`; older runs did not record them, and had numbers."""
+    return tuple(data["classes"]) if "classes" in data else numbered(data["num_classes"])
 
 
 def without_source_folder(data: dict) -> dict:

@@ -15,6 +15,7 @@ from gan_jax.networks.build import build_discriminator
 from gan_jax.runs import initial_state, workdir
 from gan_jax.runs.best import NUM_KEPT_BEST, best_step, scores
 from gan_jax.runs.checkpoint import Checkpoints
+from gan_jax.runs.dataset import class_names
 from gan_jax.runs.records import read_metrics
 from gan_jax.system.errors import UserError
 
@@ -34,6 +35,10 @@ class LoadedRun(NamedTuple):
     @property
     def num_classes(self) -> int:
         return self.run_info["data"]["num_classes"]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return class_names(self.run_info["data"])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

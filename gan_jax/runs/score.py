@@ -11,7 +11,7 @@ import numpy as np
 
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.evaluation.features import EXTRACTORS, cached_classifier, fresh_classifier, num_features
+from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS, cached_classifier, fresh_classifier, num_features
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.scores import ImageFeatures, Score, per_class_scores, scores
@@ -115,6 +115,8 @@ def evaluate(
     conditional, num_classes = build.is_conditional(run.config.generator), dataset.num_classes
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")
+    if protocol.train_on_generated and num_classes == 1:
+        raise UserError("--train_on_generated trains a classifier, and all images have one class; leave it out")
     split = _select_split(dataset, protocol.split)
     _check_sizes(dataset, split, protocol)
     extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
@@ -132,6 +134,8 @@ def evaluate(
             generated, train, split, num_classes, data_dir
         )
     result = _settings(run, dataset, protocol, features_name, use_ema) | {"num_train_scored": len(train_rows)}
+    if num_classes == 1 and protocol.features == "classifier":
+        result["features_note"] = ONE_CLASS
     for name, score in values.items():
         result |= {
             name: score.value,
@@ -140,6 +144,7 @@ def evaluate(
         }
     if conditional:
         result |= per_class_scores(features["generated"], features["real"], num_classes)
+        result["classes"] = list(dataset.class_names)  # of the lists by class
     if run.config.discriminator.head in CLASS_HEADS:
         result["discriminator_accuracy"] = accuracy(
             run.class_log_probabilities(split.images).argmax(axis=1), split.labels
@@ -150,7 +155,7 @@ def evaluate(
 
 def _check_sizes(dataset: Dataset, split: Split, protocol: Protocol) -> None:
     """UserError for too few or too many images; a warning if there are fewer than features. split: the real images."""
-    size, real = num_features(protocol.features, dataset.image_shape), len(split.labels)
+    size, real = num_features(protocol.features, dataset), len(split.labels)
     train = len(dataset.train.labels)
     check_sizes(protocol.features, size, protocol.num_images, real, train, quick=protocol.quick)
     if line := few_images(size, protocol.num_images, real):
@@ -167,7 +172,7 @@ def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: st
         "requested_data": dataset.requested,
         "split": protocol.split,
         "features": features,
-        "num_features": num_features(protocol.features, dataset.image_shape),
+        "num_features": num_features(protocol.features, dataset),
         "generator": "ema" if use_ema else "last",
         "norm_mode": "running statistics",
         "seed": protocol.seed,

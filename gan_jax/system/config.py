@@ -234,12 +234,20 @@ class RecordedConfig(ConfigDict):
             raise _other_version(f"no key '{key}'") from None
 
 
+# Settings that older runs did not record: (section, key) -> the value that repeats what they did.
+_ADDED = {("data", "resize"): "stretch"}
+
+
 def from_json(text: str) -> ConfigDict:
-    """The inverse of `to_json`. JSON's lists become tuples."""
+    """The inverse of `to_json`. JSON's lists become tuples. Settings that older runs did not record are added."""
 
     def build(value):
         if isinstance(value, dict):
             return RecordedConfig({key: build(item) for key, item in value.items()})
         return tuple(value) if isinstance(value, list) else value
 
-    return build(json.loads(text)).lock()
+    tree = json.loads(text)
+    for (section, key), value in _ADDED.items():
+        if section in tree:
+            tree[section].setdefault(key, value)
+    return build(tree).lock()

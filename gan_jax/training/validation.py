@@ -1,11 +1,13 @@
 """Validation scores during training: computes them, saves the best state, and decides about early stopping."""
 
+import logging
 import time
 from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
 from gan_jax.data.dataset import Dataset
+from gan_jax.devices import hosts
 from gan_jax.evaluation import features
 from gan_jax.evaluation.generate import balanced_labels, classify, generate
 from gan_jax.evaluation.metrics.accuracy import accuracy
@@ -18,7 +20,12 @@ from gan_jax.system.errors import UserError
 
 
 def check_validation(section: ConfigDict, dataset: Dataset) -> None:
-    """UserError if the settings in config.eval are wrong, or the data set has too few images."""
+    """UserError if the settings in config.eval are wrong, or the data set has too few images.
+
+    A warning if the data set has one class only.
+    """
+    if dataset.num_classes == 1 and (section.every_steps or section.at_end) and hosts.leads():
+        logging.getLogger(__name__).warning("%s", features.ONE_CLASS)
     if section.at_end and section.at_end_num_images < 2:
         raise UserError(f"eval.at_end_num_images={section.at_end_num_images}: must be at least 2")
     for name, split in (("test", dataset.test), ("train", dataset.train)):
@@ -45,7 +52,7 @@ class Validation:
     The scores are the Frechet distance, precision and recall of `eval.num_images` generated images against the
     validation images; for a conditional generator also the conditional accuracy; for a discriminator with classes also
     its accuracy. Features are those of a classifier that was trained on neither the validation nor the test images. It
-    is trained, or read from the cache, when the first score is due.
+    is trained, or read from the cache, when the first score is due. Images of one class have thumbnails as features.
 
     section: config.eval.
     sample: compiled Gan.sample.
@@ -76,7 +83,7 @@ class Validation:
     def score(self, step: int, state: GanState) -> dict[str, float]:
         """The row of scores of a step. Saves the state if its Frechet distance is the lowest so far."""
         if self._extract is None:
-            self._extract, _ = features.classifier(self._dataset, self._data_dir)
+            self._extract, _ = features.EXTRACTORS["classifier"](self._dataset, self._data_dir, "")
             self._real, _ = self._extract(self._dataset.validation.images)
         began = time.monotonic()
         generated, probabilities = self._extract(generate(self._sample, state, self._labels))
@@ -86,7 +93,7 @@ class Validation:
             "validation_precision": prdc.precision,
             "validation_recall": prdc.recall,
         }
-        if self._conditional:
+        if self._conditional and probabilities is not None:
             row["validation_conditional_accuracy"] = accuracy(probabilities.argmax(axis=1), self._labels)
         if self._discriminate:
             split, num_classes = self._dataset.validation, self._dataset.num_classes

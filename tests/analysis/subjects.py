@@ -8,6 +8,7 @@ import numpy as np
 
 from gan_jax import build
 from gan_jax.analysis.subject import Subject
+from gan_jax.data.classes import numbered
 from gan_jax.data.dataset import Dataset, Source, Split
 from gan_jax.runs import initial_state
 from gan_jax.runs.dataset import describe, load_data
@@ -35,7 +36,8 @@ def subject_of(generate, train=None, test=None, size=8, conditional=True, num_im
     )
     config = types.SimpleNamespace(prior=types.SimpleNamespace(name=prior))
     run = types.SimpleNamespace(gan=gan, state=None, config=config)
-    return Subject(run, Dataset("a", Source("b"), "a", *splits), pixel_features, "pixels", 0, num_images, conditional)
+    dataset = Dataset("a", Source("b"), "a", *splits, numbered(CLASSES))
+    return Subject(run, dataset, pixel_features, "pixels", 0, num_images, conditional)
 
 
 def linear_generator(z, weights):

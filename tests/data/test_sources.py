@@ -11,6 +11,7 @@ import pytest
 from gan_jax.data import sources, tfds_source
 from gan_jax.data.batches import BatchOrder
 from gan_jax.data.dataset import Source, Split, convert, to_float, to_uint8
+from gan_jax.data.pixels import Conversion
 from gan_jax.system.errors import DataUnavailable, UserError
 from tests.tiny import IDX_NAMES, idx_bytes
 
@@ -112,11 +113,11 @@ def test_the_network_check_has_a_time_limit(monkeypatch):
 def test_conversion_of_size_and_channels():
     rng = np.random.default_rng(0)
     gray = Split(rng.integers(0, 256, (2, 28, 28, 1)).astype(np.uint8), np.zeros(2, np.int32))
-    wide = convert(gray, 64, 3).images
+    wide = convert(gray, Conversion(64, 3)).images
     assert wide.shape == (2, 64, 64, 3)
     assert np.array_equal(wide[..., 0], wide[..., 2])
-    assert convert(gray, 0, 0) is gray
-    assert convert(Split(wide, gray.labels), 32, 1).images.shape == (2, 32, 32, 1)
+    assert convert(gray, Conversion()) is gray
+    assert convert(Split(wide, gray.labels), Conversion(32, 1)).images.shape == (2, 32, 32, 1)
 
 
 def test_conversion_of_pixels_is_lossless():

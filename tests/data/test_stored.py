@@ -1,6 +1,7 @@
 """Images in array_record files: equal to those that TFDS reads and to those in memory; faults give one line."""
 
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from experiments.benchmarks import stream_set
 from experiments.benchmarks.stream_set import NAME
 from gan_jax.data import sources, tfds_source
-from gan_jax.data.dataset import Source, hold_out
+from gan_jax.data.classes import index_classes
+from gan_jax.data.dataset import Source, Split, convert, hold_out
 from gan_jax.data.example import image_and_label
-from gan_jax.data.stored import StoredImages
+from gan_jax.data.pixels import RESIZES, Conversion
+from gan_jax.data.stored import Files, StoredImages, target_shape
 from gan_jax.system.errors import DataUnavailable, UserError
 
 # Imports of TensorFlow give warnings about other packages.
@@ -75,6 +78,31 @@ def test_invalid_records():
     for record in (b"\x0a\x05ab", b"\x0a\x03abc", b"", b"\xff" * 9, b"\x0a\x00", example(b"png", b"")):
         with pytest.raises((ValueError, IndexError, KeyError)):
             image_and_label(record)
+
+
+@pytest.mark.parametrize("resize", ["", *RESIZES])
+@pytest.mark.parametrize("size", [0, 4])
+def test_stored_images_that_are_not_square(resize, size):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 6, 1), np.uint8)
+    files, conversion = Files((("a", 3),), (8, 6, 1), encoded=False), Conversion(size, resize=resize)
+    shape, method = target_shape(files, conversion), conversion.method(files.image_shape)
+    images = StoredImages(files, shape, "digest", 1e9, method)
+    records = [example(picture.tobytes(), b"\0") for picture in pictures]
+    images.__dict__["_source"] = types.SimpleNamespace(__getitems__=lambda rows: [records[row] for row in rows])
+    np.testing.assert_array_equal(images[:], convert(Split(pictures, np.zeros(3)), conversion).images)
+    # What changes the pixels is part of the fingerprint; images of before this setting keep theirs.
+    stretched = StoredImages(files, shape, "digest", 1e9).identity()
+    assert (images.identity() == stretched) == (method == "stretch")
+    assert images.select(np.arange(2)).identity().endswith(method.encode()) == (method != "stretch")
+
+
+def test_classes_of_stored_images(load_stored):
+    train, test = load_stored("always").train, load_stored("always").test
+    train, test, names, notes = index_classes(train.select(train.labels != 3), test)
+    assert isinstance(test.images, StoredImages)
+    assert (len(train.labels), len(test.images), len(test.labels)) == (207, 18, 18)
+    assert (names, notes[0][:28]) == (tuple("012456789"), "2 test images are left out, ")
+    assert train.labels.max() == test.labels.max() == 8
 
 
 def test_auto_chooses_by_size(load_stored):

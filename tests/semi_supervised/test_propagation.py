@@ -129,4 +129,5 @@ def test_shares_are_of_wrong_labels(config, monkeypatch):
     split = Split(np.zeros((12, 2, 2, 1), np.uint8), labels)
     fake = lambda dataset, number, draw, graph: Batch(split.images, np.where(np.arange(12) <= draw, 9, labels))  # noqa: E731
     monkeypatch.setattr(propagated, "few_labels", fake)
-    assert propagated.shares(config, Dataset("a", Source("b"), "a", split, split), None, 3) == [1 / 12, 2 / 12, 3 / 12]
+    dataset = Dataset("a", Source("b"), "a", split, split, ("0", "1"))
+    assert propagated.shares(config, dataset, None, 3) == [1 / 12, 2 / 12, 3 / 12]

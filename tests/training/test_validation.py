@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from gan_jax.data.classes import numbered
 from gan_jax.data.dataset import Dataset, Source, Split, hold_out
 from gan_jax.evaluation import features
 from gan_jax.evaluation.metrics.frechet import frechet_distance
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def dataset(size=30):
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (size, 9, 9, 1)).astype(np.uint8), (np.arange(size) % 3).astype(np.int32))
-    return Dataset("a", Source("b"), "a", split, split)
+    return Dataset("a", Source("b"), "a", split, split, numbered(3))
 
 
 def test_held_out_images_are_balanced_and_not_in_the_training_split():
@@ -37,7 +38,7 @@ def test_held_out_images_are_balanced_and_not_in_the_training_split():
     assert rows(divided.train) | rows(divided.validation) == rows(full.train)
     assert divided.fingerprint() == hold_out(full, 7).fingerprint() != full.fingerprint()
     assert hold_out(full, 0) is full
-    with pytest.raises(UserError, match="num_validation=30: between 2 and 29"):
+    with pytest.raises(UserError, match="num_validation=30: between 2 and 27"):
         hold_out(full, 30)
 
 
