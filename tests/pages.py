@@ -4,7 +4,7 @@ import html.parser
 
 
 class Parsed(html.parser.HTMLParser):
-    """The text of every element by name, and all attributes."""
+    """texts: tag -> the texts of its elements. attributes: (tag, attributes) of every element."""
 
     def __init__(self, page):
         super().__init__()

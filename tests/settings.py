@@ -1,4 +1,4 @@
-"""How JAX computes in the tests, and in the processes that they start."""
+"""Settings of JAX for the tests and the processes that they start."""
 
 import functools
 import os

@@ -101,7 +101,7 @@ def test_share_of_a_gradient_on_ink():
     gradients = np.zeros((3, 2, 2, 1), np.float32)
     gradients[0, :, 0, 0] = 3.0, -4.0
     gradients[1, 0, 0, 0] = -1.0
-    assert filters.ink_share(gradients, images) == pytest.approx((9 / 25 + 1) / 2)  # The third has no gradient.
+    assert filters.ink_share(gradients, images) == pytest.approx((9 / 25 + 1) / 2)  # The third image has no gradient.
     assert filters.ink_share(gradients[2:], images[2:]) is None
 
 

@@ -1,4 +1,4 @@
-"""The cache of compiled programs: private, by processor, and below the user's own settings."""
+"""The cache of compiled programs: a private folder per processor; settings of the user take precedence."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from gan_jax.devices import compile_cache
 
 @pytest.fixture
 def unset():
-    """JAX as it starts: without a cache of compiled programs."""
+    """JAX without a cache of compiled programs, as at its start."""
     before = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
     jax.config.update("jax_compilation_cache_dir", None)
     yield

@@ -165,7 +165,9 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)  # names, since an archive's bytes hold the time
+@pytest.mark.parametrize(
+    "data", DAMAGED.values(), ids=DAMAGED
+)  # with names, because the bytes of an archive contain the time
 def test_damaged_files_give_one_line(tmp_path, data):
     path = tmp_path / "damaged.pth"
     path.write_bytes(data)

@@ -32,7 +32,8 @@ def test_the_page_does_not_scroll_sideways_and_tables_do(page, width):
     assert len(boxes) > 6
     assert all(left >= 0 and right <= width for left, right, *_ in boxes), json.dumps(boxes)
     scrolling = [kind for *_, scrolls, kind in boxes if scrolls]
-    if width == 390:  # Sentences become cards; columns of numbers move in their box, past the arm's name.
+    # Rows with sentences become cards; tables of numbers scroll in their box, with a fixed column of names.
+    if width == 390:
         assert set(scrolling) == {"numbers"}
         box = page.locator(".scroll:has(.numbers)").first
         name = box.locator("tbody th").first

@@ -42,7 +42,7 @@ MARGINALS = {
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_entries_have_their_distribution_and_are_uncorrelated(name):
-    """20,000 draws: a mean is off by 0.03 at less than 1 in 10,000, and a wrong distribution has p < 1e-3."""
+    """With 20,000 draws, an error of 0.03 of a mean has a probability below 1e-4; a wrong distribution has p < 1e-3."""
     z, expected = draw(name), MARGINALS[name]
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.05)
     np.testing.assert_allclose(np.cov(z.T), expected.var() * np.eye(FEATURES), atol=0.05 * expected.var())
@@ -78,7 +78,7 @@ def test_sphere(features):
     z = draw("sphere", features)
     np.testing.assert_allclose((z**2).sum(axis=1), features, rtol=1e-5)
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.05)
-    if features == 3:  # Archimedes: every coordinate is uniform
+    if features == 3:  # every coordinate of a point on a sphere in 3 dimensions is uniform (Archimedes)
         assert scipy.stats.kstest(z[:, 0], scipy.stats.uniform(-(3**0.5), 2 * 3**0.5).cdf).pvalue > 1e-3
 
 

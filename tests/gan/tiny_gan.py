@@ -1,4 +1,4 @@
-"""A tiny GAN, its batches, and whether two trees are equal bit by bit."""
+"""A tiny GAN, its batches, and a comparison of two trees bit by bit."""
 
 import jax
 import jax.numpy as jnp

@@ -129,7 +129,7 @@ def test_a_call_advances_u_by_its_iterations_if_u_is_mutable(name, iterations):
     u, v = iterate(kernel_of(variables["params"]), variables["spectral"]["u"], iterations)
     y, stats = train_call(module)(variables, layer.x)
     np.testing.assert_allclose(stats["spectral"]["u"], u, rtol=1e-4, atol=1e-5)
-    # The new u and v make the weight of the same call, sigma = u^T W v.
+    # The new u and v give the weight of the same call: sigma = u^T W v.
     kernel = kernel_of(variables["params"])
     sigma = u @ kernel.reshape(-1, 5).T @ v
     expected = expected_output(layer, variables["params"], kernel / sigma)
@@ -190,7 +190,7 @@ def test_value_and_gradient_equal_torch(name, kind):
     parametrizations = torch.nn.utils.parametrizations
     if kind == "spectral":
         parametrizations.spectral_norm(torch_layer, n_power_iterations=500, dim=layer.dim)
-        # In inference PyTorch leaves u and v as they are.
+        # In inference mode, PyTorch does not change u and v.
         torch_layer.eval()
         torch_kernel = torch_layer.parametrizations.weight.original
     else:

@@ -194,7 +194,7 @@ def test_gain_starts_around_one_not_zero(name):
 
 def test_virtual_batch_norm_depends_on_the_reference_and_the_example_only():
     norm, variables, _ = make("virtual_batch", IMAGES)
-    example = REFERENCE + 1  # The second of the current batch.
+    example = REFERENCE + 1  # the second image of the current batch
     jacobian = jax.jit(jax.jacobian(lambda x: norm.apply(variables, x, LABELS, train=True)[example, 1, 2]))(IMAGES)
     depends = np.abs(jacobian).max(axis=(0, 2, 3, 4)) > 1e-6
     np.testing.assert_array_equal(depends, [True] * REFERENCE + [False, True, False])

@@ -161,7 +161,7 @@ def test_bce_vanishes_where_bce_logits_does_not():
 
 
 def test_the_minimax_generator_saturates():
-    """By a logit the slopes are -D and -(1 - D): at D(G(z)) = 1e-4 one is 1e4 times the other."""
+    """The derivatives by a logit are -D and -(1 - D): at D(G(z)) = 1e-4, one is 1e4 times the other."""
     rejected = jnp.log(jnp.array([1e-4 / (1 - 1e-4)]))
     np.testing.assert_allclose(generator_gradient("saturating", rejected), -1e-4, rtol=1e-4)
     np.testing.assert_allclose(generator_gradient("bce_logits", rejected), -(1 - 1e-4), rtol=1e-4)

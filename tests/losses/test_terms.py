@@ -97,7 +97,7 @@ def test_no_term_is_in_both_files():
 @pytest.mark.parametrize("loss", ["d_loss", "g_loss"])
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_a_name_without_a_term_is_refused(loss, weight):
-    """It does not count as the adversarial loss."""
+    """An unknown name does not count as the adversarial loss."""
     config = default()
     with config.unlocked():
         config[loss].gradient_penalti = weight

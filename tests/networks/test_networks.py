@@ -149,7 +149,7 @@ def test_resnets_equal_those_of_miyato_et_al():
     assert kernels(params, "Dense") == [(128, 4 * 4 * 256)]
     assert kernels(params, "Conv") == [(3, 3, 256, 256), (3, 3, 256, 256), (1, 1, 256, 256)] * 3 + [(3, 3, 256, 3)]
     assert sum(name.startswith("PostLayer") for name in params) == 7
-    assert count(params) == 4_276_739  # As torch-mimicry's SNGAN generator for 32 x 32.
+    assert count(params) == 4_276_739  # like the SNGAN generator of torch-mimicry for 32 x 32
     output, params = shapes_of(discriminator("resnet", (128,) * 4), 32, 32, 3)
     pair = [(3, 3, 128, 128)] * 2
     first = [(3, 3, 3, 128), (3, 3, 128, 128), (1, 1, 3, 128)]

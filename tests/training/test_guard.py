@@ -90,4 +90,4 @@ def test_a_collapse_ends_the_run(config, tmp_path):
     assert "\n" not in str(error.value)
     assert json.loads((path / "run.json").read_text())["status"] == "collapsed"
     assert [row["step"] for row in rows(path)] == [1, 2, 3, 4, 5]
-    assert not list((path / "checkpoints").glob("*/manifest.json")), "no checkpoint of a run that was going wrong"
+    assert not list((path / "checkpoints").glob("*/manifest.json")), "no checkpoint during a collapse"

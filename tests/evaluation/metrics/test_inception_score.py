@@ -1,4 +1,4 @@
-"""The classifier score against scipy's entropies and its two ends."""
+"""The classifier score against scipy's entropies, and its smallest and largest value."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_splits():
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
 def test_ends(dtype):
-    """Always the same answer: 1. Certain and even: K, also if the rows are sorted by class."""
+    """Equal probabilities in all rows: 1. Certain and balanced classes: K, also if the rows are sorted by class."""
     same = np.tile(np.array([[0.1, 0.2, 0.7]], dtype), (50, 1))
     assert classifier_score(same) == pytest.approx((1, 0), abs=1e-6)
     sure = np.repeat(np.eye(4, dtype=dtype), 1000, axis=0)

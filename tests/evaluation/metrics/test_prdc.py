@@ -61,8 +61,8 @@ def test_prdc_by_hand():
     """On a line, k = 1. Real 0 1 3 7: radii 1 1 2 4. Fake 0.5 2 2.5 50: radii 1.5 0.5 0.5 47.5.
 
     0.5 is in the balls of 0 and 1; 2 in that of 3 (at the edge of that of 1); 2.5 in that of 3; 50 in none.
-    0 and 1 are in the ball of 0.5; 3 is at the edge of that of 2.5 and in that of 50; so is 7. 7's ball holds none but
-    is reached: |7 - 2.5| = 4.5 > 4.
+    0 and 1 are in the ball of 0.5; 3 and 7 are in that of 50. The ball of 7 contains no fake image, as the nearest
+    one is at |7 - 2.5| = 4.5 > 4.
     """
     real, fake = np.array([[0.0], [1], [3], [7]]), np.array([[0.5], [2], [2.5], [50]])
     values = precision_recall_density_coverage(real, fake, 1)
@@ -70,7 +70,7 @@ def test_prdc_by_hand():
 
 
 def test_precision_is_of_the_generated_images_and_recall_of_the_real_ones():
-    """A generator that draws one of two clusters, and one that adds a cluster of rubbish to both."""
+    """One generator gives only one of two clusters; another gives both and a cluster of bad images."""
     real = np.concatenate([normal(0, 200), normal(1, 200, shift=20)])
     collapsed = precision_recall_density_coverage(real, normal(2, 400, shift=20))
     assert collapsed.precision > 0.9

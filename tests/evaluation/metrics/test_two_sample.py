@@ -71,7 +71,7 @@ def test_false_alarms_keep_the_level_and_real_differences_are_found():
 
 
 def test_collapse_and_copies():
-    """Generated points in the middle are the neighbours of real ones and of each other."""
+    """With a narrow generator, generated points are the nearest neighbours of real points and of each other."""
     real = normal(0, 300, 16)
     narrow = nearest_neighbour_test(real, normal(1, 300, 16, scale=0.5))
     assert narrow.accuracy_on_real < 0.4
