@@ -179,6 +179,8 @@ def truncation(subject: Subject, folder: pathlib.Path) -> dict:
     if subject.run.config.prior.name == "sphere":
         raise NotApplicable("the prior sphere has one radius, which a factor would leave")
     count = min(subject.num_images, len(subject.dataset.test.labels))
+    if count < 2:
+        raise NotApplicable("scores need two test images")
     real = subject.extract(subject.subset(subject.dataset.test, count).images)[0]
     z, labels, scores, images = subject.z[:count], subject.generated.labels[:count], {}, []
     for factor in FACTORS:

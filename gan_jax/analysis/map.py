@@ -4,11 +4,12 @@ import pathlib
 
 import numpy as np
 
-from gan_jax.analysis.subject import Subject, figure, save
+from gan_jax.analysis.subject import NotApplicable, Subject, figure, save
 from gan_jax.evaluation.metrics.neighbours import distances_among, nearest
 
 _MAX_POINTS = 1000  # real points, and generated points: t-SNE takes seconds at 2,000; more would hide each other
 _COMPONENTS = 50
+_MAX_NAMED = 20  # classes with a line in the legend; more leave no room for the map
 
 
 def feature_map(subject: Subject, folder: pathlib.Path) -> dict:
@@ -30,6 +31,8 @@ def feature_map(subject: Subject, folder: pathlib.Path) -> dict:
     from threadpoolctl import threadpool_limits
 
     generated, count = subject.generated, min(_MAX_POINTS, subject.num_images, len(subject.dataset.test.labels))
+    if count < 2:
+        raise NotApplicable("a map needs two test images")
     real = subject.subset(subject.dataset.test, count)
     rows = np.random.default_rng(subject.seed).permutation(subject.num_images)[:count]
     features = np.concatenate([subject.extract(real.images)[0], generated.features[rows]]).astype(np.float64)
@@ -63,7 +66,8 @@ def _draw(points: np.ndarray, fake: np.ndarray, classes: np.ndarray, subject: Su
             x, y = points[kind & (classes == label)].T
             marker_style = {"edgecolors": "none"} if marker == "o" else {"linewidths": 0.9}
             by_class.scatter(x, y, s=18, marker=marker, color=palette(label % palette.N), alpha=0.7, **marker_style)
-        by_class.scatter([], [], s=40, color=palette(label % palette.N), label=subject.dataset.class_names[label])
+        if subject.dataset.num_classes <= _MAX_NAMED:
+            by_class.scatter([], [], s=40, color=palette(label % palette.N), label=subject.dataset.class_names[label])
     for marker, name in (("o", "real"), ("x", "generated")):
         by_class.scatter([], [], s=30, marker=marker, color="black", label=name)
     answer = "condition" if subject.conditional else "classifier's answer"

@@ -50,8 +50,8 @@ def test_a_wave_has_its_power_at_its_frequency(side):
 
 
 def test_spectrum_refuses_other_arrays():
-    for wrong in (np.zeros((1, 4, 5, 1), np.uint8), np.zeros((1, 4, 4, 1)), np.zeros((4, 4, 1), np.uint8)):
-        with pytest.raises(ValueError, match="square images uint8"):
+    for wrong in (np.zeros((1, 4, 4, 1)), np.zeros((4, 4, 1), np.uint8)):
+        with pytest.raises(ValueError, match="expected images uint8"):
             radial_spectrum(wrong)
 
 

@@ -1,5 +1,6 @@
 """Labels as people's own data have them."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 
 from gan_jax import evaluate, sample
 from gan_jax.analysis.arithmetic import arithmetic
-from gan_jax.analysis.latent import class_interpolation
+from gan_jax.analysis.latent import class_interpolation, truncation
+from gan_jax.analysis.map import feature_map
+from gan_jax.analysis.neighbours import neighbours
+from gan_jax.analysis.spectrum import spectrum
 from gan_jax.analysis.subject import NotApplicable
 from gan_jax.data import sources
 from gan_jax.data.classes import index_classes
@@ -133,6 +137,18 @@ def test_analyses_that_need_more_images_or_classes_say_so(tmp_path):
     with pytest.raises(NotApplicable, match="no class has two of the 3 generated images; raise --num_images"):
         arithmetic(subject_of(spread_out, num_images=3), tmp_path)
     subject = subject_of(spread_out, num_images=3)
-    subject = type(subject)(**{**vars(subject), "dataset": subject.dataset._replace(class_names=("1",))})
+    subject = dataclasses.replace(subject, dataset=subject.dataset._replace(class_names=("1",)))
     with pytest.raises(NotApplicable, match="there is one class only"):
         class_interpolation(subject, tmp_path)
+
+
+# A test split of one image.
+def test_analyses_of_one_test_image(tmp_path):
+    subject = subject_of(spread_out, num_images=50)
+    one = subject.dataset._replace(test=subject.dataset.test.select(np.arange(1)))
+    subject = dataclasses.replace(subject, dataset=one)
+    for analysis in (truncation, feature_map):
+        with pytest.raises(NotApplicable, match="two test images"):
+            analysis(subject, tmp_path)
+    for analysis in (neighbours, spectrum):
+        assert analysis(subject, tmp_path)["num_test"] == 1
