@@ -306,7 +306,7 @@ def test_the_same_images_from_another_source_are_the_same_data(config, tmp_path,
 
 
 # tensorflow/datasets 965: a run on the stand-in for a set that is here later.
-def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offline):
+def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offline, caplog):
     cache, path = str(tmp_path / "cache"), str(tmp_path / "run")
     configs.override(config, {"data.name": "mnist", "data.dir": "", "data.fallback": "mnist_5k"})
     stand_in = load_data(config, cache, path)
@@ -320,6 +320,7 @@ def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offli
     for again in (load_data(config, cache, path), scoring_data(path, config, workdir.run(), cache)):
         assert (again.name, again.requested) == ("mnist_5k", "mnist")
         assert again.fingerprint() == stand_in.fingerprint()
+    assert "began with mnist_5k instead of mnist, and goes on with it" in caplog.text
     # Another set that is asked for is loaded; its images decide whether this is the same run.
     configs.override(config, {"data.fallback": ""})
     with pytest.raises(
