@@ -63,6 +63,8 @@ def _open_workdirs(config: ConfigDict, path: str, data: dict, stack: contextlib.
     workdirs = seed_workdirs(seeds, folder)
     for seed, workdir in zip(seeds, workdirs, strict=True) if len(seeds) > 1 else ():
         workdir.start(seed_config(config, seed))
+        if has_ended(workdir):  # It is not trained again, but it is scored: its images may have moved.
+            workdir.update_run(data=data)
     return workdirs
 
 

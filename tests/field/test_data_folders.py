@@ -18,7 +18,7 @@ from gan_jax.runs.dataset import check_data, describe, load_data, scoring_data
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
-from gan_jax.training import session
+from gan_jax.training import open_runs, session
 from tests.tiny import rows, run, words_of, write_idx
 
 # TensorFlow's own imports warn about things that are not ours.
@@ -274,6 +274,21 @@ def test_a_run_goes_on_with_data_that_have_moved(moved):
     assert [row["step"] for row in rows(path)] == list(range(1, 8))
     assert Workdir(str(path)).run()["data"]["source_folder"] == str(elsewhere)
     assert score.evaluate(str(path), QUICK)["data"] == "idx"
+
+
+def test_seeds_that_have_ended_are_told_where_the_data_are(config, tmp_path):
+    configs.override(config, {"num_seeds": 2, "data.dir": str(tmp_path / "old")})
+    for name in ("old", "new"):
+        write_idx(tmp_path / name, train=12, test=6)
+    path = str(tmp_path / "run")
+    for name in ("old", "new"):
+        configs.override(config, {"data.dir": str(tmp_path / name)})
+        data = describe(load_data(config, "", path))
+        with contextlib.ExitStack() as stack:
+            workdirs = open_runs._open_workdirs(config, path, data, stack)  # noqa: SLF001
+            for workdir in workdirs[: name == "old"]:
+                workdir.update_run(data=data, status="completed")
+    assert [workdir.run().get("data", {}).get("source_folder") for workdir in workdirs] == [str(tmp_path / "new"), None]
 
 
 def test_other_images_are_no_moved_data(moved, tmp_path):
