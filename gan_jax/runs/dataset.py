@@ -4,6 +4,7 @@ The fingerprint says what the data of a run are. Their name and their folder onl
 """
 
 import json
+import logging
 import os
 import pathlib
 
@@ -27,7 +28,11 @@ def load_data(config: ConfigDict, data_dir: str, path: str = "") -> Dataset:
     """
     recorded = _recorded(config, path) if path else None
     if recorded:
-        return _load_recorded(path, config, recorded, data_dir)
+        dataset = _load_recorded(path, config, recorded, data_dir)
+        if dataset.requested != dataset.name:
+            message = "the run in %s began with %s instead of %s, and goes on with it"
+            logging.getLogger(__name__).warning(message, path, dataset.name, dataset.requested)
+        return dataset
     return _load(config, config.data.name, config.data.dir, config.data.fallback, data_dir)
 
 

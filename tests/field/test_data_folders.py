@@ -18,7 +18,7 @@ from gan_jax.runs.dataset import check_data, describe, load_data, scoring_data
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
-from gan_jax.training import session
+from gan_jax.training import open_runs, session
 from tests.tiny import rows, run, words_of, write_idx
 
 # TensorFlow's own imports warn about things that are not ours.
@@ -276,6 +276,21 @@ def test_a_run_goes_on_with_data_that_have_moved(moved):
     assert score.evaluate(str(path), QUICK)["data"] == "idx"
 
 
+def test_seeds_that_have_ended_are_told_where_the_data_are(config, tmp_path):
+    configs.override(config, {"num_seeds": 2, "data.dir": str(tmp_path / "old")})
+    for name in ("old", "new"):
+        write_idx(tmp_path / name, train=12, test=6)
+    path = str(tmp_path / "run")
+    for name in ("old", "new"):
+        configs.override(config, {"data.dir": str(tmp_path / name)})
+        data = describe(load_data(config, "", path))
+        with contextlib.ExitStack() as stack:
+            workdirs = open_runs._open_workdirs(config, path, data, stack)  # noqa: SLF001
+            for workdir in workdirs[: name == "old"]:
+                workdir.update_run(data=data, status="completed")
+    assert [workdir.run().get("data", {}).get("source_folder") for workdir in workdirs] == [str(tmp_path / "new"), None]
+
+
 def test_other_images_are_no_moved_data(moved, tmp_path):
     path, config, _ = moved
     write_idx(tmp_path / "other", train=15, test=6)
@@ -306,7 +321,7 @@ def test_the_same_images_from_another_source_are_the_same_data(config, tmp_path,
 
 
 # tensorflow/datasets 965: a run on the stand-in for a set that is here later.
-def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offline):
+def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offline, caplog):
     cache, path = str(tmp_path / "cache"), str(tmp_path / "run")
     configs.override(config, {"data.name": "mnist", "data.dir": "", "data.fallback": "mnist_5k"})
     stand_in = load_data(config, cache, path)
@@ -320,6 +335,7 @@ def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offli
     for again in (load_data(config, cache, path), scoring_data(path, config, workdir.run(), cache)):
         assert (again.name, again.requested) == ("mnist_5k", "mnist")
         assert again.fingerprint() == stand_in.fingerprint()
+    assert "began with mnist_5k instead of mnist, and goes on with it" in caplog.text
     # Another set that is asked for is loaded; its images decide whether this is the same run.
     configs.override(config, {"data.fallback": ""})
     with pytest.raises(
