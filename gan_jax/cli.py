@@ -19,6 +19,9 @@ from gan_jax.system.errors import DiskFull, Interrupted, UserError
 from gan_jax.system.files import disk_is_full, refused_path, remove_unfinished
 from gan_jax.system.imports import share_with_children
 
+# Options of JAX, also set by environment variables of the same names, with which the code would compute in other types.
+_TYPE_OPTIONS = {"jax_enable_x64": False, "jax_numpy_dtype_promotion": "standard"}
+
 
 def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
     """The config file `spec` with overrides `--config.key=value` or `--config.key value`."""
@@ -66,6 +69,14 @@ def output_path(text: str) -> pathlib.Path:
         raise UserError(f"--output={text}: {error}") from error
 
 
+def _use_types_of_this_code() -> None:
+    """Undoes options of JAX that change the types of numbers, with a warning: a GAN is float32."""
+    for option, value in _TYPE_OPTIONS.items():
+        if getattr(jax.config, option) != value:
+            logging.getLogger(__name__).warning("%s is not used here: a GAN is float32", option.upper())
+            jax.config.update(option, value)
+
+
 def _exit_now(message: str, code: int) -> None:
     """Ends the process at once and prints one line. No exit handler of a library runs, so none can print more."""
     remove_unfinished()
@@ -92,6 +103,7 @@ def execute(main: Callable[[], None]) -> None:
     for noisy in ("absl", "asyncio", "orbax"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     share_with_children()
+    _use_types_of_this_code()
     compile_cache.enable(cache.folder())
     # During training, system/interrupts.py replaces these handlers.
     usual_handlers = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -16,6 +16,7 @@ from gan_jax.runs.initial_state import abstract_state
 from gan_jax.runs.seeds import seeds_of
 from gan_jax.semi_supervised import codistillation
 from gan_jax.semi_supervised.labels import check_labels
+from gan_jax.system.errors import UserError
 from gan_jax.training.guard import make_guard
 from gan_jax.training.programs import check_placement
 from gan_jax.training.validation import check_validation
@@ -26,6 +27,8 @@ def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
 
     gan: built from the config.
     """
+    if jax.config.jax_enable_x64:  # The commands switch it off.
+        raise UserError("a GAN is float32; set jax.config.update('jax_enable_x64', False) before training")
     seeds = seeds_of(config)
     placement = make_placement(config.mesh, config.batch_size, len(seeds))
     check_labels(config, dataset)

@@ -9,13 +9,23 @@ from gan_jax.runs.checkpoint import saved_steps
 from gan_jax.runs.records import METRICS, SAMPLES, SCORES
 from gan_jax.runs.seeds import has_ended, seed_workdirs, seeds_of
 from gan_jax.runs.workdir import Workdir
+from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training.calls import calls
+
+# Settings that change at which steps a call of several steps ends.
+_ENDS_OF_CALLS = ("checkpoint_every_steps: ", "eval.every_steps: ")
 
 
 def check_extension(folder: Workdir, config: ConfigDict, total: int) -> None:
     """UserError if the run in `folder` cannot become a run of `config`, which has `total` training steps."""
     recorded = folder.config()
+    changes = [line for line in configs.differences(recorded, config) if line.startswith(_ENDS_OF_CALLS)]
+    if config.d_loss.codistillation and changes:
+        raise UserError(
+            f"--workdir={folder.path}: networks teach each other once a call (d_loss.codistillation), and these "
+            f"settings change the calls; choose another workdir or undo: {'; '.join(changes)}"
+        )
     if config.num_seeds != recorded.num_seeds:
         _check_seeds(folder, recorded, config, total)
     for workdir in seed_workdirs(seeds_of(recorded), folder):

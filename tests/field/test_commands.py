@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from gan_jax import analyze, cli, evaluate, sample, turing
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
-from tests.tiny import run
+from tests.tiny import rows, run
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -95,6 +96,30 @@ def test_a_result_file_is_json(finished_run, tmp_path, quick_classifier):
     path, _ = finished_run
     assert run(evaluate, "--workdir", path, "--num_images", 12, "--data_dir", tmp_path / "cache") == 0
     json.loads((path / "evaluation-12_images.json").read_text(), parse_constant=pytest.fail)
+
+
+# detectron2 4214: options of JAX in the environment that other programs of the same user need.
+@pytest.mark.parametrize(("option", "value"), [("jax_enable_x64", True), ("jax_numpy_dtype_promotion", "strict")])
+def test_options_that_change_types_are_not_used(option, value, config, tmp_path, capsys):
+    usual = getattr(jax.config, option)
+    jax.config.update(option, value)
+    try:
+        cli.execute(lambda: session.train(config, str(tmp_path / "run")))
+        assert getattr(jax.config, option) == usual
+    finally:
+        jax.config.update(option, usual)
+    assert f"{option.upper()} is not used here" in capsys.readouterr().err
+    assert len(rows(tmp_path / "run")) == 7
+
+
+def test_wide_types_are_refused_before_training(config, tmp_path):
+    jax.config.update("jax_enable_x64", True)
+    try:
+        with pytest.raises(UserError, match="a GAN is float32"):
+            session.train(config, str(tmp_path / "run"))
+    finally:
+        jax.config.update("jax_enable_x64", False)
+    assert not (tmp_path / "run").exists()
 
 
 # jax 6059: a platform that this machine has not.

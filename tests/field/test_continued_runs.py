@@ -203,6 +203,10 @@ def test_networks_that_teach_each_other_stay_as_many(config, tmp_path):
     folder = trained(config, tmp_path / "run", 25, 25)
     with pytest.raises(UserError, match="no call ends at step 25"):
         check_extension(folder, config, 40)
+    configs.override(config, {"checkpoint_every_steps": 7})
+    with pytest.raises(UserError, match="undo: checkpoint_every_steps: 0 -> 7"):
+        check_extension(folder, config, 25)
+    configs.override(config, {"checkpoint_every_steps": 0})
     configs.override(config, {"num_seeds": 4})
     with pytest.raises(UserError, match="teach each other"):
         check_extension(folder, config, 25)
