@@ -79,7 +79,8 @@ def _open_workdirs(config: ConfigDict, path: str, data: dict, total: int, stack:
     for seed, workdir in zip(seeds, workdirs, strict=True) if len(seeds) > 1 else ():
         workdir.start(seed_config(config, seed))
         workdir.record(seed_config(config, seed))
-        if has_ended(workdir, config, total):  # It is not trained again, but it is scored: its images may have moved.
+        # A seed that has ended is not trained again, but it is scored: its images may have moved.
+        if has_ended(workdir, config, total) and workdir.run()["data"] != data:
             workdir.update_run(data=data)
     return workdirs
 

@@ -22,7 +22,7 @@ from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
 from gan_jax.training import session
-from tests.analysis.subjects import spread_out, subject_of
+from tests.analysis.subjects import linear_generator, subject_of
 from tests.field.folders import write_folder
 from tests.tiny import run
 
@@ -135,8 +135,8 @@ def test_thumbnails_are_means():
 # Many classes of one image each.
 def test_analyses_that_need_more_images_or_classes_say_so(tmp_path):
     with pytest.raises(NotApplicable, match="no class has two of the 3 generated images; raise --num_images"):
-        arithmetic(subject_of(spread_out, num_images=3), tmp_path)
-    subject = subject_of(spread_out, num_images=3)
+        arithmetic(subject_of(linear_generator, num_images=3), tmp_path)
+    subject = subject_of(linear_generator, num_images=3)
     subject = dataclasses.replace(subject, dataset=subject.dataset._replace(class_names=("1",)))
     with pytest.raises(NotApplicable, match="there is one class only"):
         class_interpolation(subject, tmp_path)
@@ -144,7 +144,7 @@ def test_analyses_that_need_more_images_or_classes_say_so(tmp_path):
 
 # A test split of one image.
 def test_analyses_of_one_test_image(tmp_path):
-    subject = subject_of(spread_out, num_images=50)
+    subject = subject_of(linear_generator, num_images=50)
     one = subject.dataset._replace(test=subject.dataset.test.select(np.arange(1)))
     subject = dataclasses.replace(subject, dataset=one)
     for analysis in (truncation, feature_map):

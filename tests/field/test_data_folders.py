@@ -19,7 +19,7 @@ from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DataUnavailable, UserError
 from gan_jax.training import open_runs, session
-from tests.tiny import rows, run, words_of, write_idx
+from tests.tiny import overrides_of, rows, run, write_idx
 
 # TensorFlow's own imports warn about things that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -222,7 +222,7 @@ def trained(tmp_path_factory):
     """(folder with `run` and `idx`, config) of a run whose data.dir is relative to the folder."""
     folder = tmp_path_factory.mktemp("trained")
     write_idx(folder / "idx", train=12, test=6)
-    config = cli.parse_config("configs/cgan.py", words_of("idx"))
+    config = cli.parse_config("configs/cgan.py", overrides_of("idx"))
     with contextlib.chdir(folder):
         session.train(config, str(folder / "run"))
     return folder, config
@@ -254,12 +254,12 @@ def test_a_relative_folder_is_found_from_another_folder(trained, tmp_path, monke
 
 def test_data_that_have_moved_are_asked_for_and_found(moved, capsys):
     path, _, elsewhere = moved
-    words = ("--workdir", path, "--features", "pixels", "--num_images", 12, "--quick")
-    assert run(evaluate, *words) == 4
+    arguments = ("--workdir", path, "--features", "pixels", "--num_images", 12, "--quick")
+    assert run(evaluate, *arguments) == 4
     line = capsys.readouterr().err
     assert "is not in" in line
     assert "give their folder: --config.data.dir=FOLDER" in line
-    assert run(evaluate, *words, f"--config.data.dir={elsewhere}") == 0
+    assert run(evaluate, *arguments, f"--config.data.dir={elsewhere}") == 0
     assert capsys.readouterr().out.startswith("data idx, test split")
     page = ("--workdir", path, "--num_images", 4, "--output", path / "a.html", "--config.data.dir", elsewhere)
     assert run(turing, *page) == 0
@@ -285,9 +285,9 @@ def test_seeds_that_have_ended_are_told_where_the_data_are(config, tmp_path):
         configs.override(config, {"data.dir": str(tmp_path / name)})
         data = describe(load_data(config, "", path))
         with contextlib.ExitStack() as stack:
-            workdirs = open_runs._open_workdirs(config, path, data, stack)  # noqa: SLF001
+            workdirs = open_runs._open_workdirs(config, path, data, config.num_steps, stack)  # noqa: SLF001
             for workdir in workdirs[: name == "old"]:
-                workdir.update_run(data=data, status="completed")
+                workdir.update_run(data=data, status="completed", step=config.num_steps)
     assert [workdir.run().get("data", {}).get("source_folder") for workdir in workdirs] == [str(tmp_path / "new"), None]
 
 

@@ -27,10 +27,10 @@ def origins(source, config, path):
 
 
 # DCGAN-tensorflow 201, stylegan3 159: another learning rate from the last state.
-def test_a_new_run_starts_from_the_last_state_of_another(finished_run, tmp_path, words):
+def test_a_new_run_starts_from_the_last_state_of_another(finished_run, tmp_path, overrides):
     (source, _), path = finished_run, tmp_path / "new"
-    words = [*words, "--config.g_optimizer.learning_rate=0.5", "--config.num_steps=2"]
-    command = [main, "--config", "configs/cgan.py", "--workdir", path, *words]
+    arguments = [*overrides, "--config.g_optimizer.learning_rate=0.5", "--config.num_steps=2"]
+    command = [main, "--config", "configs/cgan.py", "--workdir", path, *arguments]
     assert run(*command, "--init_from", source) == 0
     record = Workdir(str(path)).run()["init_from"]
     assert (record["path"], record["step"]) == (str(source), 7)

@@ -32,10 +32,10 @@ def write(path, text):
     path.write_text(text)
 
 
-def started(*words):
+def started(*arguments):
     """Exit code and stderr of a command in the current folder."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
-    command = [sys.executable, *map(str, words)]
+    command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     return done.returncode, done.stderr
 

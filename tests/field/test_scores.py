@@ -43,9 +43,9 @@ def test_a_quick_look_leaves_the_scores_on_record(finished_run, capsys):
     path, _ = finished_run
     record = path / "evaluation.json"
     record.write_text('{"of": "10,000 images"}')
-    words = ("--workdir", path, "--features", "pixels", "--num_images", 20)
-    assert run(evaluate, *words) == 0
-    assert run(evaluate, *words, "--seed", 1) == 0
+    arguments = ("--workdir", path, "--features", "pixels", "--num_images", 20)
+    assert run(evaluate, *arguments) == 0
+    assert run(evaluate, *arguments, "--seed", 1) == 0
     assert json.loads(record.read_text()) == {"of": "10,000 images"}
     first, second = (path / f"evaluation-20_images{seed}-pixels.json" for seed in ("", "-seed_1"))
     assert json.loads(first.read_text())["seed"] == 0
@@ -77,8 +77,8 @@ def test_fewer_images_than_features_are_said(finished_run, capsys):
 
 @pytest.mark.parametrize("number", [2, 3, 11])
 def test_very_few_images(finished_run, number):
-    words = ("--features", "pixels", "--num_images", number)
-    assert run(evaluate, "--workdir", finished_run[0], *words) == 0
+    arguments = ("--features", "pixels", "--num_images", number)
+    assert run(evaluate, "--workdir", finished_run[0], *arguments) == 0
 
 
 def test_large_features_of_few_images_take_no_large_matrix():
@@ -105,6 +105,6 @@ def test_what_would_take_hours_is_refused_with_what_to_add():
 def test_it_is_refused_before_an_image_is_generated(finished_run, monkeypatch, capsys):
     monkeypatch.setattr("gan_jax.evaluation.sizes._MOST_ROWS", 5)
     monkeypatch.setattr(load.LoadedRun, "generate", None)
-    words = ("--features", "pixels", "--num_images", 20)
-    assert run(evaluate, "--workdir", finished_run[0], *words) == 2
+    arguments = ("--features", "pixels", "--num_images", 20)
+    assert run(evaluate, "--workdir", finished_run[0], *arguments) == 2
     assert "--features pixels: 81 features of 20 generated, 6 real and 12 training images" in capsys.readouterr().err

@@ -57,8 +57,8 @@ def test_two_sides_are_kept(config, tmp_path, quick_classifier, family):
     assert Image.open(path / "samples" / "step-000001.png").size == (10 * (8 + 2) - 2, 10 * (12 + 2) - 2)
     if family == "mlp":
         for features in ("classifier", "pixels"):
-            words = ("--workdir", path, "--num_images", 12, "--data_dir", tmp_path, "--features", features)
-            assert run(evaluate, *words) == 0
+            arguments = ("--workdir", path, "--num_images", 12, "--data_dir", tmp_path, "--features", features)
+            assert run(evaluate, *arguments) == 0
 
 
 @pytest.mark.parametrize("family", ["dcgan", "resnet"])
