@@ -47,7 +47,7 @@ def main() -> None:
     if num_images < 2:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 2, one real and one generated")
     run = load_run(arguments.workdir, arguments.checkpoint)
-    dataset = scoring_data(arguments.workdir, run.config, run.run_info, arguments.data_dir, arguments.images_dir)
+    dataset = scoring_data(arguments.workdir, run.config.data, run.run_info, arguments.data_dir, arguments.images_dir)
     images, truths = choose_images(run, dataset, num_images, arguments.seed)
     page = render(images, truths, describe(run, dataset, arguments.seed), arguments.feedback)
     with files.writing(f"--output={path}"):

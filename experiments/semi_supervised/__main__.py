@@ -121,7 +121,7 @@ class _Progress:
 
 def _run(task: plan.Task, arguments: argparse.Namespace, backend: Backend, interrupts: Interrupts) -> None:
     """Trains the missing networks, and writes the results again after every group."""
-    dataset = session.load_data(task.config(*task.cells[0]), arguments.data_dir)
+    dataset = session.load_data(task.config(*task.cells[0]).data, arguments.data_dir)
     waiting = plan.groups(task)
     steps = plan.write_configs(task, waiting, len(dataset.train.labels))
     progress = _Progress(waiting, steps)

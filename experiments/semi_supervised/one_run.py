@@ -121,7 +121,7 @@ def work(folder: pathlib.Path, data_dir: str) -> None:
     config = records.read_config(folder)
     group = Workdir(str(folder / "run"))
     failure = train(config, group, data_dir)
-    dataset, gan = session.load_data(config, data_dir), None
+    dataset, gan = session.load_data(config.data, data_dir), None
     for workdir in seeds.seed_workdirs(seeds.seeds_of(config), group):
         if failure and not workdir.checkpoints.is_dir():
             raise failure

@@ -56,7 +56,7 @@ def main() -> None:
     tasks = [
         (number, recipes.config("short_propagated", number, arguments.draws, 0, shared)) for number in arguments.numbers
     ]
-    dataset = session.load_data(tasks[0][1], arguments.data_dir)
+    dataset = session.load_data(tasks[0][1].data, arguments.data_dir)
     graph, rows = neighbour_graph(dataset.train.images, arguments.data_dir), []
     for number, config in tasks:
         wrong = shares(config, dataset, graph, arguments.draws)

@@ -171,7 +171,7 @@ def main() -> None:
                 for folder in (record.parent, workdir):
                     folder.mkdir(parents=True, exist_ok=True)
                 print(name, flush=True)
-                dataset = session.load_data(config, arguments.data_dir)
+                dataset = session.load_data(config.data, arguments.data_dir)
                 result = _draw(dataset, config, arguments.epochs, workdir / f"{name}.pt", interrupts)
                 write_sealed(record, result)
                 _write_page(output)

@@ -47,7 +47,7 @@ def load_subject(
     images_dir: as `folder` of `scoring_data`.
     """
     run = load_run(path, checkpoint)
-    dataset = scoring_data(path, run.config, run.run_info, data_dir, images_dir)
+    dataset = scoring_data(path, run.config.data, run.run_info, data_dir, images_dir)
     extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
     if dataset.num_classes == 1:
         logging.getLogger(__name__).warning("%s", ONE_CLASS)

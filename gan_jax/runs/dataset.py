@@ -20,23 +20,24 @@ from gan_jax.system.errors import DataUnavailable, NotOnThisMachine, UserError
 _FOLDER = "source_folder"  # the key of run.json's data that is valid on one machine only
 
 
-def load_data(config: ConfigDict, data_dir: str, path: str = "") -> Dataset:
+def load_data(section: ConfigDict, data_dir: str, path: str = "") -> Dataset:
     """The data set that the config names, with its validation split.
 
+    section: config.data.
     path: the workdir of a run that may continue. If it has been started with the same settings, the set is the one that
     its run.json records, even if the config would find another one today.
     """
-    recorded = _recorded(config, path) if path else None
+    recorded = _recorded(section, path) if path else None
     if recorded:
-        dataset = _load_recorded(path, config, recorded, data_dir)
+        dataset = _load_recorded(path, section, recorded, data_dir)
         if dataset.requested != dataset.name:
             message = "the run in %s began with %s instead of %s, and goes on with it"
             logging.getLogger(__name__).warning(message, path, dataset.name, dataset.requested)
         return dataset
-    return _load(config, config.data.name, config.data.dir, config.data.fallback, data_dir)
+    return _load(section, section.name, section.dir, section.fallback, data_dir)
 
 
-def _recorded(config: ConfigDict, path: str) -> dict | None:
+def _recorded(section: ConfigDict, path: str) -> dict | None:
     """The data in the run.json of `path`; None if there is none, or if the config names another set or folder.
 
     Process 0 reads it and tells the others, which have no workdir.
@@ -45,18 +46,17 @@ def _recorded(config: ConfigDict, path: str) -> dict | None:
     if hosts.leads():
         workdir = Workdir(path)
         data = workdir.run().get("data")
-        is_there = os.path.isdir(os.path.expanduser(config.data.dir))
-        if data and (is_there or _request(workdir.config()) != _request(config)):
+        is_there = os.path.isdir(os.path.expanduser(section.dir))
+        if data and (is_there or _request(workdir.config().data) != _request(section)):
             data = None
     return json.loads(hosts.text_from_leader(json.dumps(data)))
 
 
-def _request(config: ConfigDict) -> tuple[str, str, str]:
-    return config.data.name, config.data.dir, config.data.fallback
+def _request(section: ConfigDict) -> tuple[str, str, str]:
+    return section.name, section.dir, section.fallback
 
 
-def _load(config: ConfigDict, name: str, folder: str, fallback: str, data_dir: str) -> Dataset:
-    section = config.data
+def _load(section: ConfigDict, name: str, folder: str, fallback: str, data_dir: str) -> Dataset:
     dataset = sources.load(
         name,
         folder,
@@ -106,32 +106,33 @@ def without_source_folder(data: dict) -> dict:
     return {name: value for name, value in data.items() if name != _FOLDER}
 
 
-def scoring_data(path: str | pathlib.Path, config: ConfigDict, run: dict, data_dir: str, folder: str = "") -> Dataset:
+def scoring_data(path: str | pathlib.Path, section: ConfigDict, run: dict, data_dir: str, folder: str = "") -> Dataset:
     """The data set that the run in `path` was trained on, in memory (see `Dataset.in_memory`).
 
+    section: config.data of the run.
     run: content of the run's run.json.
     folder: where the data are now; "": where run.json says, or where they are found by their name.
     Raises DataUnavailable if they are not found there, or if they have other images now.
     """
     if folder:
-        dataset = _load(config, run["data"]["used"], folder, "", data_dir)
+        dataset = _load(section, run["data"]["used"], folder, "", data_dir)
         check_data(path, run["data"], describe(dataset))
         return _as_requested(dataset, run["data"]).in_memory()
-    return _load_recorded(path, config, run["data"], data_dir).in_memory()
+    return _load_recorded(path, section, run["data"], data_dir).in_memory()
 
 
-def _load_recorded(path: str | pathlib.Path, config: ConfigDict, recorded: dict, data_dir: str) -> Dataset:
+def _load_recorded(path: str | pathlib.Path, section: ConfigDict, recorded: dict, data_dir: str) -> Dataset:
     """The data set with the fingerprint that run.json records, from its folder or from where its name is found today.
 
     Raises DataUnavailable if there is none.
     """
     used, other, reasons = recorded["used"], None, []
     # The folder of the config is for older runs, which did not record theirs.
-    for folder in dict.fromkeys([recorded.get(_FOLDER, ""), config.data.dir, ""]):
+    for folder in dict.fromkeys([recorded.get(_FOLDER, ""), section.dir, ""]):
         if not folder and used == "idx":
             continue
         try:
-            dataset = _load(config, used, folder, "", data_dir)
+            dataset = _load(section, used, folder, "", data_dir)
         except UserError as error:
             is_missing = folder and isinstance(error, NotOnThisMachine)
             reasons.append(f"it is not in {folder}" if is_missing else str(error))

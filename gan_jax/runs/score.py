@@ -111,7 +111,7 @@ def evaluate(
     """
     choose(EXTRACTORS, protocol.features, "--features")
     run = load_run(path, protocol.checkpoint)
-    dataset = scoring_data(path, run.config, run.run_info, data_dir, images_dir)
+    dataset = scoring_data(path, run.config.data, run.run_info, data_dir, images_dir)
     conditional, num_classes = build.is_conditional(run.config.generator), dataset.num_classes
     if protocol.train_on_generated and not conditional:
         raise UserError("--train_on_generated needs generated images with labels, and this generator takes none")

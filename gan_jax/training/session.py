@@ -24,7 +24,7 @@ def train(config: ConfigDict, path: str, data_dir: str = "", init_from: str = ""
     completed seed. If several processes train together, only process 0 has a workdir; the others return None.
     init_from: the workdir of the run from whose last state a new run starts; "": it starts untrained.
     """
-    dataset = load_data(config, data_dir, path)
+    dataset = load_data(config.data, data_dir, path)
     total = num_steps(config, len(dataset.train.labels))
     gan = build(config, dataset.image_shape, dataset.num_classes, total)
     check(config, dataset, gan)  # Finds every user's mistake before anything is written.

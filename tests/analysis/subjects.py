@@ -54,7 +54,7 @@ def constant(z, weights):
 
 def untrained_subject(config):
     """A subject of a run before its first step."""
-    dataset = load_data(config, "")
+    dataset = load_data(config.data, "")
     gan = build.build(config, dataset.image_shape, dataset.num_classes, 1)
     examples = initial_state.init_examples(dataset.train, config.seed, config.init_batch_size)
     state = initial_state.init_state(gan, config.seed, examples)

@@ -42,7 +42,7 @@ def test_page_of_a_run(finished_run, tmp_path):
     assert truths.count("real") == truths.count("fake") == 3
     assert images.shape == (6, 9, 9)
     # The real images are from the test split, one of each class.
-    test = session.load_data(config, "").test
+    test = session.load_data(config.data, "").test
     real = images[[truth == "real" for truth in truths]]
     labels = [test.labels[np.flatnonzero((test.images[..., 0] == image).all((1, 2)))].item() for image in real]
     assert sorted(labels) == [0, 1, 2]
@@ -62,7 +62,7 @@ def test_page_of_a_run(finished_run, tmp_path):
 
 
 def test_generated_images_have_the_classes_of_the_real_ones(config, monkeypatch):
-    dataset, generated_labels = session.load_data(config, ""), []
+    dataset, generated_labels = session.load_data(config.data, ""), []
     run = load.LoadedRun(None, config, {}, None, None, 7)
     monkeypatch.setattr(
         load.LoadedRun, "generate", lambda _, labels, seed: generated_labels.append(labels) or dataset.test.images[:4]

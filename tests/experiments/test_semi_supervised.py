@@ -52,7 +52,7 @@ def run_group(task, folder):
 
 
 def test_a_group_is_trained_and_scored_once(task):
-    dataset = session.load_data(task.config("quick", 4), "")
+    dataset = session.load_data(task.config("quick", 4).data, "")
     waiting = plan.groups(task)
     assert list(waiting.values()) == [[0], [1], [2], [3]]
     assert plan.write_configs(task, waiting, 50) == dict.fromkeys(waiting, 6)
@@ -115,7 +115,7 @@ def test_another_dtype_is_another_cell(task):
 
 
 def test_only_networks_of_a_label_subset_share_their_labels(task):
-    dataset = session.load_data(task.config("quick", 4), "")
+    dataset = session.load_data(task.config("quick", 4).data, "")
 
     def labelled(seed):
         config = task.config("quick", 4)
@@ -135,7 +135,7 @@ def test_networks_of_a_label_subset_teach_each_other_in_one_run(task):
     (folder,) = waiting = plan.groups(task)
     plan.write_configs(task, waiting, 50)
     run_group(task, folder)
-    (table,) = results.write(task, session.load_data(task.config(*task.cells[0]), ""))
+    (table,) = results.write(task, session.load_data(task.config(*task.cells[0]).data, ""))
     assert [record["draw"] for record in table["seeds"]] == [0, 1, 0, 1]
     assert list(table["ensembles"]) == ["0", "1"]
 

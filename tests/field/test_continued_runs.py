@@ -188,7 +188,7 @@ def test_other_numbers_of_seeds_are_refused(config, tmp_path, before, now, messa
     trained(config, tmp_path / "run", 5, 7)
     config_file = (tmp_path / "run" / "config.json").read_text()
     configs.override(config, {"num_seeds": now})
-    info = {"fingerprint": dataset.load_data(config, "").fingerprint()}
+    info = {"fingerprint": dataset.load_data(config.data, "").fingerprint()}
     workdir.Workdir(str(tmp_path / "run")).update_run(data=info)
     with pytest.raises(UserError, match=message):
         session.train(config, str(tmp_path / "run"))

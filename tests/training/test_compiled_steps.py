@@ -161,7 +161,7 @@ def test_the_reference_of_virtual_batch_norm_is_a_batch_of_training_images(confi
 
     loaded = load_run(str(path))
     reference = loaded.state.discriminator.stats["reference"]["inputs"]
-    data = session.load_data(config, "").train.images
+    data = session.load_data(config.data, "").train.images
     training_images = {image.tobytes() for image in data}
     pixels = np.rint((np.asarray(reference) + 1) * 127.5).astype(np.uint8)
     assert len(pixels) == 5

@@ -102,7 +102,7 @@ def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
     path, cache = tmp_path / "run", str(tmp_path / "cache")
     session.train(scored_config, str(path), cache)
     row = next(row for row in read_metrics(path / "metrics.jsonl") if METRIC in row and row["step"] == 7)
-    trained, dataset = load_run(str(path)), session.load_data(scored_config, "")
+    trained, dataset = load_run(str(path)), session.load_data(scored_config.data, "")
     classify, _ = features.classifier(dataset, cache)
     labels = np.arange(12) % 3
     generated, probabilities = classify(trained.generate(labels.astype(np.int32)))

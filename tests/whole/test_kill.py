@@ -114,7 +114,7 @@ def test_a_hundred_kills_of_a_run_that_mostly_saves(tmp_path, half):
 
 def test_ten_kills_of_a_run_with_scores_and_grids(tmp_path):
     # Trains the classifier before the time is measured.
-    features.classifier(session.load_data(cli.parse_config("configs/cgan.py", SCORING), ""))
+    features.classifier(session.load_data(cli.parse_config("configs/cgan.py", SCORING).data, ""))
     uninterrupted, _ = kill_often(tmp_path, SCORING, 10)
     # Every third step and the last; a score every 60 steps, and at the last.
     for name, count in (("d_loss", 134), ("validation_frechet_distance", 7)):
