@@ -38,5 +38,5 @@ def few_images(num_features: int, generated: int, real: int) -> str:
         return ""
     return (
         f"fewer images ({generated} generated, {real} real) than features ({num_features}): the Frechet distance is "
-        "far too high; compare it at equal numbers of images only"
+        "too high; compare it at equal numbers of images only"
     )
