@@ -77,7 +77,7 @@ def test_mistakes_get_one_line_and_their_exit_code(overrides, finished_run, tmp_
         (main, (*train, "--workdir", tmp_path), 2, "is not empty and holds no run"),
         (main, (*train, "--config.data.dir=/nowhere"), 4, "is not a folder"),
         (sample, ("--workdir", empty), 2, "holds no run"),
-        (sample, ("--workdir", trained, "--labels", "3"), 2, "the classes are 0 to 2"),
+        (sample, ("--workdir", trained, "--labels", "3"), 2, "the classes are 0, 1, 2"),
         (sample, ("--workdir", trained, "--labels", "a"), 2, "whole numbers"),
         (sample, ("--workdir", trained, "--num_images", "0"), 2, "at least 1"),
         (sample, ("--workdir", trained, "--output", "x.gif"), 2, "end the name in"),
