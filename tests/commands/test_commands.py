@@ -78,7 +78,7 @@ def test_mistakes_get_one_line_and_their_exit_code(overrides, finished_run, tmp_
         (main, (*train, "--config.data.dir=/nowhere"), 4, "is not a folder"),
         (sample, ("--workdir", empty), 2, "holds no run"),
         (sample, ("--workdir", trained, "--labels", "3"), 2, "the classes are 0, 1, 2"),
-        (sample, ("--workdir", trained, "--labels", "a"), 2, "whole numbers"),
+        (sample, ("--workdir", trained, "--labels", "a"), 2, "the classes are 0, 1, 2"),
         (sample, ("--workdir", trained, "--num_images", "0"), 2, "at least 1"),
         (sample, ("--workdir", trained, "--output", "x.gif"), 2, "end the name in"),
         (sample, ("--workdir", trained, "--output", file / "x.png"), 2, "cannot be written"),

@@ -129,7 +129,9 @@ def test_a_signal_at_any_time_ends_with_75(short_run, module, seconds, number):
     if module == "main":
         command[-1] = str(path.with_name("other"))
         command += ["--config", "configs/cgan.py", *SAVING, "--config.num_steps=100000"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # JAX warns of a cached program that another process is writing, or was writing when it was killed.
+    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
     while not catches(process, signal.SIGTERM):
         assert process.poll() is None
         time.sleep(0.01)
