@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from gan_jax.devices import compile_cache
 from gan_jax.system import cache
 from gan_jax.system import config as configs
-from gan_jax.system.errors import DiskFull, Interrupted, UserError
+from gan_jax.system.errors import DiskFull, Interrupted, UserError, out_of_memory
 from gan_jax.system.files import disk_is_full, refused_path, remove_unfinished
 from gan_jax.system.imports import share_with_children
 
@@ -102,6 +102,8 @@ def execute(main: Callable[[], None]) -> None:
     # A failed save raises an exception. Without this, each of Orbax's threads and tasks would also print the error.
     for noisy in ("absl", "asyncio", "orbax"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    # A path may have characters that the user's locale cannot print.
+    sys.stdout.reconfigure(errors="backslashreplace")
     share_with_children()
     _use_types_of_this_code()
     compile_cache.enable(cache.folder())
@@ -119,6 +121,10 @@ def execute(main: Callable[[], None]) -> None:
     except Exception as error:
         if disk_is_full(error):
             _exit_now("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
+        if out_of_memory(error):
+            _exit_now(
+                "not enough memory; lower batch_size, the widths of the networks, or num_seeds", UserError.exit_code
+            )
         if traceback.extract_tb(error.__traceback__)[-1].filename.endswith("xla_bridge.py"):  # JAX starts its devices.
             wanted = os.environ.get("JAX_PLATFORMS", "")
             _exit_now(f"JAX finds no device (JAX_PLATFORMS={wanted}); unset JAX_PLATFORMS", UserError.exit_code)

@@ -33,7 +33,7 @@ def main() -> None:
     from gan_jax.runs.score import final_table
     from gan_jax.training import session
 
-    path = arguments.workdir or workdir.default_path(arguments.config)
+    path = workdir.default_path(arguments.config) if arguments.workdir is None else arguments.workdir
     grid = session.train(config, path, arguments.data_dir, arguments.init_from)
     if grid is None:  # Process 0 prints the results.
         return

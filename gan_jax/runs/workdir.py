@@ -49,6 +49,8 @@ class Workdir:
     """The paths of a run's files, and access to config.json and run.json. UserError for an unusable path."""
 
     def __init__(self, path: str):
+        if not str(path):
+            raise UserError("--workdir= names no folder; give one, or leave it out of a training command")
         if ".." in pathlib.PurePath(path).parts:
             raise UserError(f"--workdir={path} holds '..'; give the folder's plain path")
         if "://" in str(path):

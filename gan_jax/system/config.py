@@ -36,8 +36,10 @@ def _path(name: str) -> pathlib.Path:
         path = pathlib.Path(name).expanduser().resolve()
     except RuntimeError as error:  # There is no such user, or no home folder.
         raise UserError(f"no config file '{name}': {error}") from error
-    if path.is_file():
+    if path.is_file() and path.suffix == ".py":
         return path
+    if path.is_file():
+        raise UserError(f"config file '{name}' is no Python file: its name must end in .py")
     if (ROOT / name).is_file():
         raise UserError(f"no config file '{name}' in this folder; write --config {ROOT / name}")
     files = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "configs").rglob("[!_]*.py"))]

@@ -58,3 +58,8 @@ class WorkerLost(UserError):
     """A process that reads images has ended. The same command continues from the last checkpoint."""
 
     exit_code = 75
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether NumPy, or JAX on any device, could not allocate an array."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

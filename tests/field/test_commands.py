@@ -1,5 +1,6 @@
 """Flags as people type them."""
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import analyze, cli, evaluate, sample, turing
+from gan_jax import analyze, cli, evaluate, main, sample, turing
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
@@ -132,3 +133,34 @@ def test_a_platform_without_a_device_is_one_line():
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "error: JAX finds no device (JAX_PLATFORMS=cuda); unset JAX_PLATFORMS"
     assert "Traceback" not in done.stderr
+
+
+# Of the same kind, without a public report: a locale that cannot print the name of a folder.
+def test_a_path_that_the_locale_cannot_print(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True))
+    cli.execute(lambda: print("results     /tmp/é"))
+    assert sys.stdout.buffer.getvalue() == b"results     /tmp/\\xe9\n"
+
+
+# Of the same kind, without a public report: networks that do not fit into the memory.
+@pytest.mark.parametrize("error", [MemoryError("Unable to allocate 41.0 GiB"), RuntimeError("RESOURCE_EXHAUSTED: Out")])
+def test_too_little_memory_is_one_line(monkeypatch, error):
+    printed = []
+    monkeypatch.setattr(cli, "_exit_now", lambda message, code: printed.append((message, code)) or sys.exit(code))
+
+    def fail():
+        raise error
+
+    with pytest.raises(SystemExit):
+        cli.execute(fail)
+    assert printed == [("not enough memory; lower batch_size, the widths of the networks, or num_seeds", 2)]
+
+
+def test_an_empty_name_of_a_folder_is_refused(overrides, capsys):
+    assert run(main, "--config", "configs/cgan.py", *overrides, "--workdir=") == 2
+    assert "--workdir= names no folder" in capsys.readouterr().err
+
+
+def test_a_config_file_ends_in_py(capsys):
+    assert run(main, "--config", "README.md") == 2
+    assert "config file 'README.md' is no Python file: its name must end in .py" in capsys.readouterr().err
