@@ -9,6 +9,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import warnings
 
 import jax
 
@@ -33,6 +34,8 @@ def _private(folder: pathlib.Path) -> bool:
 
 def enable(cache: pathlib.Path) -> None:
     """Enables the cache in a folder of `cache`, unless JAX already has one or other users can write to the folder."""
+    # A process that is killed while it writes leaves a part of a program. It is then compiled again at every start.
+    warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
     if jax.config.jax_compilation_cache_dir:
         return
     folder = cache / "compiled" / _processor()

@@ -105,6 +105,7 @@ def test_a_full_disk_under_every_command(small_disk, short_run, name):
     arguments += [str(path / name)] if arguments[-1] == "--output" else []
     filler, before = fill(small_disk), {p.name for p in path.iterdir()}
     code, lines = run_to_end(arguments)
+    lines = [line for line in lines if FEW not in line]
     assert (code, lines) == (75, ["error: no space is left to write to; free some, and the same command continues"])
     assert {p.name for p in path.iterdir()} == before, "half-written files"
     filler.unlink()
