@@ -92,6 +92,20 @@ def _stop(number, frame) -> None:
     _exit_now("interrupted; the same command starts this again", Interrupted.exit_code)
 
 
+def _line_and_code(error: Exception) -> tuple[str, int] | None:
+    """The line and the exit code for an error of the machine: its disk, memory, devices or files. None for others."""
+    if disk_is_full(error):
+        return "no space is left to write to; free some, and the same command continues", DiskFull.exit_code
+    if out_of_memory(error):
+        return "not enough memory; lower batch_size, the widths of the networks, or num_seeds", UserError.exit_code
+    if traceback.extract_tb(error.__traceback__)[-1].filename.endswith("xla_bridge.py"):  # JAX starts its devices.
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        return f"JAX finds no device (JAX_PLATFORMS={wanted}); unset JAX_PLATFORMS", UserError.exit_code
+    if reason := refused_path(error):
+        return reason, UserError.exit_code
+    return None
+
+
 def execute(main: Callable[[], None]) -> None:
     """Runs a command. A user's mistake prints one line on stderr and exits with the exit code of its error."""
     # If TensorFlow is used, it only writes event files and reads data, so its messages about kernels do not matter.
@@ -119,17 +133,8 @@ def execute(main: Callable[[], None]) -> None:
         print(f"error: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
-        if disk_is_full(error):
-            _exit_now("no space is left to write to; free some, and the same command continues", DiskFull.exit_code)
-        if out_of_memory(error):
-            _exit_now(
-                "not enough memory; lower batch_size, the widths of the networks, or num_seeds", UserError.exit_code
-            )
-        if traceback.extract_tb(error.__traceback__)[-1].filename.endswith("xla_bridge.py"):  # JAX starts its devices.
-            wanted = os.environ.get("JAX_PLATFORMS", "")
-            _exit_now(f"JAX finds no device (JAX_PLATFORMS={wanted}); unset JAX_PLATFORMS", UserError.exit_code)
-        if reason := refused_path(error):
-            _exit_now(reason, UserError.exit_code)
+        if outcome := _line_and_code(error):
+            _exit_now(*outcome)
         if jax.distributed.is_initialized():
             traceback.print_exc()
             _exit_now(f"{type(error).__name__} in one of several processes", 1)
