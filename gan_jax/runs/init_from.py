@@ -90,7 +90,10 @@ def store_origins(origins: dict[int, Origin], folder: Workdir, workdirs: dict[in
 
 def stored_state(workdir: Workdir, like: GanState) -> GanState | None:
     """The state that a seed starts from; None if it starts untrained. like: shapes and types of the state."""
-    with contextlib.closing(Checkpoints(workdir.path / _FOLDER, 1)) as checkpoints:
+    folder = workdir.path / _FOLDER
+    if not saved_steps(folder):  # Most runs: Orbax is not needed.
+        return None
+    with contextlib.closing(Checkpoints(folder, 1)) as checkpoints:
         return restore(checkpoints, like)[1]
 
 
