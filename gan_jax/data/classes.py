@@ -19,30 +19,39 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def index_classes(train: Split, test: Split) -> tuple[Split, Split, tuple[str, ...], tuple[str, ...]]:
-    """(train, test, names, notes): both splits with labels 0, ..., K - 1, which are positions in `names`.
+def index_classes(
+    splits: dict[str, Split], names: tuple[str, ...] | None = None
+) -> tuple[dict[str, Split], tuple[str, ...], list[str]]:
+    """(splits, class names, notes): labels become 0, ..., K - 1, positions in the class names.
 
-    The classes are the distinct labels of the training images in rising order, and a name is the label as text. Test
-    images of other classes are left out; `notes` says so.
-    DataUnavailable if a training image has no label, or if no test image remains.
+    splits: "train", "test", perhaps "validation".
+    names: of the labels 0, 1, ...; None: a label's name is its number.
+    The classes are the distinct labels of the training images in rising order. Test and validation images of other
+    classes are left out; `notes` says so.
+    DataUnavailable if a training image has no label, or if no image of another split remains.
     """
-    values = np.unique(train.labels)
+    labels = splits["train"].labels
+    values = np.unique(labels)
     if values[0] < 0:
-        raise DataUnavailable(f"training images without a label: {np.sum(train.labels < 0)}, with {values[0]} as label")
-    names, notes = tuple(map(str, values)), ()
-    known = np.isin(test.labels, values)
-    if not known.all():
-        others, counts = np.unique(test.labels[~known], return_counts=True)
+        raise DataUnavailable(f"training images without a label: {np.sum(labels < 0)}, with {values[0]} as label")
+    name_of = str if names is None else names.__getitem__
+    notes, indexed = [], {}
+    for split_name, split in splits.items():
+        known = np.isin(split.labels, values)
         if not known.any():
             raise DataUnavailable(
-                f"no test image has a class of the training images: the training images have {listed(list(names))}, "
-                f"the test images {listed(list(map(str, others)))}; give a test split of the same classes"
+                f"no {split_name} image has a class of the training images: the training images have "
+                f"{listed(list(map(name_of, values)))}, the {split_name} images "
+                f"{listed(list(map(name_of, np.unique(split.labels))))}; give a {split_name} split of the same classes"
             )
-        counted = listed([f"{label} ({count})" for label, count in zip(others, counts, strict=True)])
-        notes = (f"{counts.sum()} test images are left out, because no training image has their class: {counted}",)
-        test = test.select(known)
-    if not np.array_equal(values, np.arange(len(values))):
-        train, test = (
-            split._replace(labels=np.searchsorted(values, split.labels).astype(np.int32)) for split in (train, test)
-        )
-    return train, test, names, notes
+        if not known.all():
+            others, counts = np.unique(split.labels[~known], return_counts=True)
+            counted = listed([f"{name_of(label)} ({count})" for label, count in zip(others, counts, strict=True)])
+            notes.append(
+                f"{counts.sum()} {split_name} images are left out, because no training image has their class: {counted}"
+            )
+            split = split.select(known)
+        if not np.array_equal(values, np.arange(len(values))):
+            split = split._replace(labels=np.searchsorted(values, split.labels).astype(np.int32))
+        indexed[split_name] = split
+    return indexed, tuple(map(name_of, values)), notes

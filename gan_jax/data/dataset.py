@@ -45,7 +45,7 @@ class Dataset(NamedTuple):
     name: the set that was loaded.
     source: where it was loaded from.
     requested: the set that the config names; differs from `name` if a fallback was used.
-    class_names: a name for each class; labels are positions in it.
+    class_names: a name for each class; labels are positions in it. () if the images have no labels: all are 0 then.
     validation: training images that are held out for model selection; None without any.
     notes: what of the images or labels is not as in their source; one line each, for the user.
     """
@@ -60,8 +60,13 @@ class Dataset(NamedTuple):
     notes: tuple[str, ...] = ()
 
     @property
+    def has_labels(self) -> bool:
+        return bool(self.class_names)
+
+    @property
     def num_classes(self) -> int:
-        return len(self.class_names)
+        """The number of classes; images without labels are one class."""
+        return len(self.class_names) or 1
 
     @property
     def is_streamed(self) -> bool:
@@ -104,10 +109,11 @@ def balanced(labels: np.ndarray, num_images: int, rng: np.random.Generator, spar
 def hold_out(dataset: Dataset, num_images: int) -> Dataset:
     """Moves `num_images` training images to the validation split: balanced over the classes, the same for every run.
 
-    Every class keeps a training image. UserError for fewer than 2 or too many; 0 returns the data set as it is.
+    Every class keeps a training image. UserError for fewer than 2 or too many. A data set with a validation split keeps
+    that one; 0 leaves it out.
     """
-    if not num_images:
-        return dataset
+    if not num_images or dataset.validation:
+        return dataset if num_images else dataset._replace(validation=None)
     images, labels = dataset.train
     most = len(labels) - dataset.num_classes
     if not 1 < num_images <= most:
@@ -142,15 +148,15 @@ def convert(split: Split, conversion: Conversion) -> Split:
     return Split(np.stack([fit(to_picture(image), shape, method) for image in split.images]), split.labels)
 
 
-def check_shapes(train: Split, test: Split) -> None:
-    """UserError if training and test images differ in size or channels."""
-    if train.images.shape[1:] == test.images.shape[1:]:
+def check_shapes(train: Split, other: Split, name: str) -> None:
+    """UserError if the images of another split differ from the training images in size or channels."""
+    if train.images.shape[1:] == other.images.shape[1:]:
         return
-    (*sides, channels), (*test_sides, test_channels) = (split.images.shape[1:] for split in (train, test))
-    knobs = [f"--config.data.image_size={max(sides)}"] if sides != test_sides else []
-    knobs += [f"--config.data.channels={min(channels, 3)}"] if channels != test_channels else []
-    shapes = [" x ".join(map(str, split.images.shape[1:])) for split in (train, test)]
+    (*sides, channels), (*other_sides, other_channels) = (split.images.shape[1:] for split in (train, other))
+    knobs = [f"--config.data.image_size={max(sides)}"] if sides != other_sides else []
+    knobs += [f"--config.data.channels={min(channels, 3)}"] if channels != other_channels else []
+    shapes = [" x ".join(map(str, split.images.shape[1:])) for split in (train, other)]
     raise UserError(
-        f"the training images are {shapes[0]} and the test images {shapes[1]} (height x width x channels); set "
+        f"the training images are {shapes[0]} and the {name} images {shapes[1]} (height x width x channels); set "
         f"{' '.join(knobs)} to convert both"
     )

@@ -1,4 +1,4 @@
-"""A parser for the records that TFDS writes (serialized tf.train.Example) that does not need TensorFlow.
+"""Reads and writes the records of TFDS (serialized tf.train.Example) without TensorFlow.
 
 A protocol buffer is a sequence of fields. A field is a key (number << 3 | wire type) and a value. A value of wire type
 0 is a varint: an integer with 7 bits in each byte. A value of wire type 2 is a length and that number of bytes.
@@ -53,3 +53,28 @@ def image_and_label(record: bytes) -> tuple[memoryview, int]:
         raise ValueError("a record is not an example with an image and a label") from None
     label = label if isinstance(label, int) else _varint(label, 0)[0]
     return image, label - 2**64 if label >= 2**63 else label
+
+
+def encode(image: bytes, label: int) -> bytes:
+    """A record with these two features. label: at least 0."""
+    features = (
+        _field(1, _field(1, name) + _field(2, _field(kind, values)))
+        for name, kind, values in (
+            (b"image", _BYTES, _field(1, image)),
+            (b"label", _INTEGERS, _field(1, _to_varint(label))),
+        )
+    )
+    return _field(1, b"".join(features))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of wire type 2."""
+    return _to_varint(number << 3 | 2) + _to_varint(len(content)) + content
+
+
+def _to_varint(value: int) -> bytes:
+    pieces = bytearray()
+    while value >= 0x80:
+        pieces.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*pieces, value])

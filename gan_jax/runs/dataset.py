@@ -13,6 +13,8 @@ from ml_collections import ConfigDict
 from gan_jax.data import sources
 from gan_jax.data.classes import numbered
 from gan_jax.data.dataset import Dataset, Source, hold_out
+from gan_jax.data.find import OF_FILES
+from gan_jax.data.settings import Settings
 from gan_jax.devices import hosts
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import DataUnavailable, NotOnThisMachine, UserError
@@ -46,7 +48,7 @@ def _recorded(section: ConfigDict, path: str) -> dict | None:
     if hosts.leads():
         workdir = Workdir(path)
         data = workdir.run().get("data")
-        is_there = os.path.isdir(os.path.expanduser(section.dir))
+        is_there = bool(section.dir) and os.path.exists(os.path.expanduser(section.dir))
         if data and (is_there or _request(workdir.config().data) != _request(section)):
             data = None
     return json.loads(hosts.text_from_leader(json.dumps(data)))
@@ -57,18 +59,8 @@ def _request(section: ConfigDict) -> tuple[str, str, str]:
 
 
 def _load(section: ConfigDict, name: str, folder: str, fallback: str, data_dir: str) -> Dataset:
-    dataset = sources.load(
-        name,
-        folder,
-        fallback,
-        section.image_size,
-        section.channels,
-        data_dir,
-        section.stream,
-        section.resident_gib,
-        section.resize,
-    )
-    return hold_out(dataset, section.num_validation)
+    options = {field: section[field] for field in Settings._fields}
+    return hold_out(sources.load(name, folder, fallback, data_dir, **options), section.num_validation)
 
 
 def describe(dataset: Dataset) -> dict:
@@ -129,7 +121,7 @@ def _load_recorded(path: str | pathlib.Path, section: ConfigDict, recorded: dict
     used, other, reasons = recorded["used"], None, []
     # The folder of the config is for older runs, which did not record theirs.
     for folder in dict.fromkeys([recorded.get(_FOLDER, ""), section.dir, ""]):
-        if not folder and used == "idx":
+        if not folder and used in OF_FILES:
             continue
         try:
             dataset = _load(section, used, folder, "", data_dir)
@@ -143,10 +135,10 @@ def _load_recorded(path: str | pathlib.Path, section: ConfigDict, recorded: dict
         other = other or now
     if other:
         check_data(path, recorded, other)
-    cache = "" if used == "idx" else ", or the cache folder: --data_dir=FOLDER"
+    cache = "" if used in OF_FILES else ", or the cache folder: --data_dir=FOLDER"
     raise DataUnavailable(
         f"the run in {path} was trained on {_origin(recorded)}: {'; '.join(reasons)}. If the images are elsewhere now, "
-        f"give their folder: --config.data.dir=FOLDER{cache}"
+        f"say where: --config.data.dir=PATH{cache}"
     )
 
 

@@ -26,7 +26,8 @@ except ImportError:  # Windows has no fcntl: two processes in one workdir are no
 _MAY_DIFFER = (
     *("data.name: ", "data.dir: ", "data.fallback: ", "data.image_size: ", "data.channels: "),
     *("mesh: ", "guard.", "eval.", "data.stream: ", "data.stream_workers: "),
-    "data.resize: ",  # The fingerprint of the data says whether it changes an image.
+    # The fingerprint of the data says whether these change an image.
+    *("data.resize: ", "data.background: ", "data.test_share: "),
     *("log_every_steps: ", "sample_every_steps: ", "checkpoint_every_steps: ", "keep_checkpoints: "),
 )
 # Settings that may grow. training/extension.py checks whether the run can.

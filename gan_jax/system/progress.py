@@ -9,17 +9,18 @@ class Progress:
 
     what: the name of a step in the line.
     show: if False, nothing is printed.
+    first: what the line says before the first update.
     rate: steps per second since the first update, which excludes compilation; 0 until the second update.
     """
 
     _LINE_SECONDS = 20.0
 
-    def __init__(self, total: int, start: int, what: str = "step", show: bool = True):
+    def __init__(self, total: int, start: int, what: str = "step", show: bool = True, first: str = "compiling"):
         self.rate = 0.0
         self._what, self._total, self._first_update = what, total, None
         self._start_time = self._last_print = time.monotonic()
         self._shown, self._terminal = show, sys.stderr.isatty()
-        self._show(start, "compiling")
+        self._show(start, first)
 
     def update(self, step: int) -> None:
         """Reports that `step` is done."""

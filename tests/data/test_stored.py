@@ -98,7 +98,8 @@ def test_stored_images_that_are_not_square(resize, size):
 
 def test_classes_of_stored_images(load_stored):
     train, test = load_stored("always").train, load_stored("always").test
-    train, test, names, notes = index_classes(train.select(train.labels != 3), test)
+    splits, names, notes = index_classes({"train": train.select(train.labels != 3), "test": test})
+    train, test = splits["train"], splits["test"]
     assert isinstance(test.images, StoredImages)
     assert (len(train.labels), len(test.images), len(test.labels)) == (207, 18, 18)
     assert (names, notes[0][:28]) == (tuple("012456789"), "2 test images are left out, ")

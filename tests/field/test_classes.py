@@ -51,12 +51,13 @@ def test_classes_are_the_labels_of_the_training_images(config, tmp_path, capsys)
 
 def test_usual_labels_stay_as_they_are():
     split = Split(np.zeros((6, 2, 2, 1), np.uint8), np.array([2, 0, 1, 2, 0, 1], np.int32))
-    train, test, names, notes = index_classes(split, split.select(np.arange(2)))
-    assert train is split
-    assert (test.labels.tolist(), names, notes) == ([2, 0], ("0", "1", "2"), ())
-    mapped = index_classes(split._replace(labels=split.labels * 3 + 1), split._replace(labels=split.labels * 3 + 1))
-    assert (mapped[0].labels.tolist(), mapped[0].labels.dtype) == (split.labels.tolist(), np.int32)
-    assert mapped[2] == ("1", "4", "7")
+    splits, names, notes = index_classes({"train": split, "test": split.select(np.arange(2))})
+    assert splits["train"] is split
+    assert (splits["test"].labels.tolist(), names, notes) == ([2, 0], ("0", "1", "2"), [])
+    other = split._replace(labels=split.labels * 3 + 1)
+    mapped, names, _ = index_classes({"train": other, "test": other})
+    assert (mapped["train"].labels.tolist(), mapped["train"].labels.dtype) == (split.labels.tolist(), np.int32)
+    assert names == ("1", "4", "7")
 
 
 def test_a_run_that_did_not_record_its_classes_has_numbers():
@@ -84,7 +85,7 @@ def test_a_test_split_of_other_classes_alone_is_refused(tmp_path):
 def test_images_without_a_label_are_refused():
     split = Split(np.zeros((3, 2, 2, 1), np.uint8), np.array([0, -1, -1], np.int32))
     with pytest.raises(DataUnavailable, match="training images without a label: 2"):
-        index_classes(split, split)
+        index_classes({"train": split, "test": split})
 
 
 def test_every_class_keeps_a_training_image(tmp_path):

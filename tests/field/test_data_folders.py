@@ -26,7 +26,7 @@ def test_a_set_without_a_test_split_gets_one(tmp_path):
     assert held.name == stream_set.NAME
     assert np.bincount(held.test.labels).tolist() == [1] * 10
     assert len(held.train.labels) == 94
-    note = f"{stream_set.NAME} has no test split, so a tenth of the training images of each class are test images: 10"
+    note = f"{stream_set.NAME} has no test split, so 0.1 of the training images of each class are test images: 10"
     assert describe(held)["notes"] == [note]
     for split in ("train", "test"):
         one, other = getattr(held, split), getattr(streamed, split)
@@ -46,7 +46,7 @@ def test_a_prepared_copy_without_a_test_split(tmp_path):
 
 def test_a_test_split_of_a_few_images_is_refused():
     with pytest.raises(DataUnavailable, match="x has no test split, and too few images for one: no class has 10"):
-        split_off_test(noise(27), "x")
+        split_off_test(noise(27), "x", 0.1)
 
 
 @pytest.mark.parametrize(

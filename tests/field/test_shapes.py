@@ -39,8 +39,8 @@ def test_splits_of_two_sizes_are_refused_and_the_advice_works(tmp_path):
 def test_splits_of_other_channels_are_refused():
     grey, colour = (Split(np.zeros((2, 8, 8, channels), np.uint8), np.zeros(2, np.int32)) for channels in (1, 3))
     with pytest.raises(UserError, match=r"8 x 8 x 3 and .* 8 x 8 x 1 .* set --config.data.channels=3 to convert both"):
-        check_shapes(colour, grey)
-    check_shapes(colour, convert(grey, Conversion(channels=3)))
+        check_shapes(colour, grey, "test")
+    check_shapes(colour, convert(grey, Conversion(channels=3)), "test")
 
 
 # DCGAN-tensorflow 341: images that are not square.

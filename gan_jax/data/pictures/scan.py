@@ -1,0 +1,103 @@
+"""Reads the headers of all pictures once: their sizes, modes and colours, and which files cannot be read."""
+
+import collections
+import concurrent.futures
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.data.classes import listed
+from gan_jax.data.pictures.decode import read_header
+from gan_jax.data.pictures.types import Pictures, PictureSet, readable
+from gan_jax.system.errors import DataUnavailable
+from gan_jax.system.progress import Progress
+
+_AT_ONCE = 4096  # pictures whose results are waited for
+_PER_TASK = 64
+_MOST_UNREADABLE = 0.01  # share of the pictures; more are a mistake, not bad luck
+
+
+class Scan(NamedTuple):
+    """The headers of a set.
+
+    sizes: (height, width) -> number of pictures.
+    modes: Pillow's name of a mode -> number of pictures.
+    num_colour: number of pictures with colours.
+    """
+
+    sizes: collections.Counter
+    modes: collections.Counter
+    num_colour: int
+
+
+class Unreadable:
+    """The pictures of a set that cannot be read. DataUnavailable as soon as they are more than 1% of all."""
+
+    def __init__(self, origin: str, total: int):
+        self._origin, self._total, self.reasons = origin, total, {}
+
+    def add(self, name: str, error: Exception | str) -> None:
+        self.reasons[readable(name)] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if len(self.reasons) > _MOST_UNREADABLE * self._total:
+            raise DataUnavailable(
+                f"{self._origin}: more than {_MOST_UNREADABLE:.0%} of {self._total} images cannot be read, such as "
+                f"{self._first()}; repair or remove them"
+            )
+
+    def _first(self) -> str:
+        return listed([f"{name} ({reason})" for name, reason in self.reasons.items()])
+
+    def lines(self) -> list[str]:
+        """One line if there are any."""
+        number = len(self.reasons)
+        return [f"{number} {'image' if number == 1 else 'images'} cannot be read: {self._first()}"] if number else []
+
+
+def for_each(function: Callable, rows: np.ndarray) -> Iterator:
+    """function(row) of each row in order, or the error that it raised. Several threads."""
+
+    def some(chunk: np.ndarray) -> list:
+        results = []
+        for row in chunk.tolist():
+            try:
+                results.append(function(row))
+            except Exception as error:  # Damaged images raise errors of many classes.
+                results.append(error)
+        return results
+
+    with warnings.catch_warnings(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+        warnings.simplefilter("ignore")  # Pillow warns of damaged metadata and of large images.
+        for start in range(0, len(rows), _AT_ONCE):
+            chunks = np.array_split(
+                rows[start : start + _AT_ONCE], max(1, min(_AT_ONCE, len(rows) - start) // _PER_TASK)
+            )
+            for results in threads.map(some, chunks):
+                yield from results
+
+
+def scan(pictures: PictureSet, unreadable: Unreadable) -> Scan:
+    """Reads every header; adds the files without one to `unreadable`."""
+    total = sum(len(split.names) for split in pictures.splits.values())
+    progress, done = Progress(total, 0, "reading headers", show=total > _AT_ONCE, first="starting"), 0
+    sizes, modes, num_colour = collections.Counter(), collections.Counter(), 0
+    for split in pictures.splits.values():
+        for row, header in enumerate(for_each(lambda row: _header(split, row), np.arange(len(split.names)))):
+            done += 1
+            if done % _AT_ONCE == 0 or done == total:
+                progress.update(done)
+            if isinstance(header, Exception):
+                unreadable.add(split.names[row], header)
+                continue
+            sizes[header.height, header.width] += 1
+            modes[header.mode] += 1
+            num_colour += header.colour
+    progress.close()
+    return Scan(sizes, modes, num_colour)
+
+
+def _header(split: Pictures, row: int):
+    with split.open(row) as file:
+        return read_header(file)
