@@ -14,6 +14,8 @@ from gan_jax.gan.step import Gan
 from gan_jax.layers import norms
 from gan_jax.losses import targets
 from gan_jax.losses.build import build_losses, weighted_terms
+from gan_jax.losses.terms import TERMS
+from gan_jax.networks import heads
 from gan_jax.networks.build import build_discriminator, build_generator, single_forward_pass
 from gan_jax.system.config import RULE_KEYWORDS, leaves
 from gan_jax.system.errors import UserError
@@ -44,6 +46,24 @@ def num_steps(config: ConfigDict, num_images: int) -> int:
 def is_conditional(section: ConfigDict) -> bool:
     """Whether the generator uses the label. section: config.generator."""
     return section.conditioning != "none" or section.norm in norms.CONDITIONAL_NORMS
+
+
+def settings_with_labels(config: ConfigDict) -> list[str]:
+    """The settings, as KEY=VALUE, by which a network or a loss uses the labels of the images; [] for none."""
+    used = [("data.num_labels", config.data.num_labels)] if config.data.num_labels else []
+    for player in ("generator", "discriminator"):
+        section = config[player]
+        used += [(f"{player}.conditioning", section.conditioning)] if section.conditioning != "none" else []
+        used += [(f"{player}.norm", section.norm)] if section.norm in norms.CONDITIONAL_NORMS else []
+    head = config.discriminator.head
+    used += [("discriminator.head", head)] if head in (*heads.CLASS_HEADS, "projection") else []
+    for loss in ("d_loss", "g_loss"):
+        used += [
+            (f"{loss}.{name}", weight)
+            for name, weight in config[loss].items()
+            if weight and name in TERMS and TERMS[name].uses_labels
+        ]
+    return [f"{key}={value}" for key, value in used]
 
 
 def learning_rates(config: ConfigDict, total_steps: int) -> dict[str, Callable[[int], float]]:

@@ -37,6 +37,7 @@ ALLOWED_IMPORTERS = {
     "tensorflow": set(),
     "tensorflow_datasets": {"data/tfds_source.py"},
     "grain": {"data/stored.py", "data/stream.py"},
+    "array_record": {"data/pictures/records.py"},
 }
 PACKAGE = pathlib.Path("gan_jax")
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
@@ -45,7 +46,8 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__in
 def folder_of(parts):
     """The folder of a module, from the parts of its path in the package."""
     name = parts[0].removesuffix(".py")
-    return "commands" if name in COMMANDS else name
+    is_command = name in COMMANDS or parts[-1] == "__main__.py"
+    return "commands" if is_command else name
 
 
 def imports(path):

@@ -48,6 +48,7 @@ class Dataset(NamedTuple):
     class_names: a name for each class; labels are positions in it. () if the images have no labels: all are 0 then.
     validation: training images that are held out for model selection; None without any.
     notes: what of the images or labels is not as in their source; one line each, for the user.
+    facts: what the image files are: their sizes and modes; for `python -m gan_jax.data`.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...]
     validation: Split | None = None
     notes: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     @property
     def has_labels(self) -> bool:

@@ -23,6 +23,7 @@ class _Images(NamedTuple):
     splits: dict[str, Split]
     notes: list[str]
     class_names: tuple[str, ...] | None = None
+    facts: tuple[str, ...] = ()
 
 
 def load(name: str, folder: str = "", fallback: str = "", data_dir: str = "", **options) -> Dataset:
@@ -41,7 +42,7 @@ def load(name: str, folder: str = "", fallback: str = "", data_dir: str = "", **
     cache_folder = cache.folder(data_dir).absolute()
     check_fallback(fallback, cache_folder)
     found, requested = _find_or_fall_back(name, folder, fallback, cache_folder, settings)
-    splits, notes, label_names = _convert(found, cache_folder, settings)
+    splits, notes, label_names, facts = _convert(found, cache_folder, settings)
     if folder and name not in ("idx", found.name):
         notes.append(f"data.dir has IDX files, so data.name={name} is not used: the records call these images idx")
     if "test" not in splits:
@@ -57,7 +58,9 @@ def load(name: str, folder: str = "", fallback: str = "", data_dir: str = "", **
     if label_names != ():
         splits, class_names, class_notes = index_classes(splits, label_names)
         notes += class_notes
-    return Dataset(found.name, found.source, requested, **splits, class_names=class_names, notes=tuple(notes))
+    return Dataset(
+        found.name, found.source, requested, **splits, class_names=class_names, notes=tuple(notes), facts=facts
+    )
 
 
 def _find_or_fall_back(
@@ -109,4 +112,4 @@ def _pictures(pictures: PictureSet, cache_folder: pathlib.Path, settings: Settin
             f"{pictures.origin} has no test folder, so {settings.test_share:.4g} of its images, chosen by a hash of "
             f"their names, are test images: {len(test.labels)}"
         )
-    return _Images(splits, notes, pictures.class_names)
+    return _Images(splits, notes, pictures.class_names, prepared.facts)

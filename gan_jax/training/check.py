@@ -5,6 +5,7 @@ import logging
 import jax
 from ml_collections import ConfigDict
 
+from gan_jax.build import settings_with_labels
 from gan_jax.data.batches import abstract_batches, batch_plan
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.prefetch import check_stream
@@ -31,6 +32,7 @@ def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
         raise UserError("a GAN is float32; set jax.config.update('jax_enable_x64', False) before training")
     seeds = seeds_of(config)
     placement = make_placement(config.mesh, config.batch_size, len(seeds))
+    _check_has_labels(config, dataset)
     check_labels(config, dataset)
     if config.d_loss.codistillation:
         codistillation.check(config.data, seeds, config.mesh, config.guard.debug)
@@ -42,6 +44,15 @@ def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
     trace_step(config, gan, dataset.image_shape)
     for note in dataset.notes if hosts.leads() else ():
         logging.getLogger(__name__).warning("%s", note)
+
+
+def _check_has_labels(config: ConfigDict, dataset: Dataset) -> None:
+    """UserError if the config uses labels and the images have none."""
+    if not dataset.has_labels and (settings := settings_with_labels(config)):
+        raise UserError(
+            f"the images of {dataset.source} have no labels, which {', '.join(settings)} would use; take an "
+            "unconditional config such as --config configs/dcgan.py, or put the images of each class into a folder"
+        )
 
 
 def trace_step(config: ConfigDict, gan: Gan, image_shape: tuple[int, ...]) -> tuple[GanState, GanState, dict]:

@@ -76,7 +76,7 @@ def decode(file: BinaryIO, background: tuple[int, int, int]) -> Image.Image:
     with Image.open(file, formats=formats()) as picture:
         picture.load()
         grey, turn = _is_grey(picture), _TURNS.get(_orientation(picture))
-        picture = picture.transpose(turn) if turn else picture
+        picture = picture if turn is None else picture.transpose(turn)
         if picture.mode == "F":
             raise ValueError("its pixels are floating-point numbers, which have no known range")
         if picture.mode in _SIXTEEN_BITS:

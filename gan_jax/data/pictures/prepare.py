@@ -24,6 +24,7 @@ from gan_jax.system import cache
 from gan_jax.system.errors import DataUnavailable
 from gan_jax.system.progress import Progress
 
+FOLDER = "pictures"  # of the cache folder
 _VERSION = 1  # of the conversion: prepared copies of another version are not used
 _SIDES = (128, 64, 32)
 _REPORTED = 256  # pictures between two updates of the progress line
@@ -46,12 +47,13 @@ class Plan(NamedTuple):
 class Prepared(NamedTuple):
     """splits: by name, without the pictures that cannot be read. names: those of the pictures of each split.
 
-    notes: one line for each thing the user should know.
+    notes, facts: as those of a `Dataset`.
     """
 
     splits: dict[str, Split]
     names: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    facts: tuple[str, ...]
 
 
 def common_side(sizes: collections.Counter) -> int:
@@ -69,7 +71,7 @@ def common_side(sizes: collections.Counter) -> int:
 def make_plan(found: Scan, conversion: Conversion, background: str) -> tuple[Plan, list[str]]:
     """(the plan, notes about what it changes)."""
     side = conversion.image_size or common_side(found.sizes)
-    total, channels = found.sizes.total(), conversion.channels or (3 if found.num_colour else 1)
+    total, channels = found.total, conversion.channels or (3 if found.num_colour else 1)
     notes = []
     if num_other := total - found.sizes[side, side]:
         method, knob = conversion.resize or "crop", "" if conversion.resize else "; data.resize: crop, pad or stretch"
@@ -90,15 +92,14 @@ def prepare(
     DataUnavailable if more than 1% of the pictures cannot be read.
     """
     total = sum(len(split.names) for split in pictures.splits.values())
-    unreadable = Unreadable(pictures.origin, total)
-    found = scan(pictures, unreadable)
+    found = scan(pictures, data_dir / FOLDER)
     if not found.sizes:
         raise DataUnavailable(f"{pictures.origin} has no image that can be read")
     plan, notes = make_plan(found, conversion, background)
     unreadable = Unreadable(pictures.origin, total)
     size = total * int(np.prod(plan.shape))
     key = hashlib.sha256(json.dumps([_VERSION, pictures.stamp, plan]).encode()).hexdigest()[:16]
-    path = data_dir / "pictures" / f"{pathlib.Path(pictures.origin).stem}-{key}"
+    path = data_dir / FOLDER / f"{pathlib.Path(pictures.origin).stem}-{key}"
     if policy.stream == "always" or (policy.stream == "auto" and size > policy.most_bytes):
         files, kept = write_records(pictures.splits, plan.shape, plan.image, path, unreadable)
         always = MemoryPolicy("always", policy.most_bytes)
@@ -107,7 +108,7 @@ def prepare(
     else:
         splits, kept = _in_memory(pictures.splits, plan, path.with_name(path.name + ".npz"), unreadable)
     names = {name: tuple(pictures.splits[name].names[row] for row in rows) for name, rows in kept.items()}
-    return Prepared(splits, names, (*pictures.notes, *notes, *unreadable.lines()))
+    return Prepared(splits, names, (*pictures.notes, *notes, *unreadable.lines()), found.lines())
 
 
 def _in_memory(

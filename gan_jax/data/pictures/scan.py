@@ -2,7 +2,10 @@
 
 import collections
 import concurrent.futures
+import hashlib
+import json
 import os
+import pathlib
 import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -12,6 +15,7 @@ import numpy as np
 from gan_jax.data.classes import listed
 from gan_jax.data.pictures.decode import read_header
 from gan_jax.data.pictures.types import Pictures, PictureSet, readable
+from gan_jax.system import cache
 from gan_jax.system.errors import DataUnavailable
 from gan_jax.system.progress import Progress
 
@@ -31,6 +35,25 @@ class Scan(NamedTuple):
     sizes: collections.Counter
     modes: collections.Counter
     num_colour: int
+
+    @property
+    def total(self) -> int:
+        return self.sizes.total()
+
+    def lines(self) -> tuple[str, str]:
+        """The commonest sizes and modes, for the user."""
+        sizes = [f"{height} x {width}: {number}" for (height, width), number in self.sizes.most_common()]
+        modes = [f"{mode}: {number}" for mode, number in self.modes.most_common()]
+        return f"sizes (height x width) {listed(sizes)}", f"modes {listed(modes)}"
+
+    def to_json(self) -> str:
+        return json.dumps([[[*size, number] for size, number in self.sizes.items()], self.modes, self.num_colour])
+
+    @classmethod
+    def from_json(cls, text: str) -> "Scan":
+        sizes, modes, num_colour = json.loads(text)
+        sizes = {(height, width): number for height, width, number in sizes}
+        return cls(collections.Counter(sizes), collections.Counter(modes), num_colour)
 
 
 class Unreadable:
@@ -78,9 +101,22 @@ def for_each(function: Callable, rows: np.ndarray) -> Iterator:
                 yield from results
 
 
-def scan(pictures: PictureSet, unreadable: Unreadable) -> Scan:
-    """Reads every header; adds the files without one to `unreadable`."""
+def scan(pictures: PictureSet, folder: pathlib.Path) -> Scan:
+    """What the headers of all pictures say; kept in `folder`, so that they are read once.
+
+    DataUnavailable if more than 1% of the pictures have none.
+    """
+    path = folder / f"headers-{hashlib.sha256(pictures.stamp.encode()).hexdigest()[:16]}.npz"
+    if path.is_file():
+        return Scan.from_json(str(cache.read(path, "headers of images")["headers"]))
+    found = _scan(pictures)
+    cache.write(path, {"headers": np.array(found.to_json())})
+    return found
+
+
+def _scan(pictures: PictureSet) -> Scan:
     total = sum(len(split.names) for split in pictures.splits.values())
+    unreadable = Unreadable(pictures.origin, total)
     progress, done = Progress(total, 0, "reading headers", show=total > _AT_ONCE, first="starting"), 0
     sizes, modes, num_colour = collections.Counter(), collections.Counter(), 0
     for split in pictures.splits.values():

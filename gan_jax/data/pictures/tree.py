@@ -18,6 +18,7 @@ from gan_jax.system.errors import DataUnavailable
 
 # Formats that Pillow reads by starting another program, and formats of which it knows only the name.
 _NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
+_COMMON = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _MOST_MEMBERS = 5_000_000
@@ -52,9 +53,9 @@ class Tree(NamedTuple):
 
 @functools.cache
 def formats() -> tuple[str, ...]:
-    """The image formats that are read, as Pillow names them."""
+    """The image formats that are read, as Pillow names them, in the order in which a file is tried."""
     Image.init()
-    return tuple(sorted(set(Image.OPEN) - _NOT_READ))
+    return (*_COMMON, *sorted(set(Image.OPEN) - _NOT_READ - set(_COMMON)))
 
 
 @functools.cache
