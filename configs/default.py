@@ -112,7 +112,9 @@ def _data() -> ConfigDict:
             "num_labels": 0,
             # Few labels: number n of different subsets of labelled images; seed s uses subset s mod n. 0: one per seed
             "num_label_subsets": 0,
-            "num_validation": 500,  # training images held out for choosing, the same number per class
+            # Training images held out for choosing, the same number per class. -1: 500, or a fifth of them if they are
+            # fewer than 2,500. If the data have a validation split, that is used instead, unless this is 0
+            "num_validation": -1,
             # Whether images stay in their files and are prefetched: always (the set must be array_record files),
             # never, or auto (if the train and test images exceed resident_gib). The batches are the same. Scores then
             # use at most resident_gib of each split, always the same images.

@@ -22,10 +22,10 @@ from gan_jax.system.errors import UserError
 from gan_jax.system.files import atomic_write, writing
 
 
-def _labels(text: str, num_images: int, class_names: tuple[str, ...]) -> np.ndarray:
+def _labels(text: str, num_images: int, num_classes: int, class_names: tuple[str, ...]) -> np.ndarray:
     """The class of each image, int32 [num_images]. text: the flag --labels; "" for all classes in turn."""
     if not text:
-        return balanced_labels(num_images, len(class_names))
+        return balanced_labels(num_images, num_classes)
     names = [name.strip() for name in text.split(",")]
     if wrong := [name for name in names if name not in class_names]:
         raise UserError(f"--labels={text}: '{wrong[0]}' is not a class; the classes are {', '.join(class_names)}")
@@ -49,7 +49,8 @@ def _write(
     with writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".png":
-            pictures.write_png(path, pictures.grid(images, columns))
+            one_class_a_column = labels is not None and columns == len(class_names)
+            pictures.write_png(path, pictures.grid(images, columns, class_names if one_class_a_column else ()))
         elif path.suffix == ".npz":
             with atomic_write(path) as partial:
                 np.savez(partial, images=images, **({} if labels is None else _label_arrays(labels, class_names)))
@@ -92,8 +93,8 @@ def main() -> None:
     if arguments.labels and not conditional:
         raise UserError(f"--labels={arguments.labels}: this generator takes no labels; leave --labels out")
     num_images = arguments.num_images or (arguments.labels.count(",") + 1 if arguments.labels else 100)
-    labels = _labels(arguments.labels, num_images, run.class_names)
-    columns = run.num_classes if not arguments.labels else math.ceil(math.sqrt(len(labels)))
+    labels = _labels(arguments.labels, num_images, run.num_classes, run.class_names)
+    columns = run.num_classes if conditional and not arguments.labels else math.ceil(math.sqrt(len(labels)))
     images = run.generate(labels, arguments.seed)
     _write(path, images, labels if conditional else None, run.class_names, min(columns, len(labels), 20))
     print(f"{len(labels)} images of step {run.step} in {path}")

@@ -22,12 +22,11 @@ from gan_jax import cli
 from gan_jax.data import overview, sources
 from gan_jax.data.duplicates import near_duplicates
 from gan_jax.data.settings import Settings
-from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.runs import pictures
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import writing
 
-_COLUMNS, _ROWS = 10, 10
+_COLUMNS, _ROWS, _MOST_COLUMNS = 10, 10, 20
 _PAIRS = 10
 
 
@@ -51,7 +50,7 @@ def main() -> None:
     train, test = in_memory.train, in_memory.test
     with writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        pictures.write_png(path, _grid(train.images, train.labels, dataset.num_classes))
+        pictures.write_png(path, _grid(train.images, train.labels, dataset.class_names))
         print(f"grid             {path}: training images" + (", one column a class" if dataset.num_classes > 1 else ""))
         pairs = near_duplicates(train.images, test.images)
         print(f"near-duplicates  {len(pairs)} of {len(test.labels)} test images have one among the training images")
@@ -62,18 +61,17 @@ def main() -> None:
             print(f"                 the first {len(shown) // 2}, test image left: {pairs_path}")
 
 
-def _grid(images: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+def _grid(images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
     """A grid of random images, uint8 [height, width, C]; with several classes, each column has one class."""
-    columns = min(num_classes, 20) if num_classes > 1 else _COLUMNS
-    wanted = balanced_labels(columns * _ROWS, columns) if num_classes > 1 else np.zeros(columns * _ROWS, np.int32)
     rng = np.random.default_rng(0)
-    rows_by_class = {label: rng.permutation(np.flatnonzero(labels == label)) for label in set(wanted.tolist())}
-    blank, cells, used = np.full(images.shape[1:], 255, np.uint8), [], dict.fromkeys(rows_by_class, 0)
-    for label in wanted.tolist():
-        rows = rows_by_class[label]
-        cells.append(images[rows[used[label]]] if used[label] < len(rows) else blank)
-        used[label] += 1
-    return pictures.grid(np.stack(cells), columns)
+    if len(class_names) < 2:
+        return pictures.grid(images[rng.permutation(len(images))[: _ROWS * _COLUMNS]], _COLUMNS)
+    names = class_names[:_MOST_COLUMNS]
+    cells = np.full((_ROWS, len(names), *images.shape[1:]), 255, np.uint8)
+    for label in range(len(names)):
+        chosen = images[rng.permutation(np.flatnonzero(labels == label))[:_ROWS]]
+        cells[: len(chosen), label] = chosen
+    return pictures.grid(cells.reshape(-1, *images.shape[1:]), len(names), names)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from gan_jax.data.pixels import Conversion, fit, to_picture
 from gan_jax.data.stored import StoredImages
 from gan_jax.system.errors import UserError
 
+_HELD_OUT, _LEAST_HELD_OUT = 500, 10  # validation images, if the config gives no number
+
 
 class Split(NamedTuple):
     """images uint8 [N, H, W, C] (StoredImages read them from files when indexed), labels int32 [N]."""
@@ -111,13 +113,19 @@ def balanced(labels: np.ndarray, num_images: int, rng: np.random.Generator, spar
 def hold_out(dataset: Dataset, num_images: int) -> Dataset:
     """Moves `num_images` training images to the validation split: balanced over the classes, the same for every run.
 
-    Every class keeps a training image. UserError for fewer than 2 or too many. A data set with a validation split keeps
-    that one; 0 leaves it out.
+    num_images: -1: 500, or a fifth of the training images (10 at least) if these are fewer than 2,500; none if the
+    classes have too few.
+    Every class keeps a training image. UserError for another number below 2, or for too many. A data set with a
+    validation split keeps that one; 0 leaves it out.
     """
     if not num_images or dataset.validation:
         return dataset if num_images else dataset._replace(validation=None)
     images, labels = dataset.train
     most = len(labels) - dataset.num_classes
+    if num_images == -1:
+        num_images = min(_HELD_OUT, max(_LEAST_HELD_OUT, len(labels) // 5))
+        if num_images > most:
+            return dataset
     if not 1 < num_images <= most:
         advice = (
             f"between 2 and {most} of the training images, because every class keeps one"

@@ -1,15 +1,17 @@
 """Near-duplicates between two sets of images: copies that were resized or compressed again.
 
-Two images are near-duplicates if they have the same difference hash, and a correlation of pixels of 0.98 or more. The
-hash has a bit for each pair of horizontal neighbours in 8 rows of 9 grey means: which one is brighter.
+Two images are near-duplicates if their difference hashes differ in at most 6 of 64 bits, and their pixels have a
+correlation of 0.98 or more. The hash has a bit for each pair of horizontal neighbours in 8 rows of 9 grey means: which
+one is brighter.
 """
 
 import numpy as np
 
 _ROWS, _COLUMNS = 8, 9
+_MOST_BITS = 6
 _LEAST_CORRELATION = 0.98
-_MOST_COMPARED = 100  # images of one hash that an image is compared with; blank images all have one hash
-_AT_ONCE = 4096
+_MOST_COMPARED = 100  # training images that an image is compared with; blank images all have one hash
+_AT_ONCE = 2048
 
 
 def near_duplicates(train: np.ndarray, test: np.ndarray) -> list[tuple[int, int]]:
@@ -17,29 +19,28 @@ def near_duplicates(train: np.ndarray, test: np.ndarray) -> list[tuple[int, int]
 
     train, test: uint8 [N, H, W, C] of one size.
     """
-    train_hashes, rows_by_hash = difference_hashes(train), {}
-    for row, value in enumerate(train_hashes.tolist()):
-        rows_by_hash.setdefault(value, []).append(row)
-    pairs = []
-    for row, value in enumerate(difference_hashes(test).tolist()):
-        if candidates := rows_by_hash.get(value, [])[:_MOST_COMPARED]:
-            similarity = _correlations(test[row], train[np.array(candidates)])
+    train_hashes, test_hashes, pairs = difference_hashes(train), difference_hashes(test), []
+    for start in range(0, len(test), _AT_ONCE):
+        # The product of two hashes is the number of equal bits minus that of different ones.
+        near = test_hashes[start : start + _AT_ONCE] @ train_hashes.T >= train_hashes.shape[1] - 2 * _MOST_BITS
+        for row in np.flatnonzero(near.any(axis=1)):
+            candidates = np.flatnonzero(near[row])[:_MOST_COMPARED]
+            similarity = _correlations(test[start + row], train[candidates])
             if similarity.max() >= _LEAST_CORRELATION:
-                pairs.append((row, candidates[int(similarity.argmax())]))
+                pairs.append((start + int(row), int(candidates[similarity.argmax()])))
     return pairs
 
 
 def difference_hashes(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, H, W, C] -> uint64 [N]."""
+    """uint8 [N, H, W, C] -> float32 [N, 64], a bit as 1 or -1."""
     height, width = images.shape[1:3]
     rows, columns = _area_weights(height, _ROWS), _area_weights(width, _COLUMNS)
-    hashes = [np.zeros(0, np.uint64)]
+    hashes = np.empty((len(images), _ROWS * (_COLUMNS - 1)), np.float32)
     for start in range(0, len(images), _AT_ONCE):
         grey = images[start : start + _AT_ONCE].mean(axis=3, dtype=np.float32)
         means = rows @ grey @ columns.T
-        bits = (means[:, :, 1:] > means[:, :, :-1]).reshape(len(grey), -1)
-        hashes.append(np.packbits(bits, axis=1).view(np.uint64)[:, 0])
-    return np.concatenate(hashes)
+        hashes[start : start + len(grey)] = np.where(means[:, :, 1:] > means[:, :, :-1], 1, -1).reshape(len(grey), -1)
+    return hashes
 
 
 def _area_weights(size: int, cells: int) -> np.ndarray:

@@ -50,7 +50,7 @@ class Recorder:
         self.checkpoints = Checkpoints(workdir.checkpoints, config.keep_checkpoints)
         self.validation = None
         self._config, self._dataset, self._data_dir = config, dataset, data_dir
-        self._sample = sample
+        self._sample, self._conditional = sample, build.is_conditional(config.generator)
         self._discriminate = discriminate if config.discriminator.head in CLASS_HEADS else None
         self._guard, self._rates = make_guard(config), build.learning_rates(config, status.total)
         self._run_info, self._previous_info, self._records = run_info, workdir.run(), None
@@ -78,7 +78,7 @@ class Recorder:
             config.eval,
             self._dataset,
             self._sample,
-            build.is_conditional(config.generator),
+            self._conditional,
             self._discriminate,
             rows,
             best,
@@ -128,10 +128,11 @@ class Recorder:
             self.save(state)
 
     def save_grid(self, state: GanState) -> None:
-        """Writes a picture of samples, one column per class. Every grid of a run uses the same z."""
+        """Writes a picture of samples; if G takes labels, one column per class. Every grid of a run uses the same z."""
         labels = np.tile(np.arange(_GRID_SIDE, dtype=np.int32) % self._dataset.num_classes, _GRID_SIDE)
         images = to_uint8(self._sample(state, keys(self.status.seed).sample, labels))
-        picture = pictures.grid(images, _GRID_SIDE)
+        names = [self._dataset.class_names[label] for label in labels[:_GRID_SIDE]] if self._conditional else ()
+        picture = pictures.grid(images, _GRID_SIDE, names)
         pictures.write_png(self._grid_path, picture)
         self._records.image(self.status.step, SAMPLES, picture)
 

@@ -41,7 +41,7 @@ def check_validation(section: ConfigDict, dataset: Dataset) -> None:
             raise UserError(f"eval.{knob}={section[knob]}: must be at least {least}")
     if dataset.validation is None or len(dataset.validation.labels) < 10:
         raise UserError(
-            "eval.every_steps needs 10 or more held-out images: set --config.data.num_validation=500, or "
+            "eval.every_steps needs 10 or more held-out images: set --config.data.num_validation=10 or more, or "
             "--config.eval.every_steps=0 for no scores while training"
         )
 

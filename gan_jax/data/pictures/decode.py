@@ -85,7 +85,8 @@ def decode(file: BinaryIO, background: tuple[int, int, int]) -> Image.Image:
             layer = Image.new("RGBA", picture.size, (*background, 255))
             picture = Image.alpha_composite(layer, picture.convert("RGBA"))
             grey = grey and len(set(background)) == 1
-        return picture.convert("L" if grey else "RGB")
+        mode = "L" if grey else "RGB"
+        return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
