@@ -74,7 +74,8 @@ def _path(text: str, name: str) -> pathlib.Path:
     if is_file and (kind := next((kind for kind, files in OF_FILES.items() if suffix in files.suffixes), "")):
         raise UserError(f"data.dir={text} is a {suffix} file; if it has images, set --config.data.name={kind}")
     what, option = (" or a ".join(["folder", *suffixes]) + " file", "PATH") if suffixes else ("folder", "FOLDER")
-    raise NotOnThisMachine(f"data.dir={text} is not a {what}; set --config.data.dir={option}")
+    knob = "name=hf:" if name == "hf" else "dir="
+    raise NotOnThisMachine(f"data.{knob}{text} is not a {what}; set --config.data.{knob}{option}")
 
 
 def _read_idx(folder: pathlib.Path, settings: Settings) -> Found:

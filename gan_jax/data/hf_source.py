@@ -20,7 +20,7 @@ from gan_jax.system.errors import DataUnavailable, UserError
 from gan_jax.system.files import disk_is_full
 
 _PREFIX = "hf:"
-_HUB_NAME = r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?"
+_HUB_NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 
 
 def is_name(name: str) -> bool:
@@ -39,10 +39,10 @@ def local_path(name: str) -> str:
 
 def read_files(path: pathlib.Path, columns: Columns) -> PictureSet:
     """The set in a .parquet file, in a folder of `save_to_disk`, or in another folder that `load_dataset` reads."""
-    datasets = _import()
-    with _quiet(datasets, offline=True), _errors(str(path), "restore it, or give another path"):
+    datasets, has_pattern = _import(), set("*?[") & set(str(path))
+    advice = "rename it: the library takes * ? [ for a pattern" if has_pattern else "restore it, or give another path"
+    with _quiet(datasets, offline=True), _errors(str(path), advice):
         if path.is_file():
-            # A table {split: files} is also right for a name with characters of a pattern.
             found = datasets.load_dataset("parquet", data_files={"train": _literal(path)})
         elif any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
             found = datasets.load_from_disk(str(path))
@@ -52,25 +52,29 @@ def read_files(path: pathlib.Path, columns: Columns) -> PictureSet:
 
 
 def read_hub(name: str, columns: Columns) -> PictureSet:
-    """The set hf:NAME or hf:NAME:CONFIG of the hub, from the cache of the library or downloaded.
+    """The set hf:OWNER/NAME or hf:OWNER/NAME:CONFIG of the hub, from the cache of the library or downloaded.
 
     DataUnavailable after seconds, if it is not in the cache and the hub cannot be reached.
     """
     repository, _, config = name.removeprefix(_PREFIX).partition(":")
+    # Without an owner, the library takes some names for its own readers, and reads files of the working folder.
     if not re.fullmatch(_HUB_NAME, repository):
-        raise UserError(f"data.name={name}: write hf:NAME, hf:OWNER/NAME, or hf: and a path that exists")
+        raise UserError(
+            f"data.name={name}: write hf:OWNER/NAME for a set of the hub, or hf:PATH with a path that exists"
+        )
     datasets = _import()
     from huggingface_hub import constants
 
-    is_offline = constants.is_offline_mode() or not network.answers(constants.ENDPOINT)
-    advice = (
-        "the hub cannot be reached and the set is not in its cache, HF_HOME; on a machine with a network, save_to_disk "
-        "makes a folder for --config.data.name=hf:PATH"
-        if is_offline
-        else "check the name, and that you may download it"
-    )
-    with _quiet(datasets, is_offline), _errors(name, advice):
-        return _pictures(datasets, datasets.load_dataset(repository, config or None), name, columns)
+    offline = constants.is_offline_mode() or not network.answers(constants.ENDPOINT)
+    with _quiet(datasets, offline), _errors(name, "check the name, and that you may download it"):
+        try:
+            found = datasets.load_dataset(repository, config or None)
+        except ConnectionError as error:
+            raise DataUnavailable(
+                f"{name} is not in the cache of datasets (HF_HOME), and its hub cannot be reached; on a machine with a "
+                "network, save_to_disk of datasets makes a folder, which --config.data.name=hf:PATH reads"
+            ) from error
+        return _pictures(datasets, found, name, columns)
 
 
 def _import() -> ModuleType:
@@ -84,34 +88,32 @@ def _import() -> ModuleType:
 
 @contextlib.contextmanager
 def _quiet(datasets: ModuleType, offline: bool) -> Iterator[None]:
-    """Inside `with`, the library logs errors only, and has progress bars on a terminal only.
+    """Inside `with`, the library logs nothing, and has progress bars on a terminal only.
 
     offline: whether it uses no network, so that it does not retry for minutes.
     """
     from datasets.utils import logging
     from huggingface_hub import constants
-    from huggingface_hub.utils import logging as hub_logging
+    from huggingface_hub import utils as hub
 
-    loggers = (logging, hub_logging)
-    verbosities = [log.get_verbosity() for log in loggers]
-    had_bars = datasets.are_progress_bars_disabled() is False
-    flags = [(datasets.config, "HF_HUB_OFFLINE"), (constants, "HF_HUB_OFFLINE")]
-    before = [getattr(module, flag) for module, flag in flags]
+    loggers, flagged = (logging, hub.logging), (datasets.config, constants)
+    verbosities, flags = [log.get_verbosity() for log in loggers], [module.HF_HUB_OFFLINE for module in flagged]
+    bars = [module for module in (datasets, hub) if not module.are_progress_bars_disabled()]
     for log in loggers:
-        log.set_verbosity_error()
-    if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
-    for module, flag in flags:
-        setattr(module, flag, offline)
+        log.set_verbosity(log.CRITICAL)
+    for module in flagged:
+        module.HF_HUB_OFFLINE = offline
+    for module in bars if not sys.stderr.isatty() else ():
+        module.disable_progress_bars()
     try:
         yield
     finally:
-        for (module, flag), value in zip(flags, before, strict=True):
-            setattr(module, flag, value)
         for log, verbosity in zip(loggers, verbosities, strict=True):
             log.set_verbosity(verbosity)
-        if had_bars:
-            datasets.enable_progress_bars()
+        for module, flag in zip(flagged, flags, strict=True):
+            module.HF_HUB_OFFLINE = flag
+        for module in bars:
+            module.enable_progress_bars()
 
 
 @contextlib.contextmanager
