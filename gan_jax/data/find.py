@@ -104,8 +104,8 @@ def _in_folder(name: str, folder: pathlib.Path, settings: Settings) -> Found:
             return found
         raise NotOnThisMachine(
             f"data.dir={folder} has no IDX files ({idx.EXAMPLE}, ...) and no TFDS set '{name}'; set "
-            f"--config.data.dir to the folder that has them, or leave it out. For a folder of images: "
-            f"--config.data.name=folder; for other files: {', '.join(OF_FILES)}"
+            f"--config.data.dir to the folder that has them, or leave it out. For image files, .npz files or files of "
+            "the library datasets: --config.data.name=folder, npz or hf"
         )
     found = _read_idx(folder, settings)
     return found._replace(name="mnist") if name == "mnist" and idx.is_mnist(*found.splits) else found

@@ -32,7 +32,8 @@ def local_path(name: str) -> str:
     """PATH of hf:PATH; "" for the name of a set of the hub. A path begins with / . or ~, or it exists."""
     text = name.removeprefix(_PREFIX) if is_name(name) else ""
     with contextlib.suppress(OSError, ValueError):  # The name is too long, or contains a zero byte.
-        if text.startswith(("/", ".", "~")) or os.path.exists(text):
+        is_address = text.startswith("//")
+        if not is_address and (text.startswith(("/", ".", "~")) or os.path.exists(text)):
             return text
     return ""
 
@@ -71,8 +72,8 @@ def read_hub(name: str, columns: Columns) -> PictureSet:
             found = datasets.load_dataset(repository, config or None)
         except ConnectionError as error:
             raise DataUnavailable(
-                f"{name} is not in the cache of datasets (HF_HOME), and its hub cannot be reached; on a machine with a "
-                "network, save_to_disk of datasets makes a folder, which --config.data.name=hf:PATH reads"
+                f"{name} is no path here, it is not in the cache of datasets (HF_HOME), and its hub cannot be reached; "
+                "on a machine with a network, save_to_disk of datasets makes a folder for --config.data.name=hf:PATH"
             ) from error
         return _pictures(datasets, found, name, columns)
 

@@ -1,6 +1,7 @@
 """From the tables of the library `datasets` to pictures with labels: which columns, which splits, which classes."""
 
 import io
+import os
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
@@ -68,7 +69,11 @@ class _Opener:
         picture = self._table[row][self._column]
         if picture is None:
             raise ValueError("its row has no image")
-        return open(picture["path"], "rb") if picture["bytes"] is None else io.BytesIO(picture["bytes"])
+        if picture["bytes"] is not None:
+            return io.BytesIO(picture["bytes"])
+        if not os.path.isfile(picture["path"] or ""):  # Also a device or a pipe, which would be read for ever.
+            raise ValueError(f"its row has no bytes, and {picture['path']} is no file")
+        return open(picture["path"], "rb")
 
 
 def _used(found: Tables, origin: str) -> tuple[Tables, list[str]]:
