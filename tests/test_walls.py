@@ -36,6 +36,8 @@ ALLOWED_IMPORTERS = {
     "clu": {"runs/records.py"},
     "tensorflow": set(),
     "tensorflow_datasets": {"data/tfds_source.py"},
+    "datasets": {"data/hf_source.py"},
+    "huggingface_hub": {"data/hf_source.py"},
     "grain": {"data/stored.py", "data/stream.py"},
     "array_record": {"data/pictures/records.py"},
 }

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from gan_jax.data import npz
+from gan_jax.data.hf_table import Columns
 from gan_jax.data.memory import MemoryPolicy
 from gan_jax.data.pictures.decode import background_colour
 from gan_jax.data.pixels import RESIZES, Conversion
@@ -19,6 +21,9 @@ class Settings(NamedTuple):
     test_share: float = 0.1
     stream: str = "auto"
     resident_gib: float = 4.0
+    axes: str = ""
+    image_column: str = ""
+    label_column: str = ""
 
     def check(self) -> None:
         """UserError for a value out of its range."""
@@ -29,6 +34,7 @@ class Settings(NamedTuple):
         if self.resize:
             choose(RESIZES, self.resize, "data.resize")
         background_colour(self.background)
+        choose(npz.AXES, self.axes, "data.axes")
         if not 0 < self.test_share < 1:
             raise UserError(f"data.test_share={self.test_share}: must be more than 0 and less than 1")
         choose(("auto", "always", "never"), self.stream, "data.stream")
@@ -42,3 +48,7 @@ class Settings(NamedTuple):
     @property
     def policy(self) -> MemoryPolicy:
         return MemoryPolicy(self.stream, self.resident_gib * 2**30)
+
+    @property
+    def columns(self) -> Columns:
+        return Columns(self.image_column, self.label_column)

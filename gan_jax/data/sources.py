@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gan_jax.data.classes import index_classes
 from gan_jax.data.dataset import Dataset, Split, check_shapes, convert
-from gan_jax.data.find import Found, check_fallback, find
+from gan_jax.data.find import Found, check_fallback, find, named_path
 from gan_jax.data.memory import open_files
 from gan_jax.data.pictures.prepare import prepare
 from gan_jax.data.pictures.types import PictureSet
@@ -30,7 +30,7 @@ def load(name: str, folder: str = "", fallback: str = "", data_dir: str = "", **
     """The data set `name`; if this machine has it not and cannot download it, `fallback` with a warning.
 
     folder: if not "", the set is read from this folder and from nowhere else: images, if `name` is "folder"; IDX files,
-        whatever `name` is (see `find.py`); or the TFDS set `name`.
+        whatever `name` is (see `find.py`); files of another kind in `find.OF_FILES`; or the TFDS set `name`.
     fallback: name of another set; "": none.
     data_dir: folder of prepared data; "": the user's cache folder.
     options: fields of `Settings`.
@@ -41,6 +41,7 @@ def load(name: str, folder: str = "", fallback: str = "", data_dir: str = "", **
     settings.check()
     cache_folder = cache.folder(data_dir).absolute()
     check_fallback(fallback, cache_folder)
+    name, folder = named_path(name, folder)
     found, requested = _find_or_fall_back(name, folder, fallback, cache_folder, settings)
     splits, notes, label_names, facts = _convert(found, cache_folder, settings)
     if folder and name not in ("idx", found.name):
@@ -68,14 +69,14 @@ def _find_or_fall_back(
 ) -> tuple[Found, str]:
     """(the set, or its fallback with a warning; the name under which the records say that it was requested)."""
     try:
-        found = find(name, folder, cache_folder, settings.policy)
+        found = find(name, folder, cache_folder, settings)
         return found, found.name if folder else name
     except NotOnThisMachine as error:
         # If the user named a folder, another data set must not replace it silently.
         if not fallback or fallback == name or folder:
             raise
         try:
-            found = find(fallback, "", cache_folder, settings.policy)
+            found = find(fallback, "", cache_folder, settings)
         except DataUnavailable as second:
             raise DataUnavailable(f"{error}; nor does data.fallback={fallback} work: {second}") from second
         logging.getLogger(__name__).warning("%s; using %s instead", error, fallback)
@@ -98,8 +99,9 @@ def _convert(found: Found, cache_folder: pathlib.Path, settings: Settings) -> _I
     else:
         own_shapes = [split.images.shape[1:] for split in found.splits]
         splits = tuple(convert(split, conversion) for split in found.splits)
-    notes = list(dict.fromkeys(filter(None, map(conversion.note, own_shapes))))
-    return _Images(dict(zip(("train", "test"), splits, strict=False)), notes)
+    notes = [*found.notes, *dict.fromkeys(filter(None, map(conversion.note, own_shapes)))]
+    by_name = dict(zip(("train", "test", "validation"), splits, strict=False))
+    return _Images(by_name, notes, None if found.has_labels else ())
 
 
 def _pictures(pictures: PictureSet, cache_folder: pathlib.Path, settings: Settings) -> _Images:
@@ -108,8 +110,9 @@ def _pictures(pictures: PictureSet, cache_folder: pathlib.Path, settings: Settin
     if "test" not in splits:
         train, test = split_off_by_name(splits["train"], prepared.names["train"], pictures.origin, settings.test_share)
         splits = splits | {"train": train, "test": test}
+        part, chosen_by = ("split", "row numbers") if pictures.are_rows else ("folder", "names")
         notes.append(
-            f"{pictures.origin} has no test folder, so {settings.test_share:.4g} of its images, chosen by a hash of "
-            f"their names, are test images: {len(test.labels)}"
+            f"there is no test {part}, so {settings.test_share:.4g} of the images, chosen by a hash of their {chosen_by}, "
+            f"are test images: {len(test.labels)}"
         )
     return _Images(splits, notes, pictures.class_names, prepared.facts)

@@ -8,9 +8,6 @@ import importlib.util
 import math
 import os
 import pathlib
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -19,10 +16,10 @@ import numpy as np
 from gan_jax.data.dataset import Split
 from gan_jax.data.splits import check_split
 from gan_jax.data.stored import Files
+from gan_jax.system import network
 from gan_jax.system.errors import DataUnavailable, NotOnThisMachine, UserError
 from gan_jax.system.files import disk_is_full
 
-_PROBE_SECONDS = 4.0
 _ARRAY_RECORD = "array_record"
 
 
@@ -57,24 +54,8 @@ def _download_url(name: str) -> str | None:
 
 def can_download(name: str) -> bool:
     """Whether the server of the set's first file answers within 4 seconds; True if the URL is unknown."""
-    url, answers = _download_url(name), []
-
-    def probe():
-        try:
-            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PROBE_SECONDS).close()
-        except urllib.error.HTTPError:
-            pass  # The server answered; it may not support HEAD.
-        except (OSError, ValueError):
-            return
-        answers.append(True)
-
-    if url is None:
-        return True
-    # Name resolution has no time-out, so a thread with a limited wait replaces it.
-    thread = threading.Thread(target=probe, daemon=True)
-    thread.start()
-    thread.join(_PROBE_SECONDS)
-    return bool(answers)
+    url = _download_url(name)
+    return url is None or network.answers(url)
 
 
 def _import() -> ModuleType:

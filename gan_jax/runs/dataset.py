@@ -10,10 +10,10 @@ import pathlib
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import sources
+from gan_jax.data import hf_source, sources
 from gan_jax.data.classes import numbered
 from gan_jax.data.dataset import Dataset, Source, hold_out
-from gan_jax.data.find import OF_FILES
+from gan_jax.data.find import OF_FILES, named_path
 from gan_jax.data.settings import Settings
 from gan_jax.devices import hosts
 from gan_jax.runs.workdir import Workdir
@@ -48,7 +48,8 @@ def _recorded(section: ConfigDict, path: str) -> dict | None:
     if hosts.leads():
         workdir = Workdir(path)
         data = workdir.run().get("data")
-        is_there = bool(section.dir) and os.path.exists(os.path.expanduser(section.dir))
+        _, folder = named_path(section.name, section.dir)
+        is_there = bool(folder) and os.path.exists(os.path.expanduser(folder))
         if data and (is_there or _request(workdir.config().data) != _request(section)):
             data = None
     return json.loads(hosts.text_from_leader(json.dumps(data)))
@@ -135,7 +136,7 @@ def _load_recorded(path: str | pathlib.Path, section: ConfigDict, recorded: dict
         other = other or now
     if other:
         check_data(path, recorded, other)
-    cache = "" if used in OF_FILES else ", or the cache folder: --data_dir=FOLDER"
+    cache = "" if used in OF_FILES or hf_source.is_name(used) else ", or the cache folder: --data_dir=FOLDER"
     raise DataUnavailable(
         f"the run in {path} was trained on {_origin(recorded)}: {'; '.join(reasons)}. If the images are elsewhere now, "
         f"say where: --config.data.dir=PATH{cache}"

@@ -27,7 +27,8 @@ _MAY_DIFFER = (
     *("data.name: ", "data.dir: ", "data.fallback: ", "data.image_size: ", "data.channels: "),
     *("mesh: ", "guard.", "eval.", "data.stream: ", "data.stream_workers: "),
     # The fingerprint of the data says whether these change an image.
-    *("data.resize: ", "data.background: ", "data.test_share: "),
+    *("data.resize: ", "data.background: ", "data.test_share: ", "data.axes: "),
+    *("data.image_column: ", "data.label_column: "),
     *("log_every_steps: ", "sample_every_steps: ", "checkpoint_every_steps: ", "keep_checkpoints: "),
 )
 # Settings that may grow. training/extension.py checks whether the run can.

@@ -172,7 +172,8 @@ def test_a_named_folder_without_the_set_is_refused(tmp_path, name):
         sources.load(name, str(tmp_path / "empty"), "mnist_5k", data_dir=str(tmp_path))
     for folder, kind, message in (
         ("gs://bucket", UserError, "is an address"),
-        (str(tmp_path / "prepared" / "mnist.npz"), DataUnavailable, "is not a folder; set --config.data.dir=FOLDER"),
+        (str(tmp_path / "prepared" / "mnist.npz"), UserError, "is a .npz file; .* --config.data.name=npz"),
+        (__file__, DataUnavailable, "is not a folder; set --config.data.dir=FOLDER"),
         ("~nobody-of-this-name/x", DataUnavailable, "is not a folder"),
     ):
         with pytest.raises(kind, match=message):

@@ -42,7 +42,7 @@ def read_pictures(path: pathlib.Path) -> PictureSet:
     notes = [*_folders_without_images(tree), *skipped.lines()]
     if "validation" in parts and "test" not in parts:
         parts["test"] = parts.pop("validation")
-        notes.append(f"{path} has no test folder, so its validation folder has the test images")
+        notes.append("there is no test folder, so the images of the validation folder are test images")
     splits = {name: _pictures(tree, files, class_names) for name, files in parts.items()}
     return PictureSet(str(path), splits, tuple(map(readable, class_names)), tree.stamp, tuple(notes))
 

@@ -51,9 +51,10 @@ class PictureSet(NamedTuple):
 
     origin: where it is, for messages.
     splits: "train", and "test" and "validation" if the source has them.
-    class_names: sorted; () if the pictures have no labels.
+    class_names: of the labels 0, 1, ...; () if the pictures have no labels.
     stamp: text that changes if a file changes.
     notes: what was skipped or chosen, one line each, for the user.
+    are_rows: whether the names of the pictures are their row numbers in a table, instead of names of files.
     """
 
     origin: str
@@ -61,3 +62,4 @@ class PictureSet(NamedTuple):
     class_names: tuple[str, ...]
     stamp: str
     notes: tuple[str, ...] = ()
+    are_rows: bool = False
