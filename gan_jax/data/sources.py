@@ -112,7 +112,7 @@ def _pictures(pictures: PictureSet, cache_folder: pathlib.Path, settings: Settin
         splits = splits | {"train": train, "test": test}
         part, chosen_by = ("split", "row numbers") if pictures.are_rows else ("folder", "names")
         notes.append(
-            f"there is no test {part}, so {settings.test_share:.4g} of the images, chosen by a hash of their {chosen_by}, "
-            f"are test images: {len(test.labels)}"
+            f"there is no test {part}, so {settings.test_share:.4g} of the images, chosen by a hash of their "
+            f"{chosen_by}, are test images: {len(test.labels)}"
         )
     return _Images(splits, notes, pictures.class_names, prepared.facts)

@@ -96,10 +96,8 @@ def test_one_table_is_divided_by_row_numbers(tmp_path, table):
     data = sources.load(f"hf:{path}", data_dir=str(tmp_path / "cache"))
     test = [IMAGES[:200].tolist().index(image[..., 0].tolist()) for image in data.test.images]
     assert 10 < len(test) < 30
-    assert data.notes == (
-        f"{path} has no test split, so 0.1 of its images, chosen by a hash of their row numbers, are test images: "
-        f"{len(test)}",
-    )
+    note = "there is no test split, so 0.1 of the images, chosen by a hash of their row numbers, are test images: "
+    assert data.notes == (note + str(len(test)),)
     # More rows at the end: the same rows are test images, and the older pictures are not taken from the cache.
     table(240).to_parquet(path)
     more = sources.load(f"hf:{path}", data_dir=str(tmp_path / "cache"))

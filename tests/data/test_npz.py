@@ -71,7 +71,7 @@ def test_a_folder_has_a_file_for_each_split(tmp_path):
     data = load(tmp_path / "d")
     assert sorted(splits_of(data)) == ["test", "train"]
     assert len(data.test.labels) == 5
-    assert "its validation images are test images" in data.notes[1]
+    assert "the validation images are test images" in data.notes[1]
 
 
 def test_a_file_of_one_split_is_divided(tmp_path):

@@ -63,7 +63,7 @@ def test_data_that_have_moved_are_asked_for_and_found(moved, capsys):
     assert run(evaluate, *arguments) == 4
     line = capsys.readouterr().err
     assert "is not in" in line
-    assert "give their folder: --config.data.dir=FOLDER" in line
+    assert "say where: --config.data.dir=PATH" in line
     assert run(evaluate, *arguments, f"--config.data.dir={elsewhere}") == 0
     assert capsys.readouterr().out.startswith("data idx, test split")
     page = ("--workdir", path, "--num_images", 4, "--output", path / "a.html", "--config.data.dir", elsewhere)
@@ -72,7 +72,7 @@ def test_data_that_have_moved_are_asked_for_and_found(moved, capsys):
 
 def test_a_run_goes_on_with_data_that_have_moved(moved):
     path, config, elsewhere = moved
-    with pytest.raises(DataUnavailable, match="--config.data.dir=FOLDER"):
+    with pytest.raises(DataUnavailable, match="--config.data.dir=PATH"):
         session.train(config, str(path))
     configs.override(config, {"data.dir": str(elsewhere), "data.name": "mnist", "data.image_size": 9})
     session.train(config, str(path))
