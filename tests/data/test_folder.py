@@ -270,7 +270,7 @@ def test_folders_that_are_refused(load, root, tmp_path):
         load(root, background="whit")
     with pytest.raises(UserError, match="test_share=1.0: must be more than 0 and less than 1"):
         load(root, test_share=1.0)
-    with pytest.raises(DataUnavailable, match="For a folder of images: --config.data.name=folder"):
+    with pytest.raises(DataUnavailable, match="For image files, .*: --config.data.name=folder, npz or hf"):
         sources.load("mnist", str(root))
     path = zip_folder(root, tmp_path / "x.zip")
     with pytest.raises(UserError, match="x.zip is a .zip file; if it has images, set --config.data.name=folder"):
