@@ -1,6 +1,6 @@
 """Distances of sets of images to real training images, in several features: which changes are seen, and how much."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import ndimage
@@ -51,21 +51,21 @@ def image_sets(dataset: Dataset, num_images: int) -> dict[str, list[np.ndarray]]
 def measure(dataset: Dataset, names: list[str], num_images: int, data_dir: str) -> dict:
     """For each extractor the name of its features, and each set's distances to `num_images` TRAINING images."""
     rows = balanced(dataset.train.labels, num_images, np.random.default_rng(1))
-    reference, sets = dataset.train.images[rows], image_sets(dataset, num_images)
-    result = {}
+    reference, sets, columns = dataset.train.images[rows], image_sets(dataset, num_images), []
     for name in names:
         extract, features_name = EXTRACTORS[name](dataset, data_dir, "")
-        result[name] = {"features": features_name, "sets": _distances(extract, reference, sets)}
-        print(name, result[name], flush=True)
-    return {"num_images": num_images, "features": result}
+        distances = list(_distances(extract, reference, sets))
+        columns.append({"extractor": name, "features": features_name, "sets": distances})
+        print(columns[-1], flush=True)
+    return {"num_images": num_images, "columns": columns}
 
 
-def _distances(extract: Callable, reference: np.ndarray, sets: dict[str, list[np.ndarray]]) -> dict[str, dict]:
-    real, result = extract(reference)[0], {}
+def _distances(extract: Callable, reference: np.ndarray, sets: dict[str, list[np.ndarray]]) -> Iterator[dict]:
+    real = extract(reference)[0]
     for set_name, images in sets.items():
         features = [extract(part)[0] for part in images]
-        result[set_name] = {
+        yield {
+            "set": set_name,
             "frechet_distance": [frechet_distance(part, real) for part in features],
             "kernel_distance": [kernel_distance(part, real) for part in features],
         }
-    return result

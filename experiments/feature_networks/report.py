@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from experiments.feature_networks.orders import REAL
 from experiments.reporting import markdown
 
 
@@ -28,16 +27,19 @@ def sides_table(part: dict) -> str:
 
 
 def orders_table(part: dict) -> str:
-    """A row for each set, with its distances in each of the features."""
-    features, rows = part["features"], []
-    for set_name in next(iter(features.values()))["sets"]:
-        cells = [set_name]
-        for in_features in features.values():
-            real, distances = in_features["sets"][REAL], in_features["sets"][set_name]
-            cells.append(_distance(distances["frechet_distance"], np.mean(real["frechet_distance"])))
+    """A row for each set, with its distances in each of the features. The first set is of real images."""
+    head, by_set = ["set"], zip(*(column["sets"] for column in part["columns"]), strict=True)
+    for column in part["columns"]:
+        head += [f"Frechet, {column['extractor']}", f"kernel, {column['extractor']}"]
+    real = [np.mean(column["sets"][0]["frechet_distance"]) for column in part["columns"]]
+    rows = []
+    for sets in by_set:
+        cells = [sets[0]["set"]]
+        for distances, of_real in zip(sets, real, strict=True):
+            cells.append(_distance(distances["frechet_distance"], of_real))
             cells.append(_with_spread(distances["kernel_distance"], 5))
         rows.append(cells)
-    return markdown.table(["set", *(f"{kind}, {name}" for name in features for kind in ("Frechet", "kernel"))], rows)
+    return markdown.table(head, rows)
 
 
 def _distance(values: list[float], real: float) -> str:

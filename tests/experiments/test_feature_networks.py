@@ -146,10 +146,11 @@ def test_the_command_writes_a_record_and_keeps_the_other_part(tmp_path, monkeypa
     pixels, network = record["sides"]["rows"]
     assert (pixels["test"], network["side"], record["sides"]["data"]) == (1.0, 32, "pets")
     assert network["images_per_second"] > 0
-    assert list(record["orders"]["features"]) == ["pixels", "classifier"]
-    distances = record["orders"]["features"]["pixels"]["sets"]
-    real = np.mean(distances[orders.REAL]["frechet_distance"])
-    assert distances["1 of 2 classes"]["frechet_distance"][0] > 2 * real
+    columns = record["orders"]["columns"]
+    assert [column["extractor"] for column in columns] == ["pixels", "classifier"]
+    real, fewer, *_ = columns[0]["sets"]
+    assert (real["set"], fewer["set"]) == (orders.REAL, "1 of 2 classes")
+    assert fewer["frechet_distance"][0] > 2 * np.mean(real["frechet_distance"])
     printed = capsys.readouterr().out
     assert report.sides_table(record["sides"]) in printed
     assert report.orders_table(record["orders"]) in printed
@@ -179,5 +180,5 @@ def test_the_published_tables_are_those_of_the_record():
     for part, table in (("sides", report.sides_table), ("orders", report.orders_table)):
         assert table(record[part]) in page
         assert " ".join(report.conditions(record[part]).split()) in re.sub(r"\s+", " ", page)
-    assert record["orders"]["features"]["imagenet"]["features"] == EfficientNetFeatures({}).name
+    assert record["orders"]["columns"][0]["features"] == EfficientNetFeatures({}).name
     assert SIDE in {row.get("side") for row in record["sides"]["rows"]}
