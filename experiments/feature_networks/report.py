@@ -7,23 +7,36 @@ import numpy as np
 from experiments.reporting import markdown
 
 
+def tables(record: dict) -> str:
+    """The tables of the parts that the record has."""
+    found = []
+    if {"accuracies", "speeds"} <= set(record):
+        found.append(sides_table(record["accuracies"], record["speeds"]))
+    if "orders" in record:
+        found.append(orders_table(record["orders"]))
+    return "\n\n".join([*found, *(f"{part}: {conditions(record[part])}" for part in record)])
+
+
 def conditions(part: dict) -> str:
-    """The line under a table: data, device, versions and commit. part: "sides" or "orders" of the record."""
+    """Data, device, versions and commit of a part of the record."""
     return (
-        f"{part['data']}; {part['cpu_cores']} CPU cores ({part['cpu']}) with a load of {part['load_average']:.1f} from "
-        f"other programs; jax {part['versions']['jax']}; commit {markdown.commit(part['commit'])}."
+        f"{part['data']}; {part['cpu_cores']} CPU cores ({part['cpu']}); a load of {part['load_average']:.1f} at the "
+        f"start; jax {part['versions']['jax']}; commit {markdown.commit(part['commit'])}."
     )
 
 
-def sides_table(part: dict) -> str:
+def sides_table(accuracies: dict, speeds: dict) -> str:
     """A row for each side of the network's input. +- is the binomial standard error over the test images."""
-    rows = []
-    for row in part["rows"]:
-        speed = f"{row['images_per_second']:.0f}" if "side" in row else "-"
-        error = math.sqrt(row["test"] * (1 - row["test"]) / part["num_test"])
-        name = f"{row['side']} x {row['side']}" if "side" in row else "none: the pixels"
-        rows.append([name, speed, f"{row['validation']:.3f}", f"{row['test']:.3f} +- {error:.3f}"])
-    return markdown.table(["input of the network", "images/s", "accuracy, validation", "accuracy, test"], rows)
+    speed_of, rows = {row["side"]: row for row in speeds["rows"]}, []
+    for row in accuracies["rows"]:
+        error = math.sqrt(row["test"] * (1 - row["test"]) / accuracies["num_test"])
+        cells = ["none: the pixels", "-", "-"]
+        if speed := speed_of.get(row.get("side")):
+            side, cpu = speed["side"], 1000 * speed["cpu_seconds_per_image"]
+            cells = [f"{side} x {side}", f"{speed['images_per_second']:.0f}", f"{cpu:.1f}"]
+        rows.append([*cells, f"{row['validation']:.3f}", f"{row['test']:.3f} +- {error:.3f}"])
+    head = ["input of the network", "images/s", "CPU ms an image", "accuracy, validation", "accuracy, test"]
+    return markdown.table(head, rows)
 
 
 def orders_table(part: dict) -> str:

@@ -140,20 +140,20 @@ def test_the_command_writes_a_record_and_keeps_the_other_part(tmp_path, monkeypa
         monkeypatch.setattr(sides, name, 6)
     archive = write_zip(tmp_path / "a.zip", members())
     arguments = (f"--images={archive}", f"--output={tmp_path / 'out'}", f"--data_dir={tmp_path / 'cache'}")
-    assert run(command, *arguments, "--sides=32", "--features=", "--name=pets") == 0
-    assert run(command, *arguments, "--sides=", "--features=pixels,classifier", "--num_images=6") == 0
+    assert run(command, *arguments, "--parts=accuracies,speeds", "--sides=32", "--num_images=6", "--name=pets") == 0
+    assert run(command, *arguments, "--parts=orders", "--features=pixels,classifier", "--num_images=6") == 0
     record = read_sealed(tmp_path / "out" / command.FILE)
-    pixels, network = record["sides"]["rows"]
-    assert (pixels["test"], network["side"], record["sides"]["data"]) == (1.0, 32, "pets")
-    assert network["images_per_second"] > 0
+    pixels, network = record["accuracies"]["rows"]
+    assert (pixels["test"], network["side"], record["accuracies"]["data"]) == (1.0, 32, "pets")
+    (speed,) = record["speeds"]["rows"]
+    assert speed["side"] == 32
+    assert speed["images_per_second"] > 0 < speed["cpu_seconds_per_image"]
     columns = record["orders"]["columns"]
     assert [column["extractor"] for column in columns] == ["pixels", "classifier"]
     real, fewer, *_ = columns[0]["sets"]
     assert (real["set"], fewer["set"]) == (orders.REAL, "1 of 2 classes")
     assert fewer["frechet_distance"][0] > 2 * np.mean(real["frechet_distance"])
-    printed = capsys.readouterr().out
-    assert report.sides_table(record["sides"]) in printed
-    assert report.orders_table(record["orders"]) in printed
+    assert report.tables(record) in capsys.readouterr().out
     assert str(tmp_path) not in (tmp_path / "out" / command.FILE).read_text()
 
 
@@ -162,6 +162,7 @@ def test_the_command_writes_a_record_and_keeps_the_other_part(tmp_path, monkeypa
     [
         (["--features=pixel"], "did you mean pixels"),
         (["--features=inception"], "is unknown"),
+        (["--parts=order"], "did you mean orders"),
         (["--sides=big"], "--sides=big: whole numbers from 32"),
         (["--num_images=1"], "--num_images=1: must be at least 2"),
         (["--num_images=7"], "--num_images=7: at most 6, a third of the test images"),
@@ -177,8 +178,9 @@ def test_wrong_arguments(arguments, message, tmp_path, capsys):
 def test_the_published_tables_are_those_of_the_record():
     """docs/scores.md has the tables and the conditions of the record, which is of the side in use."""
     record, page = read_sealed(RECORD), PAGE.read_text()
-    for part, table in (("sides", report.sides_table), ("orders", report.orders_table)):
-        assert table(record[part]) in page
-        assert " ".join(report.conditions(record[part]).split()) in re.sub(r"\s+", " ", page)
+    assert report.sides_table(record["accuracies"], record["speeds"]) in page
+    assert report.orders_table(record["orders"]) in page
+    for part in record.values():
+        assert report.conditions(part) in re.sub(r"\s+", " ", page)
     assert record["orders"]["columns"][0]["features"] == EfficientNetFeatures({}).name
-    assert SIDE in {row.get("side") for row in record["sides"]["rows"]}
+    assert SIDE in {row["side"] for row in record["speeds"]["rows"]}
