@@ -14,7 +14,7 @@ def tables(record: dict) -> str:
         found.append(sides_table(record["accuracies"], record["speeds"]))
     if "orders" in record:
         found.append(orders_table(record["orders"]))
-    return "\n\n".join([*found, *(f"{part}: {conditions(record[part])}" for part in record)])
+    return "\n\n".join([*found, *(f"{part}: {conditions(record[part])}" for part in sorted(record))])
 
 
 def conditions(part: dict) -> str:

@@ -1,6 +1,7 @@
 """experiments.feature_networks: the linear classifier, the changed images, the command, and the published tables."""
 
 import io
+import math
 import pathlib
 import re
 import zipfile
@@ -175,12 +176,41 @@ def test_wrong_arguments(arguments, message, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_published_tables_are_those_of_the_record():
+@pytest.fixture(scope="module")
+def record():
+    """The published record."""
+    return read_sealed(RECORD)
+
+
+def test_the_published_tables_are_those_of_the_record(record):
     """docs/scores.md has the tables and the conditions of the record, which is of the side in use."""
-    record, page = read_sealed(RECORD), PAGE.read_text()
+    page = PAGE.read_text()
     assert report.sides_table(record["accuracies"], record["speeds"]) in page
     assert report.orders_table(record["orders"]) in page
     for part in record.values():
-        assert report.conditions(part) in re.sub(r"\s+", " ", page)
+        assert report.conditions(part).removesuffix(".") in re.sub(r"\s+", " ", page)
     assert record["orders"]["columns"][0]["features"] == EfficientNetFeatures({}).name
-    assert SIDE in {row["side"] for row in record["speeds"]["rows"]}
+
+
+def test_the_side_follows_from_the_record(record):
+    """It is the smallest one whose validation accuracy is within a standard error of the best."""
+    sides_of = {row["side"]: row["validation"] for row in record["accuracies"]["rows"] if "side" in row}
+    best = max(sides_of.values())
+    error = math.sqrt(best * (1 - best) / record["accuracies"]["num_validation"])
+    assert min(side for side, accuracy in sides_of.items() if accuracy >= best - error) == SIDE
+
+
+def test_the_prose_about_the_distances_follows_from_the_record(record):
+    """Standard deviations from the real test images, by the kernel distance."""
+    deviations = {}
+    for column in record["orders"]["columns"]:
+        real, *changed = (part["kernel_distance"] for part in column["sets"])
+        values = [(part[0] - np.mean(real)) / np.std(real, ddof=1) for part in changed]
+        deviations[column["extractor"]] = values
+    assert min(deviations["imagenet"]) > 30
+    for name in ("thumbnails", "pixels"):
+        classes, *blur_and_noise = deviations[name]
+        assert classes > 8
+        assert max(map(abs, blur_and_noise)) < 1
+    classes, _, _, faint_noise, _ = deviations["imagenet"]
+    assert faint_noise > 10 * classes
