@@ -1,6 +1,6 @@
 """Scores a trained run.
 
-python -m gan_jax.evaluate --workdir W [--features classifier|pixels|thumbnails|inception] [--num_images N]
+python -m gan_jax.evaluate --workdir W [--features classifier|pixels|thumbnails|imagenet|inception] [--num_images N]
 
 Do not choose anything by scores on the test split. `--checkpoint best` is the state with the best validation score;
 `--split validation` scores on the validation images.

@@ -1,4 +1,4 @@
-"""The features that scores are computed on: of a classifier, of Inception, pixels, or thumbnails.
+"""The features that scores are computed on: of a classifier, of a network of ImageNet, pixels, or thumbnails.
 
 The classifier is trained once for each data set and then cached. Images of one class have none.
 An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
@@ -12,6 +12,7 @@ import numpy as np
 from flax import traverse_util
 
 from gan_jax.data.dataset import Dataset, Split
+from gan_jax.evaluation import efficientnet, efficientnet_weights
 from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
 from gan_jax.evaluation.inception import NAME, NUM_FEATURES, InceptionFeatures, probabilities
 from gan_jax.evaluation.inception_weights import SOURCE, load_variables
@@ -23,7 +24,7 @@ from gan_jax.system.progress import Progress
 
 ONE_CLASS = (
     "all images have one class, of which a classifier learns nothing: the scores use thumbnails, the images reduced to "
-    f"{SIDE} x {SIDE} pixels. Better, if you have its weights: evaluate --features inception --inception_weights FILE"
+    f"{SIDE} x {SIDE} pixels. Better: pip install -r requirements-imagenet.txt, then evaluate --features imagenet"
 )
 
 
@@ -81,13 +82,23 @@ def _pixels(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, st
     return pixels, "pixels"
 
 
+def _check_channels(name: str, dataset: Dataset) -> None:
+    """UserError if the images are neither grey nor RGB, so that a network of photographs cannot take them."""
+    if dataset.image_shape[2] not in (1, 3):
+        raise UserError(f"--features {name} takes images of 1 or 3 channels, and these have {dataset.image_shape[2]}")
+
+
+def _imagenet(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+    """No probabilities: the classes of ImageNet are not those of the data set."""
+    _check_channels("imagenet", dataset)
+    extract = efficientnet.EfficientNetFeatures(efficientnet_weights.load_variables())
+    return (lambda images: (extract(images)[0], None)), extract.name
+
+
 def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
     if not weights:
         raise UserError(f"--features inception needs --inception_weights PATH, a file to be downloaded: {SOURCE}")
-    if dataset.image_shape[2] not in (1, 3):
-        raise UserError(
-            f"--features inception takes images of 1 or 3 channels, and these have {dataset.image_shape[2]}"
-        )
+    _check_channels("inception", dataset)
     extract = InceptionFeatures(load_variables(weights))
 
     def seen(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +109,13 @@ def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable,
 
 
 # name -> function (dataset, data_dir, path of Inception's weights) -> (extractor, name of the features in results)
-EXTRACTORS = {"classifier": _classifier, "inception": _inception, "pixels": _pixels, "thumbnails": _thumbnails}
+EXTRACTORS = {
+    "classifier": _classifier,
+    "imagenet": _imagenet,
+    "inception": _inception,
+    "pixels": _pixels,
+    "thumbnails": _thumbnails,
+}
 
 
 def num_features(name: str, dataset: Dataset) -> int:
@@ -108,6 +125,7 @@ def num_features(name: str, dataset: Dataset) -> int:
     height, width, channels = dataset.image_shape
     numbers = {
         "classifier": Recipe().num_features,
+        "imagenet": efficientnet.NUM_FEATURES,
         "inception": NUM_FEATURES,
         "pixels": height * width * channels,
         "thumbnails": min(height, SIDE) * min(width, SIDE) * channels,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from gan_jax.evaluation import inception, inception_weights
+from gan_jax.evaluation import inception, published_weights
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +18,5 @@ def tensors():
             values = np.ascontiguousarray(values.transpose((3, 2, 0, 1) if values.ndim == 4 else (1, 0)))
         elif path[-1] in ("scale", "var"):
             values = 1 + values / 2
-        tensors[".".join([*path[1:-2], inception_weights._NAMES[path[-2:]]])] = values
+        tensors[published_weights.torch_name(path)] = values
     return tensors

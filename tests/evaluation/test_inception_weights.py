@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax.evaluation import inception, inception_weights
+from gan_jax.evaluation import inception, inception_weights, torch_file
 from gan_jax.evaluation.inception_weights import load_variables, to_variables
 from gan_jax.system.errors import DataUnavailable
 
@@ -125,7 +125,7 @@ def test_tensors_must_be_within_their_storages():
     data = np.arange(4, dtype="<f4").tobytes()
 
     def read(*all_arguments, storage=data, **settings):
-        return inception_weights.read_tensors(archive({"data.pkl": raw(*all_arguments, **settings), "data/0": storage}))
+        return torch_file.read_tensors(archive({"data.pkl": raw(*all_arguments, **settings), "data/0": storage}))
 
     np.testing.assert_array_equal(read((1, (3,), (1,)))[0], [1, 2, 3])
     np.testing.assert_array_equal(read((0, (2, 2), (1, 2)))[0], [[0, 2], [1, 3]])

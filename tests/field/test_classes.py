@@ -108,7 +108,7 @@ def test_one_class_is_scored_without_a_classifier(config, tmp_path, caplog, caps
     path, cache = tmp_path / "run", tmp_path / "cache"
     session.train(config, str(path), str(cache))
     assert "a classifier learns nothing: the scores use thumbnails" in caplog.text
-    assert "--features inception" in caplog.text
+    assert "--features imagenet" in caplog.text
     assert not (cache / "classifiers").exists()
     rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     scored = [row for row in rows if "validation_frechet_distance" in row]
