@@ -1,5 +1,6 @@
 """docs/techniques.md: every row builds on every system, its test and file exist, and no technique lacks a row."""
 
+import inspect
 import pathlib
 import re
 
@@ -18,7 +19,20 @@ from gan_jax.system.errors import UserError
 from gan_jax.training.guard import make_guard
 from tests.systems import EVERYTHING, FILES, ROWS, shape_of, shapes_of_a_step, specs
 
-ADAPTIVE = ("adam", "adamw", "adamax", "radam", "nadam", "lion")
+
+def remainders(widths, groups):
+    """Whether a number of groups does not divide every width."""
+    return any(width % groups for width in widths)
+
+
+def set_keywords(section):
+    """The keywords of its optimizer that a config sets."""
+    return {name for name in configs.RULE_KEYWORDS if section[name] is not None}
+
+
+def keywords_of(optimizer):
+    """The keywords that an optimizer takes."""
+    return set(inspect.signature(optimizers.RULES[optimizer].transform).parameters)
 
 
 def expected_refusal(config):
@@ -30,6 +44,7 @@ def expected_refusal(config):
         d.conditioning != "none" or d.head == "projection" or d.norm.startswith("conditional")
     )
     players = (config.d_optimizer, config.g_optimizer)
+    networks = (config.generator, d)
     return (
         (tied and any(term.per_example for term in terms))
         or (any(term.needs_classes for term in terms) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
@@ -37,8 +52,10 @@ def expected_refusal(config):
         or (not adversarial.OBJECTIVES[config.objective].uses_targets and dict(config.targets) != PLAIN)
         or (d.family == "resnet" and d.layers_per_width)
         or few_labels
+        or any(network.norm in norms.CONDITIONAL_NORMS and not network.norm_gain for network in networks)
+        or any(network.norm == "group" and remainders(network.widths, network.norm_groups) for network in networks)
         or (config.data.num_labels and not weight["classification"])
-        or any(player.b1 is not None and player.name not in ADAPTIVE for player in players)
+        or any(set_keywords(player) - keywords_of(player.name) for player in players)
     )
 
 
