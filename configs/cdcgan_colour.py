@@ -15,7 +15,7 @@ from configs import cdcgan
 def get_config() -> ConfigDict:
     """The differences from the conditional DCGAN for digits."""
     config = cdcgan.get_config()
-    config.num_steps = 20_000
+    config.num_steps = 8_000
     config.data.image_size = 32
     config.objective = "hinge"
     config.generator.widths = (256, 128, 64)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from gan_jax import build
-from gan_jax.data.batches import BatchIndices, batch_plan
+from gan_jax.data.batches import BatchIndices, abstract_batches, batch_plan
 from gan_jax.runs import initial_state
+from gan_jax.semi_supervised import codistillation
 from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.training.compiled_steps import compile_steps
 from tests.systems import EVERYTHING, ROWS, resolve, specs
@@ -35,8 +36,16 @@ def assert_trains(config):
     )
     before = jax.tree.map(np.asarray, state.generator.params)
     call = compile_steps(gan, config.num_steps)
-    order = BatchIndices(batch_plan(config), config.seed, data)
-    state, metrics = call(state, jax.device_put(data), order(0, config.num_steps), config.num_steps, jax.random.key(0))
+    indices = BatchIndices(batch_plan(config), config.seed, data)(0, config.num_steps)
+    if config.d_loss.codistillation:  # Another network would give these probabilities.
+        batches = abstract_batches(batch_plan(config), dataset.image_shape, labelled=False)
+        shapes = codistillation.abstract_extras(gan, state, batches)
+        extras = {
+            name: np.full((config.num_steps, *leaf.shape), 1 / leaf.shape[-1], np.float32)
+            for name, leaf in shapes.items()
+        }
+        indices = indices._replace(extras=extras)
+    state, metrics = call(state, jax.device_put(data), indices, config.num_steps, jax.random.key(0))
     assert int(state.step) == config.num_steps
     for name, values in metrics.items():
         assert np.all(np.isfinite(values)), name
