@@ -11,6 +11,7 @@ import numpy as np
 
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, Split
+from gan_jax.evaluation.classifier_check import weakness
 from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS, cached_classifier, fresh_classifier, num_features
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
@@ -79,19 +80,19 @@ def _extract_features(extract: Callable, split: Split) -> ImageFeatures:
 
 
 def classification_accuracy_score(
-    generated: Split, train: Split, real: Split, num_classes: int, data_dir: str
+    generated: Split, train: Split, real: Split, num_classes: int, data_dir: str, flips: str = "auto"
 ) -> Score:
     """Accuracy on real images of a classifier that was trained on generated images (arXiv 1905.10887).
 
     The label of a generated image is its condition. `real` of the result is the accuracy of a classifier that was
-    trained on the real images of `train`. The standard error is binomial, over the real images; each classifier is
-    trained once.
+    trained on the real images of `train` by the same recipe. The standard error is binomial, over the real images; each
+    classifier is trained once. flips: config.eval.classifier_flips.
     """
-    classifiers = (
-        fresh_classifier(generated, num_classes, "classifier of generated images"),
-        cached_classifier(train, num_classes, data_dir)[0],
+    of_real, _ = cached_classifier(train, num_classes, data_dir, flips)
+    of_generated = fresh_classifier(generated, num_classes, of_real.recipe, "classifier of generated images")
+    value, real_value = (
+        accuracy(classify(real.images)[1].argmax(axis=1), real.labels) for classify in (of_generated, of_real)
     )
-    value, real_value = (accuracy(classify(real.images)[1].argmax(axis=1), real.labels) for classify in classifiers)
     return Score(value, real_value, math.sqrt(value * (1 - value) / len(real.labels)))
 
 
@@ -119,7 +120,8 @@ def evaluate(
         raise UserError("--train_on_generated trains a classifier, and all images have one class; leave it out")
     split = _select_split(dataset, protocol.split)
     _check_sizes(dataset, split, protocol)
-    extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
+    flips = run.config.eval.classifier_flips
+    extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights, flips)
     use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
     generated = Split(run.generate(conditions, protocol.seed, raw=not use_ema), conditions)
@@ -131,11 +133,13 @@ def evaluate(
     values = scores(**features, all_train=all_train, conditional=conditional)
     if protocol.train_on_generated:
         values["classification_accuracy_score"] = classification_accuracy_score(
-            generated, train, split, num_classes, data_dir
+            generated, train, split, num_classes, data_dir, flips
         )
     result = _settings(run, dataset, protocol, features_name, use_ema) | {"num_train_scored": len(train_rows)}
     if num_classes == 1 and protocol.features == "classifier":
         result["features_note"] = ONE_CLASS
+    if num_classes > 1 and protocol.features == "classifier":
+        result |= _classifier_entries(features["real"], dataset.class_names)
     for name, score in values.items():
         result |= {
             name: score.value,
@@ -151,6 +155,13 @@ def evaluate(
         )
     _write_result(run.folder.path / protocol.file_name, result)
     return result
+
+
+def _classifier_entries(real: ImageFeatures, class_names: tuple[str, ...]) -> dict:
+    """The accuracy of the scoring classifier on the reported split, which it has not seen, and a note if it is weak."""
+    entries = {"classifier_accuracy": accuracy(real.predicted, real.labels)}
+    note = weakness(real.predicted, real.labels, class_names)
+    return entries | {"classifier_accuracy_note": note} if note else entries
 
 
 def _check_sizes(dataset: Dataset, split: Split, protocol: Protocol) -> None:

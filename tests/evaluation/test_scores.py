@@ -7,8 +7,9 @@ import pytest
 
 from gan_jax import evaluate
 from gan_jax.data.dataset import Split
-from gan_jax.evaluation import classifier, features
+from gan_jax.evaluation import features
 from gan_jax.evaluation.metrics.scores import ImageFeatures, per_class_scores, scores
+from gan_jax.evaluation.recipes import Recipe
 from gan_jax.runs import score
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
@@ -102,7 +103,8 @@ def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path,
 
 def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_path, monkeypatch):
     """Bright and dark images: "generated" images with correct labels give a high score, with swapped ones a low one."""
-    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=60, batch_size=16, widths=(4, 4, 4)))
+    recipe = Recipe(num_steps=60, batch_size=16, widths=(4, 4, 4))
+    monkeypatch.setattr(features, "recipe_for", lambda *arguments: recipe)
     rng = np.random.default_rng(0)
 
     def split(size):
