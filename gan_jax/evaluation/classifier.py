@@ -27,7 +27,12 @@ def _inference(recipe: Recipe, num_classes: int) -> Callable:
     module = network(recipe, num_classes)
 
     def apply(variables, batch):
-        logits, features = module.apply(variables, _to_float(batch), train=False)
+        images = _to_float(batch)
+        logits, features = module.apply(variables, images, train=False)
+        if isinstance(recipe, ResidualRecipe) and recipe.flips:
+            # The mean over an image and its mirror image, which recognises more images than one of the two.
+            mirrored = module.apply(variables, images[:, :, ::-1], train=False)
+            logits, features = ((a + b) / 2 for a, b in zip((logits, features), mirrored, strict=True))
         return features, jax.nn.softmax(logits)
 
     return compiler.jit(apply)
