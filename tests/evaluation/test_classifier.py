@@ -9,7 +9,7 @@ import pytest
 from gan_jax.data.classes import numbered
 from gan_jax.data.dataset import Dataset, Source, Split
 from gan_jax.evaluation import features
-from gan_jax.evaluation.classifier import _augment, template, train_classifier
+from gan_jax.evaluation.classifier import Classifier, _augment, template, train_classifier
 from gan_jax.evaluation.classifier_check import weakness
 from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.recipes import Recipe, ResidualRecipe, recipe_for
@@ -79,6 +79,15 @@ def _held_out_accuracy(recipe):
 
 def test_a_colour_classifier_learns():
     assert _held_out_accuracy(_small("never")) > 0.95
+
+
+@pytest.mark.parametrize("flips", ["always", "never"])
+def test_only_with_flips_mirror_images_have_equal_features(flips):
+    recipe, rng, (images, _) = _small(flips), np.random.default_rng(0), _halves(4, 0)
+    variables = jax.tree.map(lambda leaf: rng.uniform(0, 1, leaf.shape), template((8, 8, 3), 2, recipe))
+    classify = Classifier(variables, 2, recipe)
+    found, mirrored = (classify(x, batch_size=4)[0] for x in (images, images[:, :, ::-1]))
+    assert np.allclose(found, mirrored, rtol=1e-4) == (flips == "always")
 
 
 @pytest.mark.slow

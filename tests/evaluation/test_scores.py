@@ -83,7 +83,9 @@ def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path,
     session.train(config, str(path))
     arguments = ("--workdir", path, "--num_images", 24, "--data_dir", cache)
     assert run(evaluate, *arguments) == 0
-    assert "conditional accuracy" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "conditional accuracy" in printed
+    assert "the classifier recognises" in printed
     assert run(evaluate, *arguments, "--split", "validation", "--features", "pixels", "--generator", "raw") == 0
     read = lambda name: json.loads((path / name).read_text())  # noqa: E731
     first, second = read("evaluation-24_images.json"), read("evaluation-24_images-pixels-validation-raw.json")
@@ -92,7 +94,9 @@ def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path,
         *("validation", "last", "pixels"),
         3,
     )
-    assert "conditional_accuracy" not in second
+    assert not {"conditional_accuracy", "classifier_accuracy"} & set(second)
+    assert first["classifier_accuracy"] == first["conditional_accuracy_real"]
+    assert "always naming the most frequent class" in first["classifier_accuracy_note"]  # The images are noise.
     assert len(first["per_class_accuracy"]) == 3
     assert run(evaluate, *arguments, "--features", "pixel") == 2
     assert "did you mean pixels" in capsys.readouterr().err
