@@ -1,6 +1,7 @@
 """experiments.scoring_classifier: images that get worse and worse, and the page."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -58,3 +59,20 @@ def test_the_command_writes_a_page(digits, tmp_path, monkeypatch):
 def test_wrong_arguments(argument, message, digits, capsys):
     assert run(scoring_classifier, "--name=idx", f"--dir={digits}", "--num_validation=0", argument) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_documentation_has_the_numbers_of_the_record():
+    record = json.loads(pathlib.Path("experiments/results/scoring_classifier.json").read_text())
+    text = " ".join(pathlib.Path("docs/scores.md").read_text().split())
+    rows = {row["num_steps"]: row for row in record["classifiers"]}
+    best = rows[max(rows)]
+    assert f"{best['num_steps']:,} steps, {best['core_seconds']:,.0f} seconds of processor time" in text
+    assert all(f"{row['test_accuracy']:.1%}" in text for row in rows.values())
+    assert [steps for steps, row in rows.items() if row["note"]] == [1, 10]
+    missing = {steps: row["distances"]["missing"] for steps, row in rows.items()}
+    assert [steps for steps, (*_, two, four, _) in missing.items() if two > four] == [30, 100]
+    for steps in set(rows) - {1}:
+        in_order = [*rows[steps]["distances"].values(), missing[steps][:2]]
+        in_order.remove(missing[steps])
+        assert all(row == sorted(row) for row in in_order)
+    assert all(rows[steps]["pairs_in_order"] == rows[steps]["pairs"] for steps in (300, max(rows)))
