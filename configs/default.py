@@ -236,6 +236,9 @@ def _eval() -> ConfigDict:
             "patience": 0,  # number of scores without improvement that ends the run. 0: never
             "at_end": True,  # the table of scores of the last state and of the best one
             "at_end_num_images": 10_000,  # generated images for that table
+            # Whether the scoring classifier also learns from mirror images: always, never, or auto (of colour images
+            # yes, of grey ones no). Mirrored characters are other characters: set never for colour images of them.
+            "classifier_flips": "auto",
         }
     )
 

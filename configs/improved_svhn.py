@@ -18,5 +18,6 @@ def get_config() -> ConfigDict:
     config.num_epochs = 900
     config.data.name = "svhn_cropped"
     config.data.num_labels = 1000
+    config.eval.classifier_flips = "never"  # A mirrored digit is no digit.
     config.discriminator.widths = (64, 128, 128)
     return config

@@ -8,7 +8,7 @@ import pytest
 
 from gan_jax import cli
 from gan_jax.evaluation import features
-from gan_jax.evaluation.classifier import Recipe
+from gan_jax.evaluation.recipes import Recipe
 from gan_jax.system import config as configs
 from gan_jax.training import session
 from tests import settings
@@ -55,7 +55,7 @@ def stored_set(tmp_path_factory):
 def quick_classifier(monkeypatch):
     """The scoring classifier is a network that trains in a moment."""
     recipe = Recipe(widths=(4, 8, 8), num_features=8, num_steps=5, batch_size=4)
-    monkeypatch.setattr(features, "Recipe", lambda: recipe)
+    monkeypatch.setattr(features, "recipe_for", lambda *arguments: recipe)
 
 
 @pytest.fixture

@@ -181,7 +181,8 @@ def main() -> None:
     config = records.read_config(arguments.folder)
     with acquire(arguments.folder.parent / ".classifier.lock", stopping=lambda: False):
         # The first process trains the classifier; the other processes read it from the cache.
-        features.classifier(session.load_data(config.data, arguments.data_dir), arguments.data_dir)
+        dataset = session.load_data(config.data, arguments.data_dir)
+        features.classifier(dataset, arguments.data_dir, config.eval.classifier_flips)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     work(arguments.folder, seeds, arguments.data_dir, arguments.keep_checkpoints, _stop_if_requested)
 

@@ -53,7 +53,7 @@ def measure(dataset: Dataset, names: list[str], num_images: int, data_dir: str) 
     rows = balanced(dataset.train.labels, num_images, np.random.default_rng(1))
     reference, sets, columns = dataset.train.images[rows], image_sets(dataset, num_images), []
     for name in names:
-        extract, features_name = EXTRACTORS[name](dataset, data_dir, "")
+        extract, features_name = EXTRACTORS[name](dataset, data_dir, "", "auto")
         distances = list(_distances(extract, reference, sets))
         columns.append({"extractor": name, "features": features_name, "sets": distances})
         print(columns[-1], flush=True)

@@ -48,7 +48,7 @@ def load_subject(
     """
     run = load_run(path, checkpoint)
     dataset = scoring_data(path, run.config.data, run.run_info, data_dir, images_dir)
-    extract, name = EXTRACTORS["classifier"](dataset, data_dir, "")
+    extract, name = EXTRACTORS["classifier"](dataset, data_dir, "", run.config.eval.classifier_flips)
     if dataset.num_classes == 1:
         logging.getLogger(__name__).warning("%s", ONE_CLASS)
         extract_features, extract = extract, lambda images: (extract_features(images)[0], np.ones((len(images), 1)))

@@ -118,8 +118,10 @@ def hold_out(dataset: Dataset, num_images: int) -> Dataset:
     Every class keeps a training image. UserError for another number below 2, or for too many. A data set with a
     validation split keeps that one; 0 leaves it out.
     """
-    if not num_images or dataset.validation:
+    if dataset.validation:
         return dataset if num_images else dataset._replace(validation=None)
+    if not num_images:
+        return dataset
     images, labels = dataset.train
     most = len(labels) - dataset.num_classes
     if num_images == -1:

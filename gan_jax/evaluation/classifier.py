@@ -1,18 +1,15 @@
-"""A small convolutional classifier: predicted classes for conditional accuracy, features for Frechet distances.
+"""A convolutional classifier: predicted classes for conditional accuracy, features for Frechet distances.
 
-The recipe is fixed. The name of the features has two hashes: of the recipe and the training images, and of the weights.
-The second is needed because another processor rounds differently and trains other weights, with slightly other
-distances.
+The recipe follows from the images (recipes.py). The name of the features has two hashes: of the recipe and the training
+images, and of the weights. The second is needed because another processor rounds differently and trains other weights,
+with slightly other distances.
 """
 
-import dataclasses
 import functools
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,53 +17,22 @@ import optax
 
 from gan_jax.devices import compiler
 from gan_jax.evaluation.batching import in_batches
-from gan_jax.layers.conv import Conv
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """The settings that, with the images, determine the weights: Adam, a one-cycle learning rate, random shifts."""
-
-    widths: tuple[int, ...] = (32, 64, 128)  # channels of the stride-2 convolutions
-    kernels: tuple[int, ...] = (5, 4, 4)
-    num_features: int = 128
-    dropout: float = 0.4
-    batch_size: int = 128
-    num_steps: int = 2000
-    peak_learning_rate: float = 2e-3
-    max_shift: int = 2  # pixels, one random shift for each batch
-    seed: int = 0
-
-    def digest(self, images: np.ndarray, labels: np.ndarray) -> str:
-        """8 hexadecimal digits: a hash of the recipe and of the training images and labels."""
-        digest = hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode())
-        for array in (images, labels):
-            digest.update(np.ascontiguousarray(array))
-        return digest.hexdigest()[:8]
-
-
-class _Network(nn.Module):
-    recipe: Recipe
-    num_classes: int
-
-    @nn.compact
-    def __call__(self, images: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
-        x = images
-        for width, kernel in zip(self.recipe.widths, self.recipe.kernels, strict=True):
-            x = Conv(width, kernel, stride=2, use_bias=False, kernel_init=nn.initializers.he_normal())(x)
-            x = nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.95)(x))
-        features = nn.relu(nn.Dense(self.recipe.num_features)(x.reshape(len(x), -1)))
-        dropped = nn.Dropout(self.recipe.dropout, deterministic=not train)(features)
-        return nn.Dense(self.num_classes)(dropped), features
+from gan_jax.evaluation.classifier_networks import network
+from gan_jax.evaluation.recipes import Recipe, ResidualRecipe
 
 
 @functools.cache
 def _inference(recipe: Recipe, num_classes: int) -> Callable:
     """A compiled function (variables, uint8 batch) -> (features, probabilities), shared by all calls."""
-    network = _Network(recipe, num_classes)
+    module = network(recipe, num_classes)
 
     def apply(variables, batch):
-        logits, features = network.apply(variables, _to_float(batch), train=False)
+        images = _to_float(batch)
+        logits, features = module.apply(variables, images, train=False)
+        if isinstance(recipe, ResidualRecipe) and recipe.flips:
+            # The mean over an image and its mirror image, which recognises more images than one of the two.
+            mirrored = module.apply(variables, images[:, :, ::-1], train=False)
+            logits, features = ((a + b) / 2 for a, b in zip((logits, features), mirrored, strict=True))
         return features, jax.nn.softmax(logits)
 
     return compiler.jit(apply)
@@ -77,7 +43,7 @@ class Classifier(NamedTuple):
 
     variables: Any
     num_classes: int
-    recipe: Recipe = Recipe()
+    recipe: Recipe
 
     @property
     def digest(self) -> str:
@@ -103,43 +69,71 @@ def _shift(images: jax.Array, offset: jax.Array, most: int) -> jax.Array:
     return jax.lax.dynamic_slice(padded, (0, *offset, 0), images.shape)
 
 
-def template(image_shape: tuple[int, ...], num_classes: int, recipe: Recipe = Recipe()) -> Any:
+def _augment(images: jax.Array, key: jax.Array, recipe: Recipe) -> jax.Array:
+    """Random shifts: one for each batch; in a ResidualRecipe one for each image, by copies of the border, and flips."""
+    most = recipe.max_shift
+    if not isinstance(recipe, ResidualRecipe):
+        return _shift(images, jax.random.randint(key, (2,), 0, 2 * most + 1), most)
+    offset_key, flip_key = jax.random.split(key)
+    padded = jnp.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    offsets = jax.random.randint(offset_key, (len(images), 2), 0, 2 * most + 1)
+    crop = functools.partial(jax.lax.dynamic_slice, slice_sizes=images.shape[1:])
+    shifted = jax.vmap(lambda image, offset: crop(image, (*offset, 0)))(padded, offsets)
+    if not recipe.flips:
+        return shifted
+    is_flipped = jax.random.bernoulli(flip_key, shape=(len(images), 1, 1, 1))
+    return jnp.where(is_flipped, shifted[:, :, ::-1], shifted)
+
+
+def _optimizer(recipe: Recipe) -> optax.GradientTransformation:
+    rate = optax.cosine_onecycle_schedule(recipe.num_steps, recipe.peak_learning_rate)
+    if not isinstance(recipe, ResidualRecipe):
+        return optax.adam(rate)
+    kernels = functools.partial(jax.tree.map, lambda leaf: leaf.ndim > 1)
+    return optax.adamw(rate, weight_decay=recipe.weight_decay, mask=kernels)
+
+
+def _cross_entropy(logits: jax.Array, labels: jax.Array, recipe: Recipe) -> jax.Array:
+    if not isinstance(recipe, ResidualRecipe):
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[1]), recipe.label_smoothing)
+    return optax.softmax_cross_entropy(logits, targets).mean()
+
+
+def template(image_shape: tuple[int, ...], num_classes: int, recipe: Recipe) -> Any:
     """Structure, shapes and types of a classifier's variables."""
     return jax.eval_shape(lambda: _untrained(image_shape, num_classes, recipe))
 
 
 def _untrained(image_shape: tuple[int, ...], num_classes: int, recipe: Recipe) -> Any:
-    network = _Network(recipe, num_classes)
-    return network.init(jax.random.key(recipe.seed), jnp.zeros((1, *image_shape)), train=False)
+    module = network(recipe, num_classes)
+    return module.init(jax.random.key(recipe.seed), jnp.zeros((1, *image_shape)), train=False)
 
 
 def train_classifier(
     images: np.ndarray,
     labels: np.ndarray,
     num_classes: int,
-    recipe: Recipe = Recipe(),
+    recipe: Recipe,
     progress: Callable[[int], Any] = lambda step: None,
 ) -> Classifier:
     """Trains on images uint8 [N, H, W, C] and labels [N]. Calls `progress` with the step after every 50 steps."""
-    network = _Network(recipe, num_classes)
+    module, optimizer = network(recipe, num_classes), _optimizer(recipe)
     variables = jax.jit(lambda: _untrained(images.shape[1:], num_classes, recipe))()
-    rate = optax.cosine_onecycle_schedule(recipe.num_steps, recipe.peak_learning_rate)
-    optimizer = optax.adam(rate)
     images, labels = jax.device_put((images, labels))
 
     def step(index, carry):
         params, stats, opt_state = carry
         key = jax.random.fold_in(jax.random.key(recipe.seed), index)
-        index_key, shift_key, dropout_key = jax.random.split(key, 3)
+        index_key, augmentation_key, dropout_key = jax.random.split(key, 3)
         chosen = jax.random.randint(index_key, (recipe.batch_size,), 0, len(labels))
-        offset = jax.random.randint(shift_key, (2,), 0, 2 * recipe.max_shift + 1)
-        batch = _shift(_to_float(images[chosen]), offset, recipe.max_shift)
+        batch = _augment(_to_float(images[chosen]), augmentation_key, recipe)
 
         def loss(params):
-            (logits, _), new = network.apply(
+            (logits, _), new = module.apply(
                 {"params": params, **stats}, batch, train=True, rngs={"dropout": dropout_key}, mutable=list(stats)
             )
-            return optax.softmax_cross_entropy_with_integer_labels(logits, labels[chosen]).mean(), new
+            return _cross_entropy(logits, labels[chosen], recipe), new
 
         gradients, stats = jax.grad(loss, has_aux=True)(params)
         updates, opt_state = optimizer.update(gradients, opt_state, params)

@@ -13,9 +13,10 @@ from flax import traverse_util
 
 from gan_jax.data.dataset import Dataset, Split
 from gan_jax.evaluation import efficientnet, efficientnet_weights
-from gan_jax.evaluation.classifier import Classifier, Recipe, template, train_classifier
+from gan_jax.evaluation.classifier import Classifier, template, train_classifier
 from gan_jax.evaluation.inception import NAME, NUM_FEATURES, InceptionFeatures, probabilities
 from gan_jax.evaluation.inception_weights import SOURCE, load_variables
+from gan_jax.evaluation.recipes import Recipe, recipe_for
 from gan_jax.evaluation.thumbnails import NAME as THUMBNAILS
 from gan_jax.evaluation.thumbnails import SIDE, thumbnails
 from gan_jax.system import cache
@@ -23,32 +24,37 @@ from gan_jax.system.errors import UserError
 from gan_jax.system.progress import Progress
 
 ONE_CLASS = (
-    "all images have one class, of which a classifier learns nothing: the scores use thumbnails, the images reduced to "
+    "a classifier needs two or more classes, so the scores use thumbnails, the images reduced to "
     f"{SIDE} x {SIDE} pixels. Better: pip install -r requirements-imagenet.txt, then evaluate --features imagenet"
 )
 
 
-def classifier(dataset: Dataset, data_dir: str = "") -> tuple[Classifier, str]:
-    """(classifier, name of its features) for the TRAINING split (see `Split.in_memory`), cached or trained now."""
-    return cached_classifier(dataset.train.in_memory(), dataset.num_classes, data_dir)
+def classifier(dataset: Dataset, data_dir: str = "", flips: str = "auto") -> tuple[Classifier, str]:
+    """(classifier, name of its features) for the TRAINING split (see `Split.in_memory`), cached or trained now.
+
+    flips: config.eval.classifier_flips.
+    """
+    return cached_classifier(dataset.train.in_memory(), dataset.num_classes, data_dir, flips)
 
 
-def cached_classifier(split: Split, num_classes: int, data_dir: str = "") -> tuple[Classifier, str]:
+def cached_classifier(
+    split: Split, num_classes: int, data_dir: str = "", flips: str = "auto"
+) -> tuple[Classifier, str]:
     """(classifier, name of its features) for these images and labels, from the cache or trained now."""
-    recipe, (images, labels) = Recipe(), split
+    images, labels = split
+    recipe = recipe_for(images.shape[1:], len(labels), flips)
     digest = recipe.digest(images, labels)
     path = cache.folder(data_dir) / "classifiers" / f"{digest}.npz"
     if path.is_file():
         trained = Classifier(_read(path, template(images.shape[1:], num_classes, recipe)), num_classes, recipe)
     else:
-        trained = fresh_classifier(split, num_classes, f"classifier {digest}")
+        trained = fresh_classifier(split, num_classes, recipe, f"classifier {digest}")
         cache.write(path, traverse_util.flatten_dict(trained.variables, sep="/"))
     return trained, f"classifier-{digest}-{trained.digest}"
 
 
-def fresh_classifier(split: Split, num_classes: int, what: str) -> Classifier:
-    """Trains a classifier by the same recipe, without the cache. what: its name in the progress line."""
-    recipe = Recipe()
+def fresh_classifier(split: Split, num_classes: int, recipe: Recipe, what: str) -> Classifier:
+    """Trains a classifier, without the cache. what: its name in the progress line."""
     progress = Progress(recipe.num_steps, 0, what)
     trained = train_classifier(*split, num_classes, recipe, progress.update)
     progress.close()
@@ -69,16 +75,16 @@ def pixels(images: np.ndarray) -> tuple[np.ndarray, None]:
     return images.reshape(len(images), -1).astype(np.float32) / 255.0, None
 
 
-def _classifier(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+def _classifier(dataset: Dataset, data_dir: str, weights: str, flips: str) -> tuple[Callable, str]:
     """Thumbnails if there is one class (see ONE_CLASS)."""
-    return classifier(dataset, data_dir) if dataset.num_classes > 1 else (thumbnails, THUMBNAILS)
+    return classifier(dataset, data_dir, flips) if dataset.num_classes > 1 else (thumbnails, THUMBNAILS)
 
 
-def _thumbnails(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+def _thumbnails(dataset: Dataset, data_dir: str, weights: str, flips: str) -> tuple[Callable, str]:
     return thumbnails, THUMBNAILS
 
 
-def _pixels(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+def _pixels(dataset: Dataset, data_dir: str, weights: str, flips: str) -> tuple[Callable, str]:
     return pixels, "pixels"
 
 
@@ -88,14 +94,14 @@ def _check_channels(name: str, dataset: Dataset) -> None:
         raise UserError(f"--features {name} takes images of 1 or 3 channels, and these have {dataset.image_shape[2]}")
 
 
-def _imagenet(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+def _imagenet(dataset: Dataset, data_dir: str, weights: str, flips: str) -> tuple[Callable, str]:
     """No probabilities: the classes of ImageNet are not those of the data set."""
     _check_channels("imagenet", dataset)
     extract = efficientnet.EfficientNetFeatures(efficientnet_weights.load_variables())
     return (lambda images: (extract(images)[0], None)), extract.name
 
 
-def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable, str]:
+def _inception(dataset: Dataset, data_dir: str, weights: str, flips: str) -> tuple[Callable, str]:
     if not weights:
         raise UserError(f"--features inception needs --inception_weights PATH, a file to be downloaded: {SOURCE}")
     _check_channels("inception", dataset)
@@ -108,7 +114,8 @@ def _inception(dataset: Dataset, data_dir: str, weights: str) -> tuple[Callable,
     return seen, NAME
 
 
-# name -> function (dataset, data_dir, path of Inception's weights) -> (extractor, name of the features in results)
+# name -> function (dataset, data_dir, path of Inception's weights, config.eval.classifier_flips) -> (extractor, name of
+# the features in results)
 EXTRACTORS = {
     "classifier": _classifier,
     "imagenet": _imagenet,
@@ -124,7 +131,7 @@ def num_features(name: str, dataset: Dataset) -> int:
         name = "thumbnails"
     height, width, channels = dataset.image_shape
     numbers = {
-        "classifier": Recipe().num_features,
+        "classifier": recipe_for(dataset.image_shape, len(dataset.train.labels)).num_features,
         "imagenet": efficientnet.NUM_FEATURES,
         "inception": NUM_FEATURES,
         "pixels": height * width * channels,

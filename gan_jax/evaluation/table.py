@@ -59,6 +59,9 @@ def table(result: dict, best: dict | None = None) -> str:
         + (f"the standard deviation over {len(seed_results)} seeds" if seed_results else "a standard error")
         + f"; real images: {result['num_train_scored']} training images against the same split"
     )
+    if "classifier_accuracy" in result:
+        line = f"the classifier recognises {result['classifier_accuracy']:.1%} of these {result['split']} images"
+        lines.append(result.get("classifier_accuracy_note", line))
     if few := few_images(result["num_features"], result["num_generated"], result["num_real"]):
         lines.append(few)
     if "features_note" in result:

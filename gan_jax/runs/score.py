@@ -1,16 +1,16 @@
-"""Scores trained runs: the protocol, the evaluation of one run or of all its seeds, the final table of a training."""
+"""Scores trained runs: the evaluation of one run or of all its seeds, and the final table of a training."""
 
 import json
 import logging
 import math
 import pathlib
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, Split
+from gan_jax.evaluation.classifier_check import weakness
 from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS, cached_classifier, fresh_classifier, num_features
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
@@ -21,50 +21,11 @@ from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import seeds, workdir
 from gan_jax.runs.dataset import scoring_data
 from gan_jax.runs.load import LoadedRun, load_run
+from gan_jax.runs.protocol import DEFAULT_PROTOCOL, Protocol
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
-
-
-class Protocol(NamedTuple):
-    """The settings of an evaluation: everything that a score depends on besides the run.
-
-    num_images: number of generated images.
-    features: a name in `EXTRACTORS`.
-    split: the real images, "test" or "validation".
-    generator: "ema" or "raw".
-    checkpoint: "newest" or "best".
-    train_on_generated: whether to compute the classification accuracy score.
-    quick: whether to skip the scores that need the features of all training images.
-    """
-
-    num_images: int = 10_000
-    seed: int = 0
-    features: str = "classifier"
-    split: str = "test"
-    generator: str = "ema"
-    checkpoint: str = "newest"
-    train_on_generated: bool = False
-    quick: bool = False
-
-    @property
-    def file_name(self) -> str:
-        """evaluation.json for the default protocol; otherwise the name also has the settings that differ from it.
-
-        So two protocols never share a file. For example evaluation-20_images-seed_1-pixels-quick.json.
-        """
-        defaults = Protocol()._asdict()
-        words = {"num_images": f"{self.num_images}_images", "seed": f"seed_{self.seed}"}
-        changes = [
-            name if value is True else words.get(name, value)
-            for name, value in self._asdict().items()
-            if value != defaults[name]
-        ]
-        return "-".join(["evaluation", *changes]) + ".json"
-
-
-DEFAULT_PROTOCOL = Protocol()
 
 
 def _select_split(dataset: Dataset, name: str) -> Split:
@@ -79,19 +40,19 @@ def _extract_features(extract: Callable, split: Split) -> ImageFeatures:
 
 
 def classification_accuracy_score(
-    generated: Split, train: Split, real: Split, num_classes: int, data_dir: str
+    generated: Split, train: Split, real: Split, num_classes: int, data_dir: str, flips: str = "auto"
 ) -> Score:
     """Accuracy on real images of a classifier that was trained on generated images (arXiv 1905.10887).
 
     The label of a generated image is its condition. `real` of the result is the accuracy of a classifier that was
-    trained on the real images of `train`. The standard error is binomial, over the real images; each classifier is
-    trained once.
+    trained on the real images of `train` by the same recipe. The standard error is binomial, over the real images; each
+    classifier is trained once. flips: config.eval.classifier_flips.
     """
-    classifiers = (
-        fresh_classifier(generated, num_classes, "classifier of generated images"),
-        cached_classifier(train, num_classes, data_dir)[0],
+    of_real, _ = cached_classifier(train, num_classes, data_dir, flips)
+    of_generated = fresh_classifier(generated, num_classes, of_real.recipe, "classifier of generated images")
+    value, real_value = (
+        accuracy(classify(real.images)[1].argmax(axis=1), real.labels) for classify in (of_generated, of_real)
     )
-    value, real_value = (accuracy(classify(real.images)[1].argmax(axis=1), real.labels) for classify in classifiers)
     return Score(value, real_value, math.sqrt(value * (1 - value) / len(real.labels)))
 
 
@@ -119,7 +80,8 @@ def evaluate(
         raise UserError("--train_on_generated trains a classifier, and all images have one class; leave it out")
     split = _select_split(dataset, protocol.split)
     _check_sizes(dataset, split, protocol)
-    extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights)
+    flips = run.config.eval.classifier_flips
+    extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights, flips)
     use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
     generated = Split(run.generate(conditions, protocol.seed, raw=not use_ema), conditions)
@@ -128,14 +90,18 @@ def evaluate(
     splits = {"generated": generated, "real": split, "train": train}
     features = {name: _extract_features(extract, images) for name, images in splits.items()}
     all_train = None if protocol.quick else _extract_features(extract, dataset.train).features
-    values = scores(**features, all_train=all_train, conditional=conditional)
+    # Inception's probabilities are of the classes of ImageNet.
+    knows_classes = protocol.features == "classifier" and num_classes > 1
+    values = scores(**features, all_train=all_train, conditional=conditional and knows_classes)
     if protocol.train_on_generated:
         values["classification_accuracy_score"] = classification_accuracy_score(
-            generated, train, split, num_classes, data_dir
+            generated, train, split, num_classes, data_dir, flips
         )
     result = _settings(run, dataset, protocol, features_name, use_ema) | {"num_train_scored": len(train_rows)}
     if num_classes == 1 and protocol.features == "classifier":
         result["features_note"] = ONE_CLASS
+    if knows_classes:
+        result |= _classifier_entries(features["real"], dataset.class_names)
     for name, score in values.items():
         result |= {
             name: score.value,
@@ -143,7 +109,7 @@ def evaluate(
             f"{name}_standard_error": score.standard_error,
         }
     if conditional:
-        result |= per_class_scores(features["generated"], features["real"], num_classes)
+        result |= per_class_scores(features["generated"], features["real"], num_classes, knows_classes)
         result["classes"] = list(dataset.class_names)  # of the lists by class
     if run.config.discriminator.head in CLASS_HEADS:
         result["discriminator_accuracy"] = accuracy(
@@ -151,6 +117,13 @@ def evaluate(
         )
     _write_result(run.folder.path / protocol.file_name, result)
     return result
+
+
+def _classifier_entries(real: ImageFeatures, class_names: tuple[str, ...]) -> dict:
+    """The accuracy of the scoring classifier on the reported split, which it has not seen, and a note if it is weak."""
+    entries = {"classifier_accuracy": accuracy(real.predicted, real.labels)}
+    note = weakness(real.predicted, real.labels, class_names)
+    return entries | {"classifier_accuracy_note": note} if note else entries
 
 
 def _check_sizes(dataset: Dataset, split: Split, protocol: Protocol) -> None:

@@ -237,7 +237,7 @@ class RecordedConfig(ConfigDict):
 
 
 # Settings that older runs did not record: (section, key) -> the value that repeats what they did.
-_ADDED = {("data", "resize"): "stretch"}
+_ADDED = {("data", "resize"): "stretch", ("eval", "classifier_flips"): "auto"}
 
 
 def from_json(text: str) -> ConfigDict:

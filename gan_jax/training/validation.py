@@ -1,5 +1,6 @@
 """Validation scores during training: computes them, saves the best state, and decides about early stopping."""
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -9,13 +10,16 @@ from ml_collections import ConfigDict
 from gan_jax.data.dataset import Dataset
 from gan_jax.devices import hosts
 from gan_jax.evaluation import features
+from gan_jax.evaluation.classifier_check import weakness
 from gan_jax.evaluation.generate import balanced_labels, classify, generate
 from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.metrics.prdc import precision_recall_density_coverage
+from gan_jax.evaluation.recipes import FLIPS
 from gan_jax.gan.types import GanState
 from gan_jax.runs.best import METRIC, SECONDS, best_step, is_exhausted, scores
 from gan_jax.runs.checkpoint import Checkpoints
+from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
 
@@ -26,6 +30,7 @@ def check_validation(section: ConfigDict, dataset: Dataset) -> None:
     """
     if dataset.num_classes == 1 and (section.every_steps or section.at_end) and hosts.leads():
         logging.getLogger(__name__).warning("%s", features.ONE_CLASS)
+    choose(FLIPS, section.classifier_flips, "eval.classifier_flips")
     if section.at_end and section.at_end_num_images < 2:
         raise UserError(f"eval.at_end_num_images={section.at_end_num_images}: must be at least 2")
     for name, split in (("test", dataset.test), ("train", dataset.train)):
@@ -44,6 +49,13 @@ def check_validation(section: ConfigDict, dataset: Dataset) -> None:
             "eval.every_steps needs 10 or more held-out images: set --config.data.num_validation=10 or more, or "
             "--config.eval.every_steps=0 for no scores while training"
         )
+
+
+@functools.cache
+def _warn_once(line: str) -> None:
+    """A warning, unless the line is "", or another seed of this process has given it."""
+    if line:
+        logging.getLogger(__name__).warning("%s", line)
 
 
 class Validation:
@@ -74,6 +86,7 @@ class Validation:
     ):
         self._patience, self._sample, self._conditional = section.patience, sample, conditional
         self._dataset, self._data_dir, self._extract = dataset, data_dir, None
+        self._flips = section.classifier_flips
         self._discriminate = discriminate
         self._labels = balanced_labels(section.num_images, dataset.num_classes)
         self._checkpoints = checkpoints
@@ -83,8 +96,11 @@ class Validation:
     def score(self, step: int, state: GanState) -> dict[str, float]:
         """The row of scores of a step. Saves the state if its Frechet distance is the lowest so far."""
         if self._extract is None:
-            self._extract, _ = features.EXTRACTORS["classifier"](self._dataset, self._data_dir, "")
-            self._real, _ = self._extract(self._dataset.validation.images)
+            self._extract, _ = features.EXTRACTORS["classifier"](self._dataset, self._data_dir, "", self._flips)
+            self._real, probabilities = self._extract(self._dataset.validation.images)
+            if probabilities is not None:
+                predicted, labels = probabilities.argmax(axis=1), self._dataset.validation.labels
+                _warn_once(weakness(predicted, labels, self._dataset.class_names))
         began = time.monotonic()
         generated, probabilities = self._extract(generate(self._sample, state, self._labels))
         prdc = precision_recall_density_coverage(self._real, generated)

@@ -189,7 +189,7 @@ def dataset(channels):
 
 def test_images_that_are_neither_grey_nor_rgb_are_refused():
     with pytest.raises(UserError, match="--features imagenet takes images of 1 or 3 channels, and these have 2"):
-        features.EXTRACTORS["imagenet"](dataset(2), "", "")
+        features.EXTRACTORS["imagenet"](dataset(2), "", "", "auto")
 
 
 @pytest.mark.filterwarnings("ignore")  # TensorFlow's own imports warn about things that are not ours.

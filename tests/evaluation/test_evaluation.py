@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from gan_jax.evaluation.classifier import Recipe, train_classifier
+from gan_jax.evaluation.classifier import train_classifier
 from gan_jax.evaluation.metrics.accuracy import accuracy, per_class_accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
+from gan_jax.evaluation.recipes import Recipe
 
 
 def test_frechet_distance_equals_that_with_scipy_sqrtm():

@@ -7,8 +7,9 @@ import pytest
 
 from gan_jax import evaluate
 from gan_jax.data.dataset import Split
-from gan_jax.evaluation import classifier, features
+from gan_jax.evaluation import features
 from gan_jax.evaluation.metrics.scores import ImageFeatures, per_class_scores, scores
+from gan_jax.evaluation.recipes import Recipe
 from gan_jax.runs import score
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
@@ -72,8 +73,23 @@ def test_few_images_and_extractors_without_classes():
     result = scores(generated, real, generated, generated.features, conditional=True)
     assert set(result) >= {"frechet_distance", "kernel_distance", "nearer_to_train"}
     assert not set(result) & {"conditional_accuracy", "classifier_score", "precision"}
-    assert set(per_class_scores(generated, real, 5)) == {"per_class_frechet_distance"}
-    assert per_class_scores(generated, real, 5)["per_class_frechet_distance"][4] is None
+    by_class = per_class_scores(generated, real, 5, with_accuracy=False)
+    assert set(by_class) == {"per_class_frechet_distance"}
+    assert by_class["per_class_frechet_distance"][4] is None
+
+
+def test_classes_of_another_network_are_not_compared_with_those_of_the_data(finished_run, monkeypatch, tmp_path):
+    def inception(*arguments):
+        return lambda images: (
+            images.reshape(len(images), -1)[:, :9] / 255,
+            np.full((len(images), 1008), 1 / 1008),
+        ), "x"
+
+    monkeypatch.setitem(features.EXTRACTORS, "inception", inception)
+    path, _ = finished_run
+    result = score.evaluate(str(path), score.Protocol(24, features="inception"), str(tmp_path))
+    assert result["classifier_score"] == pytest.approx(1)
+    assert not {"conditional_accuracy", "per_class_accuracy", "classifier_accuracy"} & set(result)
 
 
 def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path, quick_classifier, capsys):
@@ -82,7 +98,9 @@ def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path,
     session.train(config, str(path))
     arguments = ("--workdir", path, "--num_images", 24, "--data_dir", cache)
     assert run(evaluate, *arguments) == 0
-    assert "conditional accuracy" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "conditional accuracy" in printed
+    assert "the classifier recognises" in printed
     assert run(evaluate, *arguments, "--split", "validation", "--features", "pixels", "--generator", "raw") == 0
     read = lambda name: json.loads((path / name).read_text())  # noqa: E731
     first, second = read("evaluation-24_images.json"), read("evaluation-24_images-pixels-validation-raw.json")
@@ -91,7 +109,9 @@ def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path,
         *("validation", "last", "pixels"),
         3,
     )
-    assert "conditional_accuracy" not in second
+    assert not {"conditional_accuracy", "classifier_accuracy"} & set(second)
+    assert first["classifier_accuracy"] == first["conditional_accuracy_real"]
+    assert "always naming the most frequent class" in first["classifier_accuracy_note"]  # The images are noise.
     assert len(first["per_class_accuracy"]) == 3
     assert run(evaluate, *arguments, "--features", "pixel") == 2
     assert "did you mean pixels" in capsys.readouterr().err
@@ -102,7 +122,8 @@ def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path,
 
 def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_path, monkeypatch):
     """Bright and dark images: "generated" images with correct labels give a high score, with swapped ones a low one."""
-    monkeypatch.setattr(features, "Recipe", lambda: classifier.Recipe(num_steps=60, batch_size=16, widths=(4, 4, 4)))
+    recipe = Recipe(num_steps=60, batch_size=16, widths=(4, 4, 4))
+    monkeypatch.setattr(features, "recipe_for", lambda *arguments: recipe)
     rng = np.random.default_rng(0)
 
     def split(size):

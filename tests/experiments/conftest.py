@@ -13,6 +13,7 @@ from experiments.ablations.presets import Preset
 from gan_jax.data import sources
 from gan_jax.data.dataset import hold_out
 from gan_jax.evaluation import classifier
+from gan_jax.evaluation.recipes import Recipe
 from tests.experiments.tiny_studies import base
 from tests.tiny import write_idx
 
@@ -38,7 +39,8 @@ def folders(tmp_path, monkeypatch):
     (cache / "classifiers").mkdir(parents=True)
     write_idx(data_folder, train=60, test=20)
     train_split = hold_out(sources.load("idx", str(data_folder)), 15).train
-    variables = classifier.template(train_split.images.shape[1:], 3)
+    recipe = Recipe()
+    variables = classifier.template(train_split.images.shape[1:], 3, recipe)
     flat = traverse_util.flatten_dict(jax.tree.map(lambda leaf: rng.uniform(0, 0.1, leaf.shape), variables), sep="/")
-    np.savez(cache / "classifiers" / f"{classifier.Recipe().digest(*train_split)}.npz", **flat)
+    np.savez(cache / "classifiers" / f"{recipe.digest(*train_split)}.npz", **flat)
     return types.SimpleNamespace(data=data_folder, cache=cache, work=tmp_path / "work", out=tmp_path / "out")

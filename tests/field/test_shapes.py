@@ -95,10 +95,11 @@ def test_squares_are_resized_alike_whatever_the_knob_says():
         np.testing.assert_array_equal(convert(square, Conversion(32, resize=resize)).images[..., 0], plain)
 
 
-def test_a_run_of_before_the_knob_is_read(config):
+def test_a_run_of_before_the_knobs_is_read(config):
     recorded = json.loads(configs.to_json(config))
-    del recorded["data"]["resize"]
-    assert configs.from_json(json.dumps(recorded)).data.resize == "stretch"
+    del recorded["data"]["resize"], recorded["eval"]["classifier_flips"]
+    read = configs.from_json(json.dumps(recorded))
+    assert (read.data.resize, read.eval.classifier_flips) == ("stretch", "auto")
 
 
 def test_the_spectrum_of_images_that_are_not_square():

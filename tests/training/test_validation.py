@@ -149,12 +149,25 @@ def test_a_resumed_run_continues_with_its_earlier_scores(scored_config, tmp_path
     assert stopping.best_step == 2
 
 
+def test_a_weak_classifier_gets_one_warning_for_all_seeds(scored_config, tmp_path, quick_classifier, caplog):
+    validation._warn_once.cache_clear()
+    divided, cache = hold_out(dataset(), 12), str(tmp_path / "cache")  # The images are noise.
+    sample = lambda state, key, labels: np.zeros((len(labels), 9, 9, 1), np.float32)  # noqa: E731
+    for _ in range(2):
+        rows = [{"step": 1, METRIC: 0.0}]
+        seed = validation.Validation(scored_config.eval, divided, sample, False, None, rows, None, cache)
+        seed.score(6, None)
+    (record,) = caplog.records
+    assert "the classifier recognises" in record.getMessage()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"data.num_validation": 0}, "set --config.data.num_validation"),
         ({"eval.patience": -1}, "patience=-1: must be at least 0"),
         ({"eval.num_images": 1}, "num_images=1: must be at least 10"),
+        ({"eval.classifier_flips": "yes"}, "choose one of: always, auto, never"),
     ],
 )
 def test_refusals(scored_config, tmp_path, changes, message):

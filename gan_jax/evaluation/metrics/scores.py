@@ -155,12 +155,17 @@ def scores(
     }
 
 
-def per_class_scores(generated: ImageFeatures, real: ImageFeatures, num_classes: int) -> dict[str, list[float | None]]:
-    """Accuracy and Frechet distance of the images generated for each class; None for a class with too few images."""
+def per_class_scores(
+    generated: ImageFeatures, real: ImageFeatures, num_classes: int, with_accuracy: bool
+) -> dict[str, list[float | None]]:
+    """Frechet distance and accuracy of the images generated for each class; None for a class with too few images.
+
+    with_accuracy: whether the probabilities are those of the data's classes.
+    """
     distances = per_class_frechet_distance(
         real.features, real.labels, generated.features, generated.labels, num_classes
     )
     result = {"per_class_frechet_distance": [distances[label] for label in range(num_classes)]}
-    if generated.probabilities is not None:
+    if with_accuracy:
         result["per_class_accuracy"] = per_class_accuracy(generated.predicted, generated.labels, num_classes)
     return result
