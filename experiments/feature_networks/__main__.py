@@ -1,7 +1,7 @@
 """Measures features of images: python -m experiments.feature_networks --images ZIP_OR_FOLDER
 
-The images are in train/CLASS and test/CLASS. Three parts. "accuracies" and "speeds": the ImageNet network with inputs
-of several sides, the accuracy of a linear classifier on its features, and its speed. "orders": the distances of changed
+The images are in class folders, as those of `config.data.name=folder`. Three parts. "accuracies" and "speeds": the
+ImageNet network with inputs of several sides, the accuracy of a linear classifier on its features, and its speed. "orders": the distances of changed
 images to real ones in each of --features. Writes feature_networks.json to --output; a part that is not in --parts keeps
 its numbers.
 """
@@ -15,9 +15,10 @@ if not __package__:  # Started as a file: python experiments/feature_networks
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from experiments.benchmarks.machine import cpu_model
-from experiments.feature_networks import class_folders, orders, report, sides
+from experiments.feature_networks import orders, report, sides
 from experiments.jobs.arguments import check_at_least
 from gan_jax import cli
+from gan_jax.data import sources
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 from gan_jax.system.config import choose
@@ -37,7 +38,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.feature_networks", description=__doc__, allow_abbrev=False
     )
-    parser.add_argument("--images", required=True, help="zip file or folder with train/CLASS and test/CLASS")
+    parser.add_argument("--images", required=True, help="zip file or folder of images in class folders")
     parser.add_argument("--name", default="CIFAR-10 (JPEG)", help="name of the data set in the record")
     parser.add_argument("--parts", default=",".join(_PARTS), help="with commas (default: all)")
     parser.add_argument(
@@ -63,7 +64,7 @@ def _parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _parse()
-    dataset = class_folders.load(arguments.images, arguments.name)
+    dataset = sources.load("folder", arguments.images, data_dir=arguments.data_dir, channels=3)
     if orders.NUM_REAL_SETS * arguments.num_images > len(dataset.test.labels):
         most = len(dataset.test.labels) // orders.NUM_REAL_SETS
         raise UserError(f"--num_images={arguments.num_images}: at most {most}, a third of the test images")
@@ -71,7 +72,7 @@ def main() -> None:
     record = files.read_sealed(path, "delete it") if path.is_file() else {}
     for part in arguments.parts:
         # Before the measurement, because the load is that of other programs.
-        conditions = {"data": dataset.name, "cpu": cpu_model(), "load_average": os.getloadavg()[0], **provenance()}
+        conditions = {"data": arguments.name, "cpu": cpu_model(), "load_average": os.getloadavg()[0], **provenance()}
         record[part] = _PARTS[part](dataset, arguments) | conditions
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_sealed(path, record)

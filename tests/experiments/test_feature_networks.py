@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from experiments.feature_networks import __main__ as command
-from experiments.feature_networks import class_folders, linear_probe, orders, report, sides
+from experiments.feature_networks import linear_probe, orders, report, sides
 from experiments.feature_networks.linear_probe import Labelled, probe
+from gan_jax.data import sources
 from gan_jax.evaluation import efficientnet_weights
 from gan_jax.evaluation.efficientnet import SIDE, EfficientNetFeatures, template
-from gan_jax.system.errors import DataUnavailable, UserError
 from gan_jax.system.files import read_sealed
 from tests.evaluation import efficientnet_oracle
 from tests.tiny import run
@@ -47,26 +47,9 @@ def write_zip(path, files):
     return path
 
 
-def test_a_zip_file_and_a_folder_are_the_same_set(tmp_path):
-    archive = write_zip(tmp_path / "a.zip", {f"pets/{name}": data for name, data in members().items()})
-    for name, data in members().items():
-        path = tmp_path / "folder" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    first, second = (class_folders.load(str(path), "pets") for path in (archive, tmp_path / "folder"))
-    assert first.fingerprint() == second.fingerprint()
-    assert first.class_names == ("cat", "dog")
-    assert (len(first.train.labels), len(first.test.labels), first.image_shape) == (12, 18, (8, 8, 3))
-    assert first.train.images[first.train.labels == 1].min() >= 150 > first.train.images[first.train.labels == 0].max()
-
-
-def test_other_files_are_refused(tmp_path):
-    with pytest.raises(UserError, match="neither a folder nor a zip file"):
-        class_folders.load(str(tmp_path / "missing.zip"), "pets")
-    with pytest.raises(DataUnavailable, match="train/CLASS and test/CLASS"):
-        class_folders.load(str(write_zip(tmp_path / "a.zip", {"cat/1.png": png(0, 0)})), "pets")
-    with pytest.raises(DataUnavailable, match="several sizes"):
-        class_folders.load(str(write_zip(tmp_path / "b.zip", members() | {"train/cat/x.png": png(0, 0, 9)})), "pets")
+def load(folder, files):
+    """The data set of these members of an archive."""
+    return sources.load("folder", str(write_zip(folder / "a.zip", files)), data_dir=str(folder / "cache"))
 
 
 def test_the_linear_classifier_equals_ridge_regression_in_its_primal_form(monkeypatch):
@@ -101,7 +84,7 @@ def test_separable_classes_and_noise():
 
 
 def test_the_images_of_the_linear_classifier_are_disjoint(tmp_path, monkeypatch):
-    dataset = class_folders.load(str(write_zip(tmp_path / "a.zip", members(train=10, test=10))), "pets")
+    dataset = load(tmp_path, members(train=10, test=10))
     for name, number in (("NUM_FIT", 8), ("NUM_VALIDATION", 6), ("NUM_TEST", 4)):
         monkeypatch.setattr(sides, name, number)
     fit, validation, test = sides.probe_splits(dataset)
@@ -125,7 +108,7 @@ def test_the_changes_of_images():
 
 
 def test_the_sets_are_of_equal_size_and_the_real_ones_disjoint(tmp_path):
-    dataset = class_folders.load(str(write_zip(tmp_path / "a.zip", members())), "pets")
+    dataset = load(tmp_path, members())
     sets = orders.image_sets(dataset, 6)
     assert {len(images) for part in sets.values() for images in part} == {6}
     assert len({image.tobytes() for images in sets[orders.REAL] for image in images}) == 18
