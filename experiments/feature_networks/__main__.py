@@ -1,9 +1,9 @@
 """Measures features of images: python -m experiments.feature_networks --images ZIP_OR_FOLDER
 
 The images are in class folders, as those of `config.data.name=folder`. Three parts. "accuracies" and "speeds": the
-ImageNet network with inputs of several sides, the accuracy of a linear classifier on its features, and its speed. "orders": the distances of changed
-images to real ones in each of --features. Writes feature_networks.json to --output; a part that is not in --parts keeps
-its numbers.
+ImageNet network with inputs of several sides, the accuracy of a linear classifier on its features, and its speed.
+"orders": the distances of changed images to real ones in each of --features. Writes feature_networks.json to --output;
+a part that is not in --parts keeps its numbers.
 """
 
 import argparse
