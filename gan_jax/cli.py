@@ -1,13 +1,14 @@
 """Shared by all commands: errors as one line, and config arguments."""
 
 import argparse
+import contextlib
 import logging
 import os
 import pathlib
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 from ml_collections import ConfigDict
@@ -106,6 +107,26 @@ def _line_and_code(error: Exception) -> tuple[str, int] | None:
     return None
 
 
+@contextlib.contextmanager
+def _quiet_after_a_failed_save() -> Iterator[None]:
+    """Inside `with`, an error is not printed that TensorStore's threads raise after a write has failed.
+
+    They tell an event loop that a write has ended, and Orbax has closed the loop. No code can catch that.
+    """
+    print_error = sys.unraisablehook
+
+    def print_others(unraisable) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            print_error(unraisable)
+
+    sys.unraisablehook = print_others
+    try:
+        yield
+    finally:
+        sys.unraisablehook = print_error
+
+
+@_quiet_after_a_failed_save()
 def execute(main: Callable[[], None]) -> None:
     """Runs a command. A user's mistake prints one line on stderr and exits with the exit code of its error."""
     # If TensorFlow is used, it only writes event files and reads data, so its messages about kernels do not matter.
