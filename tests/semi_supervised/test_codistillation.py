@@ -85,6 +85,7 @@ def test_teacher_probs_are_0_before_the_ramp_up(two_networks):
             np.testing.assert_allclose(indices.extras["teacher_probs"].sum(axis=-1), sums, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_vmapped_equals_sequential_seeds_to_rounding(two_networks):
     changes = {"g_optimizer.name": "momentum", "d_optimizer.name": "momentum", "steps_per_call": 3, "ramp_up.start": 3}
     configs.override(two_networks, changes)
