@@ -19,6 +19,10 @@ class MemoryPolicy(NamedTuple):
     stream: str
     most_bytes: float
 
+    def streams(self, size: int) -> bool:
+        """Whether images of `size` bytes in all stay in files."""
+        return self.stream == "always" or (self.stream == "auto" and size > self.most_bytes)
+
 
 def open_files(
     parts: tuple[Files, ...], conversion: Conversion, data_dir: pathlib.Path, policy: MemoryPolicy
@@ -30,6 +34,6 @@ def open_files(
         shape, method = target_shape(files, conversion), conversion.method(files.image_shape)
         splits.append(Split(StoredImages(files, shape, digest, policy.most_bytes, method), labels))
     size = sum(split.images.nbytes for split in splits)
-    if policy.stream == "always" or (policy.stream == "auto" and size > policy.most_bytes):
+    if policy.streams(size):
         return tuple(splits)
     return tuple(Split(images[:], labels) for images, labels in splits)

@@ -236,8 +236,12 @@ class RecordedConfig(ConfigDict):
             raise _other_version(f"no key '{key}'") from None
 
 
-# Settings that older runs did not record: (section, key) -> the value that repeats what they did.
-_ADDED = {("data", "resize"): "stretch", ("eval", "classifier_flips"): "auto"}
+# Settings that older runs did not record: section -> {key: the value that repeats what they did}.
+_ADDED = {
+    "data": {"resize": "stretch", "background": "white", "test_share": 0.1}
+    | dict.fromkeys(("axes", "image_column", "label_column"), ""),
+    "eval": {"classifier_flips": "auto"},
+}
 
 
 def from_json(text: str) -> ConfigDict:
@@ -249,7 +253,7 @@ def from_json(text: str) -> ConfigDict:
         return tuple(value) if isinstance(value, list) else value
 
     tree = json.loads(text)
-    for (section, key), value in _ADDED.items():
+    for section, values in _ADDED.items():
         if section in tree:
-            tree[section].setdefault(key, value)
+            tree[section] = values | tree[section]
     return build(tree).lock()

@@ -36,6 +36,14 @@ def zip_folder(folder, path, prefix=""):
     return path
 
 
+def write_zip(path, members):
+    """A .zip of {name: bytes}; returns its path."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
 def encoded(picture, file_format, **options):
     """The bytes of a PIL image as a file at its start."""
     file = io.BytesIO()

@@ -13,7 +13,7 @@ from gan_jax.data.dataset import hold_out
 from gan_jax.data.pictures import prepare, records
 from gan_jax.data.stored import StoredImages
 from gan_jax.system.errors import DataUnavailable, UserError
-from tests.data.picture_files import noise, write_classes, write_images, zip_folder
+from tests.data.picture_files import noise, write_classes, write_images, write_zip, zip_folder
 
 
 @pytest.fixture
@@ -215,13 +215,6 @@ def test_too_little_space_is_refused_before_it_is_used(load, root, monkeypatch):
     monkeypatch.setattr(records.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     with pytest.raises(UserError, match="where 0.00 GiB are free; choose another cache folder: --data_dir=FOLDER"):
         load(root, stream="always")
-
-
-def write_zip(path, members):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return path
 
 
 def test_archives_that_are_refused(load, tmp_path):

@@ -9,10 +9,10 @@ import importlib.metadata
 import pathlib
 
 import numpy as np
-from flax import traverse_util
 from PIL import Image
 
-from gan_jax.evaluation import efficientnet, efficientnet_weights, published_weights, torch_file
+from gan_jax.evaluation import efficientnet, efficientnet_weights, torch_file
+from tests.evaluation import random_weights
 
 GOLDEN = pathlib.Path(__file__).with_name("efficientnet_golden.npz")
 # The shape of an image, and the side of the network's input.
@@ -33,19 +33,8 @@ def images(shape, number=1):
 
 
 def random_tensors():
-    """Weights at random, under PyTorch's names, such that activations neither vanish nor are all cut off at 6."""
-    rng, tensors = np.random.RandomState(0), {}
-    for path, leaf in sorted(traverse_util.flatten_dict(efficientnet.template()).items()):
-        values = rng.uniform(-1, 1, leaf.shape).astype(np.float32)
-        if path[-1] == "kernel":
-            values *= np.sqrt(6 / np.prod(leaf.shape[:-1]), dtype=np.float32)
-            values = np.ascontiguousarray(values.transpose((3, 2, 0, 1) if values.ndim == 4 else (1, 0)))
-        elif path[-1] in ("scale", "var"):
-            values = 1 + values / 2
-        else:
-            values /= 4  # Larger biases and means would hide what comes of the image.
-        tensors[published_weights.torch_name(path)] = values
-    return tensors
+    """Random weights; larger biases and means would hide what comes of the image."""
+    return random_weights.random_tensors(efficientnet.template(), scale=0.25)
 
 
 def published_tensors():

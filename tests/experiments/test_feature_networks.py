@@ -4,7 +4,6 @@ import io
 import math
 import pathlib
 import re
-import zipfile
 
 import numpy as np
 import pytest
@@ -14,9 +13,10 @@ from experiments.feature_networks import __main__ as command
 from experiments.feature_networks import linear_probe, orders, report, sides
 from experiments.feature_networks.linear_probe import Labelled, probe
 from gan_jax.data import sources
-from gan_jax.evaluation import efficientnet_weights
+from gan_jax.evaluation import efficientnet_weights, published_weights
 from gan_jax.evaluation.efficientnet import SIDE, EfficientNetFeatures, template
 from gan_jax.system.files import read_sealed
+from tests.data.picture_files import write_zip
 from tests.evaluation import efficientnet_oracle
 from tests.tiny import run
 
@@ -38,13 +38,6 @@ def members(train=6, test=9):
         for name in ("cat", "dog")
         for index in range(count)
     }
-
-
-def write_zip(path, files):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
 
 
 def load(folder, files):
@@ -118,7 +111,7 @@ def test_the_sets_are_of_equal_size_and_the_real_ones_disjoint(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_command_writes_a_record_and_keeps_the_other_part(tmp_path, monkeypatch, quick_classifier, capsys):
-    variables = efficientnet_oracle.published_weights.to_variables(efficientnet_oracle.random_tensors(), template())
+    variables = published_weights.to_variables(efficientnet_oracle.random_tensors(), template())
     monkeypatch.setattr(efficientnet_weights, "load_variables", lambda: variables)
     for name in ("NUM_FIT", "NUM_VALIDATION", "NUM_TEST"):
         monkeypatch.setattr(sides, name, 6)

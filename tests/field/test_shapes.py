@@ -100,8 +100,11 @@ def test_squares_are_resized_alike_whatever_the_knob_says():
 def test_a_run_of_before_the_knobs_is_read(config):
     recorded = json.loads(configs.to_json(config))
     del recorded["data"]["resize"], recorded["eval"]["classifier_flips"]
+    for key in ("background", "test_share", "axes", "image_column", "label_column"):
+        del recorded["data"][key]
     read = configs.from_json(json.dumps(recorded))
     assert (read.data.resize, read.eval.classifier_flips) == ("stretch", "auto")
+    assert (read.data.background, read.data.test_share) == (config.data.background, config.data.test_share)
 
 
 def test_the_spectrum_of_images_that_are_not_square():

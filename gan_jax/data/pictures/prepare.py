@@ -32,7 +32,7 @@ _SPARE = 1.1  # free space on the disk, as a multiple of what is written
 
 
 class Plan(NamedTuple):
-    """How every picture of a set is converted. conversion: without zeros. background: RGB."""
+    """How every picture of a set is converted. method: a name in `pixels.RESIZES`. background: RGB."""
 
     shape: tuple[int, int, int]
     method: str
@@ -91,7 +91,7 @@ def prepare(
 
     DataUnavailable if more than 1% of the pictures cannot be read.
     """
-    total = sum(len(split.names) for split in pictures.splits.values())
+    total = pictures.total
     found = scan(pictures, data_dir / FOLDER)
     if not found.sizes:
         raise DataUnavailable(f"{pictures.origin} has no image that can be read")
@@ -100,7 +100,7 @@ def prepare(
     size = total * int(np.prod(plan.shape))
     key = hashlib.sha256(json.dumps([_VERSION, pictures.stamp, plan]).encode()).hexdigest()[:16]
     path = data_dir / FOLDER / f"{pathlib.Path(pictures.origin).stem}-{key}"
-    if policy.stream == "always" or (policy.stream == "auto" and size > policy.most_bytes):
+    if policy.streams(size):
         files, kept = write_records(pictures.splits, plan.shape, plan.image, path, unreadable)
         always = MemoryPolicy("always", policy.most_bytes)
         opened = open_files(tuple(files.values()), Conversion(), data_dir, always)

@@ -115,7 +115,7 @@ def scan(pictures: PictureSet, folder: pathlib.Path) -> Scan:
 
 
 def _scan(pictures: PictureSet) -> Scan:
-    total = sum(len(split.names) for split in pictures.splits.values())
+    total = pictures.total
     unreadable = Unreadable(pictures.origin, total)
     progress, done = Progress(total, 0, "reading headers", show=total > _AT_ONCE, first="starting"), 0
     sizes, modes, num_colour = collections.Counter(), collections.Counter(), 0

@@ -28,11 +28,11 @@ _SYSTEM, _NO_IMAGE, _LINK = "hidden or system files", "no image files by their n
 
 
 class File(NamedTuple):
-    """name: below the folder, with / between its parts. size: bytes. changed: time of the last change."""
+    """name: below the folder, with / between its parts. size: bytes. changed: time, ns; in a .zip the CRC."""
 
     name: str
     size: int
-    changed: int | tuple
+    changed: int
 
 
 class Tree(NamedTuple):

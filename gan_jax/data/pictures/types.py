@@ -35,9 +35,6 @@ class Skipped:
     def add(self, reason: str, name: str) -> None:
         self._names.setdefault(reason, []).append(name)
 
-    def __bool__(self) -> bool:
-        return bool(self._names)
-
     def lines(self) -> tuple[str, ...]:
         """One line for each reason: how many, why, and the first few names."""
         return tuple(
@@ -63,3 +60,8 @@ class PictureSet(NamedTuple):
     stamp: str
     notes: tuple[str, ...] = ()
     are_rows: bool = False
+
+    @property
+    def total(self) -> int:
+        """The number of pictures of all splits."""
+        return sum(len(split.names) for split in self.splits.values())
