@@ -15,8 +15,9 @@ if not __package__:  # Started as a file: python experiments/claims.py
 from experiments.report import RESULTS, write
 from experiments.reporting import claims_section, markdown
 from experiments.reporting.claims_list import CLAIMS
+from experiments.reporting.families import find
 from experiments.reporting.results import read
-from experiments.reporting.verdicts import evaluate_claims
+from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
 from gan_jax import cli
 
 
@@ -29,7 +30,8 @@ def main() -> None:
     arguments = parser.parse_args()
     folder, output = pathlib.Path(arguments.input), pathlib.Path(arguments.output)
     studies = read(folder) if folder.is_dir() or arguments.input != RESULTS else []
-    results = evaluate_claims(CLAIMS, studies)
+    findings = find(studies, contrasts_of_claims(CLAIMS, studies))
+    results = evaluate_claims(CLAIMS, studies, findings)
     data = {"rule": claims_section.RULE, "claims": claims_section.as_data(results)}
     write(output / "claims.json", json.dumps(data, indent=2) + "\n")
     # Without links to the studies' sections, which only the report has.

@@ -46,6 +46,7 @@ class Arm:
     spelled: str
     hash: str
     steps: int  # planned
+    overrides: dict
     runs: dict[int, Run]  # by seed
 
 
@@ -128,7 +129,8 @@ def _run(record: dict) -> Run:
 def _arm(name: str, record: dict, steps: int) -> Arm:
     runs = {int(seed): _run(run) for seed, run in sorted((record.get("seeds") or {}).items(), key=lambda i: int(i[0]))}
     text = {key: str(record.get(key) or "") for key in ("spelled", "hash")}
-    return Arm(name=name, steps=int(record.get("steps") or steps), runs=runs, **text)
+    overrides = dict(record.get("overrides") or {})
+    return Arm(name=name, steps=int(record.get("steps") or steps), overrides=overrides, runs=runs, **text)
 
 
 def parse(record: dict) -> Study:
