@@ -13,7 +13,7 @@ if not __package__:  # Started as a file: python experiments/claims.py
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from experiments.report import RESULTS, write
-from experiments.reporting import claims_section, markdown
+from experiments.reporting import claims_section, markdown, rule_change
 from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.families import find
 from experiments.reporting.results import read
@@ -35,7 +35,8 @@ def main() -> None:
     data = {"rule": claims_section.RULE, "claims": claims_section.as_data(results)}
     write(output / "claims.json", json.dumps(data, indent=2) + "\n")
     # Without links to the studies' sections, which only the report has.
-    write(output / "claims.md", markdown.page(claims_section.section(results, [])))
+    blocks = claims_section.section(results, []) + rule_change.section(results, folder)
+    write(output / "claims.md", markdown.page(blocks))
     counts = collections.Counter(result.verdict for result in results)
     print(f"{len(results)} claims: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}")
     print(f"{output / 'claims.json'} and {output / 'claims.md'}")

@@ -5,10 +5,9 @@ import math
 
 from experiments.reporting.document import Cell, Heading, Paragraph, Table
 from experiments.reporting.findings import Finding, state
-from experiments.reporting.formats import format_difference, format_interval
+from experiments.reporting.formats import format_difference, format_interval, p_text
 from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Study, anchor
-from experiments.reporting.study_section import p_text
 from experiments.reporting.verdicts import NOT_MEASURED, NOT_RUN, REFUTED, SUPPORTED, ClaimResult, Outcome
 
 _CELL_KINDS = {SUPPORTED: "good", REFUTED: "bad"}

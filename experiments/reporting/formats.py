@@ -36,3 +36,7 @@ def format_difference(difference: float | None, metric: Metric) -> str:
 
 def format_interval(bounds: tuple[float, float] | None, metric: Metric) -> str:
     return "-" if bounds is None else " to ".join(format_difference(bound, metric) for bound in bounds)
+
+
+def p_text(p: float | None) -> str:
+    return "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"

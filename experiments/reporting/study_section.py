@@ -10,7 +10,7 @@ from experiments.reporting import curves, measures
 from experiments.reporting.document import Cell, Heading, Paragraph, Picture, Pictures, Table
 from experiments.reporting.families import scored
 from experiments.reporting.findings import Contrast, Finding, state
-from experiments.reporting.formats import format_difference, format_interval, format_value
+from experiments.reporting.formats import format_difference, format_interval, format_value, p_text
 from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Arm, Study
 from experiments.reporting.statistics import over_seeds
@@ -18,10 +18,6 @@ from experiments.reporting.statistics import over_seeds
 QUICK = "Quick preset: short runs that only show that everything works. Draw no conclusions from them."
 SHORT = {"frechet_distance": "Frechet distance", "conditional_accuracy": "conditional accuracy"}
 _PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def p_text(p: float | None) -> str:
-    return "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _title(study: Study, arm: str) -> str:
