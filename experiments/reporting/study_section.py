@@ -25,7 +25,7 @@ def _title(study: Study, arm: str) -> str:
 
 
 def _completed(study: Study, arm: Arm) -> str:
-    return f"{sum(run.completed for run in arm.runs.values())} of {study.seeds}"
+    return f"{sum(run.completed for run in arm.runs.values())} of {study.planned(arm)}"
 
 
 def scores_table(study: Study) -> Table:
@@ -187,7 +187,7 @@ def _pictures(study: Study, folder: pathlib.Path, output: pathlib.Path) -> Pictu
 def section(study: Study, findings: dict[Contrast, Finding], folder: pathlib.Path, output: pathlib.Path) -> list:
     """The blocks of one study on one base. `folder` has the result files; the report is written to `output`."""
     threshold = measures.threshold(study)
-    missing = max((study.seeds - len(arm.runs) for arm in study.arms.values()), default=0)
+    missing = max((study.planned(arm) - len(arm.runs) for arm in study.arms.values()), default=0)
     blocks = [
         Heading(3, f"{study.name} on {study.base}", study.anchor),
         Paragraph(study.question),
