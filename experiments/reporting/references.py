@@ -7,7 +7,7 @@ In a template, {{...}} stands for a number of a record:
     {{factor beta1@tuned 0.9}}               the arm's Frechet distance over that of the study's baseline
     {{points beta1@tuned 0.9}}               the difference in conditional accuracy, in points
     {{interval beta1@tuned 0.9}}             its simultaneous interval; p and state work in the same way
-    {{claims tuned supported}}               number of claims with this verdict on this base
+    {{claims tuned not_measured}}            number of claims with this verdict on this base
     {{errors long@labels-100}}               test errors of every network of a semi-supervised cell, collapsed ones too
     {{errors long@labels-100 mean}}          their mean and standard deviation over label subsets
     {{welch long@labels-100 100}}            p-value of Welch's test against the published errors with so many labels
@@ -43,7 +43,7 @@ _REFERENCE = re.compile(r"\{\{([^{}]+)\}\}")
 _NOT_RESULTS = re.compile(
     r"```.*?```|^ {4}.*?$|`[^`]*`|\]\([^)]*\)|arXiv \d+\.\d+|https?:\S+|\d{4}-\d\d-\d\d", re.S | re.M
 )
-_NUMBER = re.compile(r"\d+\.\d+|\d+ ?%|±|(?<![\w.])[+-]\d")
+_NUMBER = re.compile(r"\d+\.\d+|\d+ ?%|\d ?±|± ?\d|(?<![\w.])[+-]\d")
 
 
 class References:
@@ -135,7 +135,8 @@ class References:
             if what in ("factor", "points", "interval", "p", "state"):
                 return self._of_finding(what, *arguments)
             if what == "claims":
-                return str(self._claims[tuple(arguments)])
+                base, verdict = arguments
+                return str(self._claims[base, verdict.replace("_", " ")])
             if what == "errors":
                 return self._of_errors(*arguments)
             if what == "welch":
