@@ -8,9 +8,13 @@ In a template, {{...}} stands for a number of a record:
     {{points beta1@tuned 0.9}}               the difference in conditional accuracy, in points
     {{interval beta1@tuned 0.9}}             its simultaneous interval; p and state work in the same way
     {{claims tuned supported}}               number of claims with this verdict on this base
-    {{errors long@labels-100}}               test errors of every network of a semi-supervised cell, collapsed ones too
-    {{errors long@labels-100 mean}}          their mean and standard deviation over label subsets
-    {{welch long@labels-100 100}}            p-value of Welch's test against the published errors with so many labels
+    {{errors long@labels-100}}               test errors of every network of a cell with few labels, collapsed ones too
+    {{errors long@labels-100 mean}}          their mean and standard deviation over label subsets; ensembles: of the
+                                             networks of each subset; n: number of subsets; collapsed: k of n networks
+    {{each long@labels-100 train_errors}}    a field of every network, or `mistake`, the most frequent one
+    {{row long@labels-100 train_errors 0}}   the same as cells of a table, of the first network (0) of each subset
+    {{published 100}}                        published errors, mean and standard deviation; ensembles: of ensembles
+    {{welch long@labels-100 100}}            p-value of Welch's test of both, over label subsets
     {{record FILE PATH FORMAT}}              one number of a JSON file in experiments/results; PATH is keys with slashes
 
 A number that has no record has no place on such a page. `bare_numbers` finds those that were typed.
@@ -22,11 +26,9 @@ import pathlib
 import re
 from collections.abc import Callable
 
-import numpy as np
-from scipy import stats
-
 from experiments.reporting import claims_list, measures
 from experiments.reporting.families import Findings, find
+from experiments.reporting.few_labels import FewLabels
 from experiments.reporting.findings import Contrast, Finding, state
 from experiments.reporting.formats import format_difference, format_interval, format_value, p_text
 from experiments.reporting.measures import METRICS
@@ -51,6 +53,7 @@ class References:
 
     def __init__(self, folder: pathlib.Path = RESULTS):
         self._folder = folder
+        self._few_labels = FewLabels(folder / "semi_supervised")
 
     @functools.cached_property
     def _studies(self) -> dict[str, Study]:
@@ -97,35 +100,6 @@ class References:
             value = value[int(key)] if isinstance(value, list) else value[key]
         return format(value, form)
 
-    def _errors(self, cell: str) -> list[dict]:
-        return read_table(self._folder / "semi_supervised" / f"{cell}.json", "run its command again")["seeds"]
-
-    def _errors_of_subsets(self, cell: str) -> list[float]:
-        """Errors of each label subset: the mean over its networks, which are not independent of each other."""
-        by_subset = collections.defaultdict(list)
-        for row in self._errors(cell):
-            by_subset[row["draw"]].append(row["test_errors"])
-        return [float(np.mean(errors)) for errors in by_subset.values()]
-
-    def _of_errors(self, cell: str, what: str = "") -> str:
-        if not what:
-            return ", ".join(f"{row['test_errors']:,}" for row in self._errors(cell))
-        mean = over_seeds(self._errors_of_subsets(cell))
-        digits = 1 if mean.mean < 200 else 0
-        return {
-            "mean": f"{mean.mean:,.{digits}f} ± {mean.sd:,.{digits}f}" if mean.sd is not None else f"{mean.mean:,.0f}",
-            "n": str(mean.n),
-        }[what]
-
-    def _welch(self, cell: str, labels: str) -> str:
-        mean = over_seeds(self._errors_of_subsets(cell))
-        path = self._folder / "semi_supervised" / "published_errors.json"
-        published = read_table(path, "restore it")[labels]
-        test = stats.ttest_ind_from_stats(
-            mean.mean, mean.sd, mean.n, published["mean"], published["sd"], published["n"], equal_var=False
-        )
-        return p_text(float(test.pvalue))
-
     def resolve(self, reference: str) -> str:
         """The text of a reference; UserError if there is no such number."""
         what, *arguments = reference.split()
@@ -136,10 +110,8 @@ class References:
                 return self._of_finding(what, *arguments)
             if what == "claims":
                 return str(self._claims[tuple(arguments)])
-            if what == "errors":
-                return self._of_errors(*arguments)
-            if what == "welch":
-                return self._welch(*arguments)
+            if what in self._few_labels.kinds:
+                return self._few_labels.kinds[what](*arguments)
             if what == "record":
                 return self._of_record(*arguments)
         except (KeyError, IndexError, TypeError, ValueError) as error:
