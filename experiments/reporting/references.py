@@ -34,11 +34,20 @@ from experiments.reporting.formats import format_difference, format_interval, fo
 from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Study, read
 from experiments.reporting.statistics import over_seeds
-from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
+from experiments.reporting.verdicts import (
+    NOT_MEASURED,
+    NOT_RUN,
+    REFUTED,
+    SUPPORTED,
+    UNDECIDED,
+    contrasts_of_claims,
+    evaluate_claims,
+)
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import read_table
 
 RESULTS = pathlib.Path("experiments/results")
+VERDICTS = (SUPPORTED, REFUTED, UNDECIDED, NOT_RUN, NOT_MEASURED)
 DISTANCE, ACCURACY = "frechet_distance", "conditional_accuracy"
 _REFERENCE = re.compile(r"\{\{([^{}]+)\}\}")
 # What is no result: code, links, arXiv numbers, headings' dates, list numbers and figures of a definition.
@@ -53,7 +62,16 @@ class References:
 
     def __init__(self, folder: pathlib.Path = RESULTS):
         self._folder = folder
-        self._few_labels = FewLabels(folder / "semi_supervised")
+        self._kinds: dict[str, Callable[..., str]] = {
+            **{what: functools.partial(self._of_values, what) for what in ("mean", "sd", "low", "high")},
+            **{
+                what: functools.partial(self._of_finding, what)
+                for what in ("factor", "points", "interval", "p", "state")
+            },
+            "claims": self._of_claims,
+            **FewLabels(folder / "semi_supervised").kinds,
+            "record": self._of_record,
+        }
 
     @functools.cached_property
     def _studies(self) -> dict[str, Study]:
@@ -94,6 +112,12 @@ class References:
         }
         return texts[what]()
 
+    def _of_claims(self, base: str, *words: str) -> str:
+        verdict = " ".join(words)
+        if verdict not in VERDICTS or base not in {known for known, _ in self._claims}:
+            raise KeyError(verdict)  # A count of 0 would hide a mistyped word.
+        return str(self._claims[base, verdict])
+
     def _of_record(self, name: str, path: str, form: str = "") -> str:
         value = read_table(self._folder / name, "run its command again")
         for key in path.split("/"):
@@ -102,21 +126,15 @@ class References:
 
     def resolve(self, reference: str) -> str:
         """The text of a reference; UserError if there is no such number."""
-        what, *arguments = reference.split()
+        what, *arguments = reference.split() or [""]
+        if what not in self._kinds:
+            raise UserError(f"{{{{{reference}}}}}: a reference begins with {', '.join(self._kinds)}")
         try:
-            if what in ("mean", "sd", "low", "high"):
-                return self._of_values(what, *arguments)
-            if what in ("factor", "points", "interval", "p", "state"):
-                return self._of_finding(what, *arguments)
-            if what == "claims":
-                return str(self._claims[tuple(arguments)])
-            if what in self._few_labels.kinds:
-                return self._few_labels.kinds[what](*arguments)
-            if what == "record":
-                return self._of_record(*arguments)
+            return self._kinds[what](*arguments)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise UserError(f"{{{{{reference}}}}}: no such number in {self._folder} ({error!r})") from None
-        raise UserError(f"{{{{{reference}}}}}: a reference begins with mean, sd, factor, claims, record, ...")
+        except UserError as error:
+            raise UserError(f"{{{{{reference}}}}}: {error}") from None
 
     def render(self, template: str) -> str:
         """The page of a template."""
