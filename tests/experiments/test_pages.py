@@ -13,6 +13,8 @@ from gan_jax.system.errors import UserError
 
 ROOT = pathlib.Path()
 TEMPLATES = templates(ROOT)
+SEMI_SUPERVISED = ROOT / "experiments/results/semi_supervised"
+BRIEF = "long_brief_moment-gpu@labels-100"
 _LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 
 
@@ -142,3 +144,37 @@ def test_links_lead_to_files_and_headings(folder):
             if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
                 dead.append(f"{page}: {address}#{anchor}")
     assert not dead
+
+
+def networks(cell):
+    return json.loads((SEMI_SUPERVISED / f"{cell}.json").read_text())["seeds"]
+
+
+def top_mistakes(cell, mistake):
+    """The label subsets whose most frequent mistake is [true class, predicted class], one entry per network."""
+    return sorted(row["draw"] for row in networks(cell) if row["confusions"][0][:2] == mistake)
+
+
+def test_sentences_in_words_follow_from_the_records():
+    """Counts and comparisons of draws.md, additions.md, collapse.md and README.md that are words, not references."""
+    table = json.loads((SEMI_SUPERVISED / "long_propagated-gpu@labels-100.json").read_text())
+    errors = [[row["test_errors"] for row in table["seeds"] if row["draw"] == draw] for draw in range(10)]
+    ensembles = [table["ensembles"][str(draw)] for draw in range(10)]
+    assert all(ensemble < max(pair) for ensemble, pair in zip(ensembles, errors, strict=True))
+    assert [draw for draw in range(10) if ensembles[draw] < min(errors[draw])] == [0, 3, 7, 8, 9]
+    assert top_mistakes("long_propagated-gpu@labels-100", [9, 8]) == [3, 4, 4, 5, 7, 8]
+    assert top_mistakes(BRIEF, [9, 8]) == [4, 6, 8]
+    assert top_mistakes(BRIEF, [2, 7]) == [7]
+    gains = [row["test_errors"] - sum(pair) / 2 for row, pair in zip(networks(BRIEF), errors, strict=True)]
+    assert gains[7] > sum(gains) / 2, "most of the difference comes from subset 7"
+    assert all(3 * row["confusions"][0][2] > row["test_errors"] for row in networks("long_propagated-gpu@labels-20"))
+    pairs = list(zip(networks("long_sure_virtual@labels-100"), networks("long@labels-100"), strict=True))
+    assert all(with_terms["frechet_distance"] < without["frechet_distance"] for with_terms, without in pairs)
+    assert sum(with_terms["test_errors"] < without["test_errors"] for with_terms, without in pairs) == 1
+    for path in SEMI_SUPERVISED.glob("published/labels-20-*.json"):
+        record = json.loads(path.read_text())
+        assert 3 * record["rows"][-1][-1] > record["num_validation"]
+    for path in SEMI_SUPERVISED.glob("*@labels-*.json"):
+        table = json.loads(path.read_text())
+        if table["changes"].get("g_optimizer.b2") == 0.99 or table["recipe"].startswith("light"):
+            assert {row["status"] for row in table["seeds"]} == {"completed"}, path
