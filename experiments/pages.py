@@ -20,9 +20,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.pages", description=__doc__, allow_abbrev=False)
     parser.parse_args()
     root, references = pathlib.Path(__file__).resolve().parents[1], References()
-    for template in templates(root):
-        write(page_of(template), references.render(template.read_text(encoding="utf-8")))
-        print(f"wrote {page_of(template).relative_to(root)}")
+    # All are rendered before the first is written: a wrong reference leaves every page as it was.
+    pages = {page_of(path): references.render(path.read_text(encoding="utf-8")) for path in templates(root)}
+    for page, text in pages.items():
+        write(page, text)
+        print(f"wrote {page.relative_to(root)}")
 
 
 if __name__ == "__main__":

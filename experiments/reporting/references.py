@@ -7,10 +7,14 @@ In a template, {{...}} stands for a number of a record:
     {{factor beta1@tuned 0.9}}               the arm's Frechet distance over that of the study's baseline
     {{points beta1@tuned 0.9}}               the difference in conditional accuracy, in points
     {{interval beta1@tuned 0.9}}             its simultaneous interval; p and state work in the same way
-    {{claims tuned not_measured}}            number of claims with this verdict on this base
-    {{errors long@labels-100}}               test errors of every network of a semi-supervised cell, collapsed ones too
-    {{errors long@labels-100 mean}}          their mean and standard deviation over label subsets
-    {{welch long@labels-100 100}}            p-value of Welch's test against the published errors with so many labels
+    {{claims tuned supported}}               number of claims with this verdict on this base
+    {{errors long@labels-100}}               test errors of every network of a cell with few labels, collapsed ones too
+    {{errors long@labels-100 mean}}          their mean and standard deviation over label subsets; ensembles: of the
+                                             networks of each subset; n: number of subsets; collapsed: k of n networks
+    {{each long@labels-100 train_errors}}    a field of every network, or `mistake`, the most frequent one
+    {{row long@labels-100 train_errors 0}}   the same as cells of a table, of the first network (0) of each subset
+    {{published 100}}                        published errors, mean and standard deviation; ensembles: of ensembles
+    {{welch long@labels-100 100}}            p-value of Welch's test of both, over label subsets
     {{record FILE PATH FORMAT}}              one number of a JSON file in experiments/results; PATH is keys with slashes
 
 A number that has no record has no place on such a page. `bare_numbers` finds those that were typed.
@@ -22,26 +26,33 @@ import pathlib
 import re
 from collections.abc import Callable
 
-import numpy as np
-from scipy import stats
-
 from experiments.reporting import claims_list, measures
 from experiments.reporting.families import Findings, find
+from experiments.reporting.few_labels import FewLabels
 from experiments.reporting.findings import Contrast, Finding, state
 from experiments.reporting.formats import format_difference, format_interval, format_value, p_text
 from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Study, read
 from experiments.reporting.statistics import over_seeds
-from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
+from experiments.reporting.verdicts import (
+    NOT_MEASURED,
+    NOT_RUN,
+    REFUTED,
+    SUPPORTED,
+    UNDECIDED,
+    contrasts_of_claims,
+    evaluate_claims,
+)
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import read_table
 
 RESULTS = pathlib.Path("experiments/results")
+VERDICTS = (SUPPORTED, REFUTED, UNDECIDED, NOT_RUN, NOT_MEASURED)
 DISTANCE, ACCURACY = "frechet_distance", "conditional_accuracy"
 _REFERENCE = re.compile(r"\{\{([^{}]+)\}\}")
-# What is no result: code, links, arXiv numbers, headings' dates, list numbers and figures of a definition.
+# What is no result: code (and with it the values of knobs), links, arXiv numbers and dates.
 _NOT_RESULTS = re.compile(
-    r"```.*?```|^ {4}.*?$|`[^`]*`|\]\([^)]*\)|arXiv \d+\.\d+|https?:\S+|\d{4}-\d\d-\d\d", re.S | re.M
+    r"```.*?```|^ {4}.*?$|`[^`]*`|\]\([^)]*\)|arXiv \d+\.\d+|https?:\S+|\d{4}-\d\d-\d\d", re.DOTALL | re.MULTILINE
 )
 _NUMBER = re.compile(r"\d+\.\d+|\d+ ?%|\d ?±|± ?\d|(?<![\w.])[+-]\d")
 
@@ -51,6 +62,16 @@ class References:
 
     def __init__(self, folder: pathlib.Path = RESULTS):
         self._folder = folder
+        self._kinds: dict[str, Callable[..., str]] = {
+            **{what: functools.partial(self._of_values, what) for what in ("mean", "sd", "low", "high")},
+            **{
+                what: functools.partial(self._of_finding, what)
+                for what in ("factor", "points", "interval", "p", "state")
+            },
+            "claims": self._of_claims,
+            **FewLabels(folder / "semi_supervised").kinds,
+            "record": self._of_record,
+        }
 
     @functools.cached_property
     def _studies(self) -> dict[str, Study]:
@@ -91,61 +112,29 @@ class References:
         }
         return texts[what]()
 
+    def _of_claims(self, base: str, *words: str) -> str:
+        verdict = " ".join(words)
+        if verdict not in VERDICTS or base not in {known for known, _ in self._claims}:
+            raise KeyError(verdict)  # A count of 0 would hide a mistyped word.
+        return str(self._claims[base, verdict])
+
     def _of_record(self, name: str, path: str, form: str = "") -> str:
         value = read_table(self._folder / name, "run its command again")
         for key in path.split("/"):
             value = value[int(key)] if isinstance(value, list) else value[key]
         return format(value, form)
 
-    def _errors(self, cell: str) -> list[dict]:
-        return read_table(self._folder / "semi_supervised" / f"{cell}.json", "run its command again")["seeds"]
-
-    def _errors_of_subsets(self, cell: str) -> list[float]:
-        """Errors of each label subset: the mean over its networks, which are not independent of each other."""
-        by_subset = collections.defaultdict(list)
-        for row in self._errors(cell):
-            by_subset[row["draw"]].append(row["test_errors"])
-        return [float(np.mean(errors)) for errors in by_subset.values()]
-
-    def _of_errors(self, cell: str, what: str = "") -> str:
-        if not what:
-            return ", ".join(f"{row['test_errors']:,}" for row in self._errors(cell))
-        mean = over_seeds(self._errors_of_subsets(cell))
-        digits = 1 if mean.mean < 200 else 0
-        return {
-            "mean": f"{mean.mean:,.{digits}f} ± {mean.sd:,.{digits}f}" if mean.sd is not None else f"{mean.mean:,.0f}",
-            "n": str(mean.n),
-        }[what]
-
-    def _welch(self, cell: str, labels: str) -> str:
-        mean = over_seeds(self._errors_of_subsets(cell))
-        path = self._folder / "semi_supervised" / "published_errors.json"
-        published = read_table(path, "restore it")[labels]
-        test = stats.ttest_ind_from_stats(
-            mean.mean, mean.sd, mean.n, published["mean"], published["sd"], published["n"], equal_var=False
-        )
-        return p_text(float(test.pvalue))
-
     def resolve(self, reference: str) -> str:
         """The text of a reference; UserError if there is no such number."""
-        what, *arguments = reference.split()
+        what, *arguments = reference.split() or [""]
+        if what not in self._kinds:
+            raise UserError(f"{{{{{reference}}}}}: a reference begins with {', '.join(self._kinds)}")
         try:
-            if what in ("mean", "sd", "low", "high"):
-                return self._of_values(what, *arguments)
-            if what in ("factor", "points", "interval", "p", "state"):
-                return self._of_finding(what, *arguments)
-            if what == "claims":
-                base, verdict = arguments
-                return str(self._claims[base, verdict.replace("_", " ")])
-            if what == "errors":
-                return self._of_errors(*arguments)
-            if what == "welch":
-                return self._welch(*arguments)
-            if what == "record":
-                return self._of_record(*arguments)
+            return self._kinds[what](*arguments)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise UserError(f"{{{{{reference}}}}}: no such number in {self._folder} ({error!r})") from None
-        raise UserError(f"{{{{{reference}}}}}: a reference begins with mean, sd, factor, claims, record, ...")
+        except UserError as error:
+            raise UserError(f"{{{{{reference}}}}}: {error}") from None
 
     def render(self, template: str) -> str:
         """The page of a template."""
