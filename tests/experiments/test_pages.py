@@ -4,6 +4,7 @@ import collections
 import json
 import pathlib
 import re
+import shutil
 
 import pytest
 from scipy import stats
@@ -18,6 +19,7 @@ from experiments.reporting.families import find
 from experiments.reporting.references import References, bare_numbers, page_of, templates
 from experiments.reporting.results import parse, read
 from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
+from experiments.semi_supervised import report as few_labels_report
 from gan_jax.system.errors import UserError
 from tests.experiments.canned_studies import canned, seed_record
 
@@ -73,6 +75,17 @@ def test_a_page_on_record_is_what_its_template_gives(template):
 def test_a_generated_page_is_that_of_its_record(page, module):
     record = json.loads((RESULTS / f"{page}.json").read_text())
     assert (RESULTS / f"{page}.md").read_text() == module.page(record)
+
+
+def test_the_page_of_few_labels_is_that_of_its_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(few_labels_report, "_draw", lambda tables, path: None)
+    for path in SEMI_SUPERVISED.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    for folder in ("samples", "mistakes"):
+        (tmp_path / folder).symlink_to((SEMI_SUPERVISED / folder).resolve())
+    few_labels_report.write(tmp_path)
+    page = few_labels_report.PAGE
+    assert (SEMI_SUPERVISED / page).read_text() == (tmp_path / page).read_text()
 
 
 def test_the_pages_of_the_studies_are_those_of_their_records(monkeypatch):
