@@ -53,7 +53,9 @@ def references(tmp_path):
 
 
 def test_there_are_templates():
-    assert {path.name for path in TEMPLATES} >= {"README.in.md", "additions.in.md", "draws.in.md", "collapse.in.md"}
+    found = {path.as_posix() for path in TEMPLATES}
+    assert found >= {"README.in.md", "docs/first_run.in.md", "docs/scaling.in.md", "experiments/README.in.md"}
+    assert {path.name for path in TEMPLATES} >= {"additions.in.md", "draws.in.md", "collapse.in.md"}
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=str)
