@@ -63,8 +63,9 @@ class Validation:
 
     The scores are the Frechet distance, precision and recall of `eval.num_images` generated images against the
     validation images; for a conditional generator also the conditional accuracy; for a discriminator with classes also
-    its accuracy. Features are those of a classifier that was trained on neither the validation nor the test images. It
-    is trained, or read from the cache, when the first score is due. Images of one class have thumbnails as features.
+    its accuracy. Features are those of a classifier that was trained on neither the validation nor the test images (that
+    of MNIST's digits: on no test images). It is trained, or read from a file, when the first score is due. Images of
+    one class have thumbnails as features.
 
     section: config.eval.
     sample: compiled Gan.sample.
@@ -106,8 +107,8 @@ class Validation:
         prdc = precision_recall_density_coverage(self._real, generated)
         row = {
             METRIC: frechet_distance(generated, self._real),
-            "validation_precision": prdc.precision,
-            "validation_recall": prdc.recall,
+            "validation_precision_k3": prdc.precision,
+            "validation_recall_k3": prdc.recall,
         }
         if self._conditional and probabilities is not None:
             row["validation_conditional_accuracy"] = accuracy(probabilities.argmax(axis=1), self._labels)

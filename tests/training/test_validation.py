@@ -109,7 +109,7 @@ def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
     real, _ = classify(dataset.validation.images)
     assert row[METRIC] == pytest.approx(frechet_distance(generated, real), rel=1e-6)
     prdc = precision_recall_density_coverage(real, generated)
-    assert (row["validation_precision"], row["validation_recall"]) == (prdc.precision, prdc.recall)
+    assert (row["validation_precision_k3"], row["validation_recall_k3"]) == (prdc.precision, prdc.recall)
     assert row["validation_conditional_accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
 
 
