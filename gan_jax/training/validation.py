@@ -63,9 +63,9 @@ class Validation:
 
     The scores are the Frechet distance, precision and recall of `eval.num_images` generated images against the
     validation images; for a conditional generator also the conditional accuracy; for a discriminator with classes also
-    its accuracy. Features are those of a classifier that was trained on neither the validation nor the test images (that
-    of MNIST's digits: on no test images). It is trained, or read from a file, when the first score is due. Images of
-    one class have thumbnails as features.
+    its accuracy. Features are those of a classifier that was trained on neither the validation nor the test images
+    (that of MNIST's digits: on no test images). It is trained, or read from a file, when the first score is due. Images
+    of one class have thumbnails as features.
 
     section: config.eval.
     sample: compiled Gan.sample.
