@@ -90,9 +90,18 @@ def evaluate(
     splits = {"generated": generated, "real": split}
     features = {name: _extract_features(extract, images) for name, images in splits.items()}
     all_train = None if protocol.quick else _extract_features(extract, dataset.train).features
+    # Against the validation images themselves, none are left to compare with.
+    has_validation = not protocol.quick and dataset.validation is not None and protocol.split != "validation"
+    validation = _extract_features(extract, dataset.validation).features if has_validation else None
     # Inception's probabilities are of the classes of ImageNet.
     knows_classes = protocol.features == "classifier" and num_classes > 1
-    values = scores(**features, all_train=all_train, conditional=conditional and knows_classes, by_class=conditional)
+    values = scores(
+        **features,
+        all_train=all_train,
+        conditional=conditional and knows_classes,
+        by_class=conditional,
+        validation=validation,
+    )
     if protocol.train_on_generated:
         rows = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
         values["classification_accuracy_score"] = classification_accuracy_score(

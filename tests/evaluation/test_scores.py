@@ -117,13 +117,17 @@ def _frechet(generated, real, by_class):
     return result.real, result.value
 
 
-def test_real_images_that_are_no_copies_can_be_farther_from_train_than_from_held_out_ones():
-    """A quarter of the held-out images is of a kind that no training image is."""
-    train_images, test = images(800, 0), images(400, 1)
+def test_images_that_are_no_copies_are_nearer_to_train_if_the_test_images_are_of_another_kind():
+    """A quarter of the test images is of a kind that no training image is. Chance is the share of validation images."""
+    train_images, validation, generated, test = (images(800, seed) for seed in range(4))
     test.features[::4] += 30.0
-    nearer = scores(images(400, 2), test, train_images.features, conditional=False)["nearer_to_train"]
+    options = {"conditional": False, "validation": validation.features}
+    nearer = scores(generated, test, train_images.features, **options)["nearer_to_train"]
     assert nearer.value > 0.52
-    assert 0.35 < nearer.real < 0.48
+    assert nearer.value == pytest.approx(nearer.real, abs=3 * nearer.standard_error)
+    copies = scores(train_images, test, train_images.features, **options)["nearer_to_train"]
+    assert copies.value > nearer.real + 0.3
+    assert scores(generated, test, train_images.features, conditional=False)["nearer_to_train"].real is None
 
 
 def test_few_images_and_extractors_without_classes():

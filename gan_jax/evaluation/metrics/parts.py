@@ -31,19 +31,16 @@ def parts_standard_errors(metric: Callable[..., Sequence[float]], *features: np.
     the value of the whole sets; it is averaged over 4 such divisions. A bootstrap is invalid for nearest neighbours,
     because a resample has every image several times. Many small parts are worse than few large ones, because the
     variance times the number of images is not constant; with 3, the errors of precision, recall, density, coverage and
-    the 1-NN test were 0.86 to 1.39 times the spread over fresh sets of 500 digits, and one error varied by a fifth.
+    the 1-NN test were 0.88 to 1.49 times the spread over fresh sets of 500 digits (docs/scores.md).
     """
     if min(map(len, features)) < 10 * _NUM_PARTS:
         return None
     variances = []
     for division in range(_NUM_DIVISIONS):
-        rows = [
-            random_parts(len(array), _NUM_PARTS, seed=1 + division * len(features) + index)
-            for index, array in enumerate(features)
-        ]
-        values = [
-            metric(*(array[part] for array, part in zip(features, parts, strict=True)))
-            for parts in zip(*rows, strict=True)
-        ]
+        parts = []
+        for index, array in enumerate(features):
+            seed = 1 + division * len(features) + index
+            parts.append([array[rows] for rows in random_parts(len(array), _NUM_PARTS, seed)])
+        values = [metric(*sets) for sets in zip(*parts, strict=True)]
         variances.append(np.var(values, axis=0, ddof=1) / _NUM_PARTS)
     return [math.sqrt(variance) for variance in np.mean(variances, axis=0)]

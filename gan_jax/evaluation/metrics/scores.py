@@ -111,7 +111,7 @@ def _neighbours(generated: np.ndarray, real: np.ndarray, halves: list[np.ndarray
 
 
 def _modes_and_copies(
-    generated: np.ndarray, real: np.ndarray, halves: list[np.ndarray], all_train: np.ndarray
+    generated: np.ndarray, real: np.ndarray, all_train: np.ndarray, validation: np.ndarray | None
 ) -> Iterator[tuple[str, Score]]:
     bins = min(100, len(all_train) // 10)
     if bins > 1:
@@ -119,16 +119,17 @@ def _modes_and_copies(
         centres = k_means(_draw(all_train, _MAX_BINNED), bins)
         results = [different_bins(all_train, features, centres=centres) for features in (generated, real)]
         yield "different_bins", Score(*(result.share_different for result in results))
-    nearer = nearer_to_train(generated, all_train, real)
-    first, second = halves
-    enough = len(second) >= 2
-    real_nearer = [nearer_to_train(a, all_train, b) for a, b in ((first, second), (second, first)) if enough]
-    # The mean over both directions uses every image.
-    share = float(np.mean([each.share for each in real_nearer])) if enough else None
-    yield "nearer_to_train", Score(nearer.share, share, nearer.standard_error)
-    yield "nearer_to_train_p_value", Score(nearer.p_value, real_nearer[0].p_value if enough else None)
-    real_z = data_copying(first, all_train, second).z_score if enough else None
-    yield "data_copying_z", Score(data_copying(generated, all_train, real).z_score, real_z)
+    values, error = _copy_scores(generated, real, all_train)
+    real_values = {} if validation is None else _copy_scores(validation, real, all_train)[0]
+    for name, value in values.items():
+        yield name, Score(value, real_values.get(name), error if name == "nearer_to_train" else None)
+
+
+def _copy_scores(images: np.ndarray, real: np.ndarray, all_train: np.ndarray) -> tuple[dict[str, float], float]:
+    """Scores of copies of training images, and the standard error of the first."""
+    nearer, copying = nearer_to_train(images, all_train, real), data_copying(images, all_train, real)
+    values = {"nearer_to_train": nearer.share, "nearer_to_train_p_value": nearer.p_value}
+    return values | {"data_copying_z": copying.z_score}, nearer.standard_error
 
 
 def _classes(generated: ImageFeatures, real: ImageFeatures, conditional: bool) -> Iterator[tuple[str, Score]]:
@@ -161,6 +162,7 @@ def scores(
     all_train: np.ndarray | None,
     conditional: bool,
     by_class: bool = False,
+    validation: np.ndarray | None = None,
 ) -> dict[str, Score]:
     """All scores by name.
 
@@ -168,19 +170,22 @@ def scores(
     all_train: [N, F], features of all training images; None to skip the scores that need them (bins, copies).
     conditional: whether the generated images have labels that the classifier knows.
     by_class: whether the generated images have given numbers of each class, so that these do not vary by chance.
+    validation: [V, F], features of images that were held out of the training split; None without any.
 
     `Score.real` is the score of real images that no training has used, so what a perfect generator has: one random half
     of the reported split against the other half (by_class: half of each class). The Frechet distance of the halves is
     converted to the numbers of images of `value`; of two samples of one distribution, the other scores hardly depend on
     the number of images. conditional_accuracy, classifier_score and different_bins need no second set: `real` is that
-    of the whole split.
+    of the whole split. Of nearer_to_train and data_copying_z it is the score of the validation images: they are of the
+    distribution of the training images, and no copies of them. The test images can be of another distribution; then
+    chance is not 1/2.
     """
     sets = generated.features, real.features, split_halves(real, by_class)
     return {
         **dict(_classes(generated, real, conditional)),
         **dict(_distances(*sets)),
         **dict(_neighbours(*sets)),
-        **({} if all_train is None else dict(_modes_and_copies(*sets, all_train))),
+        **({} if all_train is None else dict(_modes_and_copies(*sets[:2], all_train, validation))),
     }
 
 
