@@ -2,9 +2,10 @@
 
 python -m experiments.standard_errors --idx FOLDER
 
-FOLDER has MNIST as IDX files. Features are those of the fixed classifier, of the training images: one half of them stands
-for real images, the other half, as it is or changed, for generated ones. Writes standard_errors.json: for each change
-the mean, the spread and the error of each score, and the scores of real images against real ones at several numbers.
+FOLDER has MNIST as IDX files. Features are those of the fixed classifier, of the training images: one half of them
+stands for real images, the other half, as it is or changed, for generated ones. Writes standard_errors.json: for each
+change the mean, the spread and the error of each score, and scores of real images against real ones at several numbers
+of images.
 """
 
 import argparse

@@ -65,6 +65,19 @@ def _row(study: Study) -> tuple:
     )
 
 
+def _versions(studies: list[Study]) -> list[Paragraph]:
+    """A sentence if the studies' scores are of several versions (gan_jax/runs/protocol.py)."""
+    by_version = collections.defaultdict(list)
+    for study in studies:
+        by_version[study.protocol.get("scores_version", 1)].append(f"{study.name} on {study.base}")
+    if len(by_version) < 2:
+        return []
+    named = "; ".join(f"version {version}: {', '.join(names)}" for version, names in sorted(by_version.items()))
+    return [
+        Paragraph(f"Numbers of these studies do not compare, because the versions of their scores differ: {named}.")
+    ]
+
+
 def summary(studies: list[Study]) -> list:
     """One table for each base: the arm that moved the Frechet distance most, and the one that lowered it most."""
     by_base = collections.defaultdict(list)
@@ -78,6 +91,7 @@ def summary(studies: list[Study]) -> list:
             "Difference of the final Frechet distance from each study's baseline; a negative difference is closer to "
             "real images. The table names no winner: it only has what the seeds support."
         ),
+        *_versions(studies),
     ]
     for base, group in by_base.items():
         blocks.append(Table(f"Base: {base}", head, [_row(study) for study in group]))
