@@ -31,7 +31,7 @@ def parts_standard_errors(metric: Callable[..., Sequence[float]], *features: np.
     the value of the whole sets; it is averaged over 4 such divisions. A bootstrap is invalid for nearest neighbours,
     because a resample has every image several times. Many small parts are worse than few large ones, because the
     variance times the number of images is not constant; with 3, the errors of precision, recall, density, coverage and
-    the 1-NN test were 0.88 to 1.49 times the spread over fresh sets of 500 digits (docs/scores.md).
+    the 1-NN test were 0.86 to 1.45 times the spread over fresh sets of 500 digits (docs/scores.md).
     """
     if min(map(len, features)) < 10 * _NUM_PARTS:
         return None
