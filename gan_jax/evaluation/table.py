@@ -59,6 +59,7 @@ def table(result: dict, best: dict | None = None) -> str:
         f"{result['num_generated']} generated against {result['num_real']} {result['split']} images; +- is "
         + (f"the standard deviation over {len(seed_results)} seeds" if seed_results else "a standard error")
         + "; held-out real: half of these real images against the other half"
+        + ("; nearer to train: of validation images" if "nearer_to_train" in result else "")
     )
     if "classification_accuracy_score" in result and not seed_results:
         lines.append("classification accuracy score: +- is of one training, without the variation between trainings")

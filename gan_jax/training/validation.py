@@ -58,6 +58,20 @@ def _warn_once(line: str) -> None:
         logging.getLogger(__name__).warning("%s", line)
 
 
+def _comparable(rows: list[dict]) -> list[dict]:
+    """The rows without scores from before version 2 of the scores: MNIST's digits had another classifier then.
+
+    Those have precision and recall with k = 5, under names without a k.
+    """
+    old_steps = [row["step"] for row in rows if "validation_precision" in row]
+    if old_steps:
+        logging.getLogger(__name__).warning(
+            "the validation scores up to step %d are of an earlier version; later ones are not compared with them",
+            max(old_steps),
+        )
+    return [row for row in rows if "validation_precision" not in row]
+
+
 class Validation:
     """Validation scores of one run. No score uses the test split.
 
@@ -91,7 +105,7 @@ class Validation:
         self._discriminate = discriminate
         self._labels = balanced_labels(section.num_images, dataset.num_classes)
         self._checkpoints = checkpoints
-        self._scores = scores(rows)
+        self._scores = scores(_comparable(rows))
         self.seconds = 0.0
 
     def score(self, step: int, state: GanState) -> dict[str, float]:

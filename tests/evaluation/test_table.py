@@ -37,3 +37,10 @@ def test_the_error_of_the_classification_accuracy_score_says_what_it_leaves_out(
     added = {f"classification_accuracy_score{name}": 0.5 for name in names}
     assert "without the variation between trainings" in table(RESULT | added)
     assert "trainings" not in table(RESULT)
+
+
+def test_copies_are_compared_with_validation_images():
+    added = {"nearer_to_train": 0.56, "nearer_to_train_standard_error": 0.01, "nearer_to_train_real": 0.55}
+    assert rows(**added)["nearer to train than held out"] == ["56.00%", "1.00%", "55.00%"]
+    assert "nearer to train: of validation images" in table(RESULT | added)
+    assert "validation" not in table(RESULT)
