@@ -127,7 +127,9 @@ def test_images_that_are_no_copies_are_nearer_to_train_if_the_test_images_are_of
     assert nearer.value == pytest.approx(nearer.real, abs=3 * nearer.standard_error)
     copies = scores(train_images, test, train_images.features, **options)["nearer_to_train"]
     assert copies.value > nearer.real + 0.3
-    assert scores(generated, test, train_images.features, conditional=False)["nearer_to_train"].real is None
+    for too_few in (None, validation.features[:1]):
+        result = scores(generated, test, train_images.features, conditional=False, validation=too_few)
+        assert result["nearer_to_train"].real is None
 
 
 def test_few_images_and_extractors_without_classes():

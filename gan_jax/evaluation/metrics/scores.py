@@ -120,7 +120,7 @@ def _modes_and_copies(
         results = [different_bins(all_train, features, centres=centres) for features in (generated, real)]
         yield "different_bins", Score(*(result.share_different for result in results))
     values, error = _copy_scores(generated, real, all_train)
-    real_values = {} if validation is None else _copy_scores(validation, real, all_train)[0]
+    real_values = _copy_scores(validation, real, all_train)[0] if validation is not None and len(validation) > 1 else {}
     for name, value in values.items():
         yield name, Score(value, real_values.get(name), error if name == "nearer_to_train" else None)
 
