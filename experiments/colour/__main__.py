@@ -22,7 +22,7 @@ from gan_jax.runs import pictures
 from gan_jax.runs.dataset import load_data
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
-from gan_jax.system.files import write_sealed, write_text
+from gan_jax.system.files import read_sealed, write_sealed, write_text
 
 RECORD, PAGE, PICTURES = "colour.json", "colour.md", "colour"
 
@@ -67,6 +67,7 @@ def main() -> None:
 def _write(table: dict, output: pathlib.Path) -> None:
     """Writes the record, the curves, and the tables of the page."""
     write_sealed(output / RECORD, table)
+    table = read_sealed(output / RECORD)  # In the order of the file, as every later reader has it.
     report.draw(table, output / PICTURES)
     path = output / PAGE
     text = path.read_text() if path.is_file() else report.EMPTY

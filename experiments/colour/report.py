@@ -2,6 +2,7 @@
 
 import pathlib
 
+from experiments.colour.runs import RUNS
 from experiments.reporting import markdown
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import atomic_write
@@ -21,6 +22,11 @@ def with_tables(text: str, record: dict) -> str:
     return f"{before}{begin}\n\n{tables(record)}\n\n{end}{after}"
 
 
+def _runs(record: dict) -> list[tuple[str, dict]]:
+    """(name, run), in the order of RUNS."""
+    return [(name, record["runs"][name]) for name in RUNS if name in record["runs"]]
+
+
 def tables(record: dict) -> str:
     """All tables, each with a heading."""
     parts = {"Scores": _scores(record), "How they were trained": _trainings(record), "The images": _data(record)}
@@ -33,7 +39,7 @@ def _scores(record: dict) -> str:
     """A row for each run, real images beside each score."""
     head = ["run", "data", "Frechet distance", "conditional accuracy", "precision", "recall", "coverage", "classifier"]
     rows = []
-    for name, run in record["runs"].items():
+    for name, run in _runs(record):
         s = run["scores"]
         conditional = _beside_real(s, "conditional_accuracy", "{:.1%}")
         cells = [f"{run['title']} (`{name}`)", record["data"][run["data"]]["title"]]
@@ -55,7 +61,7 @@ def _beside_real(scores: dict, name: str, form: str) -> str:
 def _trainings(record: dict) -> str:
     head = ["run", "config and changes", "steps", "batch", "minutes", "steps/s", "cores", "load", "commit"]
     rows = []
-    for name, run in record["runs"].items():
+    for name, run in _runs(record):
         changes = " ".join(f"`{key}={value}`" for key, value in run["changes"].items())
         loads = run["load_averages"]
         cells = [f"`{name}`", f"`{run['config']}` {changes}".strip(), run["scores"]["step"], run["batch_size"]]
@@ -99,7 +105,7 @@ def draw(record: dict, folder: pathlib.Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    for name, run in record["runs"].items():
+    for name, run in _runs(record):
         figure, (losses, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
         steps, d_loss, g_loss = zip(*run["losses"], strict=True)
         losses.plot(steps, d_loss, label="D")

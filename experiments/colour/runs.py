@@ -62,23 +62,23 @@ RUNS = {
         "SNGAN, residual",
         "cifar10",
         "configs/sngan.py:resnet",
-        {"num_steps": "500", "d_steps": "2", "generator.widths": "32,32,32", "discriminator.widths": "32,32,32,32"},
+        {"num_steps": "300", "d_steps": "2", "generator.widths": "32,32,32", "discriminator.widths": "32,32,32,32"},
     ),
     "dcgan": ColourRun(
         "DCGAN",
         "cifar10",
         "configs/dcgan.py",
-        _NARROW | {"num_steps": "1500", "batch_size": "64", "data.image_size": "32"},
+        _NARROW | {"num_steps": "1000", "batch_size": "64", "data.image_size": "32"},
     ),
     "acgan": ColourRun(
-        "AC-GAN", "cifar10", "configs/acgan.py", _NARROW | {"num_steps": "1500", "data.image_size": "32"}
+        "AC-GAN", "cifar10", "configs/acgan.py", _NARROW | {"num_steps": "1000", "data.image_size": "32"}
     ),
     "emoji": ColourRun(
         "conditional GAN for photographs",
         "emoji",
         "configs/cdcgan_colour.py",
         {
-            "num_steps": "2500",
+            "num_steps": "1500",
             "data.image_size": "64",
             "generator.widths": "128,64,32,16",
             "discriminator.widths": "16,32,64,128",
