@@ -62,16 +62,25 @@ RUNS = {
         "SNGAN, residual",
         "cifar10",
         "configs/sngan.py:resnet",
-        {"num_steps": "300", "d_steps": "2", "generator.widths": "32,32,32", "discriminator.widths": "32,32,32,32"},
+        {
+            "num_steps": "300",
+            "d_steps": "2",
+            "eval.every_steps": "100",
+            "generator.widths": "32,32,32",
+            "discriminator.widths": "32,32,32,32",
+        },
     ),
     "dcgan": ColourRun(
         "DCGAN",
         "cifar10",
         "configs/dcgan.py",
-        _NARROW | {"num_steps": "1000", "batch_size": "64", "data.image_size": "32"},
+        _NARROW | {"num_steps": "1000", "eval.every_steps": "250", "batch_size": "64", "data.image_size": "32"},
     ),
     "acgan": ColourRun(
-        "AC-GAN", "cifar10", "configs/acgan.py", _NARROW | {"num_steps": "1000", "data.image_size": "32"}
+        "AC-GAN",
+        "cifar10",
+        "configs/acgan.py",
+        _NARROW | {"num_steps": "1000", "eval.every_steps": "250", "data.image_size": "32"},
     ),
     "emoji": ColourRun(
         "conditional GAN for photographs",
@@ -79,6 +88,7 @@ RUNS = {
         "configs/cdcgan_colour.py",
         {
             "num_steps": "1500",
+            "eval.every_steps": "500",
             "data.image_size": "64",
             "generator.widths": "128,64,32,16",
             "discriminator.widths": "16,32,64,128",
