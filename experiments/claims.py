@@ -13,10 +13,11 @@ if not __package__:  # Started as a file: python experiments/claims.py
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from experiments.report import RESULTS, write
-from experiments.reporting import claims_section, markdown
+from experiments.reporting import claims_section, markdown, rule_change
 from experiments.reporting.claims_list import CLAIMS
+from experiments.reporting.families import find
 from experiments.reporting.results import read
-from experiments.reporting.verdicts import evaluate_claims
+from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
 from gan_jax import cli
 
 
@@ -29,11 +30,13 @@ def main() -> None:
     arguments = parser.parse_args()
     folder, output = pathlib.Path(arguments.input), pathlib.Path(arguments.output)
     studies = read(folder) if folder.is_dir() or arguments.input != RESULTS else []
-    results = evaluate_claims(CLAIMS, studies)
+    findings = find(studies, contrasts_of_claims(CLAIMS, studies))
+    results = evaluate_claims(CLAIMS, studies, findings)
     data = {"rule": claims_section.RULE, "claims": claims_section.as_data(results)}
     write(output / "claims.json", json.dumps(data, indent=2) + "\n")
     # Without links to the studies' sections, which only the report has.
-    write(output / "claims.md", markdown.page(claims_section.section(results, [])))
+    blocks = claims_section.section(results, []) + rule_change.section(results, folder)
+    write(output / "claims.md", markdown.page(blocks))
     counts = collections.Counter(result.verdict for result in results)
     print(f"{len(results)} claims: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}")
     print(f"{output / 'claims.json'} and {output / 'claims.md'}")

@@ -14,8 +14,9 @@ if not __package__:  # Started as a file: python experiments/report.py
 from experiments.reporting import claims_section, html, markdown, overview, study_section
 from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.document import Heading, Paragraph
+from experiments.reporting.families import find
 from experiments.reporting.results import Study, read
-from experiments.reporting.verdicts import evaluate_claims
+from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
 from gan_jax import cli
 from gan_jax.system import files
 from gan_jax.system.errors import UserError
@@ -44,15 +45,17 @@ def _introduction(studies: list[Study]) -> list:
 
 def document(studies: list[Study], folder: pathlib.Path, output: pathlib.Path) -> list:
     """The report as blocks. Grids are read from `folder`; their addresses are relative to `output`."""
-    blocks = [*_introduction(studies), *overview.summary(studies), *overview.where_bases_differ(studies)]
-    blocks += claims_section.section(evaluate_claims(CLAIMS, studies), studies) + overview.method()
+    findings = find(studies, contrasts_of_claims(CLAIMS, studies))
+    blocks = [*_introduction(studies), *overview.summary(studies, findings), *overview.homogeneity(studies)]
+    blocks += overview.where_bases_differ(studies, findings)
+    blocks += claims_section.section(evaluate_claims(CLAIMS, studies, findings), studies) + overview.method()
     by_base = collections.defaultdict(list)
     for study in studies:
         by_base[study.base].append(study)
     for base, group in by_base.items():
         blocks.append(Heading(2, f"Studies on base: {base}"))
         for study in group:
-            blocks += study_section.section(study, folder, output)
+            blocks += study_section.section(study, findings[study.title], folder, output)
     return blocks
 
 

@@ -1,8 +1,8 @@
 """long with a second moment in G that lasts 100 updates, and propagated labels over the first 3,000 steps.
 
 Before training, label propagation over the nearest-neighbour graph (Zhou et al. 2003) gives a class to every image
-without a label. D learns these classes beside the true labels, with a weight that falls from 1 to 0. The best recipe so
-far (experiments/results/semi_supervised/README.md).
+without a label. D learns these classes beside the true labels, with a weight that falls from 1 to 0. Its errors
+beside the published ones are in experiments/results/semi_supervised/README.md.
 
     python -m gan_jax.main --config configs/semi_supervised/long_propagated.py --config.data.num_labels=50
     python -m experiments.semi_supervised --recipes long_propagated --labels 20,50,200 --seeds 10 --at_once 10 \

@@ -35,6 +35,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--studies", help="names with commas, of configs/ablations (default: the preset's)")
     parser.add_argument("--bases", help="tutorial,tuned,cdcgan (default: the preset's, as far as a study has them)")
     parser.add_argument("--seeds", type=int, help="number of seeds: 0, 1, ... (default: the preset's)")
+    parser.add_argument(
+        "--baseline_seeds",
+        type=int,
+        help="of the arm that the others are compared with (default: --seeds; full preset: times sqrt(other arms))",
+    )
     parser.add_argument("--steps", type=int, help="generator updates of the bases (default: the preset's)")
     backends.add_arguments(parser)
     add_folders(parser, OUTPUT, "runs/ablations")
@@ -51,6 +56,8 @@ def _parse() -> argparse.Namespace:
         if getattr(arguments, name) is None:
             setattr(arguments, name, getattr(preset, name))
     check_at_least(1, seeds=arguments.seeds, steps=arguments.steps)
+    if arguments.baseline_seeds is not None:
+        check_at_least(arguments.seeds, baseline_seeds=arguments.baseline_seeds)
     for name in ("studies", "bases"):
         text = getattr(arguments, name)
         setattr(arguments, name, tuple(text.split(",")) if text else ())
@@ -102,7 +109,7 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Bac
     if done := set(runs) - set(missing):
         results.write(campaign, done)
     progress = Progress(runs, missing, campaign.steps, backend.jobs)
-    size = f"{len(campaign.arms)} arms, {len(runs)} distinct runs x {campaign.seeds} seeds"
+    size = f"{len(campaign.arms)} arms, {len(runs)} distinct runs x {_seeds(campaign)}"
     seeds = sum(map(len, missing.values()))
     estimate = f"{format_duration(progress.clock.seconds_left())} by a rough model of two free cores"
     print(f"{size}; to train {seeds}, {estimate}" if seeds else f"{size}, all done", flush=True)
@@ -120,11 +127,24 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Bac
     run_all(one_run.__name__, waiting, campaign.workdir, backend, progress.poll, ended, stopping)
 
 
+def _seeds(campaign: results.Campaign) -> str:
+    more = f" ({campaign.baseline_seeds} of a baseline)" if campaign.baseline_seeds != campaign.seeds else ""
+    return f"{campaign.seeds} seeds{more}"
+
+
+def _baseline_seeds(arguments: argparse.Namespace, arms: list[plan.Arm]) -> int:
+    """Seeds of every baseline: as named, or by the preset for the study with the most arms."""
+    if arguments.baseline_seeds is not None:
+        return arguments.baseline_seeds
+    most = max(Counter((arm.study, arm.base) for arm in arms if not arm.is_baseline).values(), default=1)
+    return PRESETS[arguments.preset].baseline_seeds(arguments.seeds, most)
+
+
 def _summary(campaign: results.Campaign, seconds: float) -> None:
     """Prints how the seeds ended; Interrupted if some seeds have no record."""
     runs, failed, missing = plan.distinct(campaign.arms), Counter(), 0
     for name in runs:
-        for seed in range(campaign.seeds):
+        for seed in campaign.seeds_of(name):
             record = one_run.read(campaign.workdir / name, seed)
             missing += record is None
             failed[record["status"] if record else "completed"] += 1
@@ -132,9 +152,7 @@ def _summary(campaign: results.Campaign, seconds: float) -> None:
     if missing:
         raise Interrupted(f"stopped with {missing} seeds to go, all saved; the same command continues")
     ends = ", ".join(f"{count} {status}" for status, count in sorted(failed.items())) or "none failed"
-    print(
-        f"{len(runs)} runs x {campaign.seeds} seeds, {ends}; {format_duration(seconds)}. Results in {campaign.output}"
-    )
+    print(f"{len(runs)} runs x {_seeds(campaign)}, {ends}; {format_duration(seconds)}. Results in {campaign.output}")
 
 
 def main() -> None:
@@ -146,7 +164,15 @@ def main() -> None:
     names = arguments.studies or preset.studies
     arms = plan.plan(names, arguments.bases or preset.bases, arguments.steps, _shared(arguments))
     output = results.output_folder(arguments.output, OUTPUT, workdir, arguments.preset, arms)
-    campaign = results.Campaign(arms, arguments.preset, arguments.steps, arguments.seeds, workdir, output)
+    campaign = results.Campaign(
+        arms,
+        arguments.preset,
+        arguments.steps,
+        arguments.seeds,
+        workdir,
+        output,
+        _baseline_seeds(arguments, arms),
+    )
     notice = f"{_QUICK}; " if arguments.preset == "quick" else ""
     print(f"{notice}{arguments.steps} updates, {preset.num_images} images a score; results go to {output}")
     with backends.open_backend(arguments) as backend, Interrupts() as interrupts:

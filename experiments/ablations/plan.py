@@ -32,6 +32,11 @@ class Arm(NamedTuple):
         return f"{self.study}:{studies.variant_name(self.name, self.base)}"
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether the other arms of the study are compared with this one."""
+        return self.name == module(self.study).BASELINE[self.base]
+
+    @property
     def config_spec(self) -> str:
         return f"configs/ablations/{self.study}.py:{studies.variant_name(self.name, self.base)}"
 

@@ -15,7 +15,7 @@ from gan_jax.system.files import read_table, write_text
 
 
 class Campaign(NamedTuple):
-    """The arguments of a command, resolved."""
+    """The arguments of a command, resolved. baseline_seeds: seeds of every study's baseline."""
 
     arms: list[Arm]
     preset: str
@@ -23,6 +23,12 @@ class Campaign(NamedTuple):
     seeds: int
     workdir: pathlib.Path
     output: pathlib.Path
+    baseline_seeds: int
+
+    def seeds_of(self, name: str) -> range:
+        """The seeds of a run. All arms of a study are compared with its baseline, so it may have more than they."""
+        is_baseline = any(arm.hash == name and arm.is_baseline for arm in self.arms)
+        return range(self.baseline_seeds if is_baseline else self.seeds)
 
 
 def output_folder(given: str, default: str, workdir: pathlib.Path, preset: str, arms: Iterable[Arm]) -> pathlib.Path:
@@ -42,7 +48,7 @@ def missing(campaign: Campaign) -> dict[str, list[int]]:
     """hash -> the seeds without a final record, of every run that has such seeds."""
     missing_seeds = {}
     for name in plan.distinct(campaign.arms):
-        records = {seed: one_run.read(campaign.workdir / name, seed) for seed in range(campaign.seeds)}
+        records = {seed: one_run.read(campaign.workdir / name, seed) for seed in campaign.seeds_of(name)}
         seeds = [seed for seed, record in records.items() if not record or record["status"] not in one_run.ENDED]
         if seeds:
             missing_seeds[name] = seeds
@@ -67,7 +73,7 @@ def _table(campaign: Campaign, study: str, base: str) -> dict:
     for arm in campaign.arms:
         if (arm.study, arm.base) != (study, base):
             continue
-        by_seed = {seed: one_run.read(campaign.workdir / arm.hash, seed) for seed in range(campaign.seeds)}
+        by_seed = {seed: one_run.read(campaign.workdir / arm.hash, seed) for seed in campaign.seeds_of(arm.hash)}
         by_seed = {str(seed): record for seed, record in by_seed.items() if record}
         records += by_seed.values()
         if by_seed:
@@ -86,6 +92,7 @@ def _table(campaign: Campaign, study: str, base: str) -> dict:
         "preset": campaign.preset,
         "steps": campaign.steps,
         "seeds": campaign.seeds,
+        "baseline_seeds": campaign.baseline_seeds,
         "question": source.__doc__.strip().splitlines()[0],
         "protocol": _protocol(campaign, records),
         "provenance": _provenance(records),

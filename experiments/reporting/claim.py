@@ -6,7 +6,7 @@ A comparison's direction is the claimed sign of `arm` minus `against`; verdicts.
 from typing import NamedTuple
 
 TUTORIAL, SALIMANS = "tutorial", "Salimans et al. 2016"
-DISTANCE, ACCURACY, STEPS, SECONDS = "frechet_distance", "conditional_accuracy", "steps_to_threshold", "seconds"
+DISTANCE, ACCURACY, STEPS = "frechet_distance", "conditional_accuracy", "steps_to_threshold"
 OSCILLATION, LOST = "d_loss_oscillation", "lost_runs"
 DIRECTIONS = ("lower", "higher", "same", "no_lower", "no_higher")
 

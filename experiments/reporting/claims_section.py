@@ -1,25 +1,30 @@
 """Verdicts as tables, and as plain data."""
 
 import collections
+import math
 
 from experiments.reporting.document import Cell, Heading, Paragraph, Table
-from experiments.reporting.measures import METRICS, format_interval, format_value
+from experiments.reporting.findings import Finding, state
+from experiments.reporting.formats import format_difference, format_interval, p_text
+from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Study, anchor
-from experiments.reporting.study_section import p_text
 from experiments.reporting.verdicts import NOT_MEASURED, NOT_RUN, REFUTED, SUPPORTED, ClaimResult, Outcome
 
 _CELL_KINDS = {SUPPORTED: "good", REFUTED: "bad"}
 _SIGNS = {"lower": "<", "higher": ">", "same": "about", "no_lower": "not <", "no_higher": "not >"}
 RULE = (
-    "Rule: each comparison is a paired t test over common seeds (McNemar's exact test for rates). All comparisons of "
-    "all claims on one study and base are one family: p is corrected by Holm, and intervals are simultaneous (95% for "
-    "the whole family, Bonferroni). A p under 0.05 in the claimed direction supports the claim. A p under 0.05 in the "
-    "other direction refutes it, and so does an interval that excludes an effect as large as the metric's margin. "
-    "Claims that two arms are alike, or that there is no effect, need an interval within the margin. Everything else "
-    "is undecided at the given n. A claim of several comparisons needs all of them: one refuted comparison refutes the "
-    "claim. If a claim needs any of its comparisons, one supported comparison supports it. Three exceptions are "
-    "undecided: failed seeds, which are left out, would change the verdict; an arm is steadier or faster, but most of "
-    "its runs are degenerate; an arm seems faster only because its runs ended before they reached the threshold."
+    "Rule: the comparisons of all claims on one study and base, and all comparisons in that study's tables, are one "
+    "family. The method stands at the end of report.md: one variance for all arms of a machine, distances on the log "
+    "scale, p-values and intervals corrected for the family (max-|t|, Dunnett). A difference (p under 0.05) in the "
+    "claimed direction supports the claim, also if it is smaller than the metric's margin; the evidence then says so. "
+    "A difference in the other direction refutes it, and so does an interval that excludes an effect as large as the "
+    "margin. Claims that two arms are alike, or that there is no effect, need an interval within the margin. "
+    "Everything else is undecided at the given n. A claim of several comparisons needs all of them: one refuted "
+    "comparison refutes the claim. If a claim needs any of its comparisons, one supported comparison supports it. "
+    "Rates of failure have Fisher's exact test. q is the false-discovery rate over all claims (Benjamini and "
+    "Hochberg). Three exceptions are undecided: failed seeds, which are left out, would change the verdict; most runs "
+    "of both arms are degenerate; an arm is steadier or faster, but most of its runs are degenerate. Seconds have no "
+    "test: the machines were not idle."
 )
 
 
@@ -27,7 +32,7 @@ def _margins() -> str:
     """A sentence with the margin of every metric."""
     parts = []
     for metric in METRICS.values():
-        size = f"{metric.margin:.0%} of the other arm's mean" if metric.relative else f"{metric.margin:g}"
+        size = f"a factor of {1 + metric.margin:g}" if metric.scale == "log" else f"{metric.margin:g}"
         if metric.kind == "share":
             size = f"{100 * metric.margin:g} points"
         parts.append(f"{metric.label}: {size}")
@@ -45,17 +50,17 @@ def figure(outcome: Outcome) -> str:
     if comparison.controls:
         first, second = comparison.controls
         arms = f"({comparison.arm} - {first}) {_SIGNS[comparison.direction]} ({outcome.against} - {second})"
-    if outcome.paired is None:
+    if outcome.finding is None:
         return f"{arms}, {metric.label}: not run"
-    paired, parts = outcome.paired, []
-    if paired.n:
+    estimate, parts = outcome.finding.estimate, []
+    if estimate.difference is not None and not outcome.finding.one_program:
         unit = " points" if metric.kind == "share" else ""
-        parts.append(f"{format_value(paired.difference, metric.kind, True)}{unit}")
-        if paired.interval:
-            parts.append(f"simultaneous interval {format_interval(paired.interval, metric.kind, True)}")
-    parts.append(f"n = {paired.n}")
-    if outcome.p_holm is not None:
-        parts.append(f"p (Holm) {p_text(outcome.p_holm)}")
+        parts.append(f"{format_difference(estimate.difference, metric)}{unit}")
+        if outcome.finding.interval:
+            parts.append(f"simultaneous interval {format_interval(outcome.finding.interval, metric)}")
+        parts.append("n = {} and {}".format(*estimate.n))
+    if outcome.finding.p is not None:
+        parts.append(f"p (family) {p_text(outcome.finding.p)}")
     if outcome.remark:
         parts.append(outcome.remark)
     return f"{arms}, {metric.label}: {', '.join(parts)}; {outcome.verdict}"
@@ -73,8 +78,9 @@ def _evidence(result: ClaimResult) -> str:
 def _verdict(result: ClaimResult) -> Cell:
     text = result.verdict
     if result.verdict == "undecided":
-        counts = [outcome.paired.n for outcome in result.outcomes if outcome.paired]
-        text += f" at n = {min(counts)}" if counts else ""
+        counts = [min(outcome.finding.estimate.n) for outcome in result.outcomes if outcome.finding]
+        text += f" at n = {min(counts)}" if counts and min(counts) else ""
+    text += f" (q {p_text(result.q)})" if result.q is not None else ""
     text += " (quick preset)" if result.preset == "quick" else ""
     return Cell(text, _CELL_KINDS.get(result.verdict, "open"))
 
@@ -130,6 +136,23 @@ def section(results: list[ClaimResult], studies: list[Study]) -> list:
     return [*blocks, differing] if differing else blocks
 
 
+def _numbers(finding: Finding) -> dict:
+    """The statistics of a finding. difference and interval are on the metric's scale; null for an infinite bound."""
+    estimate, metric = finding.estimate, finding.metric
+    interval = finding.interval and [bound if math.isfinite(bound) else None for bound in finding.interval]
+    return {
+        "n": list(estimate.n),
+        "scale": metric.scale,
+        "difference": estimate.difference,
+        "error": [component._asdict() for component in estimate.components],
+        "p": estimate.p_value,
+        "p_family": finding.p,
+        "interval": interval,
+        "margin": metric.margin_on_scale,
+        "state": state(finding),
+    }
+
+
 def as_data(results: list[ClaimResult]) -> list[dict]:
     """The content of claims.json: one entry per claim and base."""
     entries = []
@@ -137,14 +160,13 @@ def as_data(results: list[ClaimResult]) -> list[dict]:
         comparisons = []
         for outcome in result.outcomes:
             entry = {**outcome.comparison._asdict(), "against": outcome.against, "verdict": outcome.verdict}
-            if outcome.paired is not None:
-                entry |= {**outcome.paired._asdict(), "p_holm": outcome.p_holm, "margin": outcome.margin}
-                entry["remark"] = outcome.remark
+            if outcome.finding is not None:
+                entry |= _numbers(outcome.finding) | {"remark": outcome.remark}
             comparisons.append(entry)
         claim = {key: getattr(result.claim, key) for key in ("id", "sentence", "source", "study", "needs", "note")}
-        entry = claim | {"base": result.base, "verdict": result.verdict, "preset": result.preset}
+        entry = claim | {"base": result.base, "verdict": result.verdict, "preset": result.preset, "q": result.q}
         entry["comparisons"] = comparisons
-        entry["section"] = f"report.html#{anchor(result.claim.study, result.base)}"
+        entry["section"] = f"report.md#{anchor(result.claim.study, result.base)}"
         if result.verdict == NOT_RUN:
             entry["command"] = command(result)
         if result.verdict == NOT_MEASURED:

@@ -52,7 +52,7 @@ _WRITERS = {
     Paragraph: lambda block: escape(block.text),
     Table: _table,
     Items: lambda block: "\n".join(f"- {escape(entry)}" for entry in block.entries),
-    Charts: lambda block: "Curves: report.html.",
+    Charts: lambda block: "Curves: python -m experiments.report writes report.html, which has them.",
     Pictures: _pictures,
 }
 

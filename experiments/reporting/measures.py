@@ -1,6 +1,7 @@
-"""Metrics of a run: one number per seed, and the number's format.
+"""Metrics of a run: one number per seed, the scale on which it is analysed, and its format.
 
-A missing seed has no number, and a failed seed has no final score.
+A missing seed has no number, and a failed seed has no final score. Metrics that compare runs of one study also need its
+context: the threshold, and the updates that all its runs have.
 """
 
 import functools
@@ -32,6 +33,19 @@ class Threshold(NamedTuple):
         return values >= self.bound if self.rising else values <= self.bound
 
 
+class Context(NamedTuple):
+    """What a metric needs from the study.
+
+    updates: the length of the shortest arm; window: updates between two points of the longest arm's curves. Curves are
+    compared over equal numbers of updates, in windows of equal size.
+    """
+
+    threshold: Threshold | None
+    num_classes: int
+    updates: int
+    window: int
+
+
 @functools.lru_cache
 def threshold(study: Study) -> Threshold | None:
     """A validation accuracy of 80% if any run reaches it, otherwise the baseline's Frechet distance at half its length.
@@ -55,29 +69,44 @@ def threshold(study: Study) -> Threshold | None:
     return Threshold(name, bound, False, text)
 
 
-def steps_to_threshold(study: Study, run: Run) -> float | None:
-    """The first scored step at which the run has reached the threshold; infinite if it ended or failed before."""
-    goal = threshold(study)
+@functools.lru_cache
+def context(study: Study) -> Context:
+    completed = [run for arm in study.arms.values() for run in arm.runs.values() if run.completed]
+    steps = [run.curves["step"] for run in completed if len(run.curves.get("step", ())) > 1]
+    window = max((int(axis[1] - axis[0]) for axis in steps), default=1)
+    updates = min((run.step for run in completed), default=0)
+    return Context(threshold(study), int(study.protocol.get("num_classes", 10)), updates, max(window, 1))
+
+
+def steps_to_threshold(run: Run, context: Context) -> float | None:
+    """The step at which the run reaches the threshold, linear between two scores; infinite if it ends before."""
+    goal = context.threshold
     if goal is None or goal.curve not in run.curves:
         return None
-    reached = np.flatnonzero(goal.reached(run.curves[goal.curve]))
-    return float(run.curves["validation_step"][reached[0]]) if len(reached) else math.inf
+    values, steps = run.curves[goal.curve], run.curves["validation_step"]
+    reached = np.flatnonzero(goal.reached(values))
+    if not len(reached):
+        return math.inf
+    last = int(reached[0])
+    if last == 0 or not math.isfinite(values[last - 1]):
+        return float(steps[last])
+    share = (goal.bound - values[last - 1]) / (values[last] - values[last - 1])
+    return float(steps[last - 1] + share * (steps[last] - steps[last - 1]))
 
 
-def degenerate(study: Study, run: Run) -> bool | None:
+def degenerate(run: Run, context: Context) -> bool | None:
     """Whether a completed run is near chance or has almost no precision or recall; None if it did not complete."""
     if not run.completed:
         return None
-    guess = 1 / study.protocol.get("num_classes", 10)
-    near_chance = run.final.get("conditional_accuracy", 1.0) <= CHANCES * guess
+    near_chance = run.final.get("conditional_accuracy", 1.0) <= CHANCES / context.num_classes
     return near_chance or any(run.final.get(name, 1.0) < FEW for name in ("precision", "recall"))
 
 
-def _lost(study: Study, run: Run) -> float | None:
+def _lost(run: Run, context: Context) -> float | None:
     """1 for a run that failed or is degenerate, 0 for any other run that ended."""
     if run.failed:
         return 1.0
-    return None if (lost := degenerate(study, run)) is None else float(lost)
+    return None if (lost := degenerate(run, context)) is None else float(lost)
 
 
 def _known(run: Run, name: str, share: float = 1.0) -> np.ndarray:
@@ -90,132 +119,112 @@ def _known(run: Run, name: str, share: float = 1.0) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def oscillation(study: Study, run: Run) -> float | None:
-    """Standard deviation of D's loss about a straight line, over the second half of the run."""
-    del study
-    values = _known(run, "d_loss", -0.5)
-    if len(values) < FEWEST_POINTS // 2:
+def oscillation(run: Run, context: Context) -> float | None:
+    """Standard deviation of D's loss about a straight line, over the second half of the updates that all runs have.
+
+    The loss is first averaged over the study's window, so that a run with finer curves does not look less steady.
+    """
+    values, steps = run.curves.get("d_loss", np.array([])), run.curves.get("step", np.array([]))
+    if len(values) < FEWEST_POINTS or not context.updates:
         return None
-    indices = np.arange(len(values))
-    return float(np.std(values - np.polyval(np.polyfit(indices, values, 1), indices), ddof=2))
+    values = values[steps <= context.updates]
+    per_window = max(round(context.window / (steps[1] - steps[0])), 1)
+    usable = len(values) // per_window * per_window
+    windows = values[:usable].reshape(-1, per_window).mean(axis=1)
+    windows = windows[len(windows) // 2 :]
+    windows = windows[np.isfinite(windows)]
+    if len(windows) < FEWEST_POINTS // 2:
+        return None
+    indices = np.arange(len(windows))
+    return float(np.std(windows - np.polyval(np.polyfit(indices, windows, 1), indices), ddof=2))
 
 
-def _mean_of(curve: str, share: float, scale: Callable = lambda values: values) -> Callable:
-    def measure(study: Study, run: Run) -> float | None:
-        del study
-        values = scale(_known(run, curve, share))
-        return float(np.mean(values)) if len(values) else None
-
-    return measure
+def _late_d_loss(run: Run, context: Context) -> float | None:
+    del context
+    values = _known(run, "d_loss", -LATE)
+    return float(np.mean(values)) if len(values) else None
 
 
-def _early_distance(study: Study, run: Run) -> float | None:
+def _early_distance(run: Run, context: Context) -> float | None:
     """Validation Frechet distance after a fifth of the run, interpolated linearly between the nearest scores."""
-    del study
+    del context
     steps = run.curves.get("validation_step", np.array([]))
     values = run.curves.get("validation_frechet_distance", np.array([]))
     known = np.isfinite(values)
     return float(np.interp(EARLY * run.step, steps[known], values[known])) if run.completed and known.any() else None
 
 
-def _peak(study: Study, run: Run) -> float | None:
-    """log10 of the largest gradient norm of either player. A diverged run counts as failed and has no number."""
-    del study
-    norms = np.concatenate([_known(run, f"{player}_grad_norm") for player in "dg"])
-    return float(np.log10(norms.max())) if len(norms) and norms.max() > 0 else None
+def _growth_of_g_gradient(run: Run, context: Context) -> float | None:
+    """log10 of the ratio of G's gradient norm in the last fifth to that in the first fifth (medians)."""
+    del context
+    first, last = (_known(run, "g_grad_norm", share) for share in (EARLY, -LATE))
+    first, last = first[first > 0], last[last > 0]
+    return float(np.log10(np.median(last) / np.median(first))) if len(first) and len(last) else None
+
+
+def _peak(run: Run, context: Context) -> float | None:
+    """log10 of the largest ratio of a player's gradient norm to its median over the run."""
+    del context
+    norms = [values for player in "dg" if len(values := _known(run, f"{player}_grad_norm")) and np.median(values) > 0]
+    return max((float(np.log10(values.max() / np.median(values))) for values in norms), default=None)
 
 
 def _final(name: str) -> Callable:
-    return lambda study, run: run.final.get(name)
+    return lambda run, context: run.final.get(name)
 
 
 class Metric(NamedTuple):
     """One number per seed.
 
     label: the name in the report.
-    measure: (study, run) -> number or None.
-    kind: the format (see `format_value`).
-    margin: the smallest difference that matters; needed for claims that two arms are alike or that one has no effect.
-    relative: whether the margin is relative to the other arm's mean.
-    rate: whether the number is a yes (1) or no (0) per seed.
+    measure: (run, context) -> number or None.
+    kind: the format of a value (see `format_value`).
+    scale: log (differences are factors), linear, or rate (a yes or no per seed: 1 or 0).
+    margin: the smallest difference that matters; on the log scale a factor of 1 + margin in either direction.
     dead_do_not: a verb, for metrics that are also low in degenerate runs, so that their low value supports no claim.
     """
 
     label: str
     measure: Callable
     kind: str
+    scale: str
     margin: float
-    relative: bool = True
-    rate: bool = False
     dead_do_not: str = ""
+
+    @property
+    def margin_on_scale(self) -> float:
+        return math.log1p(self.margin) if self.scale == "log" else self.margin
 
 
 METRICS = {
-    "frechet_distance": Metric("Frechet distance, last step", _final("frechet_distance"), "score", 0.1),
+    "frechet_distance": Metric("Frechet distance, last step", _final("frechet_distance"), "score", "log", 0.1),
     "conditional_accuracy": Metric(
-        "conditional accuracy, last step", _final("conditional_accuracy"), "share", 0.02, relative=False
+        "conditional accuracy, last step", _final("conditional_accuracy"), "share", "linear", 0.02
     ),
-    "steps_to_threshold": Metric("steps to the threshold", steps_to_threshold, "steps", 0.1, dead_do_not="converge"),
-    "seconds": Metric(
-        "seconds of training", lambda study, run: run.seconds if run.completed else None, "seconds", 0.05
-    ),
-    "seconds_per_update": Metric(
-        "seconds per generator update",
-        lambda study, run: 1 / run.steps_per_second if run.steps_per_second else None,
-        "plain",
-        0.05,
-    ),
+    "recall": Metric("recall, last step", _final("recall"), "share", "linear", 0.05),
+    "steps_to_threshold": Metric("steps to the threshold", steps_to_threshold, "steps", "log", 0.1, "converge"),
     "d_loss_oscillation": Metric(
-        "oscillation of D's loss (sd about a line, second half)", oscillation, "plain", 0.1, dead_do_not="oscillate"
+        "oscillation of D's loss (sd about a line, second half)", oscillation, "plain", "log", 0.1, "oscillate"
     ),
-    "late_d_loss": Metric("D's loss, mean of the last fifth", _mean_of("d_loss", -LATE), "plain", 0.1),
-    "early_g_gradient": Metric(
-        "log10 of G's gradient norm, mean of the first fifth",
-        _mean_of("g_grad_norm", EARLY, lambda values: np.log10(values[values > 0])),
-        "plain",
-        0.3,
-        relative=False,
+    "late_d_loss": Metric("D's loss, mean of the last fifth", _late_d_loss, "plain", "log", 0.1),
+    "g_gradient_growth": Metric(
+        "log10 of G's gradient norm, last fifth to first fifth", _growth_of_g_gradient, "plain", "linear", 0.3
     ),
-    "peak_gradient": Metric("log10 of the largest gradient norm", _peak, "plain", 0.3, relative=False),
-    "early_frechet_distance": Metric("validation Frechet distance after a fifth", _early_distance, "score", 0.1),
-    "lost_runs": Metric("share of runs failed or degenerate", _lost, "share", 0.1, relative=False, rate=True),
+    "peak_gradient": Metric(
+        "log10 of the largest gradient norm to the median of its run", _peak, "plain", "linear", 0.3
+    ),
+    "early_frechet_distance": Metric("validation Frechet distance after a fifth", _early_distance, "score", "log", 0.1),
+    "lost_runs": Metric("share of runs failed or degenerate", _lost, "share", "rate", 0.1),
 }
 
 
-def values(study: Study, arm: str, metric: Metric) -> dict[int, float]:
-    """seed -> number of an arm; seeds without a number are left out."""
+def values(study: Study, arm: str, name: str) -> dict[int, float]:
+    """seed -> number of an arm in a metric; seeds without a number are left out."""
     runs = study.arms[arm].runs if arm in study.arms else {}
-    by_seed = {seed: metric.measure(study, run) for seed, run in runs.items() if run.completed or run.failed}
+    return of_runs(runs, METRICS[name], context(study))
+
+
+def of_runs(runs: dict[int, Run], metric: Metric, context: Context) -> dict[int, float]:
+    """seed -> number of these runs, without the runs that have not ended and those without a number."""
+    by_seed = {seed: metric.measure(run, context) for seed, run in runs.items() if run.completed or run.failed}
     return {seed: value for seed, value in by_seed.items() if value is not None}
-
-
-def paired_values(study: Study, arm: str, other: str, metric: Metric) -> tuple[dict[int, float], dict[int, float]]:
-    """The values of two arms over their common seeds.
-
-    If one run of a pair did not reach the threshold, its length replaces its infinite number of steps; the difference
-    is then a lower bound. If neither run reached it, the pair is left out.
-    """
-    first, second = values(study, arm, metric), values(study, other, metric)
-    seeds = [s for s in sorted(first.keys() & second.keys()) if math.isfinite(first[s]) or math.isfinite(second[s])]
-    finite = lambda by_seed, name: {  # noqa: E731
-        seed: by_seed[seed] if math.isfinite(by_seed[seed]) else study.arms[name].steps for seed in seeds
-    }
-    return finite(first, arm), finite(second, other)
-
-
-# kind -> (a value, a difference); a difference of shares is in points.
-_FORMATS = {
-    "score": (lambda v: f"{v:.2f}", lambda v: f"{v:+.2f}"),
-    "share": (lambda v: f"{v:.1%}", lambda v: f"{100 * v:+.1f}"),
-    "steps": (lambda v: f"{v:.0f}", lambda v: f"{v:+.0f}"),
-    "seconds": (lambda v: f"{v:.0f}", lambda v: f"{v:+.1f}"),
-    "plain": (lambda v: f"{v:.3g}", lambda v: f"{v:+.3g}"),
-}
-
-
-def format_value(value: float | None, kind: str, difference: bool = False) -> str:
-    return "-" if value is None else _FORMATS[kind][difference](value)
-
-
-def format_interval(bounds: tuple[float, float] | None, kind: str, difference: bool = False) -> str:
-    return "-" if bounds is None else " to ".join(format_value(bound, kind, difference) for bound in bounds)

@@ -46,12 +46,13 @@ class Arm:
     spelled: str
     hash: str
     steps: int  # planned
+    overrides: dict
     runs: dict[int, Run]  # by seed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Study:
-    """One study on one base. `seeds` and `steps` are the planned numbers."""
+    """One study on one base. `seeds`, `baseline_seeds` and `steps` are the planned numbers."""
 
     name: str
     base: str
@@ -59,6 +60,7 @@ class Study:
     preset: str
     steps: int
     seeds: int
+    baseline_seeds: int
     question: str
     protocol: dict
     provenance: dict
@@ -67,6 +69,10 @@ class Study:
     @property
     def title(self) -> str:
         return f"{self.name}@{self.base}"
+
+    def planned(self, arm: Arm) -> int:
+        """Seeds that an arm has at the end."""
+        return max(self.baseline_seeds if arm.name == self.baseline else self.seeds, len(arm.runs))
 
     @property
     def anchor(self) -> str:
@@ -128,7 +134,8 @@ def _run(record: dict) -> Run:
 def _arm(name: str, record: dict, steps: int) -> Arm:
     runs = {int(seed): _run(run) for seed, run in sorted((record.get("seeds") or {}).items(), key=lambda i: int(i[0]))}
     text = {key: str(record.get(key) or "") for key in ("spelled", "hash")}
-    return Arm(name=name, steps=int(record.get("steps") or steps), runs=runs, **text)
+    overrides = dict(record.get("overrides") or {})
+    return Arm(name=name, steps=int(record.get("steps") or steps), overrides=overrides, runs=runs, **text)
 
 
 def parse(record: dict) -> Study:
@@ -136,14 +143,15 @@ def parse(record: dict) -> Study:
     steps = int(record.get("steps") or 0)
     arms = {name: _arm(name, arm, steps) for name, arm in record["arms"].items()}
     planned = record.get("seeds") or 0
-    recorded = len(set().union(*(arm.runs for arm in arms.values())))
+    seeds = planned if isinstance(planned, int) else len(planned)
     return Study(
         name=str(record["study"]),
         base=str(record["base"]),
         baseline=str(record["baseline"]),
         preset=str(record.get("preset") or "unknown"),
         steps=steps,
-        seeds=max(planned if isinstance(planned, int) else len(planned), recorded),
+        seeds=seeds,
+        baseline_seeds=int(record.get("baseline_seeds") or seeds),
         question=str(record.get("question") or ""),
         protocol=_protocol(record.get("protocol") or {}),
         provenance=record.get("provenance") or {},

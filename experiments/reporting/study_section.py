@@ -7,19 +7,17 @@ import pathlib
 import re
 
 from experiments.reporting import curves, measures
-from experiments.reporting.comparisons import against_baseline, over_seeds, scored
 from experiments.reporting.document import Cell, Heading, Paragraph, Picture, Pictures, Table
-from experiments.reporting.measures import METRICS, format_interval, format_value
+from experiments.reporting.families import scored
+from experiments.reporting.findings import Contrast, Finding, state
+from experiments.reporting.formats import format_difference, format_interval, format_value, p_text
+from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Arm, Study
-from experiments.reporting.statistics import half_width
+from experiments.reporting.statistics import over_seeds
 
 QUICK = "Quick preset: short runs that only show that everything works. Draw no conclusions from them."
 SHORT = {"frechet_distance": "Frechet distance", "conditional_accuracy": "conditional accuracy"}
 _PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def p_text(p: float | None) -> str:
-    return "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _title(study: Study, arm: str) -> str:
@@ -27,61 +25,72 @@ def _title(study: Study, arm: str) -> str:
 
 
 def _completed(study: Study, arm: Arm) -> str:
-    return f"{sum(run.completed for run in arm.runs.values())} of {study.seeds}"
+    return f"{sum(run.completed for run in arm.runs.values())} of {study.planned(arm)}"
 
 
 def scores_table(study: Study) -> Table:
-    """Mean, standard deviation and interval of each score at the last step."""
+    """Mean and standard deviation of each score at the last step."""
     names = scored(study)
     head = ["arm", "seeds completed"]
     for name in names:
-        head += [f"{SHORT[name]}, mean", "sd", "95% interval"]
+        head += [f"{SHORT[name]}, mean", "sd"]
     rows = []
     for arm in study.arms.values():
         cells = [_title(study, arm.name), _completed(study, arm)]
         for name in names:
-            mean, kind = over_seeds(study, arm.name, name), METRICS[name].kind
-            cells += [format_value(mean.mean, kind), format_value(mean.sd, kind), format_interval(mean.interval, kind)]
+            mean = over_seeds(list(measures.values(study, arm.name, name).values()))
+            cells += [format_value(number, METRICS[name].kind) for number in (mean.mean, mean.sd)]
         rows.append(tuple(cells))
     real = {name: study.protocol.get(f"{name}_real") for name in names}
     if any(isinstance(value, float) for value in real.values()):
         cells = ["real training images", "-"]
         for name, value in real.items():
-            cells += [format_value(value if isinstance(value, float) else None, METRICS[name].kind), "-", "-"]
+            cells += [format_value(value if isinstance(value, float) else None, METRICS[name].kind), "-"]
         rows.append(tuple(cells))
     return Table("Scores at the last step, over seeds", tuple(head), rows)
 
 
-def differences_table(study: Study) -> Table:
-    """Every arm minus the baseline, paired by seed."""
-    names, results = scored(study), against_baseline(study)
+def differences_table(study: Study, findings: dict[Contrast, Finding]) -> Table:
+    """Every arm against the baseline, with the corrections for the whole family."""
+    names = scored(study)
     head = ["arm"]
     for name in names:
-        unit = ", points" if METRICS[name].kind == "share" else ""
-        head += [f"{SHORT[name]}{unit}: difference", "95% interval", "pairs", "p", "p (Holm)", "g_z"]
+        unit = "difference in points" if METRICS[name].kind == "share" else "factor"
+        head += [f"{SHORT[name]}: {unit}", "simultaneous interval", "seeds", "p", "p (family)", "result"]
+    head += ["failed or degenerate", "p (family)"]
     rows = []
     for arm in study.arms:
         if arm == study.baseline:
             continue
         cells = [arm]
         for name in names:
-            result = results.get((arm, name))
-            if result is None:
-                cells += ["-", "-", "0", "-", "-", "-"]
-                continue
-            paired, kind = result.paired, METRICS[name].kind
-            better = (paired.difference < 0) == (name == "frechet_distance")
-            cell_kind = ("good" if better else "bad") if result.decided else ""
-            cells += [
-                Cell(format_value(paired.difference, kind, True), cell_kind),
-                format_interval(paired.interval, kind, True),
-                str(paired.n),
-                p_text(paired.p_value),
-                Cell(p_text(result.p_holm), cell_kind),
-                "-" if paired.effect is None else f"{paired.effect:+.2f}",
-            ]
+            cells += _comparison_cells(findings.get(Contrast(arm, study.baseline, name)))
+        lost = findings.get(Contrast(arm, study.baseline, "lost_runs"))
+        cells += [_lost(study, arm), Cell(p_text(lost.p if lost else None), "bad" if lost and lost.is_higher else "")]
         rows.append(tuple(cells))
-    return Table(f"Difference from the baseline, {study.baseline}, paired by seed", tuple(head), rows)
+    return Table(f"Difference from the baseline, {study.baseline}", tuple(head), rows)
+
+
+def _comparison_cells(finding: Finding | None) -> list:
+    """Difference, interval, seeds of both arms, p, corrected p, and the strongest statement."""
+    if finding is None or finding.one_program:
+        return ["-", "-", "-", "-", "-", state(finding)]
+    estimate, metric = finding.estimate, finding.metric
+    better = finding.is_lower == (finding.contrast.metric == "frechet_distance")
+    kind = ("good" if better else "bad") if finding.decided else ""
+    return [
+        Cell(format_difference(estimate.difference, metric), kind),
+        format_interval(finding.interval, metric),
+        "{} and {}".format(*estimate.n),
+        p_text(estimate.p_value),
+        Cell(p_text(finding.p), kind),
+        state(finding),
+    ]
+
+
+def _lost(study: Study, arm: str) -> str:
+    lost = list(measures.values(study, arm, "lost_runs").values())
+    return f"{sum(lost):.0f} of {len(lost)}"
 
 
 def failures(study: Study, arm: Arm) -> str:
@@ -109,7 +118,7 @@ def course_table(study: Study) -> Table:
         cells = [
             _title(study, arm.name),
             failures(study, arm),
-            f"{sum(bool(measures.degenerate(study, run)) for run in done)} of {len(done)}",
+            f"{sum(bool(measures.degenerate(run, measures.context(study))) for run in done)} of {len(done)}",
         ]
         for name in names:
             kind = METRICS[name].kind
@@ -117,7 +126,7 @@ def course_table(study: Study) -> Table:
                 format_value(_mean_of([getattr(run, at) for run in done], name), kind) for at in ("final", "best")
             ]
         cells += [format_value(_mean_of([run.best for run in done], "step"), "steps"), _steps(study, arm.name)]
-        seconds = over_seeds(study, arm.name, "seconds")
+        seconds = over_seeds([run.seconds for run in done if run.seconds is not None])
         cells += [format_value(seconds.mean, "seconds"), format_value(seconds.sd, "seconds")]
         rows.append(tuple(cells))
     tail = ["best at step", "steps to the threshold", "seconds", "sd of seconds"]
@@ -125,30 +134,13 @@ def course_table(study: Study) -> Table:
 
 
 def _steps(study: Study, arm: str) -> str:
-    by_seed = list(measures.values(study, arm, METRICS["steps_to_threshold"]).values())
+    by_seed = list(measures.values(study, arm, "steps_to_threshold").values())
     reached = [steps for steps in by_seed if math.isfinite(steps)]
     if not by_seed:
         return "-"
     if not reached:
         return f"never (0 of {len(by_seed)})"
     return f"{sum(reached) / len(reached):.0f} ({len(reached)} of {len(by_seed)})"
-
-
-def _weakness(study: Study) -> Paragraph | None:
-    """A warning if an arm has three or fewer pairs with the baseline."""
-    fewest = min((result.paired.n for result in against_baseline(study).values()), default=0)
-    if fewest > 3:
-        return None
-    if fewest < 2:
-        return Paragraph(
-            "Some arms share fewer than two completed seeds with the baseline: no interval, no test.", "quiet"
-        )
-    return Paragraph(
-        f"Weak: with {fewest} pairs, the fewest here, a t test has {fewest - 1} degree{'s' if fewest > 2 else ''} of "
-        f"freedom, its interval reaches {half_width(fewest):.1f} standard deviations of the differences either side, "
-        "and only larger effects can show. An arm within the noise may still have an effect.",
-        "quiet",
-    )
 
 
 def _note(study: Study) -> str:
@@ -192,19 +184,18 @@ def _pictures(study: Study, folder: pathlib.Path, output: pathlib.Path) -> Pictu
     return Pictures("The last samples of seed 0, the same z and labels in every arm.", pictures) if pictures else None
 
 
-def section(study: Study, folder: pathlib.Path, output: pathlib.Path) -> list:
+def section(study: Study, findings: dict[Contrast, Finding], folder: pathlib.Path, output: pathlib.Path) -> list:
     """The blocks of one study on one base. `folder` has the result files; the report is written to `output`."""
     threshold = measures.threshold(study)
-    missing = max((study.seeds - len(arm.runs) for arm in study.arms.values()), default=0)
+    missing = max((study.planned(arm) - len(arm.runs) for arm in study.arms.values()), default=0)
     blocks = [
         Heading(3, f"{study.name} on {study.base}", study.anchor),
         Paragraph(study.question),
         Paragraph(QUICK, "caution") if study.preset == "quick" else None,
         Paragraph(f"Not finished: up to {missing} seeds of an arm are missing.", "caution") if missing else None,
         scores_table(study),
-        differences_table(study) if study.baseline in study.arms else None,
+        differences_table(study, findings) if study.baseline in study.arms else None,
         None if study.baseline in study.arms else Paragraph(f"The baseline, {study.baseline}, is missing.", "caution"),
-        _weakness(study),
         course_table(study),
         Paragraph(f"Threshold: {threshold.text}.", "quiet") if threshold else None,
         _failed_note(study),

@@ -45,15 +45,17 @@ def _note(tables: list[dict]) -> str:
     return (
         f"Errors: wrong classes of {seeds[0]['num_test']} test images of {first['data']['used']} by the EMA of the "
         f"discriminator at the last step, mean ± standard deviation over n networks, each with its own label subset "
-        f"(seeds 0 to n - 1 unless the row names others). The mean is without collapsed networks; their errors are "
-        f"listed separately. The test images were scored once, after training. Held out: share of wrong classes among "
-        f"{seeds[0]['num_validation']} training images that no network was trained on; recipes were chosen by this "
-        f"share. Of training images: the share of wrong classes among all training images, by their true labels; "
-        f"neither training nor the choice of recipes used these labels. Frechet distance: between G's images at the "
-        f"last step and the held-out images, in the features of a classifier that was trained on all labels; lower is "
-        f"better. It is computed from so few images that it is larger than in the ablations. Minutes are wall time; "
-        f"other programs ran at the same time. Devices: {kinds} (cpu where none is named); jax {versions}; trained at "
-        f"commit {commits}. Published: arXiv 1606.03498, table 1."
+        f"(seeds 0 to n - 1) unless the cell n says otherwise. The mean is without collapsed networks; the same cell "
+        f"says how many these are, and the mean of all. The other columns are without them. A collapsed network is "
+        f"scored at its last checkpoint. The test images were scored once, after training. Held out: share of wrong "
+        f"classes among {seeds[0]['num_validation']} training images that no network was trained on. Of training "
+        f"images: the share of wrong classes among all training images, by their true labels, which training does not "
+        f"use. A difference from the base is the mean over the seeds that both have, with its standard deviation over "
+        f"them; without ± it is one run each. Frechet distance: between G's images at the last step and the held-out "
+        f"images, in the features of a classifier that was trained on all labels; lower is better. It is computed from "
+        f"so few images that it is larger than in the ablations. Minutes are wall time; other programs ran at the same "
+        f"time. Devices: {kinds} (cpu where none is named); jax {versions}; trained at commit {commits}. Published: "
+        f"arXiv 1606.03498, table 1."
     )
 
 

@@ -1,13 +1,15 @@
 """The tables of the semi-supervised results: recipes beside the published errors, and one change at a time."""
 
+import collections
+import pathlib
+
 from experiments.reporting import markdown
 from experiments.semi_supervised import recipes
 from experiments.semi_supervised.results import counted, spread
+from gan_jax.system.files import read_table
 
-# Errors of 10,000 test images, (mean, standard deviation) over PUBLISHED_DRAWS draws: arXiv 1606.03498, table 1.
+PUBLISHED = pathlib.Path(__file__).parents[1] / "results/semi_supervised/published_errors.json"
 PUBLISHED_DRAWS = 10
-PUBLISHED = {20: (1677, 452), 50: (221, 136), 100: (93, 6.5), 200: (90, 4.2)}
-PUBLISHED_ENSEMBLES = {20: (1134, 445), 50: (142, 96), 100: (86, 5.6), 200: (81, 4.3)}
 _FIRST = ("recipe", "labels", "n", "errors", "each")
 _OF_RECIPES = ("most frequent mistake of each", "not averaged", "ensembles")
 _OF_CHANGES = ("against the base", "held out, against it")
@@ -66,6 +68,16 @@ def _number(records: list[dict], of: int) -> str:
     return str(len(seeds)) + (f" of {of}" if of > len(seeds) else "") + which + shared
 
 
+def _errors(seeds: list[dict], records: list[dict]) -> str:
+    """The mean of the networks that count; if some of all records ended otherwise, how many, and the mean of all."""
+    text = _plus_minus(*spread([record["test_errors"] for record in seeds]))
+    ended = collections.Counter(record["status"] for record in records if record["status"] != "completed")
+    notes = [f"{count} of {len(records)} {status}" for status, count in sorted(ended.items())]
+    if len(seeds) < len(records):
+        notes.append(f"all: {_plus_minus(*spread([record['test_errors'] for record in records]))}")
+    return text + (f" ({'; '.join(notes)})" if notes else "")
+
+
 def _each(records: list[dict], left_out: list[dict]) -> str:
     """The errors of every network, those that are not in the mean last: 97, 84; collapsed: 1111."""
     texts = [", ".join(str(record["test_errors"]) for record in records)]
@@ -92,7 +104,7 @@ def _row(table: dict) -> dict[str, str]:
         "recipe": name(table) + ("" if ended == {"completed"} else f" ({', '.join(sorted(ended))})"),
         "labels": str(table["num_labels"] or "all"),
         "n": _number(seeds, len(table["seeds"])),
-        "errors": _plus_minus(*spread(of("test_errors"))),
+        "errors": _errors(seeds, table["seeds"]),
         "each": _each(seeds, left_out),
         "held out": _plus_minus(*spread(list(map(_percent, seeds))), digits=2) + "%",
         "of training images": _of_training_images(seeds),
@@ -105,15 +117,20 @@ def _row(table: dict) -> dict[str, str]:
     }
 
 
-def _published(num_labels: int) -> dict[str, str]:
-    return {
+def _published(num_labels: int) -> list[dict[str, str]]:
+    """The published row, if there is one for this number of labels."""
+    published = read_table(PUBLISHED, "restore it from git").get(str(num_labels))
+    if not published:
+        return []
+    row = {
         "recipe": "published",
         "labels": str(num_labels),
-        "n": str(PUBLISHED_DRAWS),
-        "errors": _plus_minus(*PUBLISHED[num_labels]),
+        "n": str(published["n"]),
+        "errors": _plus_minus(published["mean"], published["sd"]),
         "epochs": "300",
-        "ensembles": _plus_minus(*PUBLISHED_ENSEMBLES[num_labels]),
+        "ensembles": _plus_minus(published["ensembles"]["mean"], published["ensembles"]["sd"]),
     }
+    return [row]
 
 
 def _differences(table: dict, base: dict) -> dict[str, str]:
@@ -137,7 +154,7 @@ def recipes_table(tables: list[dict]) -> str:
     rows = []
     for number in dict.fromkeys(table["num_labels"] for table in tables):
         rows += [_row(table) for table in tables if table["num_labels"] == number]
-        rows += [_published(number)] if number in PUBLISHED else []
+        rows += _published(number)
     return _markdown_table(_FIRST + _OF_RECIPES + _LAST, rows)
 
 

@@ -111,8 +111,11 @@ class Recorder:
     def _fail(self, failure: TrainingFailed, step: int) -> None:
         self.failure, self.failed_step, self.status.failed = failure, step, True
 
-    def after(self, call: Call, state: GanState) -> None:
-        """Writes everything that is due after a call: validation scores, a sample grid, a checkpoint."""
+    def after(self, call: Call, state: GanState, seconds: float) -> None:
+        """Writes everything that is due after a call: validation scores, a sample grid, a checkpoint.
+
+        seconds: training time in this process, here and in the other methods.
+        """
         config, at_end = self._config, call.end == self.status.total
         # A run with validation scores also gets one at its end, so that its last state can be the best.
         score = call.is_due(config.eval.every_steps) or bool(at_end and self.validation and self.validation.any)
@@ -123,9 +126,9 @@ class Recorder:
             self.save_grid(state)
         # A checkpoint with every score: a resumed run then repeats one score at most.
         if (call.is_due(config.checkpoint_every_steps) or score) and not self._guard.suspicious:
-            self.save(state)
+            self.save(state, seconds)
         if self.status.finished:
-            self.save(state)
+            self.save(state, seconds)
 
     def save_grid(self, state: GanState) -> None:
         """Writes a picture of samples; if G takes labels, one column per class. Every grid of a run uses the same z."""
@@ -140,11 +143,18 @@ class Recorder:
     def _grid_path(self) -> pathlib.Path:
         return self.workdir.samples / f"step-{self.status.step:06d}.png"
 
-    def save(self, state: GanState) -> None:
+    def save(self, state: GanState, seconds: float) -> None:
         """Saves a checkpoint of `status.step`, unless there is one already."""
         if self.status.step not in self.checkpoints.steps():
             self._records.flush()
             self.checkpoints.save(self.status.step, state)
+            # If the process is killed later, the time up to this checkpoint is not lost.
+            self.workdir.update_run(**self._times(seconds))
+
+    def _times(self, seconds: float) -> dict[str, float]:
+        """The entries of run.json with the times of this process and of all earlier ones."""
+        times = {"seconds": seconds, "validation_seconds": self.validation.seconds if self.validation else 0.0}
+        return {name: round(self._previous_info.get(name, 0.0) + time, 1) for name, time in times.items()}
 
     @property
     def outcome(self) -> str:
@@ -154,22 +164,15 @@ class Recorder:
         return "completed" if self.status.finished else "interrupted"
 
     def close(self, seconds: float) -> None:
-        """Closes the files; writes the final status and, for a completed run, the loss curves.
-
-        seconds: training time in this process.
-        """
+        """Closes the files; writes the final status and, for a completed run, the loss curves."""
         if not self._records:  # It was never opened, so the run has not changed.
             return
         self._records.close()
         self.checkpoints.close()
-        scoring = self._previous_info.get("validation_seconds", 0.0) + (
-            self.validation.seconds if self.validation else 0.0
-        )
         self.workdir.update_run(
             status=self.outcome,
             step=self.status.step,
-            seconds=round(self._previous_info.get("seconds", 0.0) + seconds, 1),
-            validation_seconds=round(scoring, 1),
+            **self._times(seconds),
             **({"guard": self._config.guard.to_dict()} if self.failure else {}),  # The guard that has ended the run.
         )
         if self.outcome == "completed":

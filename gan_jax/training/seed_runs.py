@@ -135,7 +135,7 @@ class SeedRuns:
         trained = [i for i, status in enumerate(self.statuses) if status.step == call.end]
         self._write_all_rows(program)
         for recorder, state in self._states(program, trained):
-            recorder.after(call, state)
+            recorder.after(call, state, self.seconds)
 
     def _write_all_rows(self, program: Program) -> None:
         """Waits for the last call and writes its rows; process 0 then broadcasts which seeds its guard has ended."""
@@ -156,7 +156,7 @@ class SeedRuns:
         self._write_all_rows(program)
         self._progress.close()
         for recorder, state in self._states(program, self.live):
-            recorder.save(state)
+            recorder.save(state, self.seconds)
         finished = [i for i, status in enumerate(self.statuses) if status.finished]
         for recorder, state in self._states(program, finished):
             recorder.save_grid(state)

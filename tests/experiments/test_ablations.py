@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.ablations import __main__ as runner
-from experiments.ablations import one_run, plan, results
+from experiments.ablations import one_run, plan, presets, results
 from experiments.jobs import pool
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
@@ -41,6 +41,19 @@ def test_run_length_is_a_number_of_images_if_the_base_counts_so():
     assert fading["input_0.1"].discriminator.noise_fade_updates == 0
 
 
+def test_a_baseline_has_more_seeds():
+    full, quick = presets.PRESETS["full"], presets.PRESETS["quick"]
+    assert (full.baseline_seeds(5, 9), full.baseline_seeds(3, 8), quick.baseline_seeds(2, 10)) == (15, 8, 2)
+    arms = plan.plan(("beta1", "optimizer"), ("tuned",), 60, {})
+    assert {arm.name for arm in arms if arm.is_baseline} == {"0.5", "adam"}
+    campaign = results.Campaign(arms, "full", 60, 3, None, None, 8)
+    assert {arm.name: len(campaign.seeds_of(arm.hash)) for arm in arms if arm.study == "beta1"} == {
+        "0": 3,
+        "0.9": 3,
+        "0.5": 8,
+    }
+
+
 def test_list(capsys):
     assert run(runner, "--list", "--studies=optimizer") == 0
     printed = capsys.readouterr().out
@@ -58,6 +71,7 @@ def test_list(capsys):
         (["--preset=quik"], "did you mean quick?"),
         (["--studies=optimizer", "--bases=cdcgan"], "optimizer is on tuned and tutorial only"),
         (["--seeds=0"], "--seeds=0: must be at least 1"),
+        (["--seeds=3", "--baseline_seeds=2"], "--baseline_seeds=2: must be at least 3"),
     ],
 )
 def test_mistakes(command_arguments, message, capsys, tmp_path):
@@ -189,7 +203,7 @@ def test_runs_with_different_data_are_not_combined():
 
 
 def test_scores_of_different_classifiers_are_not_combined(folders):
-    campaign = results.Campaign(list(arms(folders).values()), "full", 1, 2, folders.work, folders.out)
+    campaign = results.Campaign(list(arms(folders).values()), "full", 1, 2, folders.work, folders.out, 2)
     records = [{"protocol": {"features": name}} for name in ("classifier-1-a", "classifier-1-b")]
     crashed = {"protocol": {}}
     assert results._protocol(campaign, [crashed, records[0]])["features"] == "classifier-1-a"

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from experiments import report
-from experiments.reporting import comparisons, curves, html, markdown, measures, overview, results, statistics
+from experiments.reporting import curves, html, markdown, measures, overview, results
 from experiments.reporting import study_section as sections
 from experiments.reporting.document import Cell, Paragraph, Table
+from experiments.reporting.families import find
+from experiments.reporting.findings import Contrast
+from experiments.reporting.formats import format_interval
 from tests.experiments.canned_studies import ARMS, HOSTILE, canned, of_scores, page_of, parsed, seed_record
 from tests.pages import Parsed
 from tests.tiny import run
@@ -20,22 +23,31 @@ def row_of(table, title):
     return next([c.text if isinstance(c, Cell) else c for c in row] for row in table.rows if row[0] == title)
 
 
+def findings_of(*studies):
+    return find(list(studies), {})
+
+
+def section_of(study):
+    return sections.section(study, findings_of(study)[study.title], *[results.pathlib.Path("none")] * 2)
+
+
 def test_tables_have_hand_computed_numbers():
     study = parsed()
-    # adam: mean 11, sd 1, interval 11 +- 4.302653 / sqrt(3); accuracy 0.99 - 0.011, sd 0.001.
+    findings = findings_of(study)[study.title]
+    # adam: mean 11, sd 1; accuracy 0.99 - 0.011, sd 0.001.
     assert row_of(sections.scores_table(study), "adam (baseline)") == [
-        *("adam (baseline)", "3 of 3", "11.00", "1.00", "8.52 to 13.48"),
-        *("97.9%", "0.1%", "97.7% to 98.1%"),
+        *("adam (baseline)", "3 of 3", "11.00", "1.00", "97.9%", "0.1%")
     ]
     assert row_of(sections.scores_table(study), "real training images")[:3] == ["real training images", "-", "6.25"]
-    row = row_of(sections.differences_table(study), "radam")
-    p_values = [comparison.paired.p_value for comparison in comparisons.against_baseline(study).values()]
-    p_holm = statistics.holm(p_values)[0]
-    assert row[:7] == ["radam", "-2.10", "-3.00 to -1.20", "3", "0.010", f"{p_holm:.3f}", "-3.29"]
-    assert len(p_values) == 4  # two arms, two scores: one family
-    assert row[7:9] == ["+0.2", "+0.1 to +0.3"]
+    row = row_of(sections.differences_table(study, findings), "radam")
+    finding = findings[Contrast("radam", "adam", "frechet_distance")]
+    factor = math.exp(np.log([8, 9.5, 9.2]).mean() - np.log([10, 12, 11]).mean())
+    assert row[:4] == ["radam", f"x{factor:.2f}", format_interval(finding.interval, finding.metric), "3 and 3"]
+    assert row[4:7] == [f"{finding.estimate.p_value:.3f}", f"{finding.p:.3f}", "undecided"]
+    assert row[7] == "+0.2"
+    assert row[-2:] == ["0 of 3", "1.000"]
     row = row_of(sections.course_table(study), "sgd")
-    assert row == [*("sgd", "0 of 3", "0 of 3", "55.00", "54.00", "93.5%", "93.5%"), "500", "500 (3 of 3)", "100", "0"]
+    assert row == [*("sgd", "0 of 3", "0 of 3", "55.00", "54.00", "93.5%", "93.5%"), "500", "483 (3 of 3)", "100", "0"]
 
 
 def test_failed_seeds_missing_seeds_and_missing_arms():
@@ -48,35 +60,19 @@ def test_failed_seeds_missing_seeds_and_missing_arms():
     ]
     records["never"] = []
     study = parsed(arms=records)
-    assert row_of(sections.scores_table(study), "radam")[1:5] == ["1 of 3", "8.00", "-", "-"]
-    assert row_of(sections.differences_table(study), "radam")[:6] == ["radam", "-2.00", "-", "1", "-", "-"]
-    assert row_of(sections.differences_table(study), "never")[:4] == ["never", "-", "-", "0"]
+    findings = findings_of(study)[study.title]
+    assert row_of(sections.scores_table(study), "radam")[1:4] == ["1 of 3", "8.00", "-"]
+    row = row_of(sections.differences_table(study, findings), "radam")
+    assert (row[1], row[3]) == (f"x{8 / math.exp(np.log([10, 12, 11]).mean()):.2f}", "1 and 3")
+    assert row_of(sections.differences_table(study, findings), "sgd")[-2] == "3 of 3"
+    assert row_of(sections.differences_table(study, findings), "never")[:4] == ["never", "-", "-", "0 and 0"]
     assert row_of(sections.course_table(study), "radam")[1:3] == ["1 of 2 (1 diverged)", "0 of 1"]
     assert row_of(sections.course_table(study), "sgd")[1:3] == ["1 of 3 (1 collapsed)", "2 of 2"]
     assert "0 of 0" in row_of(sections.course_table(study), "never")
-    texts = " ".join(b.text for b in sections.section(study, *[results.pathlib.Path("none")] * 2) if hasattr(b, "text"))
+    texts = " ".join(block.text for block in section_of(study) if hasattr(block, "text"))
     assert "radam, seed 1: it diverged" in texts
     assert "Not finished: up to 3 seeds" in texts
-    without = parsed(baseline="absent")
-    assert comparisons.against_baseline(without) == {}
-    assert "The baseline, absent, is missing." in str(sections.section(without, *[results.pathlib.Path("none")] * 2))
-
-
-def test_two_and_three_pairs_are_called_weak():
-    def text_of(study):
-        return " ".join(
-            b.text for b in sections.section(study, *[results.pathlib.Path("none")] * 2) if hasattr(b, "text")
-        )
-
-    assert (
-        "Weak: with 3 pairs, the fewest here, a t test has 2 degrees of freedom, its interval reaches 2.5"
-        in text_of(parsed())
-    )
-    two = of_scores(adam=[1.0, 2.0], sgd=[5.0, 7.0])
-    assert "with 2 pairs, the fewest here, a t test has 1 degree of freedom" in text_of(parsed(arms=two, seeds=2))
-    four = of_scores(adam=[1.0, 2.0, 3.0, 3.5], sgd=[5.0, 7.0, 6.0, 6.0])
-    assert "Weak" not in text_of(parsed(arms=four, seeds=4))
-    assert "no interval, no test" in text_of(parsed(arms=of_scores(adam=[1.0], sgd=[2.0]), seeds=1))
+    assert "The baseline, absent, is missing." in str(section_of(parsed(baseline="absent")))
 
 
 def test_threshold_is_accuracy_or_the_baselines_halfway_distance():
@@ -88,56 +84,62 @@ def test_threshold_is_accuracy_or_the_baselines_halfway_distance():
     study = parsed(arms=records)
     threshold = measures.threshold(study)
     assert (threshold.curve, threshold.bound) == ("validation_frechet_distance", pytest.approx(10 + 1000 / 500))
-    reached = {name: measures.values(study, name, measures.METRICS["steps_to_threshold"]) for name in records}
-    assert reached == {"adam": {0: 500.0}, "sgd": {0: math.inf}}
+    reached = {name: measures.values(study, name, "steps_to_threshold") for name in records}
+    assert reached == {"adam": {0: pytest.approx(500.0)}, "sgd": {0: math.inf}}
     assert row_of(sections.course_table(study), "sgd")[-3] == "never (0 of 1)"
-
-
-def test_a_run_below_the_threshold_counts_with_its_length():
-    records = {"adam": [seed_record(1, 0.9, reach=300), seed_record(1, 0.9, reach=9999)]}
-    records["sgd"] = [seed_record(1, 0.9, reach=9999)] * 2
-    pair = measures.paired_values(parsed(arms=records), "adam", "sgd", measures.METRICS["steps_to_threshold"])
-    assert pair == ({0: 300.0}, {0: 1000.0})
 
 
 def test_oscillation_is_the_deviation_from_a_line():
     record = seed_record(1, 0.9)
     record["curves"]["d_loss"] = np.linspace(5, 1, 100).tolist()
     study = parsed(arms={"adam": [record, seed_record(1, 0.9, wobble=0.3)]})
-    steady, wobbling = (measures.oscillation(study, study.arms["adam"].runs[seed]) for seed in (0, 1))
+    steady, wobbling = measures.values(study, "adam", "d_loss_oscillation").values()
     assert steady == pytest.approx(0, abs=1e-9)
     assert wobbling == pytest.approx(0.3, rel=0.05)
 
 
 def test_the_summary_claims_only_what_the_seeds_support():
     study = parsed(arms=of_scores(adam=[10, 12, 11, 11.5, 10.5], radam=[8, 9.5, 9.2, 9, 8.4], sgd=[60, 50, 55, 57, 53]))
-    floor = comparisons.noise_floor(study)
-    assert floor == pytest.approx(np.std([10, 12, 11, 11.5, 10.5], ddof=1))
-    (table,) = [block for block in overview.summary([study]) if isinstance(block, Table)]
+    (table,) = [block for block in overview.summary([study], findings_of(study)) if isinstance(block, Table)]
     cells = [cell.text if isinstance(cell, Cell) else cell for cell in table.rows[0]]
-    assert cells[3].startswith("sgd +44.00 (")
-    assert cells[3].endswith("): beyond the noise, supported by 5 seeds")
-    assert cells[4].startswith("radam -2.18 (")
+    assert cells[2] == "2 of 2"
+    assert cells[3].startswith("sgd x5.00 (x")
+    assert cells[3].endswith("): higher")
+    assert cells[4].startswith("radam x0.80 (x")
+    assert cells[4].endswith("): lower")
     noisy = parsed(arms=of_scores(adam=[10.0, 12.0, 11.0], sgd=[9.0, 13.0, 12.5]))
-    assert "undecided at 3 seeds" in str(overview.summary([noisy]))
+    assert ": undecided" in str(overview.summary([noisy], findings_of(noisy)))
     single = parsed(arms=of_scores(adam=[10.0], sgd=[90.0]), seeds=1)
-    assert "one seed in common: nothing can be said" in str(overview.summary([single]))
-    assert "best" not in str(overview.summary([study, noisy, single])).lower()
+    assert "sgd x9.00: no test" in str(overview.summary([single], findings_of(single)))
+    every = [study, noisy, single]
+    assert not any("best" in str(overview.summary([each], findings_of(each))).lower() for each in every)
+
+
+def test_the_noise_of_a_machine_names_the_unstable_programs():
+    arms = of_scores(**{f"arm{i}": [10 + i, 10.2 + i, 10.1 + i] for i in range(12)}, adam=[10, 10.1, 9.9])
+    arms |= of_scores(wild=[10, 40, 90])
+    text = str(overview.homogeneity([parsed(arms=arms)]))
+    assert "optimizer@tuned:wild (1.11)" in text
+    assert "arm1" not in text
 
 
 def test_bases_that_disagree():
     up, down = (
         of_scores(adam=[10, 12, 11, 11.5], sgd=[60, 50, 55, 57]),
-        of_scores(adam=[60, 50, 55, 57], sgd=[1, 2, 1.5, 3]),
+        of_scores(adam=[60, 50, 55, 57], sgd=[6, 5, 5.5, 6.3]),
     )
-    flat = of_scores(adam=[10, 12, 11, 11.5], sgd=[11, 11, 12, 10.5])
+    flat = of_scores(adam=[10, 12, 11, 11.5], sgd=[11.1, 11, 12, 10.5])
     on = {name: parsed(base=name, arms=arms, seeds=4) for name, arms in (("tutorial", up), ("tuned", down))}
-    assert "opposite ways" in str(overview.where_bases_differ(list(on.values())))
-    assert "decided on tutorial only" in str(overview.where_bases_differ([on["tutorial"], parsed(arms=flat, seeds=4)]))
-    same = overview.where_bases_differ([on["tutorial"], parsed(arms=up, seeds=4)])
+
+    def text_of(*studies):
+        return overview.where_bases_differ(list(studies), findings_of(*studies))
+
+    assert "opposite ways" in str(text_of(*on.values()))
+    assert "decided on tutorial only" in str(text_of(on["tutorial"], parsed(arms=flat, seeds=4)))
+    same = text_of(on["tutorial"], parsed(arms=up, seeds=4))
     assert "1 differences are decided the same way" in str(same)
     assert not any(isinstance(block, Table) for block in same)
-    assert "No study has been run on two bases" in str(overview.where_bases_differ([on["tutorial"]]))
+    assert "No study has been run on two bases" in str(text_of(on["tutorial"]))
 
 
 def test_the_page_is_one_file_without_external_resources(tmp_path):
@@ -159,9 +161,9 @@ def test_the_page_is_one_file_without_external_resources(tmp_path):
         4 + 3
     )  # panels and swatches
     assert page.count(sections.QUICK) == 2
-    for expected in ("11.00", "-3.00 to -1.20", "Preset full, 1000 steps, 3 seeds", "frechet_distance_real 6.25"):
+    for expected in ("11.00", "x0.81", "Preset full, 1000 steps, 3 seeds", "frechet_distance_real 6.25"):
         assert expected in page
-    assert "| radam | -2.10 | -3.00 to -1.20 | 3 | 0.010 |" in text
+    assert "| radam | x0.81 | x" in text
     assert "(grids/0000-seed0.png)" in text
 
 

@@ -1,8 +1,12 @@
 """The page of experiments.semi_supervised from given results: rows, pairs and collapsed networks."""
 
 import json
+import pathlib
+import shutil
 
 from experiments.semi_supervised import report
+
+RESULTS = pathlib.Path("experiments/results/semi_supervised")
 
 
 def result(folder, recipe, errors, dtype="float32", seeds=(0, 1, 2), status=(), device="cpu"):
@@ -83,17 +87,28 @@ def test_a_change_with_ten_label_subsets_is_compared_with_the_published_errors(t
     assert "| cosine" in changes
 
 
-def test_a_collapsed_network_is_reported_and_not_averaged(tmp_path):
+def test_a_collapsed_network_is_counted_and_the_mean_of_all_stands_beside_the_mean(tmp_path):
     result(tmp_path, "quick", [90, 1111, 100], status={1: "collapsed"})
     result(tmp_path, "entropy", [91, 95, 105])  # +1 and +5: the second draw has no pair
     result(tmp_path, "cosine", [8000], status={0: "collapsed"})
     result(tmp_path, "pull_away", [92, 5000, 94], status={1: "collapsed"})
     report.write(tmp_path)
     page = (tmp_path / report.PAGE).read_text()
-    assert "| quick | 100 | 2 of 3 (seed 0, 2) | 95.0 ± 7.1 | 90, 100; collapsed: 1111 |" in page
+    mean = "95.0 ± 7.1 (1 of 3 collapsed; all: 433.7 ± 586.6)"
+    assert f"| quick | 100 | 2 of 3 (seed 0, 2) | {mean} | 90, 100; collapsed: 1111 |" in page
     assert "| entropy | 100 | 3 | 97.0 ± 7.2 | 91, 95, 105 | +3.0 ± 2.8 |" in page
-    assert "| cosine (collapsed) | 100 | 1 | 8000.0 | 8000 | +7910.0 |" in page
+    assert "| cosine (collapsed) | 100 | 1 | 8000.0 (1 of 1 collapsed) | 8000 | +7910.0 |" in page
     assert page.index("| pull_away") < page.index("| entropy"), "in the order of the means that are shown"
+
+
+def test_the_page_on_record_is_what_its_results_give(tmp_path, monkeypatch):
+    for path in RESULTS.glob("*@labels-*.json"):
+        shutil.copyfile(path, tmp_path / path.name)
+    for folder in ("samples", "mistakes"):
+        (tmp_path / folder).symlink_to((RESULTS / folder).resolve())
+    monkeypatch.setattr(report, "_draw", lambda *arguments: None)  # The curves take seconds and are no text.
+    report.write(tmp_path)
+    assert (tmp_path / report.PAGE).read_text() == (RESULTS / report.PAGE).read_text()
 
 
 def test_a_page_with_only_one_change(tmp_path):

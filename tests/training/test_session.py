@@ -20,7 +20,7 @@ from gan_jax.runs.records import Records, read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system import files
 from gan_jax.system.errors import DataUnavailable, Interrupted, InUse, TrainingFailed, UserError
-from gan_jax.training import programs, session
+from gan_jax.training import programs, recorder, session
 from tests.tiny import IDX_NAMES, arrays, rows
 
 # Imports of TensorFlow give warnings about other packages.
@@ -69,6 +69,19 @@ def test_resume_equals_the_uninterrupted_run(finished_run, tmp_path, monkeypatch
     (step, actual), (resumed_step, expected) = arrays(uninterrupted), arrays(resumed)
     assert step == resumed_step == 7
     assert all(np.array_equal(a, b) for a, b in zip(actual, expected, strict=True))
+
+
+def test_the_seconds_of_a_killed_process_are_kept_with_its_checkpoints(config, tmp_path, monkeypatch):
+    path, close = str(tmp_path / "run"), recorder.Recorder.close
+    monkeypatch.setattr(recorder.Recorder, "close", lambda self, seconds: None)  # A killed process closes nothing.
+    with pytest.raises(TrainingFailed):  # No seed has the status "completed".
+        session.train(config, path)
+    killed = workdir.Workdir(path).run()
+    assert (killed["status"], "step" in killed) == ("running", False)
+    assert killed["seconds"] > 0
+    monkeypatch.setattr(recorder.Recorder, "close", close)
+    session.train(config, path)
+    assert workdir.Workdir(path).run()["seconds"] >= killed["seconds"]
 
 
 def test_steps_per_call_changes_nothing(finished_run, tmp_path):
