@@ -3,7 +3,7 @@
 PATH is a folder or a .zip of CIFAR-10 as image files in train/ and test/ with class folders; --emoji PATH is one of
 emoji of 64 x 64 pixels in class folders. Each run is in --workdir/<name>. Finished runs are skipped and unfinished runs
 are continued, so the command can be interrupted and repeated. After each run it writes to --output: colour.json (the
-record), the tables in colour.md, and the pictures in colour/. The text around the tables is written by hand.
+record), and grids and curves in colour/. Then `python -m experiments.pages` writes the page from its template.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from gan_jax.runs import pictures
 from gan_jax.runs.dataset import load_data
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
-from gan_jax.system.files import read_sealed, write_sealed, write_text
+from gan_jax.system.files import write_sealed
 
-RECORD, PAGE, PICTURES = "colour.json", "colour.md", "colour"
+RECORD, PICTURES = "colour.json", "colour"
 
 
 def _parse() -> argparse.Namespace:
@@ -61,17 +61,13 @@ def main() -> None:
         (output / PICTURES).mkdir(parents=True, exist_ok=True)
         pictures.write_png(output / PICTURES / f"{name}.png", measure.grid(str(root / name)))
         _write(record(root), output)
-    print(f"page {output / PAGE}")
+    print(f"record {output / RECORD}; python -m experiments.pages writes the page")
 
 
 def _write(table: dict, output: pathlib.Path) -> None:
-    """Writes the record, the curves, and the tables of the page."""
+    """Writes the record and the curves."""
     write_sealed(output / RECORD, table)
-    table = read_sealed(output / RECORD)  # In the order of the file, as every later reader has it.
     report.draw(table, output / PICTURES)
-    path = output / PAGE
-    text = path.read_text() if path.is_file() else report.EMPTY
-    write_text(path, report.with_tables(text, table))
 
 
 if __name__ == "__main__":

@@ -4,22 +4,10 @@ import pathlib
 
 from experiments.colour.runs import RUNS
 from experiments.reporting import markdown
-from gan_jax.system.errors import UserError
 from gan_jax.system.files import atomic_write
 
-_BEGIN, _END = "<!-- The command writes what follows. -->", "<!-- The command wrote what is above. -->"
-EMPTY = f"# Colour images\n\n{_BEGIN}\n{_END}\n"
 # The two runs whose errors are compared: the same discriminator with a generator and without.
 _WITH, _WITHOUT = "few_labels", "labels_only"
-
-
-def with_tables(text: str, record: dict) -> str:
-    """The page `text` with the tables of `record` between its two marks."""
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise UserError(f"the page has no lines '{_BEGIN}' and '{_END}', between which its tables belong; restore them")
-    return f"{before}{begin}\n\n{tables(record)}\n\n{end}{after}"
 
 
 def _runs(record: dict) -> list[tuple[str, dict]]:
@@ -27,15 +15,7 @@ def _runs(record: dict) -> list[tuple[str, dict]]:
     return [(name, record["runs"][name]) for name in RUNS if name in record["runs"]]
 
 
-def tables(record: dict) -> str:
-    """All tables, each with a heading."""
-    parts = {"Scores": _scores(record), "How they were trained": _trainings(record), "The images": _data(record)}
-    if {_WITH, _WITHOUT} <= record["runs"].keys():
-        parts["Test errors of the discriminators"] = _errors(record)
-    return "\n\n".join(f"## {heading}\n\n{table}" for heading, table in parts.items())
-
-
-def _scores(record: dict) -> str:
+def scores_table(record: dict) -> str:
     """A row for each run, real images beside each score."""
     head = ["run", "data", "Frechet distance", "conditional accuracy", "precision", "recall", "coverage", "classifier"]
     rows = []
@@ -58,7 +38,7 @@ def _beside_real(scores: dict, name: str, form: str) -> str:
     return f"{form.format(scores[name])}{spread} (real: {'-' if real is None else form.format(real)})"
 
 
-def _trainings(record: dict) -> str:
+def trainings_table(record: dict) -> str:
     head = ["run", "config and changes", "steps", "batch", "minutes", "steps/s", "cores", "load", "commit"]
     rows = []
     for name, run in _runs(record):
@@ -70,7 +50,7 @@ def _trainings(record: dict) -> str:
     return markdown.table(head, rows)
 
 
-def _data(record: dict) -> str:
+def data_table(record: dict) -> str:
     head = [
         "data",
         "pixels",
@@ -89,13 +69,17 @@ def _data(record: dict) -> str:
     return markdown.table(head, rows)
 
 
-def _errors(record: dict) -> str:
-    """A row for each tenth of the runs."""
+def errors_table(record: dict) -> str:
+    """A row for each pair of checkpoints: the same share of both runs."""
     runs, rows = [record["runs"][name] for name in (_WITH, _WITHOUT)], []
     for (step, errors), (other_step, other_errors) in zip(*(run["test_errors"] for run in runs), strict=False):
         num_test = runs[0]["scores"]["num_real"]
         rows.append([step, f"{errors / num_test:.1%}", other_step, f"{other_errors / num_test:.1%}"])
     return markdown.table([f"step, `{_WITH}`", "error", f"step, `{_WITHOUT}`", "error"], rows)
+
+
+# The names of the tables in templates (experiments/reporting/references.py).
+TABLES = {"scores": scores_table, "trainings": trainings_table, "data": data_table, "errors": errors_table}
 
 
 def draw(record: dict, folder: pathlib.Path) -> None:

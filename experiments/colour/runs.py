@@ -52,8 +52,8 @@ RUNS = {
         "configs/improved_cifar10.py:semi_supervised",
         _FEW_LABELS
         | {
-            "num_steps": "4000",
-            "checkpoint_every_steps": "400",
+            "num_steps": "1500",
+            "checkpoint_every_steps": "150",
             "d_loss.adversarial": "0",
             "g_loss.feature_matching": "0",
         },

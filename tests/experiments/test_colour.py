@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 
 from experiments.colour import __main__ as command
-from experiments.colour import measure, record, report
+from experiments.colour import measure, record
 from experiments.colour.runs import RUNS, ColourRun
 from gan_jax.build import build
 from gan_jax.gan.types import Batch
 from gan_jax.runs import initial_state
 from gan_jax.system import config as configs
-from gan_jax.system.errors import UserError
 from gan_jax.system.files import read_sealed
 from tests.data.picture_files import write_classes, zip_folder
 from tests.tiny import run
@@ -106,22 +105,15 @@ def test_the_command_writes_the_record_and_repeats_no_work(images, tiny, tmp_pat
     assert table["data"]["cifar10"]["images"] == {"train": [15, 15], "validation": [5, 5], "test": [6, 6]}
     assert [step for step, _ in table["runs"]["few_labels"]["test_errors"]] == [2, 4]
     assert [step for step, _ in table["runs"]["cdcgan_colour"]["validation_frechet_distance"]] == [2, 4]
-    page = (tmp_path / "out" / command.PAGE).read_text()
-    assert report.tables(table) in page
-    for text in (page, path.read_text()):
-        assert str(tmp_path) not in text
+    assert str(tmp_path) not in path.read_text()
     pictures = {picture.name for picture in (tmp_path / "out" / command.PICTURES).iterdir()}
     assert pictures == {f"{name}{suffix}.png" for name in TINY for suffix in ("", "-curves")}
     last_state = table["runs"]["few_labels"]["test_errors"][-1][1]
     assert table["runs"]["few_labels"]["scores"]["discriminator_accuracy"] == pytest.approx(1 - last_state / 12)
     monkeypatch.setattr(measure, "train", lambda *arguments: pytest.fail("trained again"))
     monkeypatch.setattr(measure, "evaluate", lambda *arguments: pytest.fail("scored again"))
-    (tmp_path / "out" / command.PAGE).write_text(page.replace("# Colour images", "# Colour images\n\nBy hand."))
     assert run(command, *arguments) == 0
     assert read_sealed(path) == table
-    assert (tmp_path / "out" / command.PAGE).read_text() == page.replace(
-        "# Colour images", "# Colour images\n\nBy hand."
-    )
 
 
 @pytest.mark.slow
@@ -150,8 +142,3 @@ def test_wrong_arguments(arguments, message, tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert not list(tmp_path.iterdir())
-
-
-def test_a_page_without_its_marks_is_not_overwritten():
-    with pytest.raises(UserError, match="between which its tables belong"):
-        report.with_tables("# Text", {"data": {}, "runs": {}})
