@@ -55,7 +55,7 @@ def main() -> None:
         run = RUNS[name]
         config = measure.config_of(run, getattr(arguments, run.data))
         dataset = load_data(config.data, arguments.data_dir)
-        measure.describe(root / f"{run.data}.json", run.data, dataset)
+        measure.describe(measure.data_path(root, run.data), run.data, dataset)
         measure.train_run(name, config, dataset, root, arguments.data_dir)
         measure.score_run(name, config, dataset, root, arguments.data_dir)
         (output / PICTURES).mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,16 @@ PROTOCOL = Protocol(quick=True)  # The other scores need the features of all tra
 _GRID_HEIGHT = 256  # pixels of images in a grid, so that its file stays small
 
 
+def data_path(root: pathlib.Path, name: str) -> pathlib.Path:
+    """The record of a data set; a run may have the same name."""
+    return root / f"data-{name}.json"
+
+
+def run_path(root: pathlib.Path, name: str) -> pathlib.Path:
+    """What is measured of a run besides its workdir root/name."""
+    return root / f"run-{name}.json"
+
+
 def config_of(run: ColourRun, path: str) -> ConfigDict:
     """The config of a run. path: the images of its data set."""
     config = configs.load(configs.own(run.config))
@@ -51,9 +61,9 @@ def describe(path: pathlib.Path, name: str, dataset: Dataset) -> None:
 def train_run(name: str, config: ConfigDict, dataset: Dataset, root: pathlib.Path, data_dir: str) -> None:
     """Trains, or continues, the run in root/name; nothing if it has ended.
 
-    Writes root/<name>.json: the processor, and the load averages at the start and at the end of each call.
+    Writes root/run-<name>.json: the processor, and the load averages at the start and at the end of each call.
     """
-    folder, path = Workdir(str(root / name)), root / f"{name}.json"
+    folder, path = Workdir(str(root / name)), run_path(root, name)
     info = folder.run()
     if info.get("status", "running") not in ("running", "interrupted") and info["num_steps"] == config.num_steps:
         return
@@ -71,9 +81,9 @@ def train_run(name: str, config: ConfigDict, dataset: Dataset, root: pathlib.Pat
 def score_run(name: str, config: ConfigDict, dataset: Dataset, root: pathlib.Path, data_dir: str) -> None:
     """Scores the last state of a run that has no scores yet; of a run with few labels also the test errors by step.
 
-    The scores are those of `python -m gan_jax.evaluate --quick`; the test errors are added to root/<name>.json.
+    The scores are those of `python -m gan_jax.evaluate --quick`; the test errors are added to root/run-<name>.json.
     """
-    folder, path = Workdir(str(root / name)), root / f"{name}.json"
+    folder, path = Workdir(str(root / name)), run_path(root, name)
     measured = records.read(path)
     if config.data.num_labels and "test_errors" not in measured:
         write_sealed(path, measured | {"test_errors": test_errors(str(folder.path), dataset)})

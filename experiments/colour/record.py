@@ -5,7 +5,7 @@ import statistics
 
 import numpy as np
 
-from experiments.colour.measure import PROTOCOL
+from experiments.colour.measure import PROTOCOL, data_path, run_path
 from experiments.colour.runs import DATA, RUNS
 from experiments.jobs import records
 from gan_jax.runs.best import scores
@@ -20,7 +20,7 @@ def record(root: pathlib.Path) -> dict:
     """{"data": name -> data set, "runs": name -> run} of the runs that have been scored in the folder `root`."""
     runs = {name: entry for name in RUNS if (entry := _run(name, root))}
     names = {RUNS[name].data for name in runs}
-    return {"data": {name: records.read(root / f"{name}.json") for name in DATA if name in names}, "runs": runs}
+    return {"data": {name: records.read(data_path(root, name)) for name in DATA if name in names}, "runs": runs}
 
 
 def _run(name: str, root: pathlib.Path) -> dict | None:
@@ -44,7 +44,7 @@ def _run(name: str, root: pathlib.Path) -> dict | None:
         "losses": _thin([(row["step"], row["d_loss"], row["g_loss"]) for row in rows if "d_loss" in row]),
         "validation_frechet_distance": sorted(scores(rows).items()),
         "scores": read_table(path, "delete it"),
-        **records.read(root / f"{name}.json"),
+        **records.read(run_path(root, name)),
     }
 
 
