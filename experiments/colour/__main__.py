@@ -59,7 +59,8 @@ def main() -> None:
         measure.train_run(name, config, dataset, root, arguments.data_dir)
         measure.score_run(name, config, dataset, root, arguments.data_dir)
         (output / PICTURES).mkdir(parents=True, exist_ok=True)
-        pictures.write_png(output / PICTURES / f"{name}.png", measure.grid(str(root / name)))
+        if run.trains_generator:
+            pictures.write_png(output / PICTURES / f"{name}.png", measure.grid(str(root / name)))
         _write(record(root), output)
     print(f"record {output / RECORD}; python -m experiments.pages writes the page")
 

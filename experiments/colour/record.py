@@ -36,7 +36,7 @@ def _run(name: str, root: pathlib.Path) -> dict | None:
         "config": run.config,
         "changes": DATA[run.data].changes | run.changes,
         "status": info["status"],
-        "seconds": info["seconds"] - info["validation_seconds"],
+        "minutes": (info["seconds"] - info["validation_seconds"]) / 60,
         "steps_per_second": statistics.median(row["steps_per_second"] for row in rows if "steps_per_second" in row),
         "batch_size": folder.config().batch_size,
         "cpu_cores": info["cpu_cores"],

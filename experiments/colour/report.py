@@ -16,10 +16,12 @@ def _runs(record: dict) -> list[tuple[str, dict]]:
 
 
 def scores_table(record: dict) -> str:
-    """A row for each run, real images beside each score."""
+    """A row for each run that trains a generator, with the score of held-out real images beside each score."""
     head = ["run", "data", "Frechet distance", "conditional accuracy", "precision", "recall", "coverage", "classifier"]
     rows = []
     for name, run in _runs(record):
+        if not RUNS[name].trains_generator:
+            continue
         s = run["scores"]
         conditional = _beside_real(s, "conditional_accuracy", "{:.1%}")
         cells = [f"{run['title']} (`{name}`)", record["data"][run["data"]]["title"]]
@@ -45,7 +47,7 @@ def trainings_table(record: dict) -> str:
         changes = " ".join(f"`{key}={value}`" for key, value in run["changes"].items())
         loads = run["load_averages"]
         cells = [f"`{name}`", f"`{run['config']}` {changes}".strip(), run["scores"]["step"], run["batch_size"]]
-        cells += [f"{run['seconds'] / 60:.1f}", f"{run['steps_per_second']:.2f}", run["cpu_cores"]]
+        cells += [f"{run['minutes']:.1f}", f"{run['steps_per_second']:.2f}", run["cpu_cores"]]
         rows.append([*cells, f"{min(loads):.1f} to {max(loads):.1f}", markdown.commit(run["commit"])])
     return markdown.table(head, rows)
 
@@ -100,7 +102,7 @@ def draw(record: dict, folder: pathlib.Path) -> None:
             steps, errors = zip(*run["test_errors"], strict=True)
             right.plot(steps, [100 * error / run["scores"]["num_real"] for error in errors], marker=".")
             right.set(xlabel="step", ylabel="test error of D, %")
-        else:
+        elif run["validation_frechet_distance"]:
             steps, distances = zip(*run["validation_frechet_distance"], strict=True)
             right.plot(steps, distances, marker=".")
             right.set(xlabel="step", ylabel="validation Frechet distance", yscale="log")

@@ -11,12 +11,16 @@ class Data(NamedTuple):
 
 
 class ColourRun(NamedTuple):
-    """A run. title: its name in the page; data: a key of DATA; changes: overrides of the config."""
+    """A run. title: its name in the page; data: a key of DATA; changes: overrides of the config.
+
+    trains_generator: whether its samples and their scores mean anything.
+    """
 
     title: str
     data: str
     config: str
     changes: dict[str, str]
+    trains_generator: bool = True
 
 
 # Some emoji have characters on them, which would be other characters if they were mirrored.
@@ -57,6 +61,7 @@ RUNS = {
             "d_loss.adversarial": "0",
             "g_loss.feature_matching": "0",
         },
+        trains_generator=False,
     ),
     "sngan-resnet": ColourRun(
         "SNGAN, residual",

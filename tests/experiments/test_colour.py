@@ -1,20 +1,24 @@
 """experiments.colour: its runs, the command, and the published page."""
 
+import pathlib
+
 import jax
 import numpy as np
 import pytest
 
 from experiments.colour import __main__ as command
 from experiments.colour import measure, record
-from experiments.colour.runs import RUNS, ColourRun
+from experiments.colour.runs import DATA, RUNS, ColourRun
 from gan_jax.build import build
 from gan_jax.gan.types import Batch
 from gan_jax.runs import initial_state
+from gan_jax.runs.protocol import SCORES_VERSION
 from gan_jax.system import config as configs
 from gan_jax.system.files import read_sealed
 from tests.data.picture_files import write_classes, zip_folder
 from tests.tiny import run
 
+RESULTS = pathlib.Path("experiments/results")
 _SIZE = {
     "num_steps": "4",
     "batch_size": "4",
@@ -142,3 +146,51 @@ def test_wrong_arguments(arguments, message, tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The published record."""
+    return read_sealed(RESULTS / command.RECORD)
+
+
+def test_the_published_record_has_every_run_and_picture(published):
+    """The page beside it is compared with its template in test_pages.py."""
+    assert published["runs"].keys() == RUNS.keys()
+    for name, entry in published["runs"].items():
+        expected = DATA[RUNS[name].data].changes | RUNS[name].changes
+        assert (entry["config"], entry["changes"]) == (RUNS[name].config, expected)
+        assert entry["scores"]["step"] == int(expected["num_steps"])
+        assert entry["scores"]["scores_version"] == SCORES_VERSION
+        assert not entry["commit"].endswith("+changes")
+        suffixes = ["", "-curves"] if RUNS[name].trains_generator else ["-curves"]
+        for suffix in suffixes:
+            assert (RESULTS / command.PICTURES / f"{name}{suffix}.png").stat().st_size < 300_000
+
+
+def test_the_docstring_of_the_config_has_the_numbers_of_the_record(published):
+    entry = published["runs"]["cdcgan_colour"]
+    scores = entry["scores"]
+    expected = [
+        f"{scores['step']:,} steps on one thread took {entry['minutes']:.0f} minutes",
+        f"a Frechet distance of {scores['frechet_distance']:.2f} (held-out real images: "
+        f"{scores['frechet_distance_real']:.2f})",
+        f"a conditional accuracy of {scores['conditional_accuracy']:.1%} (real test images: "
+        f"{scores['classifier_accuracy']:.1%})",
+        f"{scores['num_generated']:,} images with the {scores['num_real']:,} test images",
+        entry["commit"][:7],
+    ]
+    docstring = " ".join(pathlib.Path(RUNS["cdcgan_colour"].config).read_text().split())
+    assert [text for text in expected if text not in docstring] == []
+
+
+def test_sentences_of_the_page_follow_from_the_record(published):
+    emoji, runs = published["data"]["emoji"], published["runs"]
+    assert (max(emoji["images"]["train"]), min(emoji["images"]["train"])) == tuple(
+        emoji["images"]["train"][index] for index in (5, 0)
+    )
+    assert runs["few_labels"]["minutes"] > runs["labels_only"]["minutes"]
+    errors = {name: runs[name]["test_errors"][-1][1] for name in ("few_labels", "labels_only")}
+    assert errors["few_labels"] > errors["labels_only"]
+    assert len(runs["few_labels"]["test_errors"]) == len(runs["labels_only"]["test_errors"]) == 10
+    assert {entry["cpu_cores"] for entry in runs.values()} == {1}
