@@ -17,8 +17,18 @@ from experiments.reporting import claims_section, markdown, rule_change
 from experiments.reporting.claims_list import CLAIMS
 from experiments.reporting.families import find
 from experiments.reporting.results import read
-from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
+from experiments.reporting.verdicts import ClaimResult, contrasts_of_claims, evaluate_claims
 from gan_jax import cli
+
+
+def data(results: list[ClaimResult]) -> dict:
+    """The content of claims.json."""
+    return {"rule": claims_section.RULE, "claims": claims_section.as_data(results)}
+
+
+def page(results: list[ClaimResult], folder: pathlib.Path) -> str:
+    """The content of claims.md: without the links to the studies' sections, which only the report has."""
+    return markdown.page(claims_section.section(results, []) + rule_change.section(results, folder))
 
 
 def main() -> None:
@@ -32,11 +42,8 @@ def main() -> None:
     studies = read(folder) if folder.is_dir() or arguments.input != RESULTS else []
     findings = find(studies, contrasts_of_claims(CLAIMS, studies))
     results = evaluate_claims(CLAIMS, studies, findings)
-    data = {"rule": claims_section.RULE, "claims": claims_section.as_data(results)}
-    write(output / "claims.json", json.dumps(data, indent=2) + "\n")
-    # Without links to the studies' sections, which only the report has.
-    blocks = claims_section.section(results, []) + rule_change.section(results, folder)
-    write(output / "claims.md", markdown.page(blocks))
+    write(output / "claims.json", json.dumps(data(results), indent=2) + "\n")
+    write(output / "claims.md", page(results, folder))
     counts = collections.Counter(result.verdict for result in results)
     print(f"{len(results)} claims: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}")
     print(f"{output / 'claims.json'} and {output / 'claims.md'}")

@@ -1,7 +1,7 @@
 """Writes the pages whose numbers come from records: python -m experiments.pages
 
-Each template NAME.in.md in experiments/ and docs/ becomes NAME.md beside it. experiments/reporting/references.py lists
-the references that a template may hold.
+Each template NAME.in.md at the root, in experiments/ and in docs/ becomes NAME.md beside it.
+experiments/reporting/references.py lists the references that a template may hold.
 """
 
 import argparse

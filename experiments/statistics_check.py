@@ -35,7 +35,7 @@ from gan_jax.system import files
 
 METRIC, PROGRAMS, SEEDS, ARMS = "frechet_distance", 50, 3, 8
 FACTORS = (1.0, 1.1, 1.2, 1.3, 1.5)
-_BLOCK = Block("simulated", "", "", "", "", "")
+_BLOCK = Block("simulated", *[""] * 6)
 
 
 class Noise(NamedTuple):

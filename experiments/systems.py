@@ -84,20 +84,27 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.2%}"
 
 
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
 def _note(rows: list[dict]) -> str:
     """The text under the table: data, protocol, scores of real images and versions."""
     scored = [row for row in rows if "frechet_distance" in row]
     if not scored:
         return ""
     first, commits = scored[0], " and ".join(sorted({row["trained"] for row in rows}))
+    # Until version 2 of the scores, those of real images were of training images, and errors were of a bootstrap.
+    version = first.get("scores_version", 1)
+    real_images, error = ("Held-out real", "a") if version > 1 else ("Real training", "a bootstrap")
     real = sorted({row["conditional_accuracy_real"] for row in scored if "conditional_accuracy_real" in row})
     accuracies = ", ".join(map(_share, real)) or "-"
     precision, recall = (_share(first.get(f"{name}_real")) for name in ("precision", "recall"))
     sentences = (
         f"Data {first['data']}, seed 0, last step, {first['num_generated']} generated against {first['num_real']} test",
-        f"images, in a classifier's features (its accuracy on the test images: {accuracies}). Real training images",
-        f"have a Frechet distance of {first['frechet_distance_real']:.2f}, precision {precision} and recall",
-        f"{recall} in the first row. +- is a bootstrap standard error over images, not over trainings.",
+        f"images, in a classifier's features (its accuracy on the test images: {accuracies}). {real_images} images",
+        f"have a Frechet distance of {_number(first['frechet_distance_real'])}, precision {precision} and recall",
+        f"{recall} in the first row. +- is {error} standard error over images, not over trainings.",
         f"{first['device']['kind']}, jax {first['versions']['jax']}, trained at commit {commits}. Lengths and",
         "widths that differ from a config's are in experiments/systems.py. Minutes are wall time; other programs ran",
         "at the same time.",
@@ -110,6 +117,12 @@ def table(rows: list[dict]) -> str:
     names = ("system", "step", "minutes", "conditional accuracy", "Frechet distance", "precision", "recall")
     head = [*names, "D as classifier", "grid"]
     lines = [head, ["---"] * len(head)]
+    if len({r.get("scores_version", 1) for r in rows if "frechet_distance" in r}) > 1:
+        old = min((r for r in rows if "frechet_distance" in r), key=lambda r: r.get("scores_version", 1))
+        raise UserError(
+            f"the scores of {old['name']} are of an earlier version, and do not compare with the others: score it "
+            "again, with python -m gan_jax.evaluate --workdir, or choose another --workdir"
+        )
     for r in rows:
         distance = r["status"]
         if "frechet_distance" in r:

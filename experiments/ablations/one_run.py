@@ -31,7 +31,7 @@ ENDED = ("completed", "collapsed", "diverged")
 _POINTS = 100
 _CURVES = ("d_loss", "g_loss", "d_grad_norm", "g_grad_norm")
 _VALIDATION = ("validation_frechet_distance", "validation_conditional_accuracy")
-_PROTOCOL = ("split", "features", "norm_mode", "seed", "num_real", "num_train_scored", "data", "requested_data")
+_PROTOCOL = ("scores_version", "split", "features", "norm_mode", "seed", "num_real", "data", "requested_data")
 
 
 def _finite(value):

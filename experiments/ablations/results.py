@@ -107,8 +107,14 @@ def _without(record: dict, *names: str) -> dict:
 def _protocol(campaign: Campaign, records: list[dict]) -> dict:
     """The protocol of all records, merged, so that it also has the scores that only conditional arms have.
 
-    DataUnavailable if the scores are in the features of several classifiers.
+    DataUnavailable if the scores are in the features of several classifiers, or of several versions.
     """
+    # Records from before December 2026 have no version.
+    if len({record["protocol"].get("scores_version", 1) for record in records if record["protocol"]}) > 1:
+        raise DataUnavailable(
+            "some runs of one study were scored by an earlier version of the scores, whose numbers mean something else "
+            "(gan_jax/runs/protocol.py); choose another --workdir"
+        )
     if len(features := {record["protocol"]["features"] for record in records if record["protocol"]}) > 1:
         raise DataUnavailable(
             f"runs of one study were scored by {' and '.join(sorted(features))}; these cannot be compared; choose "

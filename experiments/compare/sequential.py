@@ -28,7 +28,7 @@ BASE, FIRST_SEEDS = "base", 3
 SHARE_OF_SCORES = 0.8
 UNDECIDED, EQUAL, FAILS = "undecided", "no difference larger than the margin", "fails"
 BETTER, WORSE, SMALL = "better", "worse", ", but by less than the margin"
-_BLOCK = Block("", "", "", "", "", "")
+_BLOCK = Block(*[""] * 7)
 
 
 class Rule(NamedTuple):

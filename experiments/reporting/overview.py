@@ -72,6 +72,19 @@ def _row(study: Study, findings: dict[Contrast, Finding]) -> tuple:
     return (Cell(name, target=study.anchor), study.baseline, decided, *moved, ", ".join(lost) or "-")
 
 
+def _versions(studies: list[Study]) -> list[Paragraph]:
+    """A sentence if the studies' scores are of several versions (gan_jax/runs/protocol.py)."""
+    by_version = collections.defaultdict(list)
+    for study in studies:
+        by_version[study.protocol.get("scores_version", 1)].append(f"{study.name} on {study.base}")
+    if len(by_version) < 2:
+        return []
+    named = "; ".join(f"version {version}: {', '.join(names)}" for version, names in sorted(by_version.items()))
+    return [
+        Paragraph(f"Numbers of these studies do not compare, because the versions of their scores differ: {named}.")
+    ]
+
+
 def summary(studies: list[Study], findings: Findings) -> list:
     """One table for each base: the arm that moved the Frechet distance most, and the one that lowered it most."""
     by_base = collections.defaultdict(list)
@@ -85,6 +98,7 @@ def summary(studies: list[Study], findings: Findings) -> list:
             "The final Frechet distance of an arm, divided by that of the study's baseline: under 1 is closer to real "
             "images. The table names no winner: it only has what the seeds support."
         ),
+        *_versions(studies),
     ]
     for base, group in by_base.items():
         blocks.append(Table(f"Base: {base}", head, [_row(study, findings[study.title]) for study in group]))

@@ -22,6 +22,7 @@ class Block(NamedTuple):
 
     base: str
     preset: str
+    scores_version: str
     features: str
     num_images: str
     data: str
@@ -31,7 +32,8 @@ class Block(NamedTuple):
     def of(cls, study: Study) -> "Block":
         protocol, origin = study.protocol, study.provenance
         data = (origin.get("data") or {}).get("fingerprint")
-        parts = protocol.get("features"), protocol.get("num_images"), data, origin.get("commit")
+        version = protocol.get("scores_version", 1)
+        parts = version, protocol.get("features"), protocol.get("num_images"), data, origin.get("commit")
         return cls(study.base, study.preset, *map(str, parts))
 
 

@@ -15,7 +15,8 @@ In a template, {{...}} stands for a number of a record:
     {{row long@labels-100 train_errors 0}}   the same as cells of a table, of the first network (0) of each subset
     {{published 100}}                        published errors, mean and standard deviation; ensembles: of ensembles
     {{welch long@labels-100 100}}            p-value of Welch's test of both, over label subsets
-    {{record FILE PATH FORMAT}}              one number of a JSON file in experiments/results; PATH is keys with slashes
+    {{sweeps}}                               table: the time of a training of each study, and of many arms
+    {{record FILE PATH FORMAT}}              one entry of a JSON file in experiments/results; PATH is keys with slashes
 
 A number that has no record has no place on such a page. `bare_numbers` finds those that were typed.
 """
@@ -26,7 +27,7 @@ import pathlib
 import re
 from collections.abc import Callable
 
-from experiments.reporting import claims_list, measures
+from experiments.reporting import claims_list, measures, sweeps
 from experiments.reporting.families import Findings, find
 from experiments.reporting.few_labels import FewLabels
 from experiments.reporting.findings import Contrast, Finding, state
@@ -70,6 +71,7 @@ class References:
             },
             "claims": self._of_claims,
             **FewLabels(folder / "semi_supervised").kinds,
+            "sweeps": lambda: sweeps.table(list(self._studies.values())),
             "record": self._of_record,
         }
 
@@ -147,8 +149,9 @@ def bare_numbers(template: str) -> list[str]:
 
 
 def templates(root: pathlib.Path) -> list[pathlib.Path]:
-    """Every template under the folders that hold pages."""
-    return sorted(path for folder in ("experiments", "docs") for path in (root / folder).rglob("*.in.md"))
+    """Every template: at the root, and under the folders that hold pages."""
+    below = (path for folder in ("experiments", "docs") for path in (root / folder).rglob("*.in.md"))
+    return sorted([*root.glob("*.in.md"), *below])
 
 
 def page_of(template: pathlib.Path) -> pathlib.Path:

@@ -43,7 +43,9 @@ def scores_table(study: Study) -> Table:
         rows.append(tuple(cells))
     real = {name: study.protocol.get(f"{name}_real") for name in names}
     if any(isinstance(value, float) for value in real.values()):
-        cells = ["real training images", "-"]
+        # Until version 2 of the scores, those of real images were of training images.
+        is_held_out = study.protocol.get("scores_version", 1) > 1
+        cells = ["held-out real images" if is_held_out else "real training images", "-"]
         for name, value in real.items():
             cells += [format_value(value if isinstance(value, float) else None, METRICS[name].kind), "-"]
         rows.append(tuple(cells))

@@ -1,7 +1,7 @@
 """A training step on many devices: python -m experiments.scaling
 
-Compares the compiled program on 8 to 256 devices with a model, estimates sweeps, and measures host devices of this
-machine. Writes scaling.json and scaling.md to --output. It takes minutes on two cores.
+Compares the compiled program on 8 to 256 devices with a model, and measures host devices of this machine. Writes
+scaling.json and scaling.md to --output. It takes minutes on two cores.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> None:
     for part in _PARTS:
         print(part, flush=True)
         result[part] = _apart(part)
-    result |= {"sweeps": report.sweeps(output / "ablations"), **provenance()}
+    result |= provenance()
     output.mkdir(parents=True, exist_ok=True)
     files.write_text(output / "scaling.json", json.dumps(result, indent=2) + "\n")
     files.write_text(output / "scaling.md", report.page(result))

@@ -1,40 +1,15 @@
 """The page of the measured and the modelled scaling."""
 
-import json
-import math
-import pathlib
 import re
-import statistics
 
 from experiments.reporting import markdown
 
-_ARMS, _SEEDS = 10_000, 3
-_WORKERS = (1, 8, 64, 256)
 _STEP_MILLISECONDS = (1, 10, 100)
 
 
 def ring_bytes(size: float, num_devices: int) -> float:
     """Bytes that each device sends if `size` bytes are summed over a ring: 2 (n - 1) / n * size."""
     return 2 * (num_devices - 1) / num_devices * size
-
-
-def sweeps(folder: pathlib.Path) -> list[dict]:
-    """The median seconds of one training, for each study in `folder`."""
-    medians = []
-    for path in sorted(folder.glob("*@*.json")):
-        study = json.loads(path.read_text())
-        seconds = [
-            run["seconds"]
-            for arm in study["arms"].values()
-            for run in arm["seeds"].values()
-            if run["status"] == "completed" and run["step"] == study["steps"]
-        ]
-        if seconds:
-            median = statistics.median(seconds)
-            medians.append(
-                {"study": path.stem, "steps": study["steps"], "trainings": len(seconds), "median_seconds": median}
-            )
-    return medians
 
 
 def _table(head: list[str], rows: list[list]) -> str:
@@ -91,16 +66,6 @@ def _speeds(speeds: list[dict]) -> str:
     return _table(["config", "devices", "batch", "steps/s", "of one device's", "slowest to fastest round"], rows)
 
 
-def _sweeps(medians: list[dict]) -> str:
-    rows = []
-    for study in medians:
-        rounds = [math.ceil(_ARMS * _SEEDS / workers) for workers in _WORKERS]
-        hours = [f"{number * study['median_seconds'] / 3600:,.1f}" for number in rounds]
-        rows.append([study["study"], study["steps"], study["trainings"], f"{study['median_seconds']:.0f}", *hours])
-    head = ["study", "steps", "trainings timed", "median seconds", *(f"hours, {n} workers" for n in _WORKERS)]
-    return _table(head, rows)
-
-
 def page(result: dict) -> str:
     """The page in Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
@@ -128,8 +93,4 @@ and arithmetic do not overlap:
 All host devices share this machine's cores, and the batch of a step is the same for any number of devices. So the table
 shows the cost of splitting a step, not a speedup.
 
-{_speeds(result["speeds"])}
-## A sweep of {_ARMS:,} arms with {_SEEDS} seeds
-Each worker is as fast as the study's machine and trains one run at a time. No worker waits for another.
-
-{_sweeps(result["sweeps"])}"""
+{_speeds(result["speeds"])}"""

@@ -11,7 +11,8 @@ _ROWS, _COLUMNS = 8, 9
 _MOST_BITS = 6
 _LEAST_CORRELATION = 0.98
 _MOST_COMPARED = 100  # training images that an image is compared with; blank images all have one hash
-_AT_ONCE = 2048
+_AT_ONCE = 2048  # images that are hashed
+_COMPARED_AT_ONCE = 512  # test images; larger blocks of products take longer to get from the system than to compute
 
 
 def near_duplicates(train: np.ndarray, test: np.ndarray) -> list[tuple[int, int]]:
@@ -20,11 +21,14 @@ def near_duplicates(train: np.ndarray, test: np.ndarray) -> list[tuple[int, int]
     train, test: uint8 [N, H, W, C] of one size.
     """
     train_hashes, test_hashes, pairs = difference_hashes(train), difference_hashes(test), []
-    for start in range(0, len(test), _AT_ONCE):
-        # The product of two hashes is the number of equal bits minus that of different ones.
-        near = test_hashes[start : start + _AT_ONCE] @ train_hashes.T >= train_hashes.shape[1] - 2 * _MOST_BITS
-        for row in np.flatnonzero(near.any(axis=1)):
-            candidates = np.flatnonzero(near[row])[:_MOST_COMPARED]
+    # The product of two hashes is the number of equal bits minus that of different ones.
+    least = train_hashes.shape[1] - 2 * _MOST_BITS
+    products = np.empty((_COMPARED_AT_ONCE, len(train)), np.float32)
+    for start in range(0, len(test), _COMPARED_AT_ONCE):
+        hashes = test_hashes[start : start + _COMPARED_AT_ONCE]
+        found = np.matmul(hashes, train_hashes.T, out=products[: len(hashes)])
+        for row in np.flatnonzero(found.max(axis=1) >= least):
+            candidates = np.flatnonzero(found[row] >= least)[:_MOST_COMPARED]
             similarity = _correlations(test[start + row], train[candidates])
             if similarity.max() >= _LEAST_CORRELATION:
                 pairs.append((start + int(row), int(candidates[similarity.argmax()])))

@@ -22,7 +22,7 @@ from gan_jax.evaluation.recipes import Recipe, ResidualRecipe
 
 
 @functools.cache
-def _inference(recipe: Recipe, num_classes: int) -> Callable:
+def _inference(recipe: Recipe, num_classes: int, classes: tuple[int, ...]) -> Callable:
     """A compiled function (variables, uint8 batch) -> (features, probabilities), shared by all calls."""
     module = network(recipe, num_classes)
 
@@ -33,17 +33,23 @@ def _inference(recipe: Recipe, num_classes: int) -> Callable:
             # The mean over an image and its mirror image, which recognises more images than one of the two.
             mirrored = module.apply(variables, images[:, :, ::-1], train=False)
             logits, features = ((a + b) / 2 for a, b in zip((logits, features), mirrored, strict=True))
-        return features, jax.nn.softmax(logits)
+        return features, jax.nn.softmax(logits[:, np.array(classes)] if classes else logits)
 
     return compiler.jit(apply)
 
 
 class Classifier(NamedTuple):
-    """A trained classifier: its flax variables, the number of classes and the recipe."""
+    """A trained classifier.
+
+    variables: of the flax network.
+    num_classes: of the network.
+    classes: those of its classes that images can have; (): all. Probabilities are of these.
+    """
 
     variables: Any
     num_classes: int
     recipe: Recipe
+    classes: tuple[int, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -55,7 +61,7 @@ class Classifier(NamedTuple):
 
     def __call__(self, images: np.ndarray, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [N, H, W, C] -> (features float32 [N, F], probabilities float32 [N, K])."""
-        apply = _inference(self.recipe, self.num_classes)
+        apply = _inference(self.recipe, self.num_classes, self.classes)
         return in_batches(lambda index, batch: apply(self.variables, batch), [images], batch_size)
 
 

@@ -1,6 +1,7 @@
 """The features that scores are computed on: of a classifier, of a network of ImageNet, pixels, or thumbnails.
 
-The classifier is trained once for each data set and then cached. Images of one class have none.
+The classifier is trained once for each data set and then cached; that of MNIST's digits is a file of the package.
+Images of one class have none.
 An extractor is a function uint8 [N, H, W, C] -> (features [N, F], probabilities [N, K] or None).
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 from flax import traverse_util
 
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.evaluation import efficientnet, efficientnet_weights
+from gan_jax.evaluation import digits, efficientnet, efficientnet_weights
 from gan_jax.evaluation.classifier import Classifier, template, train_classifier
 from gan_jax.evaluation.inception import NAME, NUM_FEATURES, InceptionFeatures, probabilities
 from gan_jax.evaluation.inception_weights import SOURCE, load_variables
@@ -30,10 +31,13 @@ ONE_CLASS = (
 
 
 def classifier(dataset: Dataset, data_dir: str = "", flips: str = "auto") -> tuple[Classifier, str]:
-    """(classifier, name of its features) for the TRAINING split (see `Split.in_memory`), cached or trained now.
+    """(classifier, name of its features): for MNIST's digits the fixed one (see digits.py), otherwise one for the
+    TRAINING split (see `Split.in_memory`), cached or trained now.
 
     flips: config.eval.classifier_flips.
     """
+    if flips != "always" and (fixed := digits.fixed_classifier(dataset)):
+        return fixed, f"classifier-mnist-{fixed.digest}"
     return cached_classifier(dataset.train.in_memory(), dataset.num_classes, data_dir, flips)
 
 

@@ -10,13 +10,13 @@ _ROWS = {
     "frechet_distance": ("{:.2f}", "Frechet distance"),
     "frechet_distance_extrapolated": ("{:.2f}", "  extrapolated to infinitely many images"),
     "kernel_distance": ("{:.4f}", "kernel distance"),
-    "precision": ("{:.2%}", "precision"),
-    "recall": ("{:.2%}", "recall"),
-    "density": ("{:.3f}", "density"),
-    "coverage": ("{:.2%}", "coverage"),
+    "precision": ("{:.2%}", "precision (k = 3)"),
+    "recall": ("{:.2%}", "recall (k = 3)"),
+    "density": ("{:.3f}", "density (k = 5)"),
+    "coverage": ("{:.2%}", "coverage (k = 5)"),
     "two_sample_accuracy": ("{:.2%}", "1-NN real against generated (50%: alike)"),
     "different_bins": ("{:.2%}", "statistically different bins"),
-    "nearer_to_train": ("{:.2%}", "nearer to train than held out (50%: no copies)"),
+    "nearer_to_train": ("{:.2%}", "nearer to train than held out"),
 }
 
 
@@ -33,7 +33,7 @@ def table(result: dict, best: dict | None = None) -> str:
     data, seed_results = result["data"], result.get("seeds", [])
     if data != result["requested_data"]:
         data += f" (fallback: {result['requested_data']} could not be had)"
-    steps, columns = f"step {result.get('step', 'by seed')}", [f"{'generated':>12}{'+-':>10}{'real images':>14}"]
+    steps, columns = f"step {result.get('step', 'by seed')}", [f"{'generated':>12}{'+-':>10}{'held-out real':>15}"]
     if best:
         columns.append(f"{'best state':>14}")
     columns += [f"{'seed ' + str(seed_result['training_seed']):>10}" for seed_result in seed_results]
@@ -45,8 +45,9 @@ def table(result: dict, best: dict | None = None) -> str:
     for score, (form, name) in _ROWS.items():
         if score in result:
             error = result.get(f"{score}_over_seeds" if seed_results else f"{score}_standard_error")
-            spread = "" if error is None else form.format(error)
-            cells = [f"{form.format(result[score]):>12}{spread:>10}{form.format(result[f'{score}_real']):>14}"]
+            real = result.get(f"{score}_real")
+            spread, floor = ("" if number is None else form.format(number) for number in (error, real))
+            cells = [f"{form.format(result[score]):>12}{spread:>10}{floor:>15}"]
             if best:
                 cells.append(f"{form.format(best[score]) if score in best else '':>14}")
             cells += [f"{form.format(seed_result[score]):>10}" for seed_result in seed_results]
@@ -57,8 +58,11 @@ def table(result: dict, best: dict | None = None) -> str:
     lines.append(
         f"{result['num_generated']} generated against {result['num_real']} {result['split']} images; +- is "
         + (f"the standard deviation over {len(seed_results)} seeds" if seed_results else "a standard error")
-        + f"; real images: {result['num_train_scored']} training images against the same split"
+        + "; held-out real: half of these real images against the other half"
+        + ("; nearer to train: of validation images" if "nearer_to_train" in result else "")
     )
+    if "classification_accuracy_score" in result and not seed_results:
+        lines.append("classification accuracy score: +- is of one training, without the variation between trainings")
     if "classifier_accuracy" in result:
         line = f"the classifier recognises {result['classifier_accuracy']:.1%} of these {result['split']} images"
         lines.append(result.get("classifier_accuracy_note", line))

@@ -10,9 +10,9 @@ map P ("patches", im2col) and its transpose P^T ("overlap-add", col2im):
 Here, x is a matrix of pixels and channels, and W has the shape [k * k * C, F]. P(x) W is the native convolution. At
 stride 1, its gradients are native convolutions, too: dx has a flipped kernel, dW exchanges batch and channels. With
 bfloat16 factors and a stride above 1, all of them are matrix products (layers/products.py). At stride 1, the factors
-are rounded to bfloat16 and the native convolution is computed in float32, which is faster. On GPU and TPU, all
-operations are native. Both forms agree up to rounding in their values and in all gradients, for any stride, kernel and
-image size, with SAME padding.
+are rounded to bfloat16 and the native convolution is computed in float32, which is faster. A convolution whose windows
+do not overlap is a matrix product on every backend; on GPU and TPU, all others are native. All forms agree up to
+rounding in their values and gradients, for any stride, kernel and image size, with SAME padding.
 """
 
 import functools
@@ -208,11 +208,23 @@ def _per_shard(convolve: Callable, x: jax.Array, w: jax.Array) -> jax.Array:
     return y.reshape(len(x), *y.shape[2:])
 
 
+def _conv_of_tiles(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """A convolution whose windows do not overlap (with a 1x1 kernel, say): one matrix product.
+
+    XLA's partitioner (jaxlib 0.10.2) gets some of them wrong if batches or seeds are sharded: the error of a gradient
+    was as large as the gradient.
+    """
+    y = product(patches(x, w.shape[:2], stride), _flat(w))
+    return y.reshape(len(x), -(-x.shape[1] // stride), -(-x.shape[2] // stride), -1)
+
+
 def conv(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
     """Convolution with SAME padding, in the form that is fastest on the default backend."""
+    if stride == 1 and jax.default_backend() == "cpu":
+        x, w = x.astype(jnp.float32), w.astype(jnp.float32)
+    if w.shape[:2] == (stride, stride):
+        return _conv_of_tiles(x, w, stride)
     if jax.default_backend() == "cpu":
-        if stride == 1:
-            x, w = x.astype(jnp.float32), w.astype(jnp.float32)
         return _per_shard(lambda x, w: matmul_conv(x, w, stride), x, w)
     return native_conv(x, w, stride)
 
@@ -227,8 +239,7 @@ def conv_transpose(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
 class Conv(nn.Module):
     """Square-kernel convolution layer, SAME padding: [B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), features].
 
-    If `transposed`: [B, H, W, C] -> [B, H * stride, W * stride, features]. kernel_norm: reparametrisation of the kernel
-    (layers/kernel_norms.py).
+    If `transposed`: [B, H, W, C] -> [B, H * stride, W * stride, features]. kernel_norm: see layers/kernel_norms.py.
     """
 
     features: int

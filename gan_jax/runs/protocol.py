@@ -2,6 +2,14 @@
 
 from typing import NamedTuple
 
+# What the numbers of an evaluation mean. Numbers of different versions do not belong into one table.
+# 1 (no entry "scores_version"): <score>_real is of training images, and of nearer_to_train it is 1/2; precision and
+#   recall have k = 5; scores of nearest neighbours use the first test images; errors are of contiguous parts or of 10
+#   resamples, and that of the kernel distance is of its subsets; the kernel distance is a mean over 50 subsets.
+# 2: <score>_real is of held-out images; k = 3; random test images; errors are over other draws of all images; the
+#   kernel distance is of all images, up to a limit; MNIST's digits have one fixed classifier.
+SCORES_VERSION = 2
+
 
 class Protocol(NamedTuple):
     """The settings of an evaluation: everything that a score depends on besides the run.

@@ -21,7 +21,7 @@ from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import seeds, workdir
 from gan_jax.runs.dataset import scoring_data
 from gan_jax.runs.load import LoadedRun, load_run
-from gan_jax.runs.protocol import DEFAULT_PROTOCOL, Protocol
+from gan_jax.runs.protocol import DEFAULT_PROTOCOL, SCORES_VERSION, Protocol
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
 from gan_jax.system.config import choose
@@ -45,8 +45,9 @@ def classification_accuracy_score(
     """Accuracy on real images of a classifier that was trained on generated images (arXiv 1905.10887).
 
     The label of a generated image is its condition. `real` of the result is the accuracy of a classifier that was
-    trained on the real images of `train` by the same recipe. The standard error is binomial, over the real images; each
-    classifier is trained once. flips: config.eval.classifier_flips.
+    trained on the real images of `train` by the same recipe. The standard error is binomial, over the real images: each
+    classifier is trained once, so it does not have the variation between trainings. flips:
+    config.eval.classifier_flips.
     """
     of_real, _ = cached_classifier(train, num_classes, data_dir, flips)
     of_generated = fresh_classifier(generated, num_classes, of_real.recipe, "classifier of generated images")
@@ -67,8 +68,9 @@ def evaluate(
 
     Generated images are quantised to uint8, as in an image file.
     images_dir: as `folder` of `scoring_data`.
-    <score>_real: the same score of as many TRAINING images (exceptions: see evaluation/metrics/scores.py).
+    <score>_real: the same score of held-out real images (see evaluation/metrics/scores.py).
     <score>_standard_error: the standard error over images.
+    scores_version: see runs/protocol.py.
     """
     choose(EXTRACTORS, protocol.features, "--features")
     run = load_run(path, protocol.checkpoint)
@@ -85,19 +87,27 @@ def evaluate(
     use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
     generated = Split(run.generate(conditions, protocol.seed, raw=not use_ema), conditions)
-    train_rows = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
-    train = Split(*(array[train_rows] for array in dataset.train))
-    splits = {"generated": generated, "real": split, "train": train}
+    splits = {"generated": generated, "real": split}
     features = {name: _extract_features(extract, images) for name, images in splits.items()}
     all_train = None if protocol.quick else _extract_features(extract, dataset.train).features
+    # Against the validation images themselves, none are left to compare with.
+    has_validation = not protocol.quick and dataset.validation is not None and protocol.split != "validation"
+    validation = _extract_features(extract, dataset.validation).features if has_validation else None
     # Inception's probabilities are of the classes of ImageNet.
     knows_classes = protocol.features == "classifier" and num_classes > 1
-    values = scores(**features, all_train=all_train, conditional=conditional and knows_classes)
+    values = scores(
+        **features,
+        all_train=all_train,
+        conditional=conditional and knows_classes,
+        by_class=conditional,
+        validation=validation,
+    )
     if protocol.train_on_generated:
+        rows = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
         values["classification_accuracy_score"] = classification_accuracy_score(
-            generated, train, split, num_classes, data_dir, flips
+            generated, dataset.train.select(rows), split, num_classes, data_dir, flips
         )
-    result = _settings(run, dataset, protocol, features_name, use_ema) | {"num_train_scored": len(train_rows)}
+    result = _settings(run, dataset, protocol, features_name, use_ema)
     if num_classes == 1 and protocol.features == "classifier":
         result["features_note"] = ONE_CLASS
     if knows_classes:
@@ -138,6 +148,7 @@ def _check_sizes(dataset: Dataset, split: Split, protocol: Protocol) -> None:
 def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: str, use_ema: bool) -> dict:
     """The entries of a result that describe how it was computed. features: name of the features."""
     return {
+        "scores_version": SCORES_VERSION,
         "step": run.step,
         "checkpoint": protocol.checkpoint,
         "training_seed": run.config.seed,

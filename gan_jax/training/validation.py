@@ -58,13 +58,28 @@ def _warn_once(line: str) -> None:
         logging.getLogger(__name__).warning("%s", line)
 
 
+def _comparable(rows: list[dict]) -> list[dict]:
+    """The rows without scores from before version 2 of the scores: MNIST's digits had another classifier then.
+
+    Those have precision and recall with k = 5, under names without a k.
+    """
+    old_steps = [row["step"] for row in rows if "validation_precision" in row]
+    if old_steps:
+        logging.getLogger(__name__).warning(
+            "the validation scores up to step %d are of an earlier version; later ones are not compared with them",
+            max(old_steps),
+        )
+    return [row for row in rows if "validation_precision" not in row]
+
+
 class Validation:
     """Validation scores of one run. No score uses the test split.
 
     The scores are the Frechet distance, precision and recall of `eval.num_images` generated images against the
     validation images; for a conditional generator also the conditional accuracy; for a discriminator with classes also
-    its accuracy. Features are those of a classifier that was trained on neither the validation nor the test images. It
-    is trained, or read from the cache, when the first score is due. Images of one class have thumbnails as features.
+    its accuracy. Features are those of a classifier that was trained on neither the validation nor the test images
+    (that of MNIST's digits: on no test images). It is trained, or read from a file, when the first score is due. Images
+    of one class have thumbnails as features.
 
     section: config.eval.
     sample: compiled Gan.sample.
@@ -90,7 +105,7 @@ class Validation:
         self._discriminate = discriminate
         self._labels = balanced_labels(section.num_images, dataset.num_classes)
         self._checkpoints = checkpoints
-        self._scores = scores(rows)
+        self._scores = scores(_comparable(rows))
         self.seconds = 0.0
 
     def score(self, step: int, state: GanState) -> dict[str, float]:
@@ -106,8 +121,8 @@ class Validation:
         prdc = precision_recall_density_coverage(self._real, generated)
         row = {
             METRIC: frechet_distance(generated, self._real),
-            "validation_precision": prdc.precision,
-            "validation_recall": prdc.recall,
+            "validation_precision_k3": prdc.precision,
+            "validation_recall_k3": prdc.recall,
         }
         if self._conditional and probabilities is not None:
             row["validation_conditional_accuracy"] = accuracy(probabilities.argmax(axis=1), self._labels)

@@ -93,7 +93,7 @@ def test_training_and_a_resume_equal_training_from_memory_bit_for_bit(streamed, 
     for actual, expected in zip(arrays(path)[1], arrays(tmp_path / "memory")[1], strict=True):
         np.testing.assert_array_equal(actual, expected)
     result = score.evaluate(str(path), score.Protocol(num_images=50, features="pixels"), data_dir)
-    assert (result["num_train"], result["num_real"], result["num_train_scored"]) == (60, 20, 50)
+    assert (result["num_train"], result["num_real"], result["num_generated"]) == (60, 20, 50)
     assert np.isfinite(result["frechet_distance"])
 
 

@@ -3,7 +3,7 @@
 XLA_FLAGS=--xla_force_host_platform_device_count=8 makes the devices; 0 is the program without a mesh. The output is one
 line of JSON per system: for each number of devices, the metrics of every step, the collectives, and the operations of
 one device. `seeds` instead of the numbers: four seeds on 4 x 2 devices; `streamed`, with a data_dir instead of systems:
-images in files. `convolutions` instead of a system: the layers in chunks.
+images in files. `convolutions` or `seed_convolutions` instead of a system: the layers alone.
 """
 
 import json
@@ -30,6 +30,14 @@ from tests.tiny import mnist_5k
 STEPS = 3
 # If a unit is at the kink of a ReLU, a rounding error changes its gradient by a jump. Smooth activations avoid that.
 SMOOTH = ["generator.activation=silu", "discriminator.activation=silu"]
+# name -> (the layer's form, the native form, side of the kernel, stride): every kind of convolution in a network.
+CONVOLUTIONS = {
+    "plain": (conv.conv, conv.native_conv, 4, 2),
+    "transposed": (conv.conv_transpose, conv.native_conv_transpose, 4, 2),
+    "same size": (conv.conv, conv.native_conv, 3, 1),
+    "1x1": (conv.conv, conv.native_conv, 1, 1),
+    "whole image": (conv.conv, conv.native_conv, 6, 6),
+}
 
 
 def small_system(spec, overrides=()):
@@ -107,27 +115,54 @@ def seeds(spec):
     return {"system": spec, "together": together, "three": three, "alone": alone}
 
 
+def value_and_gradients(convolve, stride, x, w):
+    return jax.value_and_grad(lambda x, w: (convolve(x, w, stride) ** 2).sum(), (0, 1))(x, w)
+
+
+def relative_difference(actual, expected):
+    """The largest difference of any array, relative to the array's largest value."""
+    pairs = zip(*map(jax.tree.leaves, (actual, expected)), strict=True)
+    return max(float(np.abs(np.asarray(a) - b).max() / np.abs(b).max()) for a, b in pairs)
+
+
 def convolutions():
-    """Both matmul convolutions, in two chunks of each device's images, against the native convolutions."""
+    """The layers' convolutions, in two chunks of each device's images, against the native ones on one device."""
     conv._CHUNK_BYTES = 1
-    x, w = jax.random.normal(jax.random.key(0), (16, 6, 6, 3)), jax.random.normal(jax.random.key(1), (4, 4, 3, 5))
     placement, result = mesh.ManyDevices(mesh.make_mesh("data:8", jax.devices(), 16, 1)), {"system": "convolutions"}
-    for name, matmul_form, native_form in (
-        ("plain", conv.conv, conv.native_conv),
-        ("transposed", conv.conv_transpose, conv.native_conv_transpose),
-    ):
+    for name, (convolve, native, kernel, stride) in CONVOLUTIONS.items():
+        x = jax.random.normal(jax.random.key(0), (16, 6, 6, 3))
+        w = jax.random.normal(jax.random.key(1), (kernel, kernel, 3, 5))
 
-        def gradients(convolve, x, w):
-            return jax.value_and_grad(lambda x, w: (convolve(x, w, 2) ** 2).sum(), (0, 1))(x, w)
-
-        def sharded_gradients(x, w):
+        def sharded(x, w, convolve=convolve, stride=stride):
             with placement.use_mesh():
-                return gradients(matmul_form, mesh.with_sharding(x), w)
+                return value_and_gradients(convolve, stride, mesh.with_sharding(x), w)
 
-        compiled = jax.jit(sharded_gradients).lower(placement.replicate(x), placement.replicate(w)).compile()
-        pairs = zip(*map(jax.tree.leaves, (compiled(x, w), gradients(native_form, x, w))), strict=True)
-        difference = max(float(np.abs(a / b - 1).max()) for a, b in pairs)
+        compiled = jax.jit(sharded).lower(placement.replicate(x), placement.replicate(w)).compile()
+        difference = relative_difference(compiled(x, w), value_and_gradients(native, stride, x, w))
         result[name] = {"difference": difference, "program": compiled.as_text()}
+    return result
+
+
+def seed_convolutions():
+    """The layers' convolutions for four seeds on 4 x 2 devices, against the native ones of each seed on one device."""
+    device_mesh, result = mesh.make_mesh("seed:4,data:2", jax.devices(), 16, 4), {"system": "seed_convolutions"}
+    by_seed = jax.sharding.NamedSharding(device_mesh, jax.sharding.PartitionSpec(mesh.SEED))
+    for name, (convolve, native, kernel, stride) in CONVOLUTIONS.items():
+        x = jax.random.normal(jax.random.key(0), (4, 16, 6, 6, 3))
+        w = jax.random.normal(jax.random.key(1), (4, kernel, kernel, 3, 5))
+
+        def sharded(x, w, convolve=convolve, stride=stride):
+            def one_seed(x, w):
+                return value_and_gradients(convolve, stride, mesh.with_sharding(x), w)
+
+            with jax.sharding.use_abstract_mesh(device_mesh.abstract_mesh):
+                return jax.vmap(one_seed, spmd_axis_name=mesh.SEED)(x, w)
+
+        expected = [value_and_gradients(native, stride, *pair) for pair in zip(x, w, strict=True)]
+        actual = jax.jit(sharded)(*jax.device_put((x, w), by_seed))
+        result[name] = {
+            "difference": relative_difference(actual, jax.tree.map(lambda *leaves: np.stack(leaves), *expected))
+        }
     return result
 
 
@@ -135,8 +170,8 @@ if __name__ == "__main__":
     settings.apply()
     counts, *specs = sys.argv[1:]
     for spec in specs:
-        if spec == "convolutions":
-            result = convolutions()
+        if spec in ("convolutions", "seed_convolutions"):
+            result = convolutions() if spec == "convolutions" else seed_convolutions()
         elif counts == "streamed":
             result = streamed(spec)
         else:

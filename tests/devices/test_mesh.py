@@ -16,6 +16,7 @@ from tests.systems import specs
 from tests.tiny import arrays, rows
 
 # Imports of TensorFlow give warnings about other packages.
+RESNET = "configs/sngan.py:resnet"  # It has 1x1 convolutions.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -63,11 +64,13 @@ def check(result, counts):
 
 
 def test_eight_devices_equal_one():
-    """A system with batch norm, and the CPU's convolutions, of which each chunk is sharded over all devices."""
-    system, layers = on_devices("0,8", "configs/cgan_final.py", "convolutions")
+    """A system with batch norm, and every kind of convolution, with the batch or the seeds sharded over the devices."""
+    system, layers, seed_layers = on_devices("0,8", "configs/cgan_final.py", "convolutions", "seed_convolutions")
     check(system, [8])
+    for form in ("plain", "transposed", "same size", "1x1", "whole image"):
+        assert layers[form]["difference"] < 1e-5
+        assert seed_layers[form]["difference"] < 1e-5
     for form in ("plain", "transposed"):
-        assert layers[form]["difference"] < 1e-3
         # The gradient of the kernel is reduced once, not in the loop over chunks.
         text = layers[form]["program"]
         reductions = [line for line in text.splitlines() if " all-reduce(" in line]
@@ -84,7 +87,7 @@ def test_every_system_on_1_2_4_and_8_devices(spec):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", ["configs/cgan_final.py", "configs/dcgan.py", "configs/sgan.py"])
+@pytest.mark.parametrize("spec", ["configs/cgan_final.py", "configs/dcgan.py", "configs/sgan.py", RESNET])
 def test_four_seeds_on_four_pairs_of_devices_equal_four_runs(spec):
     (result,) = on_devices("seeds", spec)
     for actual, expected in zip(result["together"], result["alone"], strict=True):

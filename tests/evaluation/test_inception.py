@@ -1,5 +1,6 @@
 """The FID Inception network against torch-fidelity's, with random weights."""
 
+import contextlib
 import functools
 import importlib.util
 import sys
@@ -14,6 +15,7 @@ from gan_jax.evaluation.inception import InceptionFeatures, probabilities
 from gan_jax.evaluation.inception_resize import resize_bilinear
 from gan_jax.evaluation.inception_weights import to_variables
 from gan_jax.evaluation.metrics.inception_score import classifier_score
+from tests import golden
 
 SHAPES = [(299, 299, 3), (32, 32, 3), (28, 28, 1), (300, 200, 3)]
 # Results of torch-fidelity 0.4.0 for `tensors` and `images`: five features, three logits without bias, one with bias,
@@ -37,14 +39,15 @@ def run_network(network):
     return functools.cache(lambda shape: network(images(shape), batch_size=2))
 
 
-@pytest.fixture(scope="module")
-def fidelity(torch):
-    """Two modules of torch-fidelity, imported without its package, which needs torchvision."""
+@contextlib.contextmanager
+def fidelity_modules():
+    """Two modules of torch-fidelity, imported without its package, which needs torchvision; ImportError without it."""
     spec = importlib.util.find_spec("torch_fidelity")
     if spec is None:
-        pytest.skip("torch-fidelity is not installed")
+        raise ImportError("torch-fidelity is not installed")
     package = types.ModuleType("torch_fidelity")
     package.__path__ = list(spec.submodule_search_locations)
+    package.__spec__ = spec
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == "torch_fidelity"}
     sys.modules["torch_fidelity"] = package
     names = ("feature_extractor_inceptionv3", "interpolate_compat_tensorflow")
@@ -52,6 +55,15 @@ def fidelity(torch):
     for name in [name for name in sys.modules if name.split(".")[0] == "torch_fidelity"]:
         del sys.modules[name]
     sys.modules.update(before)
+
+
+@pytest.fixture(scope="module")
+def fidelity(torch):
+    try:
+        with fidelity_modules() as modules:
+            yield modules
+    except ImportError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +113,23 @@ def test_resizing_equals_torch_fidelity(fidelity, torch, shape):
     np.testing.assert_array_equal(actual, expected.transpose(0, 2, 3, 1))
     compiled = jax.jit(resize_bilinear, static_argnums=(1, 2))(images(shape), 299, 299)
     np.testing.assert_allclose(compiled, actual[..., : shape[-1]], atol=1e-5 * 255)
+
+
+def torch_resized(torch, shape):
+    """Every 23rd row and column of the resized image [1, 3, 299, 299], and the last ones."""
+    with fidelity_modules() as (_, module):
+        resize = module.interpolate_bilinear_2d_like_tensorflow1x
+        image = resize(to_torch(torch, images(shape)).float(), size=(299, 299), align_corners=False)
+    return image[:, :, ::23, ::23], image[:, :, -1, -1]
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 1, 3), (64, 333, 3)], ids=str)
+def test_resizing_equals_stored_pixels_of_torch_fidelity(shape):
+    case = "x".join(map(str, shape))
+    pixels, last = golden.numbers("torch", "resize", case, functools.partial(torch_resized, shape=shape), atol=1e-3)
+    actual = np.broadcast_to(resize_bilinear(images(shape), 299, 299), (1, 299, 299, 3)).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(actual[:, :, ::23, ::23], pixels, atol=1e-3)
+    np.testing.assert_allclose(actual[:, :, -1, -1], last, atol=1e-3)
 
 
 def test_resizing_by_hand():

@@ -209,3 +209,11 @@ def test_scores_of_different_classifiers_are_not_combined(folders):
     assert results._protocol(campaign, [crashed, records[0]])["features"] == "classifier-1-a"
     with pytest.raises(DataUnavailable, match="scored by classifier-1-a and classifier-1-b"):
         results._protocol(campaign, [*records, crashed])
+
+
+def test_scores_of_different_versions_are_not_combined(folders):
+    campaign = results.Campaign(list(arms(folders).values()), "full", 1, 2, folders.work, folders.out)
+    old, new = {"protocol": {"features": "a"}}, {"protocol": {"features": "a", "scores_version": 2}}
+    assert results._protocol(campaign, [new, new])["scores_version"] == 2
+    with pytest.raises(DataUnavailable, match="earlier version"):
+        results._protocol(campaign, [new, old])

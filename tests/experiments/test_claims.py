@@ -260,7 +260,15 @@ def test_controls():
     assert "(sgd - radam) > (adam - nadam)" in claims_section.figure(evaluated.outcomes[0])
 
 
+def published():
+    """When each published result was written: the command must leave those alone if --output is another folder."""
+    paths = [path for path in pathlib.Path("experiments/results").rglob("*") if path.is_file()]
+    assert pathlib.Path("experiments/results/ablations/claims.json") in paths
+    return {path: path.stat().st_mtime_ns for path in paths}
+
+
 def test_the_command_writes_data_and_a_page(tmp_path, capsys):
+    before = published()
     rates = lists(**{"1e-4": LOW, "1e-5": HIGH, "1e-2": HIGH})
     for preset, base, baseline in (("quick", "tutorial", "1e-4"), ("full", "tuned", HOSTILE)):
         record = canned("learning_rate", base, rates | {HOSTILE: of_scores(a=LOW)["a"]}, baseline, preset, 5)
@@ -281,5 +289,5 @@ def test_the_command_writes_data_and_a_page(tmp_path, capsys):
     page = (tmp_path / "out" / "claims.md").read_text()
     assert "undecided at n = 5 (quick preset)" in page
     assert "<script" not in page
-    assert pathlib.Path("experiments/results").is_dir()
+    assert published() == before
     assert run(claims, "--input", tmp_path / "none", "--output", tmp_path) == 2

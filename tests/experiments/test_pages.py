@@ -4,16 +4,29 @@ import collections
 import json
 import pathlib
 import re
+import shutil
 
 import pytest
 from scipy import stats
 
+import experiments.benchmarks.report
+import experiments.benchmarks.streaming
+import experiments.scaling.report
+from experiments import claims, report, scoring_classifier, statistics_check
+from experiments.reporting import curves, markdown, sweeps
+from experiments.reporting.document import Charts
+from experiments.reporting.families import find
 from experiments.reporting.references import References, bare_numbers, page_of, templates
+from experiments.reporting.results import parse, read
+from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
+from experiments.semi_supervised import report as few_labels_report
 from gan_jax.system.errors import UserError
+from tests.experiments.canned_studies import canned, seed_record
 
 ROOT = pathlib.Path()
 TEMPLATES = templates(ROOT)
-SEMI_SUPERVISED = ROOT / "experiments/results/semi_supervised"
+RESULTS = ROOT / "experiments/results"
+ABLATIONS, SEMI_SUPERVISED = RESULTS / "ablations", RESULTS / "semi_supervised"
 BRIEF = "long_brief_moment-gpu@labels-100"
 _LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 
@@ -40,13 +53,54 @@ def references(tmp_path):
 
 
 def test_there_are_templates():
-    assert {path.name for path in TEMPLATES} >= {"README.in.md", "additions.in.md", "draws.in.md", "collapse.in.md"}
+    found = {path.as_posix() for path in TEMPLATES}
+    assert found >= {"README.in.md", "docs/first_run.in.md", "docs/scaling.in.md", "experiments/README.in.md"}
+    assert {path.name for path in TEMPLATES} >= {"additions.in.md", "draws.in.md", "collapse.in.md"}
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=str)
 def test_a_page_on_record_is_what_its_template_gives(template):
     rendered = References().render(template.read_text(encoding="utf-8"))
     assert page_of(template).read_text(encoding="utf-8") == rendered, "run python -m experiments.pages"
+
+
+@pytest.mark.parametrize(
+    ("page", "module"),
+    [
+        ("benchmark", experiments.benchmarks.report),
+        ("streaming", experiments.benchmarks.streaming),
+        ("scaling", experiments.scaling.report),
+        ("scoring_classifier", scoring_classifier),
+        ("ablations/statistics_check", statistics_check),
+    ],
+)
+def test_a_generated_page_is_that_of_its_record(page, module):
+    record = json.loads((RESULTS / f"{page}.json").read_text())
+    assert (RESULTS / f"{page}.md").read_text() == module.page(record)
+
+
+def test_the_page_of_few_labels_is_that_of_its_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(few_labels_report, "_draw", lambda tables, path: None)
+    for path in SEMI_SUPERVISED.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    for folder in ("samples", "mistakes"):
+        (tmp_path / folder).symlink_to((SEMI_SUPERVISED / folder).resolve())
+    few_labels_report.write(tmp_path)
+    page = few_labels_report.PAGE
+    assert (SEMI_SUPERVISED / page).read_text() == (tmp_path / page).read_text()
+
+
+def test_the_pages_of_the_studies_are_those_of_their_records(monkeypatch):
+    """The Markdown has a line in place of the curves, so they are not drawn."""
+    monkeypatch.setattr(curves, "charts", lambda study: Charts([], []))
+    studies = read(ABLATIONS)
+    blocks = report.document(studies, ABLATIONS, ABLATIONS)
+    assert (ABLATIONS / "report.md").read_text() == markdown.page(blocks), "run python -m experiments.report"
+    findings = find(studies, contrasts_of_claims(claims.CLAIMS, studies))
+    results = evaluate_claims(claims.CLAIMS, studies, findings)
+    assert (ABLATIONS / "claims.md").read_text() == claims.page(results, ABLATIONS), "run python -m experiments.claims"
+    stored = json.loads((ABLATIONS / "claims.json").read_text())
+    assert stored == json.loads(json.dumps(claims.data(results)))
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=str)
@@ -134,6 +188,16 @@ def test_a_mistyped_verdict_is_no_count_of_zero(references):
             references.resolve(reference)
 
 
+def test_the_hours_of_a_sweep():
+    """The median of the trainings that took the study's steps to the end: 30,000 of them on 1, 8, 64, 256 workers."""
+    records = [seed_record(1.0, 0.9, seconds=seconds) for seconds in (120.0, 480.0, 360.0)]
+    records += [seed_record(1.0, 0.9, seconds=9.0, status="collapsed"), seed_record(1.0, 0.9, seconds=9.0, steps=400)]
+    study = parse(canned(arms={"adam": records}))
+    none_timed = parse(canned("loss", arms={"adam": [records[3]]}))
+    *_, row = sweeps.table([study, none_timed]).splitlines()
+    assert row == "| optimizer@tuned | 1000 | 3 | 360 | 3,000.0 | 375.0 | 46.9 | 11.8 |"
+
+
 def anchors(page):
     """The anchors of a page's headings, and those that it sets itself."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
@@ -187,3 +251,23 @@ def test_sentences_in_words_follow_from_the_records():
         table = json.loads(path.read_text())
         if table["changes"].get("g_optimizer.b2") == 0.99 or table["recipe"].startswith("light"):
             assert {row["status"] for row in table["seeds"]} == {"completed"}, path
+
+
+def test_sentences_on_scaling_in_words_follow_from_the_record():
+    """docs/scaling.md: the model beside the compiled program, and the cost of splitting a batch."""
+    record = json.loads((RESULTS / "scaling.json").read_text())
+    for config in ("configs/cgan.py:tuned", "configs/cdcgan.py"):
+        alone, *sharded = (program for program in record["programs"] if program["config"] == config)
+        assert alone["devices"] == 0
+        assert {sharded[0]["devices"], sharded[-1]["devices"]} == {8, 256}
+        (flops,) = {program["flops_a_device"] for program in sharded}
+        ((size, model),) = {(program["bytes"], program["model_bytes"]) for program in sharded}
+        assert abs(flops / alone["flops_a_device"] - 1) < 0.005 > abs(size / model - 1)
+        by_devices = {speed["devices"]: speed for speed in record["speeds"] if speed["config"] == config}
+        assert by_devices[8]["steps_per_second"] < by_devices[1]["steps_per_second"]
+    assert [(speed["config"], speed["devices"]) for speed in map(record["speeds"].__getitem__, (0, 3, 4, 7))] == [
+        ("configs/cgan.py:tuned", 1),
+        ("configs/cgan.py:tuned", 8),
+        ("configs/cdcgan.py", 1),
+        ("configs/cdcgan.py", 8),
+    ], "the page refers to these rows"

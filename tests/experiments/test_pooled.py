@@ -15,7 +15,7 @@ from experiments.reporting.findings import Contrast, state
 from experiments.reporting.statistics import holm, over_seeds
 from tests.experiments.canned_studies import canned, of_scores, seed_record
 
-A, B = (programs.Block("tuned", "full", name, "", "", "") for name in "ab")
+A, B = (programs.Block("tuned", "full", "1", name, "", "", "") for name in "ab")
 
 
 def values(rng, count, n=3, sd=1.0, block=A):

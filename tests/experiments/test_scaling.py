@@ -1,7 +1,5 @@
 """experiments.scaling: the collectives in a program's text, and the page."""
 
-import json
-
 import pytest
 
 from experiments.scaling import program, report
@@ -32,11 +30,3 @@ def test_the_traffic_of_a_ring_all_reduce():
     assert report.ring_bytes(100.0, 1) == 0
     assert report.ring_bytes(100.0, 2) == 100
     assert report.ring_bytes(100.0, 4) == 150
-
-
-def test_sweeps_use_completed_trainings(tmp_path):
-    seeds = {str(i): {"status": "completed", "step": 5, "seconds": s} for i, s in enumerate((1.0, 2.0, 9.0))}
-    seeds["3"] = {"status": "collapsed", "step": 2, "seconds": 100.0}
-    (tmp_path / "loss@tuned.json").write_text(json.dumps({"steps": 5, "arms": {"a": {"seeds": seeds}}}))
-    (tmp_path / "claims.json").write_text("{}")
-    assert report.sweeps(tmp_path) == [{"study": "loss@tuned", "steps": 5, "trainings": 3, "median_seconds": 2.0}]

@@ -19,11 +19,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("channels", [(3, 5), (5, 3)])
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("kernel", "stride", "height", "width"), SHAPES)
-def test_equals_native_in_value_and_gradients(form, kernel, stride, height, width, channels):
-    matmul_form, native = FORMS[form]
+def assert_equal_in_value_and_gradients(form, native, kernel, stride, height, width, channels):
     x_key, w_key, y_key = jax.random.split(jax.random.key(kernel * 10 + stride), 3)
     x = jax.random.normal(x_key, (2, height, width, channels[0]))
     w = jax.random.normal(w_key, (kernel, kernel, *channels))
@@ -34,12 +30,27 @@ def test_equals_native_in_value_and_gradients(form, kernel, stride, height, widt
         return (value, *vjp(dy))
 
     run = jax.jit(value_and_gradients, static_argnums=0)
-    for a, b in zip(run(matmul_form), run(native), strict=True):
+    for a, b in zip(run(form), run(native), strict=True):
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("channels", [(3, 5), (5, 3)])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("kernel", "stride", "height", "width"), SHAPES)
+def test_equals_native_in_value_and_gradients(form, kernel, stride, height, width, channels):
+    assert_equal_in_value_and_gradients(*FORMS[form], kernel, stride, height, width, channels)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_windows_that_do_not_overlap_equal_native(side):
+    assert "dot_general" in str(
+        jax.make_jaxpr(lambda x, w: conv.conv(x, w, side))(*map(jnp.ones, ((2, 7, 8, 3), (side, side, 3, 5))))
+    )
+    assert_equal_in_value_and_gradients(conv.conv, conv.native_conv, side, side, 7, 8, (3, 5))
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
 @pytest.mark.parametrize("form", FORMS)
 def test_bfloat16_factors_are_summed_in_float32(form, stride):
     """Equals the native convolution of the rounded factors in float32. Only the gradients are rounded once more."""

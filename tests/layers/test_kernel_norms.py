@@ -13,6 +13,7 @@ import pytest
 from gan_jax.layers import kernel_norms
 from gan_jax.layers.conditioning import LabelEmbedding
 from gan_jax.layers.conv import Conv, native_conv, native_conv_transpose
+from tests import golden
 
 RNG = np.random.default_rng(0)
 
@@ -165,48 +166,49 @@ def value_and_gradients(layer, module, variables, dy):
     return run(variables["params"])
 
 
-def torch_run(torch, name, module, dy):
-    x = torch.tensor(LAYERS[name].x)
-    y = module(x.movedim(-1, 1)).movedim(1, -1) if x.ndim == 4 else module(x)
-    y.backward(torch.tensor(dy))
-    return y.detach().numpy()
-
-
 @pytest.mark.parametrize("kind", ["spectral", "weight"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_value_and_gradient_equal_torch(name, kind):
-    torch = pytest.importorskip("torch")
-    layer, torch_layer = LAYERS[name], torch_module(torch, name)
+    layer = LAYERS[name]
     module, variables = start(layer, kernel_norms.KERNEL_NORMS[kind])
     params = variables["params"]
     if kind == "spectral":  # u as after convergence, as PyTorch has it after 500 power iterations.
         u = np.linalg.svd(kernel_of(params).reshape(-1, 5).T)[0][:, 0]
         variables = {**variables, "spectral": {"u": u}}
-    dy = normal(*jax.eval_shape(lambda: module.apply(variables, layer.x, train=True)).shape)
+    shape = jax.eval_shape(lambda: module.apply(variables, layer.x, train=True)).shape
+    dy = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+    compute = functools.partial(torch_value_and_gradients, name=name, kind=kind, params=params, dy=dy)
+    expected = golden.numbers("torch", "kernel_norms", f"{name}-{kind}", compute, rtol=1e-3, atol=1e-4)
+    y, gradient = value_and_gradients(layer, module, variables, dy)
+    scales = [gradient["scale"]] if kind == "weight" else []
+    for a, b in zip((y, layer.layout(kernel_of(gradient)), *scales), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+def torch_value_and_gradients(torch, name, kind, params, dy):
+    """The output, and the gradients by the kernel and, of weight norm, the scale."""
+    layer, module = LAYERS[name], torch_module(torch, name)
     if "bias" in params:
-        torch_layer.bias.data = torch.tensor(params["bias"])
+        module.bias.data = torch.tensor(params["bias"])
     kernel = torch.tensor(layer.layout(kernel_of(params)).copy())
-    torch_layer.weight.data = kernel.clone()
+    module.weight.data = kernel.clone()
     parametrizations = torch.nn.utils.parametrizations
     if kind == "spectral":
-        parametrizations.spectral_norm(torch_layer, n_power_iterations=500, dim=layer.dim)
+        parametrizations.spectral_norm(module, n_power_iterations=500, dim=layer.dim)
         # In inference mode, PyTorch does not change u and v.
-        torch_layer.eval()
-        torch_kernel = torch_layer.parametrizations.weight.original
+        module.eval()
+        weights = module.parametrizations.weight
+        torch_kernel, scales = weights.original, []
     else:
-        parametrizations.weight_norm(torch_layer, dim=layer.dim)
-        scale, torch_kernel = (
-            torch_layer.parametrizations.weight.original0,
-            torch_layer.parametrizations.weight.original1,
-        )
-        scale.data = torch.tensor(params["scale"]).reshape(scale.shape)
+        parametrizations.weight_norm(module, dim=layer.dim)
+        weights = module.parametrizations.weight
+        torch_kernel, scales = weights.original1, [weights.original0]
+        weights.original0.data = torch.tensor(params["scale"]).reshape(weights.original0.shape)
     np.testing.assert_allclose(torch_kernel.detach(), kernel, rtol=1e-6)
-    expected = torch_run(torch, name, torch_layer, dy)
-    y, gradient = value_and_gradients(layer, module, variables, dy)
-    np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(layer.layout(kernel_of(gradient)), torch_kernel.grad.numpy(), rtol=1e-3, atol=1e-3)
-    if kind == "weight":
-        np.testing.assert_allclose(gradient["scale"], scale.grad.numpy().ravel(), rtol=1e-3, atol=1e-3)
+    x = torch.tensor(layer.x)
+    y = module(x.movedim(-1, 1)).movedim(1, -1) if x.ndim == 4 else module(x)
+    y.backward(torch.tensor(dy))
+    return y.detach(), torch_kernel.grad, *(scale.grad.ravel() for scale in scales)
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -13,6 +13,7 @@ from gan_jax.layers.activations import WITH_SLOPE, make_activation
 from gan_jax.layers.conditioning import CONDITIONINGS, LabelEmbedding, soft_one_hot
 from gan_jax.layers.initializers import INITIALIZERS
 from gan_jax.system.errors import UserError
+from tests import golden
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(6, 4, 5, 3)).astype(np.float32)
@@ -21,7 +22,7 @@ LABELS, CLASSES = np.array([0, 1, 3, 0, 3, 2]), 4
 
 POINTS = [-4.0, -1.5, -0.25, 0.5, 2.0, 7.0]
 SILU = [-0.0719448, -0.273638, -0.109456, 0.31123, 1.76159, 6.99362]
-# torch 2.13.0 (CPU, float32): torch_functions(torch)[name](torch.tensor(POINTS)).
+# torch 2.13.0 (CPU, float32): torch_functions(torch)[name](torch.tensor(POINTS)); all but mish.
 GOLDEN = {
     "celu": [-0.981684, -0.77687, -0.221199, 0.5, 2, 7],
     "elu": [-0.981684, -0.77687, -0.221199, 0.5, 2, 7],
@@ -103,12 +104,12 @@ def test_activations_equal_the_installed_torch():
 
 @pytest.mark.parametrize("name", ["prelu", "prelu_shared"])
 def test_prelu_and_its_gradients(name):
-    """y = max(x, 0) + a min(x, 0): by NumPy, and by PyTorch if it is installed."""
+    """y = max(x, 0) + a min(x, 0): by NumPy and by PyTorch."""
     module, shared = make_activation(name, 0.1, "activation")(), name == "prelu_shared"
     start = module.init(jax.random.key(0), IMAGES)["params"]["slope"]
     np.testing.assert_allclose(start, np.full(1 if shared else 3, 0.1), rtol=1e-6)
     slope = np.array([0.3] if shared else [0.3, -0.5, 2.0], np.float32)
-    dy = RNG.normal(size=IMAGES.shape).astype(np.float32)
+    dy = np.random.default_rng(1).normal(size=IMAGES.shape).astype(np.float32)
     y, vjp = jax.vjp(lambda a, x: module.apply({"params": {"slope": a}}, x), slope, IMAGES)
     negative_part = np.minimum(IMAGES, 0)
     expected = (
@@ -118,12 +119,18 @@ def test_prelu_and_its_gradients(name):
     )
     for a, b in zip((y, *vjp(dy)), expected, strict=True):
         np.testing.assert_allclose(a, np.sum(b, keepdims=True) if a.shape == (1,) else b, rtol=1e-4, atol=1e-5)
-    torch = pytest.importorskip("torch")
-    x, weight = torch.tensor(IMAGES, requires_grad=True), torch.tensor(slope, requires_grad=True)
-    torch_output = torch.nn.functional.prelu(x.movedim(-1, 1), weight).movedim(1, -1)
-    torch_output.backward(torch.tensor(dy))
-    for a, b in zip((y, *vjp(dy)), (torch_output.detach(), weight.grad, x.grad), strict=True):
+    compute = functools.partial(torch_prelu, slope=slope, dy=dy)
+    expected = golden.numbers("torch", "prelu", name, compute, rtol=1e-4, atol=1e-5)
+    for a, b in zip((y, *vjp(dy)), expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def torch_prelu(torch, slope, dy):
+    """The output, and the gradients by the slope and the input."""
+    x, weight = torch.tensor(IMAGES, requires_grad=True), torch.tensor(slope, requires_grad=True)
+    y = torch.nn.functional.prelu(x.movedim(-1, 1), weight).movedim(1, -1)
+    y.backward(torch.tensor(dy))
+    return y.detach(), weight.grad, x.grad
 
 
 def expected_condition(name, x, table, smoothing):

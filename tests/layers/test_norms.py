@@ -1,5 +1,7 @@
 """Norms against loops in numpy and against PyTorch."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from gan_jax.layers import norms
 from gan_jax.layers.norms import NORMS
 from gan_jax.layers.reference import WithReference
 from gan_jax.system.errors import UserError
+from tests import golden
 
 EPSILON, REFERENCE = 1e-3, 4
 RNG = np.random.default_rng(0)
@@ -98,7 +101,6 @@ def test_every_norm_is_checked():
 @pytest.mark.parametrize("x", [IMAGES, VECTORS], ids=["images", "vectors"])
 @pytest.mark.parametrize("name", ["batch", "layer", "group", "instance"])
 def test_value_and_gradients_equal_torch(name, x):
-    torch = pytest.importorskip("torch")
     norm, variables, _ = make(name, x)
     stats = {key: leaf for key, leaf in variables.items() if key != "params"}
     dy = np.random.default_rng(2).normal(size=x.shape).astype(np.float32)
@@ -110,7 +112,16 @@ def test_value_and_gradients_equal_torch(name, x):
         return y, *vjp(dy)
 
     y, d_params, dx = run(variables["params"], x)
-    offset, gain = (torch.tensor(leaf, requires_grad=True) for leaf in jax.tree.leaves(variables["params"]))
+    leaves, shape = jax.tree.leaves(variables["params"]), "images" if x.ndim == 4 else "vectors"
+    compute = functools.partial(torch_value_and_gradients, name=name, x=x, dy=dy, leaves=leaves)
+    expected = golden.numbers("torch", "norms", f"{name}-{shape}", compute, rtol=1e-4, atol=1e-5)
+    for a, b in zip((y, dx, *jax.tree.leaves(d_params)), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def torch_value_and_gradients(torch, name, x, dy, leaves):
+    """The output, and the gradients by the input, the offset and the gain."""
+    offset, gain = (torch.tensor(leaf, requires_grad=True) for leaf in leaves)
     x = torch.tensor(x, requires_grad=True)
     images, f = x.ndim == 4, torch.nn
     torch_norm = {
@@ -121,11 +132,9 @@ def test_value_and_gradients_equal_torch(name, x):
         "instance": f.InstanceNorm2d(8, EPSILON) if images else f.InstanceNorm1d(len(x), EPSILON),
     }[name]
     standardized = torch_norm(x.movedim(-1, 1)).movedim(1, -1)
-    expected = standardized * gain + offset
-    expected.backward(torch.tensor(dy))
-    pairs = ((y, expected.detach()), (dx, x.grad), (jax.tree.leaves(d_params)[0], offset.grad))
-    for a, b in (*pairs, (jax.tree.leaves(d_params)[1], gain.grad)):
-        np.testing.assert_allclose(a, b.numpy(), rtol=1e-3, atol=1e-4)
+    y = standardized * gain + offset
+    y.backward(torch.tensor(dy))
+    return y.detach(), x.grad, offset.grad, gain.grad
 
 
 @pytest.mark.parametrize("name", ["batch", "conditional_batch"])
@@ -149,18 +158,24 @@ def test_running_moments_and_inference(name):
 
 
 def test_running_moments_equal_torch_except_for_n_minus_1():
-    torch = pytest.importorskip("torch")
     norm, variables, _ = make("batch", IMAGES, momentum=0.8)
-    torch_norm = torch.nn.BatchNorm2d(8, EPSILON, momentum=0.2, affine=False)
-    for buffer, leaf in zip(torch_norm.buffers(), jax.tree.leaves(variables["batch_stats"]), strict=False):
-        buffer.copy_(torch.tensor(leaf))
-    initial_variance = torch_norm.running_var.numpy().copy()
-    torch_norm(torch.tensor(IMAGES).movedim(-1, 1))
+    _, initial_variance = stats = jax.tree.leaves(variables["batch_stats"])
+    compute = functools.partial(torch_running_moments, stats=stats)
+    torch_mean, torch_variance = golden.numbers("torch", "norms", "running", compute, rtol=1e-5)
     mean, variance = jax.tree.leaves(norm.apply(variables, IMAGES, LABELS, train=True, mutable=["batch_stats"])[1])
-    np.testing.assert_allclose(mean, torch_norm.running_mean.numpy(), rtol=1e-4)
+    np.testing.assert_allclose(mean, torch_mean, rtol=1e-4)
     count = IMAGES[..., 0].size
-    expected_batch_share = (torch_norm.running_var.numpy() - 0.8 * initial_variance) * (count - 1) / count
+    expected_batch_share = (torch_variance - 0.8 * initial_variance) * (count - 1) / count
     np.testing.assert_allclose(variance, 0.8 * initial_variance + expected_batch_share, rtol=1e-4)
+
+
+def torch_running_moments(torch, stats):
+    """Mean and variance after one batch, from those at the start."""
+    torch_norm = torch.nn.BatchNorm2d(8, EPSILON, momentum=0.2, affine=False)
+    for buffer, leaf in zip(torch_norm.buffers(), stats, strict=False):
+        buffer.copy_(torch.tensor(leaf))
+    torch_norm(torch.tensor(IMAGES).movedim(-1, 1))
+    return torch_norm.running_mean, torch_norm.running_var
 
 
 @pytest.mark.parametrize(("groups", "name"), [(1, "layer"), (8, "instance")])

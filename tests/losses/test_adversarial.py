@@ -1,5 +1,7 @@
 """Losses and their gradients against hand numbers, PyTorch and known properties of each objective."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from gan_jax.losses.adversarial import OBJECTIVES, binary_cross_entropy
 from gan_jax.losses.targets import constant
+from tests import golden
 
 LOGITS = np.array([-30.0, -3.0, -0.5, 0.0, 0.5, 3.0, 12.0, 30.0], np.float32)
 # torch 2.13, float32: x.requires_grad_(); p = sigmoid(x); BCELoss(reduction="none")(p, t); backward of the sum.
@@ -110,22 +113,24 @@ def test_losses_and_gradients_equal_stored_torch(name):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_losses_equal_the_installed_torch(name):
-    """The same for every objective, with other logits, if PyTorch is installed."""
-    torch = pytest.importorskip("torch")
+def test_every_objective_and_its_gradients_equal_torch(name):
+    """With other logits."""
     real, fake = np.random.default_rng(0).normal(0.0, 3.0, (2, 64)).astype(np.float32)
-    torch_targets = {knob: torch.full((64,), value) for knob, value in SMOOTH.items()}
-    for loss, torch_loss in zip(OBJECTIVES[name][:2], torch_losses(torch)[name], strict=True):
+    compute = functools.partial(torch_values_and_gradients, name=name, real=real, fake=fake)
+    expected = golden.numbers("torch", "adversarial", name, compute, rtol=1e-4, atol=1e-6)
+    actual = [value_and_gradients(loss, real, fake, targets(64, **SMOOTH)) for loss in OBJECTIVES[name][:2]]
+    assert_same([*actual[0], *actual[1]], expected, rtol=1e-4, atol=1e-6)
+
+
+def torch_values_and_gradients(torch, name, real, fake):
+    """(value, gradient by the real logits, gradient by the fake logits) of D's loss, then of G's."""
+    torch_targets, results = {knob: torch.full((64,), value) for knob, value in SMOOTH.items()}, []
+    for loss in torch_losses(torch)[name]:
         r, k = (torch.tensor(x, requires_grad=True) for x in (real, fake))
-        value = torch_loss(r, k, torch_targets)
+        value = loss(r, k, torch_targets)
         value.backward()
-        gradients = [np.zeros(64) if x.grad is None else x.grad.numpy() for x in (r, k)]
-        assert_same(
-            value_and_gradients(loss, real, fake, targets(64, **SMOOTH)),
-            (value.item(), *gradients),
-            rtol=1e-4,
-            atol=1e-6,
-        )
+        results += [value.item(), *(np.zeros(64) if x.grad is None else x.grad for x in (r, k))]
+    return results
 
 
 def test_one_class_softmax_cannot_learn():

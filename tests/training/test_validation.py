@@ -109,7 +109,7 @@ def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
     real, _ = classify(dataset.validation.images)
     assert row[METRIC] == pytest.approx(frechet_distance(generated, real), rel=1e-6)
     prdc = precision_recall_density_coverage(real, generated)
-    assert (row["validation_precision"], row["validation_recall"]) == (prdc.precision, prdc.recall)
+    assert (row["validation_precision_k3"], row["validation_recall_k3"]) == (prdc.precision, prdc.recall)
     assert row["validation_conditional_accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
 
 
@@ -147,6 +147,25 @@ def test_a_resumed_run_continues_with_its_earlier_scores(scored_config, tmp_path
     assert "validation_conditional_accuracy" not in row
     assert stopping.exhausted
     assert stopping.best_step == 2
+
+
+def test_scores_of_an_earlier_version_are_not_compared(scored_config, tmp_path, quick_classifier, caplog):
+    earlier_rows = [{"step": 2, METRIC: 0.0, "validation_precision": 0.5}, {"step": 4, METRIC: 1e9}]
+    divided, cache = hold_out(dataset(), 12), str(tmp_path / "cache")
+    sample = lambda state, key, labels: np.zeros((len(labels), 9, 9, 1), np.float32)  # noqa: E731
+    checkpoints = Saved()
+    resumed = validation.Validation(scored_config.eval, divided, sample, False, None, earlier_rows, checkpoints, cache)
+    assert resumed.best_step == 4
+    resumed.score(6, None)
+    assert resumed.best_step == checkpoints.step == 6
+    assert "up to step 2 are of an earlier version" in caplog.text
+
+
+class Saved:
+    """Checkpoints that remember the step of the last one."""
+
+    def save(self, step, state):
+        self.step = step
 
 
 def test_a_weak_classifier_gets_one_warning_for_all_seeds(scored_config, tmp_path, quick_classifier, caplog):

@@ -33,6 +33,7 @@ def test_with_sequential_seeds_each_seed_equals_a_single_run(two_seeds, tmp_path
         train_alone(two_seeds, seed, tmp_path / f"alone-{seed}")
         path = tmp_path / "many" / f"seed-{seed}"
         assert rows(path) == rows(tmp_path / f"alone-{seed}")
+        assert len(rows(path)) == 7
         (step, a), (single_step, b) = arrays(path), arrays(tmp_path / f"alone-{seed}")
         assert step == single_step == 7
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
@@ -53,6 +54,7 @@ def test_with_vmapped_seeds_each_seed_equals_a_single_run_to_rounding(two_seeds,
     )
     session.train(two_seeds, str(tmp_path / "many"))
     train_alone(two_seeds, 4, tmp_path / "alone")
+    assert rows(tmp_path / "alone")[-1]["step"] == 20
     for actual, expected in zip(rows(tmp_path / "many" / "seed-4"), rows(tmp_path / "alone"), strict=True):
         assert actual == pytest.approx(expected, rel=1e-3, abs=1e-5)
     for actual, expected in zip(arrays(tmp_path / "many" / "seed-4")[1], arrays(tmp_path / "alone")[1], strict=True):
@@ -65,6 +67,7 @@ def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(two_seeds, tmp
     train_killed_between_saves(two_seeds, tmp_path / "resumed", monkeypatch)
     for seed in ("seed-3", "seed-4"):
         assert rows(tmp_path / "uninterrupted" / seed) == rows(tmp_path / "resumed" / seed)
+        assert len(rows(tmp_path / "resumed" / seed)) == 7
 
 
 def test_a_failed_seed_does_not_stop_the_others(two_seeds, tmp_path, monkeypatch, capsys):

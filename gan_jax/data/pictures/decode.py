@@ -41,15 +41,34 @@ def background_colour(text: str) -> tuple[int, int, int]:
         raise UserError(f"data.background={text} is no colour; give white, black, another name, or #rrggbb") from error
 
 
+def read(file: BinaryIO, background: tuple[int, int, int], most_pixels: int) -> tuple[Header, np.ndarray | None]:
+    """(the header, the pixels as `decode` gives them or None). Errors of many classes if it is no image.
+
+    The pixels are None if they are more than `most_pixels`, if they are damaged, or if the header of a PNG has an
+    orientation: Pillow would keep that one, and not look for another one behind the pixels, as it does for `decode`.
+    """
+    with Image.open(file, formats=formats()) as picture:
+        header = _header(picture)
+        if header.height * header.width > most_pixels or (picture.format == "PNG" and "exif" in picture.info):
+            return header, None
+        try:
+            return header, np.asarray(_converted(picture, background))
+        except Exception:  # Whoever needs the pixels decodes the file again, and gets the error.
+            return header, None
+
+
 def read_header(file: BinaryIO) -> Header:
     """The header of an image file; its pixels are not decoded. Errors of many classes if it is no image."""
-    with Image.open(file, formats=formats()) as picture:
-        width, height = picture.size
-        # Pillow turns TIFF images by itself, and looks for the EXIF data of a PNG behind its pixels.
-        known = picture.format != "TIFF" and (picture.format != "PNG" or "exif" in picture.info)
-        if known and _orientation(picture) in _EXCHANGE_SIDES:
-            height, width = width, height
-        return Header(height, width, picture.mode, not _is_grey(picture))
+    return read(file, (255, 255, 255), 0)[0]
+
+
+def _header(picture: Image.Image) -> Header:
+    width, height = picture.size
+    # Pillow turns TIFF images by itself, and looks for the EXIF data of a PNG behind its pixels.
+    known = picture.format != "TIFF" and (picture.format != "PNG" or "exif" in picture.info)
+    if known and _orientation(picture) in _EXCHANGE_SIDES:
+        height, width = width, height
+    return Header(height, width, picture.mode, not _is_grey(picture))
 
 
 def _is_grey(picture: Image.Image) -> bool:
@@ -74,19 +93,24 @@ def decode(file: BinaryIO, background: tuple[int, int, int]) -> Image.Image:
     RGB if the background has a colour.
     """
     with Image.open(file, formats=formats()) as picture:
-        picture.load()
-        grey, turn = _is_grey(picture), _TURNS.get(_orientation(picture))
-        picture = picture if turn is None else picture.transpose(turn)
-        if picture.mode == "F":
-            raise ValueError("its pixels are floating-point numbers, which have no known range")
-        if picture.mode in _SIXTEEN_BITS:
-            return _eight_bits(picture)
-        if picture.mode in _ALPHA or "transparency" in picture.info:
-            layer = Image.new("RGBA", picture.size, (*background, 255))
-            picture = Image.alpha_composite(layer, picture.convert("RGBA"))
-            grey = grey and len(set(background)) == 1
-        mode = "L" if grey else "RGB"
-        return picture if picture.mode == mode else picture.convert(mode)
+        return _converted(picture, background)
+
+
+def _converted(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """What `decode` returns, of an opened file."""
+    picture.load()
+    grey, turn = _is_grey(picture), _TURNS.get(_orientation(picture))
+    picture = picture if turn is None else picture.transpose(turn)
+    if picture.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, which have no known range")
+    if picture.mode in _SIXTEEN_BITS:
+        return _eight_bits(picture)
+    if picture.mode in _ALPHA or "transparency" in picture.info:
+        layer = Image.new("RGBA", picture.size, (*background, 255))
+        picture = Image.alpha_composite(layer, picture.convert("RGBA"))
+        grey = grey and len(set(background)) == 1
+    mode = "L" if grey else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:

@@ -79,7 +79,8 @@ def _class(below: str) -> str:
 
 def _folders_without_images(tree: Tree) -> list[str]:
     """One line if there are any: an empty class folder is no class."""
-    used = {str(folder) for file in tree.files for folder in pathlib.PurePosixPath(file.name).parents}
+    with_files = {file.name.rpartition("/")[0] for file in tree.files}
+    used = with_files | {str(above) for folder in with_files for above in pathlib.PurePosixPath(folder).parents}
     empty = sorted(map(readable, tree.folders - used))
     return [f"{len(empty)} {'folder has' if len(empty) == 1 else 'folders have'} no image: {listed(empty)}"] * bool(
         empty

@@ -12,22 +12,23 @@ import shutil
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from gan_jax.data.dataset import Split
 from gan_jax.data.memory import MemoryPolicy, open_files
 from gan_jax.data.pictures.decode import background_colour, decode
+from gan_jax.data.pictures.passes import Pass, Unreadable
 from gan_jax.data.pictures.records import write_records
-from gan_jax.data.pictures.scan import Scan, Unreadable, for_each, scan
+from gan_jax.data.pictures.scan import Scan, scan
 from gan_jax.data.pictures.types import Pictures, PictureSet
 from gan_jax.data.pixels import Conversion, fit
 from gan_jax.system import cache
 from gan_jax.system.errors import DataUnavailable
-from gan_jax.system.progress import Progress
 
 FOLDER = "pictures"  # of the cache folder
 _VERSION = 1  # of the conversion: prepared copies of another version are not used
 _SIDES = (128, 64, 32)
-_REPORTED = 256  # pictures between two updates of the progress line
+_MOST_DECODED_BYTES = 1 << 30  # of small pictures that are decoded before it is known what size they get
 _SPARE = 1.1  # free space on the disk, as a multiple of what is written
 
 
@@ -40,6 +41,11 @@ class Plan(NamedTuple):
 
     def image(self, pictures: Pictures, row: int) -> np.ndarray:
         """uint8 [H, W, C] of a picture."""
+        if row in pictures.decoded:
+            pixels = pictures.decoded[row]
+            # Grey pixels [H, W] become [H, W, 1] here.
+            done = pixels.size == np.prod(self.shape) and pixels.shape == self.shape[: pixels.ndim]
+            return pixels.reshape(self.shape) if done else fit(Image.fromarray(pixels), self.shape, self.method)
         with pictures.open(row) as file:
             return fit(decode(file, self.background), self.shape, self.method)
 
@@ -91,8 +97,9 @@ def prepare(
 
     DataUnavailable if more than 1% of the pictures cannot be read.
     """
+    most_bytes = min(_MOST_DECODED_BYTES, policy.most_bytes)
+    found, pictures = scan(pictures, data_dir / FOLDER, background_colour(background), most_bytes)
     total = pictures.total
-    found = scan(pictures, data_dir / FOLDER)
     if not found.sizes:
         raise DataUnavailable(f"{pictures.origin} has no image that can be read")
     plan, notes = make_plan(found, conversion, background)
@@ -120,21 +127,13 @@ def _in_memory(
         unreadable.reasons.update(json.loads(str(arrays["unreadable"])))
     else:
         arrays = {}
-        total = sum(len(split.names) for split in splits.values())
-        progress, done = Progress(total, 0, "decoding images", show=total > _REPORTED, first="starting"), 0
+        decoding = Pass("decoding images", unreadable, sum(len(split.names) for split in splits.values()))
         for name, split in splits.items():
-            images, kept = np.empty((len(split.names), *plan.shape), np.uint8), np.ones(len(split.names), bool)
-            for row, image in enumerate(for_each(lambda row: plan.image(split, row), np.arange(len(split.names)))):
-                done += 1
-                if done % _REPORTED == 0 or done == total:
-                    progress.update(done)
-                if isinstance(image, Exception):
-                    unreadable.add(split.names[row], image)
-                    kept[row] = False
-                else:
-                    images[row] = image
+            images, kept = np.empty((len(split.names), *plan.shape), np.uint8), np.zeros(len(split.names), bool)
+            for row, image in decoding.results(plan.image, split, np.arange(len(split.names))):
+                images[row], kept[row] = image, True
             arrays |= {f"{name}_images": images if kept.all() else images[kept], f"{name}_rows": np.flatnonzero(kept)}
-        progress.close()
+        decoding.close()
         _keep(path, arrays | {"unreadable": np.array(json.dumps(unreadable.reasons))})
     rows = {name: arrays[f"{name}_rows"] for name in splits}
     return {n: Split(arrays[f"{n}_images"], splits[n].labels[rows[n]]) for n in splits}, rows

@@ -14,12 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.data.example import encode
-from gan_jax.data.pictures.scan import Unreadable, for_each
-from gan_jax.data.pictures.types import Pictures
+from gan_jax.data.pictures.passes import Pass, Unreadable
+from gan_jax.data.pictures.types import Pictures, readable
 from gan_jax.data.stored import Files
 from gan_jax.system import files
 from gan_jax.system.errors import UserError
-from gan_jax.system.progress import Progress
 
 _FILE_BYTES = 256 << 20
 _SPARE = 1.05  # bytes of a file per byte of its images
@@ -60,14 +59,10 @@ def write_records(
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _check_space(folder, sum(len(shard.rows) for shard in missing), int(np.prod(shape)))
     total = sum(len(shard.rows) for shard in shards)
-    progress = Progress(
-        total, total - sum(len(s.rows) for s in missing), "preparing images", show=bool(missing), first="starting"
-    )
-    done = total - sum(len(shard.rows) for shard in missing)
+    preparing = Pass("preparing images", unreadable, total, total - sum(len(shard.rows) for shard in missing))
     for shard in missing:
-        _write(shard, splits[shard.split], image, unreadable, lambda row, done=done: progress.update(done + row))
-        done += len(shard.rows)
-    progress.close()
+        _write(shard, splits[shard.split], image, preparing, unreadable)
+    preparing.close()
     return _collect(splits, shards, shape, unreadable)
 
 
@@ -85,25 +80,19 @@ def _check_space(folder: pathlib.Path, number: int, image_bytes: int) -> None:
     logging.getLogger(__name__).warning("%s", text)
 
 
-def _write(shard: _Shard, pictures: Pictures, image: Callable, unreadable: Unreadable, update: Callable) -> None:
-    """Writes the file, then its report."""
+def _write(shard: _Shard, pictures: Pictures, image: Callable, preparing: Pass, unreadable: Unreadable) -> None:
+    """Writes the file, then its report: row -> why its picture cannot be read."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
-    lost = {}
+    lost = set(shard.rows.tolist())
     with files.atomic_write(shard.path) as partial:
         writer = ArrayRecordWriter(str(partial), "group_size:1")
-        for count, (row, result) in enumerate(
-            zip(shard.rows.tolist(), for_each(lambda row: image(pictures, row), shard.rows), strict=True), start=1
-        ):
-            if isinstance(result, Exception):
-                unreadable.add(pictures.names[row], result)
-                lost[row] = str(result) or type(result).__name__
-            else:
-                writer.write(encode(result.tobytes(), int(pictures.labels[row])))
-            if count % 256 == 0 or count == len(shard.rows):
-                update(count)
+        for row, pixels in preparing.results(image, pictures, shard.rows):
+            writer.write(encode(pixels.tobytes(), int(pictures.labels[row])))
+            lost.remove(row)
         writer.close()
-    files.write_text(shard.report, json.dumps(lost))
+    reasons = {row: unreadable.reasons[readable(pictures.names[row])] for row in sorted(lost)}
+    files.write_text(shard.report, json.dumps(reasons))
 
 
 def _collect(

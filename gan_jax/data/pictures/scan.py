@@ -1,27 +1,23 @@
-"""Reads the headers of all pictures once: their sizes, modes and colours, and which files cannot be read."""
+"""Reads the headers of all pictures once: their sizes, modes and colours, and which files cannot be read.
+
+To open a small file costs as much as to decode it, so small pictures are decoded in the same pass.
+"""
 
 import collections
-import concurrent.futures
 import hashlib
 import json
-import os
 import pathlib
-import warnings
-from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.data.classes import listed
-from gan_jax.data.pictures.decode import read_header
-from gan_jax.data.pictures.types import Pictures, PictureSet, readable
+from gan_jax.data.pictures.decode import Header, read
+from gan_jax.data.pictures.passes import Pass, Unreadable
+from gan_jax.data.pictures.types import Pictures, PictureSet
 from gan_jax.system import cache
-from gan_jax.system.errors import DataUnavailable
-from gan_jax.system.progress import Progress
 
-_AT_ONCE = 4096  # pictures whose results are waited for
-_PER_TASK = 64
-_MOST_UNREADABLE = 0.01  # share of the pictures; more are a mistake, not bad luck
+_SMALL = 128 * 128  # pixels of a picture that is decoded at once
 
 
 class Scan(NamedTuple):
@@ -56,84 +52,42 @@ class Scan(NamedTuple):
         return cls(collections.Counter(sizes), collections.Counter(modes), num_colour)
 
 
-class Unreadable:
-    """The pictures of a set that cannot be read. DataUnavailable as soon as they are more than 1% of all."""
+def scan(
+    pictures: PictureSet, folder: pathlib.Path, background: tuple[int, int, int], most_bytes: float
+) -> tuple[Scan, PictureSet]:
+    """(what the headers of all pictures say, the pictures, with small ones decoded up to `most_bytes` of memory).
 
-    def __init__(self, origin: str, total: int):
-        self._origin, self._total, self.reasons = origin, total, {}
-
-    def add(self, name: str, error: Exception | str) -> None:
-        self.reasons[readable(name)] = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if len(self.reasons) > _MOST_UNREADABLE * self._total:
-            raise DataUnavailable(
-                f"{self._origin}: more than {_MOST_UNREADABLE:.0%} of {self._total} images cannot be read, such as "
-                f"{self._first()}; repair or remove them"
-            )
-
-    def _first(self) -> str:
-        return listed([f"{name} ({reason})" for name, reason in self.reasons.items()])
-
-    def lines(self) -> list[str]:
-        """One line if there are any."""
-        number = len(self.reasons)
-        return [f"{number} {'image' if number == 1 else 'images'} cannot be read: {self._first()}"] if number else []
-
-
-def for_each(function: Callable, rows: np.ndarray) -> Iterator:
-    """function(row) of each row in order, or the error that it raised. Several threads."""
-
-    def some(chunk: np.ndarray) -> list:
-        results = []
-        for row in chunk.tolist():
-            try:
-                results.append(function(row))
-            except Exception as error:  # Damaged images raise errors of many classes.
-                results.append(error)
-        return results
-
-    with warnings.catch_warnings(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
-        warnings.simplefilter("ignore")  # Pillow warns of damaged metadata and of large images.
-        for start in range(0, len(rows), _AT_ONCE):
-            chunks = np.array_split(
-                rows[start : start + _AT_ONCE], max(1, min(_AT_ONCE, len(rows) - start) // _PER_TASK)
-            )
-            for results in threads.map(some, chunks):
-                yield from results
-
-
-def scan(pictures: PictureSet, folder: pathlib.Path) -> Scan:
-    """What the headers of all pictures say; kept in `folder`, so that they are read once.
-
+    The headers are kept in `folder`, so that they are read once. If they are there, no picture is decoded.
     DataUnavailable if more than 1% of the pictures have none.
     """
     path = folder / f"headers-{hashlib.sha256(pictures.stamp.encode()).hexdigest()[:16]}.npz"
     if path.is_file():
-        return Scan.from_json(str(cache.read(path, "headers of images")["headers"]))
-    found = _scan(pictures)
+        return Scan.from_json(str(cache.read(path, "headers of images")["headers"])), pictures
+    found, decoded = _scan(pictures, background, most_bytes)
     cache.write(path, {"headers": np.array(found.to_json())})
-    return found
+    splits = {name: split._replace(decoded=decoded[name]) for name, split in pictures.splits.items()}
+    return found, pictures._replace(splits=splits)
 
 
-def _scan(pictures: PictureSet) -> Scan:
-    total = pictures.total
-    unreadable = Unreadable(pictures.origin, total)
-    progress, done = Progress(total, 0, "reading headers", show=total > _AT_ONCE, first="starting"), 0
+def _scan(
+    pictures: PictureSet, background: tuple[int, int, int], most_bytes: float
+) -> tuple[Scan, dict[str, dict[int, np.ndarray]]]:
+    """(the headers, split -> row -> a small picture)."""
+
+    def read_one(split: Pictures, row: int) -> tuple[Header, np.ndarray | None]:
+        with split.open(row) as file:
+            return read(file, background, _SMALL if num_bytes < most_bytes else 0)
+
+    reading = Pass("reading images", Unreadable(pictures.origin, pictures.total), pictures.total)
     sizes, modes, num_colour = collections.Counter(), collections.Counter(), 0
-    for split in pictures.splits.values():
-        for row, header in enumerate(for_each(lambda row: _header(split, row), np.arange(len(split.names)))):
-            done += 1
-            if done % _AT_ONCE == 0 or done == total:
-                progress.update(done)
-            if isinstance(header, Exception):
-                unreadable.add(split.names[row], header)
-                continue
+    decoded, num_bytes = {name: {} for name in pictures.splits}, 0
+    for name, split in pictures.splits.items():
+        for row, (header, pixels) in reading.results(read_one, split, np.arange(len(split.names))):
             sizes[header.height, header.width] += 1
             modes[header.mode] += 1
             num_colour += header.colour
-    progress.close()
-    return Scan(sizes, modes, num_colour)
-
-
-def _header(split: Pictures, row: int):
-    with split.open(row) as file:
-        return read_header(file)
+            if pixels is not None:
+                decoded[name][row] = pixels
+                num_bytes += pixels.nbytes
+    reading.close()
+    return Scan(sizes, modes, num_colour), decoded

@@ -1,6 +1,7 @@
 """Pictures that are not decoded yet, of any size and mode: what a folder, a zip archive or another library gives."""
 
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -14,11 +15,13 @@ class Pictures(NamedTuple):
     names: one for each picture, unique in the split; for messages, and to hold out a test split.
     labels: int32 [N], positions in the class names of the set; all 0 if the pictures have no labels.
     open: (index) -> a binary file at its start.
+    decoded: index -> the pixels of a picture that is decoded already, uint8 [H, W] or [H, W, 3].
     """
 
     names: tuple[str, ...]
     labels: np.ndarray
     open: Callable[[int], BinaryIO]
+    decoded: Mapping[int, np.ndarray] = types.MappingProxyType({})
 
 
 def readable(name: str) -> str:

@@ -9,11 +9,15 @@ from gan_jax.evaluation.metrics.neighbours import checked, nearest, squared_dist
 
 
 class Nearer(NamedTuple):
-    """Share of generated images nearer to training than to held-out images, its z-score and its one-sided p-value."""
+    """Share of generated images nearer to training than to held-out images, its z-score and its one-sided p-value.
+
+    standard_error: of the share, if the images are split into train and held_out at random.
+    """
 
     share: float
     z_score: float
     p_value: float
+    standard_error: float
 
 
 class Copying(NamedTuple):
@@ -49,7 +53,8 @@ def nearer_to_train(generated: np.ndarray, train: np.ndarray, held_out: np.ndarr
     excess = hits[:size].sum() - len(generated) / 2
     # The variance is 0 if every image is nearest equally often; then the excess is 0.
     z_score = float(excess / math.sqrt(variance)) if variance > 0 else 0.0
-    return Nearer(float(hits[:size].sum() / len(generated)), z_score, 0.5 * math.erfc(z_score / math.sqrt(2)))
+    share, error = float(hits[:size].sum() / len(generated)), math.sqrt(variance) / len(generated)
+    return Nearer(share, z_score, 0.5 * math.erfc(z_score / math.sqrt(2)), error)
 
 
 def data_copying(generated: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> Copying:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax.evaluation.metrics import kernel as kernel_module
-from gan_jax.evaluation.metrics.kernel import kernel_distance, kernel_distance_of_subsets
+from gan_jax.evaluation.metrics.kernel import kernel_distance
 
 
 def features(seed, rows, columns=5, shift=0.0):
@@ -55,24 +55,8 @@ def test_kernel_distance_is_unbiased_and_negative_for_identical_sets():
     assert kernel_distance(a, a) < 0
 
 
-def test_subsets():
-    a, b = features(0, 400), features(1, 300, shift=0.3)
-    estimate = kernel_distance_of_subsets(a, b, num_subsets=50, subset_size=100)
-    assert estimate.mean == pytest.approx(kernel_distance(a, b), abs=5 * estimate.standard_error)
-    assert estimate == kernel_distance_of_subsets(a, b, num_subsets=50, subset_size=100)
-    assert estimate != kernel_distance_of_subsets(a, b, num_subsets=50, subset_size=100, seed=1)
-    # With all rows in every subset, the estimates are equal.
-    all_rows = kernel_distance_of_subsets(a[:40], b[:40], num_subsets=3, subset_size=40)
-    assert all_rows.mean == pytest.approx(kernel_distance(a[:40], b[:40]), rel=1e-9)
-    assert all_rows.standard_error == pytest.approx(0, abs=1e-9)
-
-
 def test_invalid_arguments_raise():
     a = features(0, 10)
     for bad in (a[:1], a[:, :3], a[0], np.full((10, 5), np.nan)):
         with pytest.raises(ValueError, match="features"):
             kernel_distance(a, bad)
-    with pytest.raises(ValueError, match="N >= 11"):
-        kernel_distance_of_subsets(a, a, subset_size=11)
-    with pytest.raises(ValueError, match="2 or more subsets"):
-        kernel_distance_of_subsets(a, a, num_subsets=1, subset_size=5)
