@@ -53,7 +53,7 @@ def margin(text: str, score: str) -> float:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments.compare", description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "arms", nargs="+", metavar="ARM", help='key=value, "key=value key=value", NAME:key=value, file.py'
+        "arms", nargs="*", metavar="ARM", help='key=value, "key=value key=value", NAME:key=value, file.py'
     )
     parser.add_argument("--config", default="", help="the base")
     parser.add_argument(

@@ -166,7 +166,9 @@ def test_a_plan_needs_more_seeds_for_smaller_effects_and_more_arms():
     needed = [planning.seeds_for(math.log1p(effect), RULE, 1, 0.07, 100)[0] for effect in (0.5, 0.2, 0.1)]
     assert needed == sorted(needed)
     assert needed[0] < needed[2]
-    assert planning.seeds_for(0.1, RULE, 8, 0.07, 100)[0] >= needed[2]
+    total = lambda needed, num_arms: needed[0] * num_arms + needed[1]  # noqa: E731
+    eight, one = (planning.seeds_for(0.1, RULE, num_arms, 0.07, 100) for num_arms in (8, 1))
+    assert total(one, 1) < total(eight, 8) < 8 * total(one, 1)
     assert planning.seeds_for(0.001, RULE, 1, 0.07, 100) is None
 
 
