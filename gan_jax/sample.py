@@ -15,6 +15,7 @@ if not __package__:  # Started as a file: python gan_jax/sample.py
 import numpy as np
 
 from gan_jax import build, cli
+from gan_jax.data.classes import listed
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.runs import pictures
 from gan_jax.runs.load import CHECKPOINTS, load_run
@@ -23,13 +24,25 @@ from gan_jax.system.files import atomic_write, writing
 
 
 def _labels(text: str, num_images: int, num_classes: int, class_names: tuple[str, ...]) -> np.ndarray:
-    """The class of each image, int32 [num_images]. text: the flag --labels; "" for all classes in turn."""
+    """The class of each image, int32 [num_images]. text: the flag --labels; "" for all classes in turn.
+
+    #3 is the class at position 3, because a comma in a name would end it.
+    """
     if not text:
         return balanced_labels(num_images, num_classes)
+    positions = {f"#{position}": position for position in range(len(class_names))}
+    positions |= {name: position for position, name in enumerate(class_names)}
     names = [name.strip() for name in text.split(",")]
-    if wrong := [name for name in names if name not in class_names]:
-        raise UserError(f"--labels={text}: '{wrong[0]}' is not a class; the classes are {', '.join(class_names)}")
-    return np.resize(np.array([class_names.index(name) for name in names], np.int32), num_images)
+    if wrong := [name for name in names if name not in positions]:
+        raise UserError(f"--labels={text}: '{wrong[0]}' is not a class; {_choices(class_names)}")
+    return np.resize(np.array([positions[name] for name in names], np.int32), num_images)
+
+
+def _choices(class_names: tuple[str, ...]) -> str:
+    """What --labels takes, for an error message."""
+    with_comma = [f"#{position} for '{name}'" for position, name in enumerate(class_names) if "," in name]
+    hint = f"; a name with a comma is given by its position: {listed(with_comma)}" if with_comma else ""
+    return f"the classes are {', '.join(class_names)}{hint}"
 
 
 def _label_arrays(labels: np.ndarray, class_names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -78,7 +91,9 @@ def main() -> None:
         "--output", default="samples.png", help="NAME.png for a grid, NAME.npz for arrays, NAME/ for a folder of PNGs"
     )
     parser.add_argument(
-        "--labels", default="", help="names of classes, repeated as often as needed (default: all in turn)"
+        "--labels",
+        default="",
+        help="names of classes or positions (#0), repeated as often as needed (default: all in turn)",
     )
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     parser.add_argument("--seed", type=cli.seed, default=0)

@@ -51,7 +51,7 @@ def table(result: dict, best: dict | None = None) -> str:
             if best:
                 cells.append(f"{form.format(best[score]) if score in best else '':>14}")
             cells += [f"{form.format(seed_result[score]):>10}" for seed_result in seed_results]
-            lines.append(f"{name:<50}" + "".join(cells))
+            lines.append((f"{name:<50}" + "".join(cells)).rstrip())
     if "discriminator_accuracy" in result:
         d_accuracy = f"{result['discriminator_accuracy']:.2%}"
         lines.append(f"{'D as a classifier, accuracy on real images':<50}{d_accuracy:>12}")
@@ -59,8 +59,9 @@ def table(result: dict, best: dict | None = None) -> str:
         f"{result['num_generated']} generated against {result['num_real']} {result['split']} images; +- is "
         + (f"the standard deviation over {len(seed_results)} seeds" if seed_results else "a standard error")
         + "; held-out real: half of these real images against the other half"
-        + ("; nearer to train: of validation images" if "nearer_to_train" in result else "")
     )
+    if "nearer_to_train" in result:
+        lines.append("nearer to train: the held-out real images are the validation images against the same images")
     if "classification_accuracy_score" in result and not seed_results:
         lines.append("classification accuracy score: +- is of one training, without the variation between trainings")
     if "classifier_accuracy" in result:

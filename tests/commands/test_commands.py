@@ -92,3 +92,13 @@ def test_mistakes_get_one_line_and_their_exit_code(overrides, finished_run, tmp_
         assert len(lines) == 1, lines
         assert lines[0].startswith("error: ")
         assert message in lines[0]
+
+
+def test_a_class_with_a_comma_in_its_name_is_given_by_its_position():
+    names = ("cat", "#0", "dog, small")
+    assert sample._labels("#2,cat,#2", 4, 3, names).tolist() == [2, 0, 2, 2]
+    assert sample._labels("#0", 1, 3, names).tolist() == [1], "a name comes before a position"
+    with pytest.raises(UserError, match="'dog' is not a class; .*a name with a comma .*: #2 for 'dog, small'"):
+        sample._labels("dog, small", 2, 3, names)
+    with pytest.raises(UserError, match="'#3' is not a class; the classes are cat, dog$"):
+        sample._labels("#3", 1, 2, ("cat", "dog"))

@@ -42,5 +42,5 @@ def test_the_error_of_the_classification_accuracy_score_says_what_it_leaves_out(
 def test_copies_are_compared_with_validation_images():
     added = {"nearer_to_train": 0.56, "nearer_to_train_standard_error": 0.01, "nearer_to_train_real": 0.55}
     assert rows(**added)["nearer to train than held out"] == ["56.00%", "1.00%", "55.00%"]
-    assert "nearer to train: of validation images" in table(RESULT | added)
+    assert "nearer to train: the held-out real images are the validation images" in table(RESULT | added)
     assert "validation" not in table(RESULT)

@@ -90,7 +90,7 @@ def _read_folder(path: pathlib.Path, skipped: Skipped) -> Tree:
                 files.append(File(name, info.st_size, info.st_mtime_ns))
     except OSError as error:
         raise DataUnavailable(f"{error.filename or path} cannot be read: {error.strerror}; check its rights") from error
-    return Tree(sorted(files), folders, lambda name: open(path / name, "rb"))  # noqa: SIM115
+    return Tree(sorted(files), folders, lambda name: open(os.path.join(path, name), "rb"))  # noqa: SIM115
 
 
 def _walk(folder, prefix: str, parents: tuple[str, ...], skipped: Skipped) -> Iterator[tuple[os.DirEntry, str]]:
