@@ -34,15 +34,18 @@ def sentence(name: str, look: ArmLook, rule: Rule) -> str:
     """One arm's verdict for a reader who has not read anything else."""
     metric = METRICS[rule.score]
     seeds = f"{look.seeds[0]} seeds against {look.seeds[1]} of the base"
-    size = f"{format_difference(look.difference, metric)}, interval {format_interval(look.interval, metric)}"
     if look.verdict == sequential.FAILS:
         lost = f"{look.failures[0]} lost runs ({seeds}, p {p_text(look.failure_p)})"
         return f"{name} fails more often than the base: {lost}."
-    if look.verdict == UNDECIDED:
-        return f"{name} is undecided: {metric.label} {size} ({seeds})."
-    if look.verdict == sequential.EQUAL:
-        return f"{name} makes no difference larger than the margin: {metric.label} {size} ({seeds})."
-    return f"{name} is {look.verdict} than the base: {metric.label} {size} ({seeds})."
+    words = {UNDECIDED: "is undecided", sequential.EQUAL: "makes no difference larger than the margin"}
+    statement = words.get(look.verdict, f"is {look.verdict.replace(',', ' than the base,', 1)}")
+    if look.verdict in (sequential.BETTER, sequential.WORSE):
+        statement += " than the base"
+    size = f"{format_difference(look.difference, metric)}, interval {format_interval(look.interval, metric)}"
+    text = f"{name} {statement}: {metric.label} {size} ({seeds})."
+    if all(2 * lost > number for lost, number in zip(look.failures, look.seeds, strict=True)):
+        text += " Most runs of both are at chance or without variety, so this says little about runs that work."
+    return text
 
 
 def verdict_table(rule: Rule, looks: list[dict[str, ArmLook]]) -> Table:
@@ -184,7 +187,7 @@ def blocks(comparison: Comparison) -> list:
     ]
     document += [Heading(2, "The interval as it narrowed"), Charts([], narrowing)]
     document += [Heading(2, "Curves"), *filter(None, [curves.charts(study)])]
-    document += [Heading(2, "Samples"), *filter(None, [_grids(arms, path)])]
+    document += [Heading(2, "Samples"), *filter(None, [_grids(runs, path)])]
     document += [Heading(2, "What was changed")]
     for arm in arms[1:]:
         rows = changes(base, arm)
