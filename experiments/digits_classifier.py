@@ -9,10 +9,14 @@ is not run again without a reason.
 import argparse
 import json
 import pathlib
+import sys
 
 import jax
 import numpy as np
 from flax import traverse_util
+
+if not __package__:  # Started as a file: python experiments/digits_classifier.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from gan_jax import cli
 from gan_jax.data import idx, mnist_5k

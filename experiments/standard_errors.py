@@ -11,8 +11,12 @@ of images.
 import argparse
 import json
 import pathlib
+import sys
 
 import numpy as np
+
+if not __package__:  # Started as a file: python experiments/standard_errors.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from gan_jax import cli
 from gan_jax.data import idx

@@ -107,10 +107,10 @@ def train_killed_between_saves(config, path, monkeypatch):
     """Trains seeds 3 and 4 until seed 3 has saved step 6 and seed 4 has not, then resumes the run to its end."""
     save = recorder.Recorder.save
 
-    def kill_at_6(self, state):
+    def kill_at_6(self, state, seconds):
         if self.status.step == 6 and self.status.seed == 4:
             raise KeyboardInterrupt
-        save(self, state)
+        save(self, state, seconds)
 
     monkeypatch.setattr(recorder.Recorder, "save", kill_at_6)
     with pytest.raises(KeyboardInterrupt):

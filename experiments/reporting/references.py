@@ -15,6 +15,7 @@ In a template, {{...}} stands for a number of a record:
     {{row long@labels-100 train_errors 0}}   the same as cells of a table, of the first network (0) of each subset
     {{published 100}}                        published errors, mean and standard deviation; ensembles: of ensembles
     {{welch long@labels-100 100}}            p-value of Welch's test of both, over label subsets
+    {{colour scores}}                        a table of the runs on colour images; the others are in colour/report.py
     {{sweeps}}                               table: the time of a training of each study, and of many arms
     {{record FILE PATH FORMAT}}              one entry of a JSON file in experiments/results; PATH is keys with slashes
 
@@ -27,6 +28,7 @@ import pathlib
 import re
 from collections.abc import Callable
 
+from experiments.colour.report import TABLES
 from experiments.reporting import claims_list, measures, sweeps
 from experiments.reporting.families import Findings, find
 from experiments.reporting.few_labels import FewLabels
@@ -71,6 +73,7 @@ class References:
             },
             "claims": self._of_claims,
             **FewLabels(folder / "semi_supervised").kinds,
+            "colour": lambda name: TABLES[name](read_table(self._folder / "colour.json", "run its command again")),
             "sweeps": lambda: sweeps.table(list(self._studies.values())),
             "record": self._of_record,
         }

@@ -212,7 +212,7 @@ def test_scores_of_different_classifiers_are_not_combined(folders):
 
 
 def test_scores_of_different_versions_are_not_combined(folders):
-    campaign = results.Campaign(list(arms(folders).values()), "full", 1, 2, folders.work, folders.out)
+    campaign = results.Campaign(list(arms(folders).values()), "full", 1, 2, folders.work, folders.out, 2)
     old, new = {"protocol": {"features": "a"}}, {"protocol": {"features": "a", "scores_version": 2}}
     assert results._protocol(campaign, [new, new])["scores_version"] == 2
     with pytest.raises(DataUnavailable, match="earlier version"):

@@ -206,7 +206,9 @@ def anchors(page):
     return {heading.lower().replace(" ", "-") for heading in plain} | set(re.findall(r'id="([^"]+)"', text))
 
 
-@pytest.mark.parametrize("folder", [".", "docs", "experiments", "experiments/results/semi_supervised"])
+@pytest.mark.parametrize(
+    "folder", [".", "docs", "experiments", "experiments/results", "experiments/results/semi_supervised"]
+)
 def test_links_lead_to_files_and_headings(folder):
     dead = []
     for page in sorted((ROOT / folder).glob("*.md")):

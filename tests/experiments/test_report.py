@@ -231,9 +231,13 @@ def test_mistakes_get_one_line_of_output(tmp_path, capsys):
     assert "cannot be written" in capsys.readouterr().err
 
 
+def summary_of(*studies):
+    return str(overview.summary(list(studies), findings_of(*studies)))
+
+
 def test_studies_with_scores_of_several_versions_are_named():
     old, new = canned("optimizer"), canned("noise")
     new["protocol"] = new["protocol"] | {"scores_version": 2}
-    text = lambda *records: str(overview.summary([results.parse(record) for record in records]))  # noqa: E731
+    text = lambda *records: summary_of(*(results.parse(record) for record in records))  # noqa: E731
     assert "version 1: optimizer on tuned; version 2: noise on tuned" in text(old, new)
     assert "do not compare" not in text(old, canned("noise"))

@@ -1,0 +1,54 @@
+"""The record of the runs on colour images: every number of the page, from the workdirs."""
+
+import pathlib
+import statistics
+
+import numpy as np
+
+from experiments.colour.measure import PROTOCOL, data_path, run_path
+from experiments.colour.runs import DATA, RUNS
+from experiments.jobs import records
+from gan_jax.runs.best import scores
+from gan_jax.runs.records import read_metrics
+from gan_jax.runs.workdir import Workdir
+from gan_jax.system.files import read_table
+
+_MOST_POINTS = 60  # of a loss curve; each is a mean over rows
+
+
+def record(root: pathlib.Path) -> dict:
+    """{"data": name -> data set, "runs": name -> run} of the runs that have been scored in the folder `root`."""
+    runs = {name: entry for name in RUNS if (entry := _run(name, root))}
+    names = {RUNS[name].data for name in runs}
+    return {"data": {name: records.read(data_path(root, name)) for name in DATA if name in names}, "runs": runs}
+
+
+def _run(name: str, root: pathlib.Path) -> dict | None:
+    """The entry of one run; None if it has no scores."""
+    folder, run = Workdir(str(root / name)), RUNS[name]
+    path = folder.path / PROTOCOL.file_name
+    if not path.is_file():
+        return None
+    info, rows = folder.run(), read_metrics(folder.metrics)
+    return {
+        "title": run.title,
+        "data": run.data,
+        "config": run.config,
+        "changes": DATA[run.data].changes | run.changes,
+        "status": info["status"],
+        "minutes": (info["seconds"] - info["validation_seconds"]) / 60,
+        "steps_per_second": statistics.median(row["steps_per_second"] for row in rows if "steps_per_second" in row),
+        "batch_size": folder.config().batch_size,
+        "cpu_cores": info["cpu_cores"],
+        "commit": info["commit"],
+        "losses": _thin([(row["step"], row["d_loss"], row["g_loss"]) for row in rows if "d_loss" in row]),
+        "validation_frechet_distance": sorted(scores(rows).items()),
+        "scores": read_table(path, "delete it"),
+        **records.read(run_path(root, name)),
+    }
+
+
+def _thin(rows: list[tuple]) -> list[list[float]]:
+    """Means of consecutive rows, at most _MOST_POINTS of them, rounded to 5 digits."""
+    parts = np.array_split(np.array(rows, float), min(len(rows), _MOST_POINTS))
+    return [[float(f"{value:.5g}") for value in part.mean(axis=0)] for part in parts]
