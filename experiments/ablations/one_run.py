@@ -182,7 +182,8 @@ def main() -> None:
     with acquire(arguments.folder.parent / ".classifier.lock", stopping=lambda: False):
         # The first process trains the classifier; the other processes read it from the cache.
         dataset = session.load_data(config.data, arguments.data_dir)
-        features.classifier(dataset, arguments.data_dir, config.eval.classifier_flips)
+        if dataset.num_classes > 1:
+            features.classifier(dataset, arguments.data_dir, config.eval.classifier_flips)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     work(arguments.folder, seeds, arguments.data_dir, arguments.keep_checkpoints, _stop_if_requested)
 

@@ -53,13 +53,10 @@ def length(base: ConfigDict, arm: ConfigDict, steps: int) -> int:
     return max(round(steps * base.batch_size * base.d_steps / (arm.batch_size * arm.d_steps)), 1)
 
 
-def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> ConfigDict:
-    """The config of an arm's runs. shared: overrides of the data and the scores, the same for all runs."""
-    updates = length(base, arm, steps)
+def intervals(updates: int) -> dict:
+    """Config overrides of a run of this length whose records become curves."""
     every = max(updates // SCORES, 1)
-    changes = {
-        "num_epochs": 0,
-        "num_steps": updates,
+    return {
         "eval.every_steps": every,
         "eval.at_end": False,
         "log_every_steps": max(min(updates // 100, 10), 1),
@@ -68,6 +65,12 @@ def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> Con
         "checkpoint_every_steps": 0,
         "keep_checkpoints": 1,
     }
+
+
+def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> ConfigDict:
+    """The config of an arm's runs. shared: overrides of the data and the scores, the same for all runs."""
+    updates = length(base, arm, steps)
+    changes = {"num_epochs": 0, "num_steps": updates} | intervals(updates)
     if arm.discriminator.noise_fade_updates:
         # About the same share of the run as in the tutorial's. With the study's number, a short run would not fade out.
         changes["discriminator.noise_fade_updates"] = max(updates * arm.d_steps // 2, 1)

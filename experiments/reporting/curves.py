@@ -24,12 +24,12 @@ POINTS = 100  # of a line: more than a screen can show
 COLORS = ("#2a88c8", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1")
 DASHES = ("none", "5 2", "1.5 1.5")
 # A placeholder that becomes currentColor: the page's text color, light or dark.
-_TEXT = "#010203"
-_SETTINGS = {
+TEXT = "#010203"
+SETTINGS = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
-    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "text.color"), _TEXT),
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "text.color"), TEXT),
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
@@ -39,7 +39,7 @@ def styles(study: Study) -> dict[str, tuple[str, str]]:
     """arm -> (color, dashes): the baseline is drawn in the color of the text."""
     combinations = ((color, dash) for dash, color in itertools.product(DASHES, COLORS))
     other_arms = (name for name in study.arms if name != study.baseline)
-    return {study.baseline: (_TEXT, "none")} | dict(zip(other_arms, itertools.cycle(combinations)))  # noqa: B905
+    return {study.baseline: (TEXT, "none")} | dict(zip(other_arms, itertools.cycle(combinations)))  # noqa: B905
 
 
 def band(arm: Arm, curve: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
@@ -76,7 +76,7 @@ def _limits(lines: list[tuple]) -> tuple[float, float] | None:
     return low - margin, high + margin
 
 
-def _svg(figure: Figure, prefix: str) -> str:
+def svg(figure: Figure, prefix: str) -> str:
     """A figure as an SVG element for HTML: with unique ids, without a style element and without outside addresses."""
     file = io.StringIO()
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -88,7 +88,7 @@ def _svg(figure: Figure, prefix: str) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'(url\(|href=")#', rf"\1#{prefix}-", text)
     text = re.sub(r"(\d+\.\d)\d+", r"\1", text)  # A tenth of a point is finer than any screen.
-    return re.sub(r"\s*\n\s*", "\n", text.replace(_TEXT, "currentColor"))
+    return re.sub(r"\s*\n\s*", "\n", text.replace(TEXT, "currentColor"))
 
 
 def _panel(study: Study, curve: str) -> str | None:
@@ -97,7 +97,7 @@ def _panel(study: Study, curve: str) -> str | None:
     if limits is None:
         return None
     arm_styles, prefix = styles(study), f"{study.anchor}-{curve}"
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": prefix}):
+    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": prefix}):
         figure = Figure(figsize=(5.2, 3), layout="constrained")
         axes = figure.subplots()
         for name, (steps, mean, low, high) in sorted(lines.items(), key=lambda item: item[0] == study.baseline):
@@ -111,16 +111,16 @@ def _panel(study: Study, curve: str) -> str | None:
         axes.grid(axis="y", color="#888888", alpha=0.3, linewidth=0.6)
         figure.patch.set_visible(False)
         axes.patch.set_visible(False)
-        return _svg(figure, prefix)
+        return svg(figure, prefix)
 
 
 def charts(study: Study) -> Charts | None:
     """The losses and validation scores of all arms; None if no seed has a curve."""
-    panels = [Chart(title, svg) for curve, title in PANELS.items() if (svg := _panel(study, curve))]
+    panels = [Chart(title, drawn) for curve, title in PANELS.items() if (drawn := _panel(study, curve))]
     if not panels:
         return None
     legend = [
-        (f"{name} (baseline)" if name == study.baseline else name, color.replace(_TEXT, "currentColor"), dashes)
+        (f"{name} (baseline)" if name == study.baseline else name, color.replace(TEXT, "currentColor"), dashes)
         for name, (color, dashes) in styles(study).items()
         if name in study.arms
     ]

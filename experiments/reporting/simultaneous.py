@@ -22,6 +22,7 @@ from experiments.reporting.contrasts import Estimate, Model
 ALPHA = 0.05  # of a family
 DRAWS = 50_000  # The Monte Carlo error of an adjusted p of 0.05 is 0.001.
 _MAX_DRAWN = 10_000  # at once, for the memory
+_FEWEST_BEYOND = 250  # draws beyond a quantile, for a relative error of its probability of 6%
 
 
 class Adjusted(NamedTuple):
@@ -31,8 +32,8 @@ class Adjusted(NamedTuple):
     interval: tuple[float, float] | None
 
 
-def adjust(tests: list[tuple[Model, Estimate]]) -> list[Adjusted]:
-    """Adjusted p-values and simultaneous intervals of a family."""
+def adjust(tests: list[tuple[Model, Estimate]], alpha: float = ALPHA) -> list[Adjusted]:
+    """Adjusted p-values of a family, and intervals that all hold together with probability 1 - alpha."""
     tested = [index for index, (_, estimate) in enumerate(tests) if estimate.p_value is not None]
     adjusted = [Adjusted(None, None)] * len(tests)
     if not tested:
@@ -40,13 +41,22 @@ def adjust(tests: list[tuple[Model, Estimate]]) -> list[Adjusted]:
     # The smallest p-value counts as 1e-300, since the normal quantile of 0 is infinite.
     z = stats.norm.isf(np.maximum([tests[index][1].p_value for index in tested], 1e-300) / 2)
     largest = _largest([tests[index] for index in tested])
-    critical = float(np.quantile(largest, 1 - ALPHA))
+    critical = _critical_value(largest, alpha)
     for index, statistic in zip(tested, z, strict=True):
         estimate = tests[index][1]
         half = estimate.half_width(2 * float(stats.norm.sf(critical)))
         interval = estimate.difference - half, estimate.difference + half
         adjusted[index] = Adjusted(float(np.mean(largest >= statistic)), interval)
     return adjusted
+
+
+def _critical_value(largest: np.ndarray, alpha: float) -> float:
+    """The quantile 1 - alpha of the largest |z|, beyond the draws by the tail of a normal number (Bonferroni)."""
+    if alpha * len(largest) >= _FEWEST_BEYOND:
+        return float(np.quantile(largest, 1 - alpha))
+    at = _FEWEST_BEYOND / len(largest)
+    tests = at / (2 * stats.norm.sf(np.quantile(largest, 1 - at)))  # the number of independent tests that it is like
+    return float(stats.norm.isf(alpha / (2 * tests)))
 
 
 def _largest(tests: list[tuple[Model, Estimate]]) -> np.ndarray:

@@ -1,0 +1,119 @@
+"""The folder of a comparison: its rule, one folder of runs for each arm, and the looks.
+
+rule.json is written before the first run, and a command with another rule is refused. looks.json has every look, since
+each spends a part of the error rate. <hash>/seed-<s>.json is the record of a run, as the ablation studies have it.
+"""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+
+from experiments.ablations import one_run
+from experiments.compare.arms import Arm
+from experiments.compare.sequential import ArmLook, Data, Rule
+from experiments.reporting import measures
+from experiments.reporting.measures import METRICS
+from experiments.reporting.results import Study, parse
+from gan_jax.system.errors import UserError
+from gan_jax.system.files import read_table, write_text
+
+_RULE, _LOOKS = "rule.json", "looks.json"
+
+
+class Workdir:
+    """path: the folder; arms: the base first."""
+
+    def __init__(self, path: pathlib.Path, rule: Rule, arms: list[Arm]):
+        self.path, self.rule, self.arms = path, rule, arms
+
+    def start(self) -> None:
+        """Writes the rule; UserError if the folder holds a comparison with another one."""
+        given = {**self.rule._asdict(), "arms": {arm.name: arm.hash for arm in self.arms}}
+        path = self.path / _RULE
+        if path.is_file():
+            recorded = read_table(path, "choose another --workdir")
+            for key, value in given.items():
+                if recorded[key] != value:
+                    raise UserError(
+                        f"{path} was written for {key}={_short(recorded[key])}, not {_short(value)}; a rule cannot "
+                        "change after the first run: choose another --workdir"
+                    )
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(given, indent=2) + "\n")
+
+    def seeds_with_record(self, arm: Arm) -> list[int]:
+        """The seeds of an arm that have ended."""
+        paths = (self.path / arm.hash).glob("seed-*.json")
+        return sorted(int(path.stem.removeprefix("seed-")) for path in paths)
+
+    def study(self) -> Study:
+        """All runs so far, as a study with these arms."""
+        records = {
+            arm.name: {seed: one_run.read(self.path / arm.hash, seed) for seed in self.seeds_with_record(arm)}
+            for arm in self.arms
+        }
+        every = [record for by_seed in records.values() for record in by_seed.values()]
+        protocol, provenance = {}, {}
+        for record in every:
+            protocol, provenance = record["protocol"] | protocol, record["provenance"] | provenance
+        return parse(
+            {
+                "study": "comparison",
+                "base": self.arms[0].typed,
+                "baseline": self.arms[0].name,
+                "preset": "full",
+                "protocol": protocol,
+                "provenance": provenance,
+                "seeds": 0,
+                "arms": {
+                    arm.name: {
+                        "hash": arm.hash,
+                        "steps": arm.config.num_steps,
+                        "overrides": {},
+                        "seeds": {str(seed): record for seed, record in records[arm.name].items()},
+                    }
+                    for arm in self.arms
+                },
+            }
+        )
+
+    def looks(self) -> list[dict[str, ArmLook]]:
+        """The looks that were taken, the first one first."""
+        path = self.path / _LOOKS
+        if not path.is_file():
+            return []
+        entries = read_table(path, "delete it only if the whole folder goes")["looks"]
+        return [{name: _arm_look(row) for name, row in entry.items()} for entry in entries]
+
+    def add_look(self, look: dict[str, ArmLook]) -> None:
+        """Records a look."""
+        rows = [{name: _row(arm) for name, arm in one.items()} for one in [*self.looks(), look]]
+        write_text(self.path / _LOOKS, json.dumps({"looks": rows}, indent=1) + "\n")
+
+
+def _short(value) -> str:
+    return str(value) if not isinstance(value, dict) else f"{len(value)} arms ({', '.join(value)})"
+
+
+def _row(arm: ArmLook) -> dict:
+    """An arm's look for JSON, which has no infinite numbers."""
+    return {**arm._asdict(), "interval": [bound if math.isfinite(bound) else None for bound in arm.interval]}
+
+
+def _arm_look(row: dict) -> ArmLook:
+    low, high = row["interval"]
+    interval = -math.inf if low is None else low, math.inf if high is None else high
+    return ArmLook(**{**row, "seeds": tuple(row["seeds"]), "failures": tuple(row["failures"]), "interval": interval})
+
+
+def data_of(study: Study, score: str) -> dict[str, Data]:
+    """Arm -> its scores on the scale of the analysis, and its lost runs."""
+    metric, context, data = METRICS[score], measures.context(study), {}
+    for name, arm in study.arms.items():
+        scores = np.array(list(measures.of_runs(arm.runs, metric, context).values()))
+        lost = list(measures.of_runs(arm.runs, METRICS["lost_runs"], context).values())
+        data[name] = Data(np.log(scores) if metric.scale == "log" else scores, int(sum(lost)), len(lost))
+    return data

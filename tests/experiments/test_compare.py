@@ -1,0 +1,235 @@
+"""`compare`: its looks against hand numbers and simulation, its folder, its page, and a tiny comparison to its end."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from experiments.compare import __main__ as compare
+from experiments.compare import arms as arms_of
+from experiments.compare import finished, page, planning, proof, sequential
+from experiments.compare.sequential import BASE, Data, Rule
+from experiments.compare.workdir import Workdir
+from experiments.statistics_check import Noise
+from gan_jax.system.errors import UserError
+from tests.experiments.tiny_studies import TINY
+from tests.pages import Parsed
+from tests.tiny import run
+
+RULE = Rule("frechet_distance", True, math.log(1.1))
+
+
+def data(scores, lost=0):
+    return Data(np.array(scores, np.float64), lost, len(scores) + lost)
+
+
+def test_the_error_rate_of_all_looks_is_spent_once():
+    assert sum(RULE.alpha(look) for look in range(1, 100_000)) == pytest.approx(0.05, abs=1e-5)
+    assert RULE.alpha(1) == 0.025
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ((-0.3, -0.05), "better"),
+        ((0.2, 0.4), "worse"),
+        ((-0.08, -0.01), "better, but by less than the margin"),
+        ((0.01, 0.09), "worse, but by less than the margin"),
+        ((-0.09, 0.09), "no difference larger than the margin"),
+        ((-0.09, 0.11), "undecided"),
+        ((-math.inf, math.inf), "undecided"),
+    ],
+)
+def test_the_verdict_follows_from_the_interval(interval, expected):
+    assert sequential.verdict(RULE, interval) == expected
+    higher = RULE._replace(lower_is_better=False)
+    turned = {"better": "worse", "worse": "better"}
+    word, _, rest = expected.partition(",")
+    assert sequential.verdict(higher, interval) == turned.get(word, word) + ("," + rest if rest else "")
+
+
+def test_looks_narrow_and_a_verdict_stays():
+    rng = np.random.default_rng(0)
+    base, arm = rng.normal(0, 0.05, 40), rng.normal(0.5, 0.05, 40)
+    first = sequential.look(1, RULE, {BASE: data(base[:3]), "a": data(arm[:3])}, {})
+    second = sequential.look(2, RULE, {BASE: data(base[:20]), "a": data(arm[:20])}, first)
+    width = lambda look: look["a"].interval[1] - look["a"].interval[0]  # noqa: E731
+    assert width(second) < width(first)
+    assert second["a"].verdict == "worse"
+    assert second["a"].seeds == (20, 20)
+    # A decided arm keeps its verdict, whatever later looks show.
+    third = sequential.look(3, RULE, {BASE: data(base), "a": data(base + 0.001)}, second)
+    assert third["a"].verdict == "worse"
+
+
+def test_an_arm_that_fails_more_often_than_the_base():
+    lost = data([], lost=6)
+    result = sequential.look(1, RULE, {BASE: data(np.arange(8) / 100), "a": lost}, {})["a"]
+    assert result.verdict == "fails"
+    assert result.failure_p == pytest.approx(1 / math.comb(14, 6))
+    fewer = sequential.look(1, RULE, {BASE: data([], lost=8), "a": data(np.arange(6) / 100)}, {})["a"]
+    assert fewer.verdict != "fails"
+    assert sequential.failure_p(data([]), data([1.0])) is None
+
+
+def test_numbers_of_seeds():
+    assert [sequential.more_seeds(n) for n in (3, 4, 6, 9, 13)] == [4, 6, 9, 13, 19]
+    assert [sequential.base_seeds(3, k) for k in (0, 1, 4, 8)] == [3, 3, 6, 8]
+    arm = sequential.ArmLook((4, 4), 0.1, (-0.1, 0.3), (0, 0), 1.0, "undecided")
+    assert sequential.seeds_to_decide(RULE, 1, arm) > 16  # half width 0.2 must fall below 0.1, at a smaller error rate
+    unknown = arm._replace(interval=(-math.inf, math.inf))
+    assert sequential.seeds_to_decide(RULE, 1, unknown) == 6
+
+
+def test_null_arms_are_seldom_called_different_and_large_effects_are_found_early():
+    noise = Noise(np.random.default_rng(0).normal(0, 0.06, 300), np.array([0.3]), 20)
+    null = proof.simulate(noise, 0.0, 3, 0.0, 40)
+    assert null["sequential"]["any_wrong"] <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 40)
+    large = proof.simulate(noise, 0.5, 1, 0.0, 40)
+    assert large["sequential"]["decided"] > 0.9
+    assert large["sequential"]["trainings"] < large["fixed"]["trainings"] / 2
+    failing = proof.simulate(noise, 0.0, 1, 0.9, 20)
+    assert failing["sequential"]["decided"] > failing["fixed"]["decided"] - 0.2
+
+
+def test_arms_are_changes_files_and_names():
+    spec, shared = "configs/cgan.py:tuned", "data.name=mnist_5k"
+    typed = ["objective=lsgan", "both:generator.norm=none discriminator.norm=layer", "configs/cdcgan.py"]
+    base, *arms = arms_of.parse(spec, shared, typed)
+    assert [arm.name for arm in (base, *arms)] == ["base", "objective=lsgan", "both", "configs/cdcgan.py"]
+    assert arms_of.changes(base, arms[0]) == [("objective", "bce_logits", "lsgan")]
+    assert {leaf for leaf, _, _ in arms_of.changes(base, arms[1])} == {"generator.norm", "discriminator.norm"}
+    assert arms[2].config.data.name == "mnist_5k"
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("objectiv=lsgan", "did you mean objective?"),
+        ("objective=lsga", "did you mean lsgan?"),
+        ("objective=bce_logits", "is the same config as base"),
+        ("objective", "is no arm"),
+        ("generator.norm=none oops", "'oops' in"),
+        ("data.name=mnist", "changes data.name"),
+        ("generator.norm=group generator.norm_groups=7", "does not divide"),
+    ],
+)
+def test_mistakes_are_one_line_before_anything_is_written(typed, message, tmp_path, capsys):
+    work = tmp_path / "work"
+    command = ["--config", "configs/cgan.py:tuned", "--shared", "data.name=mnist_5k", "--workdir", work, typed]
+    assert run(compare, *command) == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(error) == 1
+    assert message in error[0]
+    assert not work.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ([], "give --config BASE and arms, or finished runs"),
+        (["--config=configs/cgan.py:tuned"], "give an arm"),
+        (["--runs", "a"], "give --config BASE and arms, or finished runs"),
+        (["--runs", "none", "--against", "none"], "none is no folder"),
+        (["--config=configs/cgan.py:tuned", "--budget=2", "objective=lsgan"], "a number and a unit"),
+        (["--config=configs/cgan.py:tuned", "--margin=2", "objective=lsgan"], "such as 10%"),
+        (["--config=configs/cgan.py:tuned", "--score=fid", "objective=lsgan"], "fid"),
+        (["--config=configs/cgan.py:tuned", "--max_seeds=2", "objective=lsgan"], "must be at least 3"),
+        (["--config=configs/cgan.py:tuned", "--error_rate=2", "objective=lsgan"], "between 0 and 0.5"),
+    ],
+)
+def test_mistakes_of_flags(command, message, capsys):
+    assert run(compare, *command) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_margins_and_budgets():
+    assert compare.margin("", "frechet_distance") == pytest.approx(math.log(1.1))
+    assert compare.margin("25%", "frechet_distance") == pytest.approx(math.log(1.25))
+    assert compare.margin("3%", "conditional_accuracy") == pytest.approx(0.03)
+    assert [compare.seconds(text) for text in ("90m", "2h", "1.5d", "30s")] == [5400, 7200, 129600, 30]
+
+
+def test_a_rule_is_written_first_and_cannot_change(tmp_path):
+    arms = arms_of.parse("configs/cgan.py:tuned", "data.name=mnist_5k", ["objective=lsgan"])
+    Workdir(tmp_path / "w", RULE, arms).start()
+    Workdir(tmp_path / "w", RULE, arms).start()
+    with pytest.raises(UserError, match=r"written for margin=0\.0953.*choose another --workdir"):
+        Workdir(tmp_path / "w", RULE._replace(margin=0.2), arms).start()
+    other = arms_of.parse("configs/cgan.py:tuned", "data.name=mnist_5k", ["objective=hinge"])
+    with pytest.raises(UserError, match="written for arms="):
+        Workdir(tmp_path / "w", RULE, other).start()
+
+
+def test_a_plan_needs_more_seeds_for_smaller_effects_and_more_arms():
+    needed = [planning.seeds_for(math.log1p(effect), RULE, 1, 0.07, 100)[0] for effect in (0.5, 0.2, 0.1)]
+    assert needed == sorted(needed)
+    assert needed[0] < needed[2]
+    total = lambda needed, num_arms: needed[0] * num_arms + needed[1]  # noqa: E731
+    eight, one = (planning.seeds_for(0.1, RULE, num_arms, 0.07, 100) for num_arms in (8, 1))
+    assert total(one, 1) < total(eight, 8) < 8 * total(one, 1)
+    assert planning.seeds_for(0.001, RULE, 1, 0.07, 100) is None
+
+
+def words(folders, **more):
+    """--shared for the tiny networks on the fixture's data."""
+    changes = {**TINY, "data.name": "idx", "data.dir": folders.data, "data.num_validation": 15, "num_epochs": 0}
+    changes |= {"num_steps": 20, "eval.num_images": 12, "eval.at_end_num_images": 20} | more
+    return " ".join(
+        f"{key}={','.join(map(str, value)) if isinstance(value, tuple) else value}" for key, value in changes.items()
+    )
+
+
+@pytest.mark.slow
+def test_a_comparison_to_its_end(folders, tmp_path, capsys):
+    work = tmp_path / "work"
+    command = [
+        "--config",
+        "configs/cgan.py",
+        "--shared",
+        words(folders),
+        "--workdir",
+        work,
+        "--data_dir",
+        folders.cache,
+    ]
+    command += ["--max_seeds", "4", "lsgan:objective=lsgan"]
+    assert run(compare, *command) == 0
+    printed = capsys.readouterr().out
+    assert "look 2" in printed
+    record = json.loads((work / "compare.json").read_text())
+    assert record["looks"] == 2
+    (arm,) = record["arms"]
+    assert (arm["name"], arm["seeds"], arm["changes"]) == ("lsgan", [4, 4], {"objective": ["bce", "lsgan"]})
+    html = (work / "compare.html").read_text()
+    parsed = Parsed(html)
+    assert not any(tag == "script" for tag, _ in parsed.attributes)
+    assert sum(tag == "img" for tag, _ in parsed.attributes) == 2
+    assert "lsgan" in parsed.texts["p"][0]
+    # Nothing is trained again; a larger budget goes on with the next look.
+    assert run(compare, *command) == 0
+    assert json.loads((work / "compare.json").read_text())["looks"] == 2
+    assert run(compare, *["6" if word == "4" else word for word in command]) == 0
+    assert json.loads((work / "compare.json").read_text())["looks"] == 3
+    # The same runs as finished ones.
+    paths = {arm: sorted(map(str, (work / name).glob("seed-?"))) for arm, name in read_hashes(work).items()}
+    with pytest.raises(UserError, match="has no scores: python -m gan_jax.evaluate"):
+        finished.study_of({"base": paths["base"], "changed": paths["lsgan"]})
+
+
+def read_hashes(work):
+    return json.loads((work / "rule.json").read_text())["arms"]
+
+
+def test_sentences_that_a_supervisor_can_read():
+    arm = sequential.ArmLook((6, 8), -0.3, (-0.4, -0.2), (0, 0), 1.0, "better")
+    text = page.sentence("lsgan", arm, RULE)
+    assert text.startswith("lsgan is better than the base: Frechet distance, last step x0.74, interval x0.67 to x0.82")
+    assert text.endswith("(6 seeds against 8 of the base).")
+    small = page.sentence("lsgan", arm._replace(verdict="worse, but by less than the margin"), RULE)
+    assert small.startswith("lsgan is worse than the base, but by less than the margin: ")
+    assert "says little" in page.sentence("lsgan", arm._replace(failures=(5, 7)), RULE)
+    assert page.sentence("lsgan", arm._replace(verdict="undecided"), RULE).startswith("lsgan is undecided: ")
+    failing = arm._replace(verdict="fails", failures=(5, 0), failure_p=0.001)
+    assert "fails more often than the base: 5 lost runs" in page.sentence("sgd", failing, RULE)
