@@ -8,7 +8,6 @@ ones. Writes scoring_classifier.json and .md to --output.
 
 import argparse
 import dataclasses
-import json
 import os
 import pathlib
 import sys
@@ -21,7 +20,7 @@ if not __package__:  # Started as a file: python experiments/scoring_classifier.
 
 from experiments.benchmarks.machine import cpu_model
 from experiments.jobs.arguments import check_at_least
-from experiments.reporting import markdown
+from experiments.reporting import markdown, record
 from gan_jax import cli
 from gan_jax.data import sources
 from gan_jax.data.dataset import Dataset, Split, hold_out
@@ -31,7 +30,6 @@ from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.frechet import frechet_distance
 from gan_jax.evaluation.recipes import FLIPS, Recipe, recipe_for
 from gan_jax.runs.provenance import provenance
-from gan_jax.system import files
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
@@ -203,10 +201,7 @@ def write(dataset: Dataset, recipe: Recipe, num_steps: list[int], num_images: in
         "cpu_model": cpu_model(),
         "provenance": provenance(),
     }
-    output.mkdir(parents=True, exist_ok=True)
-    files.write_text(output / "scoring_classifier.json", json.dumps(result, indent=2) + "\n")
-    files.write_text(output / "scoring_classifier.md", page(result))
-    print(f"wrote {output / 'scoring_classifier.md'}")
+    print(f"wrote {record.write(output, 'scoring_classifier', result, page(result))}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ differ by a factor), and simultaneous intervals that miss the truth. Writes stat
 """
 
 import argparse
-import json
 import math
 import pathlib
 import sys
@@ -26,12 +25,12 @@ from experiments.reporting.contrasts import Model
 from experiments.reporting.families import Models
 from experiments.reporting.findings import Contrast, Finding
 from experiments.reporting.programs import Block, find_programs
+from experiments.reporting.record import write
 from experiments.reporting.results import read
 from experiments.reporting.simultaneous import ALPHA, adjust
 from experiments.reporting.statistics import holm
 from gan_jax import cli
 from gan_jax.runs.provenance import provenance
-from gan_jax.system import files
 
 METRIC, PROGRAMS, SEEDS, ARMS = "frechet_distance", 50, 3, 8
 FACTORS = (1.0, 1.1, 1.2, 1.3, 1.5)
@@ -162,11 +161,7 @@ def main() -> None:
         "rows": rows,
         "provenance": provenance(),
     }
-    output = pathlib.Path(arguments.output)
-    output.mkdir(parents=True, exist_ok=True)
-    files.write_text(output / "statistics_check.json", json.dumps(record, indent=2) + "\n")
-    files.write_text(output / "statistics_check.md", page(record))
-    print(f"wrote {output / 'statistics_check.md'}")
+    print(f"wrote {write(pathlib.Path(arguments.output), 'statistics_check', record, page(record))}")
 
 
 if __name__ == "__main__":

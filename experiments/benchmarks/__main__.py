@@ -8,7 +8,6 @@ one program. Needs PyTorch: pip install torch. Writes benchmark.json, benchmark.
 import argparse
 import datetime
 import importlib.metadata
-import json
 import os
 import pathlib
 import sys
@@ -19,6 +18,7 @@ if not __package__:  # Started as a file: python experiments/benchmarks
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from experiments.benchmarks import machine, works
+from experiments.reporting import record
 from gan_jax import cli
 from gan_jax.runs.provenance import provenance
 from gan_jax.system import files
@@ -75,9 +75,7 @@ def _further_parts(device: str) -> dict[str, Callable[[], dict]]:
 def _write(output: pathlib.Path, result: dict) -> None:
     from experiments.benchmarks import report
 
-    output.mkdir(parents=True, exist_ok=True)
-    files.write_text(output / "benchmark.json", json.dumps(result, indent=2) + "\n")
-    files.write_text(output / "benchmark.md", report.page(result))
+    record.write(output, "benchmark", result, report.page(result))
     if result["works"]:
         report.write_chart(output / "benchmark.png", result["works"])
 

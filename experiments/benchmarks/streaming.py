@@ -9,7 +9,6 @@ step. Writes streaming.json and streaming.md to --output.
 import argparse
 import datetime
 import importlib.metadata
-import json
 import os
 import pathlib
 import sys
@@ -24,10 +23,9 @@ import psutil
 from experiments.benchmarks.machine import cpu_model
 from experiments.benchmarks.quartiles import quartiles
 from experiments.benchmarks.stream_set import ENCODINGS, NAME, prepare
-from experiments.reporting import markdown
+from experiments.reporting import markdown, record
 from gan_jax import cli
 from gan_jax.runs.provenance import provenance
-from gan_jax.system import files
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
@@ -163,11 +161,7 @@ def run(arguments: argparse.Namespace) -> None:
     result = {name: getattr(arguments, name) for name in assumed}
     result["encodings"] = {encoding: measure(encoding, arguments) for encoding in arguments.encodings}
     result["provenance"] = measured_on
-    output = pathlib.Path(arguments.output)
-    output.mkdir(parents=True, exist_ok=True)
-    files.write_text(output / "streaming.json", json.dumps(result, indent=2) + "\n")
-    files.write_text(output / "streaming.md", page(result))
-    print(f"wrote {output / 'streaming.md'}")
+    print(f"wrote {record.write(pathlib.Path(arguments.output), 'streaming', result, page(result))}")
 
 
 def main() -> None:

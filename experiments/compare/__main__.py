@@ -130,13 +130,13 @@ def _train_and_compare(rule: Rule, arguments: argparse.Namespace) -> None:
     extra = data_dir_arguments(arguments.data_dir)
     with backends.open_backend(arguments) as backend, Interrupts() as interrupts:
         rounds = Rounds(workdir, budget, backend, extra, lambda: bool(interrupts.received))
-        last = rounds.run(lambda look: _show(rule, workdir.looks()))
-    if looks := workdir.looks():
+        looks = rounds.run(lambda looks: _show(rule, looks))
+    if looks:
         runs = {arm.name: workdir.path / arm.hash / "seed-0" for arm in arms}
         _report(page.Comparison(rule, arms, looks, workdir.study(), runs, workdir.path))
     if interrupts.received:
         raise Interrupted(f"stopped, all saved; the same command with --workdir={workdir.path} continues")
-    if not last or any(look.verdict == UNDECIDED for look in last.values()):
+    if not looks or any(look.verdict == UNDECIDED for look in looks[-1].values()):
         print("undecided: budget spent. The same command with a larger --budget or --max_seeds continues")
 
 

@@ -6,7 +6,6 @@ look after another as `compare` does, and once with 10 seeds an arm. Writes comp
 """
 
 import argparse
-import json
 import math
 import pathlib
 import sys
@@ -21,10 +20,10 @@ from experiments.compare.sequential import BASE, FIRST_SEEDS, UNDECIDED, ArmLook
 from experiments.jobs.arguments import check_at_least
 from experiments.report import RESULTS
 from experiments.reporting import markdown
+from experiments.reporting.record import write
 from experiments.statistics_check import METRIC, Noise, noise_of
 from gan_jax import cli
 from gan_jax.runs.provenance import provenance
-from gan_jax.system import files
 
 MARGIN, MAX_SEEDS, FIXED_SEEDS, FAILING = 1.1, 42, 10, 0.7
 EFFECTS, NUM_ARMS = (0.0, 0.05, 0.1, 0.2, 0.5), (1, 3, 8)
@@ -69,8 +68,7 @@ def one_after_another(runs: Runs) -> dict[str, ArmLook]:
     last, number, seeds, undecided = {}, 0, FIRST_SEEDS, runs.names
     while undecided and seeds <= MAX_SEEDS:
         number += 1
-        wanted = {BASE: sequential.base_seeds(seeds, len(undecided)), **dict.fromkeys(undecided, seeds)}
-        last = sequential.look(number, RULE, runs.data(wanted), last)
+        last = sequential.look(number, RULE, runs.data(sequential.wanted_seeds(seeds, undecided)), last)
         undecided = [name for name in runs.names if last[name].verdict == UNDECIDED]
         seeds = sequential.more_seeds(seeds)
     return last
@@ -78,7 +76,7 @@ def one_after_another(runs: Runs) -> dict[str, ArmLook]:
 
 def at_once(runs: Runs) -> dict[str, ArmLook]:
     """One look with FIXED_SEEDS seeds an arm, which spends the whole error rate."""
-    wanted = {BASE: sequential.base_seeds(FIXED_SEEDS, len(runs.names)), **dict.fromkeys(runs.names, FIXED_SEEDS)}
+    wanted = sequential.wanted_seeds(FIXED_SEEDS, runs.names)
     rule = RULE._replace(error_rate=2 * RULE.error_rate)  # The first look spends half of it.
     return sequential.look(1, rule, runs.data(wanted), {})
 
@@ -165,11 +163,7 @@ def main() -> None:
         "rows": rows,
         "provenance": provenance(),
     }
-    output = pathlib.Path(arguments.output)
-    output.mkdir(parents=True, exist_ok=True)
-    files.write_text(output / "compare_proof.json", json.dumps(record, indent=2) + "\n")
-    files.write_text(output / "compare_proof.md", page(record))
-    print(f"wrote {output / 'compare_proof.md'}")
+    print(f"wrote {write(pathlib.Path(arguments.output), 'compare_proof', record, page(record))}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from experiments.ablations import one_run
 from experiments.compare import sequential
-from experiments.compare.arms import Arm
 from experiments.compare.sequential import BASE, FIRST_SEEDS, UNDECIDED, ArmLook
 from experiments.compare.workdir import Workdir, data_of
 from experiments.jobs import records
@@ -35,8 +34,8 @@ class Rounds:
         self._extra, self._stopping = extra, stopping
         self._start_time, self._last_line_time = time.monotonic(), time.monotonic()
 
-    def run(self, after_look: Callable[[dict[str, ArmLook]], None]) -> dict[str, ArmLook]:
-        """Every arm's last look. after_look: called after each look, to show it."""
+    def run(self, after_look: Callable[[list[dict[str, ArmLook]]], None]) -> list[dict[str, ArmLook]]:
+        """All looks. after_look: called with the looks so far after each one, to show it."""
         looks = self._workdir.looks()
         while True:
             undecided = self._undecided(looks)
@@ -44,23 +43,22 @@ class Rounds:
             for _ in looks:
                 seeds = sequential.more_seeds(seeds)
             if looks and (not undecided or seeds > self._budget.max_seeds):
-                return looks[-1]
+                return looks
             missing = self._missing(undecided, seeds)
             if not self._fits(missing) or not self._train(missing):
-                return looks[-1] if looks else {}
+                return looks
             data = data_of(self._workdir.study(), self._workdir.rule.score)
             looks.append(sequential.look(len(looks) + 1, self._workdir.rule, data, looks[-1] if looks else {}))
-            self._workdir.add_look(looks[-1])
-            after_look(looks[-1])
+            self._workdir.write_looks(looks)
+            after_look(looks)
 
     def _undecided(self, looks: list[dict[str, ArmLook]]) -> list[str]:
         names = [arm.name for arm in self._workdir.arms if arm.name != BASE]
         return [name for name in names if not looks or looks[-1][name].verdict == UNDECIDED]
 
-    def _missing(self, undecided: list[str], seeds: int) -> dict[Arm, list[int]]:
-        """Arm -> the seeds to train for the next look, the base first: every arm is compared with it."""
-        wanted = {BASE: sequential.base_seeds(seeds, len(undecided)), **dict.fromkeys(undecided, seeds)}
-        missing = {}
+    def _missing(self, undecided: list[str], seeds: int) -> dict[str, list[int]]:
+        """Name of an arm -> the seeds to train for the next look, the base first."""
+        wanted, missing = sequential.wanted_seeds(seeds, undecided), {}
         for arm in self._workdir.arms:
             done = set(self._workdir.seeds_with_record(arm))
             if more := [seed for seed in range(wanted.get(arm.name, 0)) if seed not in done]:

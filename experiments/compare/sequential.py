@@ -73,7 +73,7 @@ class Data(NamedTuple):
 def look(number: int, rule: Rule, data: Mapping[str, Data], before: Mapping[str, ArmLook]) -> dict[str, ArmLook]:
     """Every arm at look `number`. data: arm or BASE -> its runs; before: the arms at the look before."""
     names = [name for name in data if name != BASE]
-    estimates, intervals = _compare(names, rule, data, rule.alpha(number) * SHARE_OF_SCORES)
+    estimates, intervals = _compare(names, data, rule.alpha(number) * SHARE_OF_SCORES)
     results = {}
     for name in names:
         interval = intervals[name] or (-math.inf, math.inf)
@@ -94,10 +94,9 @@ def look(number: int, rule: Rule, data: Mapping[str, Data], before: Mapping[str,
 
 
 def _compare(
-    names: list[str], rule: Rule, data: Mapping[str, Data], alpha: float
+    names: list[str], data: Mapping[str, Data], alpha: float
 ) -> tuple[dict[str, Estimate], dict[str, tuple[float, float] | None]]:
     """Arm -> its difference from the base, and the simultaneous interval; None without a variance."""
-    del rule
     arms = [BASE, *names]
     model = Model.of({(_BLOCK, i): data[arm].scores for i, arm in enumerate(arms) if len(data[arm].scores)})
     estimates = {name: model.contrast({i: 1.0, 0: -1.0}, [_BLOCK]) for i, name in enumerate(names, 1)}
@@ -135,6 +134,11 @@ def more_seeds(seeds: int) -> int:
 def base_seeds(seeds: int, num_undecided: int) -> int:
     """Seeds of the base, if the undecided arms have so many."""
     return round(seeds * math.sqrt(max(num_undecided, 1)))
+
+
+def wanted_seeds(seeds: int, undecided: list[str]) -> dict[str, int]:
+    """Seeds of the base and of each undecided arm at a look; the base first, since every arm is compared with it."""
+    return {BASE: base_seeds(seeds, len(undecided)), **dict.fromkeys(undecided, seeds)}
 
 
 def seeds_to_decide(rule: Rule, number: int, arm: ArmLook) -> int:

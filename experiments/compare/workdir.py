@@ -88,9 +88,9 @@ class Workdir:
         entries = read_table(path, "delete it only if the whole folder goes")["looks"]
         return [{name: _arm_look(row) for name, row in entry.items()} for entry in entries]
 
-    def add_look(self, look: dict[str, ArmLook]) -> None:
-        """Records a look."""
-        rows = [{name: _row(arm) for name, arm in one.items()} for one in [*self.looks(), look]]
+    def write_looks(self, looks: list[dict[str, ArmLook]]) -> None:
+        """Records the looks, of which only the last one is new."""
+        rows = [{name: _row(arm) for name, arm in look.items()} for look in looks]
         write_text(self.path / _LOOKS, json.dumps({"looks": rows}, indent=1) + "\n")
 
 

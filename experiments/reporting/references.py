@@ -30,6 +30,7 @@ from collections.abc import Callable
 
 from experiments.colour.report import TABLES
 from experiments.reporting import claims_list, measures, sweeps
+from experiments.reporting.claim import ACCURACY, DISTANCE
 from experiments.reporting.families import Findings, find
 from experiments.reporting.few_labels import FewLabels
 from experiments.reporting.findings import Contrast, Finding, state
@@ -51,7 +52,6 @@ from gan_jax.system.files import read_table
 
 RESULTS = pathlib.Path("experiments/results")
 VERDICTS = (SUPPORTED, REFUTED, UNDECIDED, NOT_RUN, NOT_MEASURED)
-DISTANCE, ACCURACY = "frechet_distance", "conditional_accuracy"
 _REFERENCE = re.compile(r"\{\{([^{}]+)\}\}")
 # What is no result: code (and with it the values of knobs), links, arXiv numbers and dates.
 _NOT_RESULTS = re.compile(

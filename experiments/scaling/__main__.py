@@ -14,10 +14,10 @@ import sys
 if not __package__:  # Started as a file: python experiments/scaling
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
+from experiments.reporting import record
 from experiments.scaling import report
 from gan_jax import cli
 from gan_jax.runs.provenance import provenance
-from gan_jax.system import files
 
 # config -> (images per device, numbers of devices; 0: one device without a mesh). The convolutional config has so few
 # images that its layers are not split into chunks: XLA's count of a program's arithmetic counts one chunk only.
@@ -60,10 +60,7 @@ def main() -> None:
         print(part, flush=True)
         result[part] = _apart(part)
     result |= provenance()
-    output.mkdir(parents=True, exist_ok=True)
-    files.write_text(output / "scaling.json", json.dumps(result, indent=2) + "\n")
-    files.write_text(output / "scaling.md", report.page(result))
-    print(f"table {output / 'scaling.md'}")
+    print(f"table {record.write(output, 'scaling', result, report.page(result))}")
 
 
 if __name__ == "__main__":
