@@ -15,7 +15,7 @@ In a template, {{...}} stands for a number of a record:
     {{row long@labels-100 train_errors 0}}   the same as cells of a table, of the first network (0) of each subset
     {{published 100}}                        published errors, mean and standard deviation; ensembles: of ensembles
     {{welch long@labels-100 100}}            p-value of Welch's test of both, over label subsets
-    {{colour scores}}                        a table of the runs on colour images; the others are in colour/report.py
+    {{runs colour scores}}                   a table of a page of short runs; the others are in short_runs/report.py
     {{sweeps}}                               table: the time of a training of each study, and of many arms
     {{record FILE PATH FORMAT}}              one entry of a JSON file in experiments/results; PATH is keys with slashes
 
@@ -28,7 +28,7 @@ import pathlib
 import re
 from collections.abc import Callable
 
-from experiments.colour.report import TABLES
+from experiments import colour, systems
 from experiments.reporting import claims_list, measures, sweeps
 from experiments.reporting.claim import ACCURACY, DISTANCE
 from experiments.reporting.families import Findings, find
@@ -47,10 +47,12 @@ from experiments.reporting.verdicts import (
     contrasts_of_claims,
     evaluate_claims,
 )
+from experiments.short_runs.report import TABLES
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import read_table
 
 RESULTS = pathlib.Path("experiments/results")
+_SHORT_RUNS = {page.name: page for page in (colour.PAGE, systems.PAGE)}
 VERDICTS = (SUPPORTED, REFUTED, UNDECIDED, NOT_RUN, NOT_MEASURED)
 _REFERENCE = re.compile(r"\{\{([^{}]+)\}\}")
 # What is no result: code (and with it the values of knobs), links, arXiv numbers and dates.
@@ -73,7 +75,7 @@ class References:
             },
             "claims": self._of_claims,
             **FewLabels(folder / "semi_supervised").kinds,
-            "colour": lambda name: TABLES[name](read_table(self._folder / "colour.json", "run its command again")),
+            "runs": self._of_short_runs,
             "sweeps": lambda: sweeps.table(list(self._studies.values())),
             "record": self._of_record,
         }
@@ -122,6 +124,10 @@ class References:
         if verdict not in VERDICTS or base not in {known for known, _ in self._claims}:
             raise KeyError(verdict)  # A count of 0 would hide a mistyped word.
         return str(self._claims[base, verdict])
+
+    def _of_short_runs(self, page: str, table: str) -> str:
+        record = read_table(self._folder / f"{page}.json", "run its command again")
+        return TABLES[table](_SHORT_RUNS[page], record)
 
     def _of_record(self, name: str, path: str, form: str = "") -> str:
         value = read_table(self._folder / name, "run its command again")

@@ -1,35 +1,28 @@
-"""The runs on colour images: data, config and overrides. One seed each; nothing was tuned on their test scores."""
+"""Short runs of several systems on colour images, and a page about them: python -m experiments.colour --cifar10 PATH
 
-from typing import NamedTuple
+PATH is a folder or a .zip of CIFAR-10 as image files in train/ and test/ with class folders; --emoji PATH is one of
+emoji of 64 x 64 pixels in class folders. Each run is in --workdir/<name>. Finished runs are skipped and unfinished runs
+are continued, so the command can be interrupted and repeated. After each run it writes to --output: colour.json (the
+record), and grids and curves in colour/. Then `python -m experiments.pages` writes the page from its template.
+"""
 
+import pathlib
+import sys
 
-class Data(NamedTuple):
-    """A data set of image files. title: its name in the page; changes: overrides that all its runs share."""
+if not __package__:  # Started as a file: python experiments/colour.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-    title: str
-    changes: dict[str, str]
-
-
-class ColourRun(NamedTuple):
-    """A run. title: its name in the page; data: a key of DATA; changes: overrides of the config.
-
-    trains_generator: whether its samples and their scores mean anything.
-    """
-
-    title: str
-    data: str
-    config: str
-    changes: dict[str, str]
-    trains_generator: bool = True
-
+from experiments.short_runs import command
+from experiments.short_runs.plan import ImageSet, Page, ShortRun
+from gan_jax import cli
+from gan_jax.system.errors import UserError
 
 # Some emoji have characters on them, which would be other characters if they were mirrored.
-DATA = {"cifar10": Data("CIFAR-10 (JPEG)", {}), "emoji": Data("emoji", {"eval.classifier_flips": "never"})}
+SETS = {"cifar10": ImageSet("CIFAR-10 (JPEG)"), "emoji": ImageSet("emoji", {"eval.classifier_flips": "never"})}
 
 # As few held-out images as in the other runs, so that the scoring classifier is the same. No validation scores: the
 # test errors are computed from the checkpoints.
 _FEW_LABELS = {
-    "num_epochs": "0",
     "data.num_validation": "500",
     "generator.widths": "64,32,16",
     "discriminator.widths": "16,32,32",
@@ -37,20 +30,20 @@ _FEW_LABELS = {
     "keep_checkpoints": "20",
 }
 # Half of the channels of configs/cdcgan_colour.py.
-_NARROW = {"num_epochs": "0", "generator.widths": "128,64,32", "discriminator.widths": "32,64,128"}
+_NARROW = {"generator.widths": "128,64,32", "discriminator.widths": "32,64,128"}
 
 RUNS = {
-    "cdcgan_colour": ColourRun(
+    "cdcgan_colour": ShortRun(
         "conditional GAN for photographs", "cifar10", "configs/cdcgan_colour.py", {"num_steps": "4000"}
     ),
-    "few_labels": ColourRun(
+    "few_labels": ShortRun(
         "feature matching with 4,000 labels",
         "cifar10",
         "configs/improved_cifar10.py:semi_supervised",
         _FEW_LABELS | {"num_steps": "1000", "checkpoint_every_steps": "100"},
     ),
     # Without the adversarial loss D learns from labelled images only. Then G's loss is of no use either.
-    "labels_only": ColourRun(
+    "labels_only": ShortRun(
         "the same D with 4,000 labels alone",
         "cifar10",
         "configs/improved_cifar10.py:semi_supervised",
@@ -63,7 +56,7 @@ RUNS = {
         },
         trains_generator=False,
     ),
-    "sngan-resnet": ColourRun(
+    "sngan-resnet": ShortRun(
         "SNGAN, residual",
         "cifar10",
         "configs/sngan.py:resnet",
@@ -75,19 +68,19 @@ RUNS = {
             "discriminator.widths": "32,32,32,32",
         },
     ),
-    "dcgan": ColourRun(
+    "dcgan": ShortRun(
         "DCGAN",
         "cifar10",
         "configs/dcgan.py",
         _NARROW | {"num_steps": "1000", "eval.every_steps": "250", "batch_size": "64", "data.image_size": "32"},
     ),
-    "acgan": ColourRun(
+    "acgan": ShortRun(
         "AC-GAN",
         "cifar10",
         "configs/acgan.py",
         _NARROW | {"num_steps": "1000", "eval.every_steps": "250", "data.image_size": "32"},
     ),
-    "emoji": ColourRun(
+    "emoji": ShortRun(
         "conditional GAN for photographs",
         "emoji",
         "configs/cdcgan_colour.py",
@@ -102,3 +95,26 @@ RUNS = {
         },
     ),
 }
+
+PAGE = Page("colour", SETS, RUNS)
+
+
+def main() -> None:
+    parser = command.parser(PAGE, __doc__)
+    for name, images in SETS.items():
+        parser.add_argument(f"--{name}", default="", metavar="PATH", help=f"the images of {images.title}")
+    arguments = parser.parse_args()
+    paths = {name: getattr(arguments, name) for name in SETS}
+    names = command.chosen(PAGE, arguments.only)
+    for name in names:
+        images = RUNS[name].images
+        if not paths[images]:
+            others = ",".join(other for other in RUNS if paths[RUNS[other].images])
+            advice = f", or leave such runs out: --only {others}" if others else ""
+            raise UserError(f"the run {name} needs the images of {SETS[images].title}: add --{images} PATH{advice}")
+    sources = {name: {"data.name": "folder", "data.dir": path} for name, path in paths.items()}
+    command.execute(PAGE, names, sources, arguments)
+
+
+if __name__ == "__main__":
+    cli.execute(main)

@@ -1,13 +1,13 @@
-"""The record of the runs on colour images: every number of the page, from the workdirs."""
+"""The record of short runs: every number of their page, from the workdirs."""
 
 import pathlib
 import statistics
 
 import numpy as np
 
-from experiments.colour.measure import PROTOCOL, data_path, run_path
-from experiments.colour.runs import DATA, RUNS
 from experiments.jobs import records
+from experiments.short_runs.measure import PROTOCOL, data_path, run_path
+from experiments.short_runs.plan import Page
 from gan_jax.runs.best import scores
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
@@ -16,25 +16,25 @@ from gan_jax.system.files import read_table
 _MOST_POINTS = 60  # of a loss curve; each is a mean over rows
 
 
-def record(root: pathlib.Path) -> dict:
-    """{"data": name -> data set, "runs": name -> run} of the runs that have been scored in the folder `root`."""
-    runs = {name: entry for name in RUNS if (entry := _run(name, root))}
-    names = {RUNS[name].data for name in runs}
-    return {"data": {name: records.read(data_path(root, name)) for name in DATA if name in names}, "runs": runs}
+def record(page: Page, root: pathlib.Path) -> dict:
+    """{"data": name -> image set, "runs": name -> run} of the runs that have been scored in the folder `root`."""
+    runs = {name: entry for name in page.runs if (entry := _run(page, name, root))}
+    names = {page.runs[name].images for name in runs}
+    return {"data": {name: records.read(data_path(root, name)) for name in page.sets if name in names}, "runs": runs}
 
 
-def _run(name: str, root: pathlib.Path) -> dict | None:
+def _run(page: Page, name: str, root: pathlib.Path) -> dict | None:
     """The entry of one run; None if it has no scores."""
-    folder, run = Workdir(str(root / name)), RUNS[name]
+    folder, run = Workdir(str(root / name)), page.runs[name]
     path = folder.path / PROTOCOL.file_name
     if not path.is_file():
         return None
     info, rows = folder.run(), read_metrics(folder.metrics)
     return {
         "title": run.title,
-        "data": run.data,
+        "data": run.images,
         "config": run.config,
-        "changes": DATA[run.data].changes | run.changes,
+        "changes": page.changes(name),
         "status": info["status"],
         "minutes": (info["seconds"] - info["validation_seconds"]) / 60,
         "steps_per_second": statistics.median(row["steps_per_second"] for row in rows if "steps_per_second" in row),

@@ -1,4 +1,4 @@
-"""Trains and scores a run on colour images. What its workdir does not record is written beside that."""
+"""Trains and scores a short run. What its workdir does not record is written beside that."""
 
 import os
 import pathlib
@@ -7,9 +7,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments.benchmarks.machine import cpu_model
-from experiments.colour.runs import DATA, ColourRun
 from experiments.jobs import records
 from experiments.jobs.one_run import train
+from experiments.short_runs.plan import ImageSet
 from gan_jax import build
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.duplicates import near_duplicates
@@ -20,7 +20,6 @@ from gan_jax.runs.load import load_run
 from gan_jax.runs.protocol import Protocol
 from gan_jax.runs.score import evaluate
 from gan_jax.runs.workdir import Workdir
-from gan_jax.system import config as configs
 from gan_jax.system.files import read_table, write_sealed
 
 PROTOCOL = Protocol(quick=True)  # The other scores need the features of all training images: minutes for each run.
@@ -37,25 +36,18 @@ def run_path(root: pathlib.Path, name: str) -> pathlib.Path:
     return root / f"run-{name}.json"
 
 
-def config_of(run: ColourRun, path: str) -> ConfigDict:
-    """The config of a run. path: the images of its data set."""
-    config = configs.load(configs.own(run.config))
-    of_files = {"data.name": "folder", "data.dir": path, "eval.at_end": "false"}
-    configs.override(config, {**of_files, **DATA[run.data].changes, **run.changes}, parse=True)
-    return config
-
-
-def describe(path: pathlib.Path, name: str, dataset: Dataset) -> None:
-    """Writes the record of a data set. name: the key in DATA."""
+def describe(path: pathlib.Path, image_set: ImageSet, dataset: Dataset) -> None:
+    """Writes the record of a data set, if there is none yet."""
     if records.read(path):
         return
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     counts = {key: np.bincount(split.labels, minlength=dataset.num_classes).tolist() for key, split in splits.items()}
-    images = dataset.in_memory()
-    pairs = near_duplicates(images.train.images, images.test.images)
-    entries = {"title": DATA[name].title, "side": dataset.image_shape[0], "classes": dataset.class_names}
+    entries = {"title": image_set.title, "side": dataset.image_shape[0], "classes": dataset.class_names}
+    if image_set.finds_duplicates:
+        images = dataset.in_memory()
+        entries["near_duplicates"] = len(near_duplicates(images.train.images, images.test.images))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_sealed(path, {**entries, "images": counts, "near_duplicates": len(pairs)})
+    write_sealed(path, {**entries, "images": counts})
 
 
 def train_run(name: str, config: ConfigDict, dataset: Dataset, root: pathlib.Path, data_dir: str) -> None:

@@ -1,26 +1,26 @@
-"""The tables of the page about colour images, and the curves, from the record."""
+"""The tables of a page of short runs, and the curves, from its record."""
 
 import pathlib
 
-from experiments.colour.runs import RUNS
 from experiments.reporting import markdown
+from experiments.short_runs.plan import Page
 from gan_jax.system.files import atomic_write
 
 # The two runs whose errors are compared: the same discriminator with a generator and without.
 _WITH, _WITHOUT = "few_labels", "labels_only"
 
 
-def _runs(record: dict) -> list[tuple[str, dict]]:
-    """(name, run), in the order of RUNS."""
-    return [(name, record["runs"][name]) for name in RUNS if name in record["runs"]]
+def _runs(page: Page, record: dict) -> list[tuple[str, dict]]:
+    """(name, run), in the order of the page."""
+    return [(name, record["runs"][name]) for name in page.runs if name in record["runs"]]
 
 
-def scores_table(record: dict) -> str:
+def scores_table(page: Page, record: dict) -> str:
     """A row for each run that trains a generator, with the score of held-out real images beside each score."""
     head = ["run", "data", "Frechet distance", "conditional accuracy", "precision", "recall", "coverage", "classifier"]
     rows = []
-    for name, run in _runs(record):
-        if not RUNS[name].trains_generator:
+    for name, run in _runs(page, record):
+        if not page.runs[name].trains_generator:
             continue
         s = run["scores"]
         conditional = _beside_real(s, "conditional_accuracy", "{:.1%}")
@@ -40,19 +40,19 @@ def _beside_real(scores: dict, name: str, form: str) -> str:
     return f"{form.format(scores[name])}{spread} (real: {'-' if real is None else form.format(real)})"
 
 
-def trainings_table(record: dict) -> str:
+def trainings_table(page: Page, record: dict) -> str:
     head = ["run", "config and changes", "steps", "batch", "minutes", "steps/s", "cores", "load", "commit"]
     rows = []
-    for name, run in _runs(record):
+    for name, run in _runs(page, record):
         changes = " ".join(f"`{key}={value}`" for key, value in run["changes"].items())
         loads = run["load_averages"]
-        cells = [f"`{name}`", f"`{run['config']}` {changes}".strip(), run["scores"]["step"], run["batch_size"]]
+        cells = [f"`{name}`", f"`{run['config']}` {changes}".strip(), f"{run['scores']['step']:,}", run["batch_size"]]
         cells += [f"{run['minutes']:.1f}", f"{run['steps_per_second']:.2f}", run["cpu_cores"]]
         rows.append([*cells, f"{min(loads):.1f} to {max(loads):.1f}", markdown.commit(run["commit"])])
     return markdown.table(head, rows)
 
 
-def data_table(record: dict) -> str:
+def data_table(page: Page, record: dict) -> str:
     head = [
         "data",
         "pixels",
@@ -63,15 +63,22 @@ def data_table(record: dict) -> str:
         "test images with a near-duplicate in training",
     ]
     rows = []
-    for data in record["data"].values():
+    for data in (record["data"][name] for name in page.sets if name in record["data"]):
         counts = {split: sum(images) for split, images in data["images"].items()}
-        share = f"{data['near_duplicates']} ({data['near_duplicates'] / counts['test']:.1%})"
+        pairs = data.get("near_duplicates")
+        share = "not counted" if pairs is None else f"{pairs} ({pairs / counts['test']:.1%})"
         sizes = [counts[split] for split in ("train", "validation", "test")]
         rows.append([data["title"], f"{data['side']} x {data['side']}", len(data["classes"]), *sizes, share])
     return markdown.table(head, rows)
 
 
-def errors_table(record: dict) -> str:
+def samples_table(page: Page, record: dict) -> str:
+    """The pictures of all runs that train a generator."""
+    names = [name for name, _ in _runs(page, record) if page.runs[name].trains_generator]
+    return markdown.table(["run", "samples"], [[f"`{name}`", f"![{name}]({page.name}/{name}.png)"] for name in names])
+
+
+def errors_table(_: Page, record: dict) -> str:
     """A row for each pair of checkpoints: the same share of both runs."""
     runs, rows = [record["runs"][name] for name in (_WITH, _WITHOUT)], []
     for (step, errors), (other_step, other_errors) in zip(*(run["test_errors"] for run in runs), strict=False):
@@ -81,17 +88,23 @@ def errors_table(record: dict) -> str:
 
 
 # The names of the tables in templates (experiments/reporting/references.py).
-TABLES = {"scores": scores_table, "trainings": trainings_table, "data": data_table, "errors": errors_table}
+TABLES = {
+    "scores": scores_table,
+    "trainings": trainings_table,
+    "data": data_table,
+    "samples": samples_table,
+    "errors": errors_table,
+}
 
 
-def draw(record: dict, folder: pathlib.Path) -> None:
+def draw(page: Page, record: dict, folder: pathlib.Path) -> None:
     """Writes <name>-curves.png for each run: the losses, and the validation Frechet distance or the test errors."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    for name, run in _runs(record):
+    for name, run in _runs(page, record):
         figure, (losses, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
         steps, d_loss, g_loss = zip(*run["losses"], strict=True)
         losses.plot(steps, d_loss, label="D")
