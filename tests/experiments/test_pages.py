@@ -19,6 +19,7 @@ from experiments.reporting.families import find
 from experiments.reporting.references import References, bare_numbers, page_of, templates
 from experiments.reporting.results import parse, read
 from experiments.reporting.verdicts import contrasts_of_claims, evaluate_claims
+from experiments.semi_supervised import propagated
 from experiments.semi_supervised import report as few_labels_report
 from gan_jax.system.errors import UserError
 from tests.experiments.canned_studies import canned, seed_record
@@ -72,6 +73,7 @@ def test_a_page_on_record_is_what_its_template_gives(template):
         ("scaling", experiments.scaling.report),
         ("scoring_classifier", scoring_classifier),
         ("ablations/statistics_check", statistics_check),
+        ("semi_supervised/propagated", propagated),
     ],
 )
 def test_a_generated_page_is_that_of_its_record(page, module):

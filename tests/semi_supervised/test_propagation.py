@@ -116,7 +116,7 @@ def test_the_command_counts_wrong_labels_for_each_label_subset(digits, tmp_path,
     monkeypatch.setattr(recipes, "NUM_VALIDATION", 10)
     arguments = [f"--idx={digits}", f"--output={tmp_path / 'out'}", f"--data_dir={tmp_path}"]
     assert run(propagated, "--labels=2,50", "--draws=2", *arguments) == 0
-    lines = (tmp_path / "out" / propagated.PAGE).read_text().splitlines()
+    lines = (tmp_path / "out" / "propagated.md").read_text().splitlines()
     assert lines[-2:] == ["| 2 | 0.0% ± 0.0% | 0.0%, 0.0% |", "| 50 | 0.0% ± 0.0% | 0.0%, 0.0% |"], "halves far apart"
     assert "among the 50 training images" in lines[2]
     for wrong, message in (("--labels=all", "labels are propagated from few"), ("--draws=0", "must be at least 1")):

@@ -1,4 +1,4 @@
-"""experiments.colour: its runs, the command, and the published page."""
+"""The pages of short runs (experiments.systems, experiments.colour): their runs, commands and published records."""
 
 import pathlib
 from unittest import mock
@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.colour import __main__ as command
-from experiments.colour import measure, record
-from experiments.colour.runs import DATA, RUNS, ColourRun
+from experiments import colour, systems
+from experiments.short_runs import measure, record
+from experiments.short_runs.plan import ShortRun
 from gan_jax.build import build
 from gan_jax.gan.types import Batch
 from gan_jax.runs import initial_state
@@ -20,6 +20,9 @@ from tests.data.picture_files import write_classes, zip_folder
 from tests.tiny import run
 
 RESULTS = pathlib.Path("experiments/results")
+PAGES = {page.name: page for page in (systems.PAGE, colour.PAGE)}
+ALL_RUNS = [(page, run) for page in PAGES for run in PAGES[page].runs]
+RUNS = colour.RUNS
 _SIZE = {
     "num_steps": "4",
     "batch_size": "4",
@@ -40,8 +43,8 @@ _FEW = {
     "checkpoint_every_steps": "2",
 }
 TINY = {
-    "cdcgan_colour": ColourRun("GAN", "cifar10", "configs/cdcgan_colour.py", _SIZE),
-    "few_labels": ColourRun("few", "cifar10", "configs/improved_cifar10.py:semi_supervised", _SIZE | _FEW),
+    "cdcgan_colour": ShortRun("GAN", "cifar10", "configs/cdcgan_colour.py", _SIZE),
+    "few_labels": ShortRun("few", "cifar10", "configs/improved_cifar10.py:semi_supervised", _SIZE | _FEW),
 }
 
 
@@ -64,16 +67,24 @@ def tiny(monkeypatch, quick_classifier):
         yield
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_every_run_is_a_gan_for_its_images(name):
-    config = measure.config_of(RUNS[name], "PATH")
-    side = 64 if RUNS[name].data == "emoji" else 32
-    gan = build(config, (side, side, 3), 10, config.num_steps)
-    state = initial_state.abstract_state(gan, config.init_batch_size, (side, side, 3))
+def image_shape(page, name):
+    if page == "systems":
+        return (28, 28, 1)
+    return (64, 64, 3) if PAGES[page].runs[name].images == "emoji" else (32, 32, 3)
+
+
+@pytest.mark.parametrize(("page", "name"), ALL_RUNS)
+def test_every_run_is_a_gan_for_its_images(page, name):
+    config, shape = PAGES[page].config(name, {"data.name": "idx", "data.dir": "PATH"}), image_shape(page, name)
+    if config.data.image_size:
+        shape = (config.data.image_size, config.data.image_size, shape[-1])
+    gan = build(config, shape, 10, config.num_steps)
+    state = initial_state.abstract_state(gan, config.init_batch_size, shape)
     images = jax.eval_shape(gan.sample, state, jax.random.key(0), np.zeros(3, np.int32))
-    assert images.shape == (3, side, side, 3)
+    assert images.shape == (3, *shape)
+    assert (config.data.name, config.data.dir) == ("idx", "PATH")
     assert config.num_steps > 0 == config.num_epochs
-    if config.data.num_labels:
+    if "keep_checkpoints" in PAGES[page].runs[name].changes:  # Each of ten checkpoints gets its test error.
         kept = config.num_steps // config.checkpoint_every_steps
         assert kept == 10 <= config.keep_checkpoints
 
@@ -81,7 +92,7 @@ def test_every_run_is_a_gan_for_its_images(name):
 @pytest.mark.parametrize(("name", "is_equal"), [("few_labels", False), ("labels_only", True)])
 def test_which_discriminator_learns_from_labels_alone(name, is_equal):
     """After a step with other images that have no label, the discriminator of `labels_only` is the same."""
-    config = measure.config_of(RUNS[name], "PATH")
+    config = colour.PAGE.config(name, {})
     sizes = {"batch_size": 4, "init_batch_size": 4, "generator.widths": (4,), "discriminator.widths": (4,)}
     configs.override(config, sizes)
     gan, rng = build(config, (8, 8, 3), 2, 10), np.random.default_rng(0)
@@ -101,8 +112,8 @@ def test_which_discriminator_learns_from_labels_alone(name, is_equal):
 def test_the_command_writes_the_record_and_repeats_no_work(images, tiny, tmp_path, capsys, monkeypatch):
     arguments = [f"--cifar10={images}", f"--workdir={tmp_path / 'work'}", f"--output={tmp_path / 'out'}"]
     arguments += [f"--data_dir={tmp_path / 'cache'}"]
-    assert run(command, *arguments) == 0
-    path = tmp_path / "out" / command.RECORD
+    assert run(colour, *arguments) == 0
+    path = tmp_path / "out" / "colour.json"
     table = read_sealed(path)
     assert list(table["runs"]) == list(TINY)
     assert {(entry["status"], entry["scores"]["step"]) for entry in table["runs"].values()} == {("completed", 4)}
@@ -110,13 +121,13 @@ def test_the_command_writes_the_record_and_repeats_no_work(images, tiny, tmp_pat
     assert [step for step, _ in table["runs"]["few_labels"]["test_errors"]] == [2, 4]
     assert [step for step, _ in table["runs"]["cdcgan_colour"]["validation_frechet_distance"]] == [2, 4]
     assert str(tmp_path) not in path.read_text()
-    pictures = {picture.name for picture in (tmp_path / "out" / command.PICTURES).iterdir()}
+    pictures = {picture.name for picture in (tmp_path / "out" / "colour").iterdir()}
     assert pictures == {f"{name}{suffix}.png" for name in TINY for suffix in ("", "-curves")}
     last_state = table["runs"]["few_labels"]["test_errors"][-1][1]
     assert table["runs"]["few_labels"]["scores"]["discriminator_accuracy"] == pytest.approx(1 - last_state / 12)
     monkeypatch.setattr(measure, "train", lambda *arguments: pytest.fail("trained again"))
     monkeypatch.setattr(measure, "evaluate", lambda *arguments: pytest.fail("scored again"))
-    assert run(command, *arguments) == 0
+    assert run(colour, *arguments) == 0
     assert read_sealed(path) == table
 
 
@@ -127,8 +138,8 @@ def test_a_longer_run_is_scored_again(images, tiny, tmp_path, monkeypatch):
     for steps in ("4", "6"):
         entry = TINY["cdcgan_colour"]
         monkeypatch.setitem(RUNS, "cdcgan_colour", entry._replace(changes=entry.changes | {"num_steps": steps}))
-        assert run(command, *arguments) == 0
-        (entry,) = read_sealed(tmp_path / "out" / command.RECORD)["runs"].values()
+        assert run(colour, *arguments) == 0
+        (entry,) = read_sealed(tmp_path / "out" / "colour.json")["runs"].values()
         assert entry["scores"]["step"] == int(steps)
 
 
@@ -142,7 +153,7 @@ def test_a_longer_run_is_scored_again(images, tiny, tmp_path, monkeypatch):
     ],
 )
 def test_wrong_arguments(arguments, message, tmp_path, capsys):
-    assert run(command, *arguments, f"--workdir={tmp_path / 'work'}", f"--output={tmp_path / 'out'}") == 2
+    assert run(colour, *arguments, f"--workdir={tmp_path / 'work'}", f"--output={tmp_path / 'out'}") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert not list(tmp_path.iterdir())
@@ -150,26 +161,27 @@ def test_wrong_arguments(arguments, message, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def published():
-    """The published record."""
-    return read_sealed(RESULTS / command.RECORD)
+    """The published records, by page."""
+    return {page: read_sealed(RESULTS / f"{page}.json") for page in PAGES}
 
 
-def test_the_published_record_has_every_run_and_picture(published):
-    """The page beside it is compared with its template in test_pages.py."""
-    assert published["runs"].keys() == RUNS.keys()
-    for name, entry in published["runs"].items():
-        expected = DATA[RUNS[name].data].changes | RUNS[name].changes
-        assert (entry["config"], entry["changes"]) == (RUNS[name].config, expected)
-        assert entry["scores"]["step"] == int(expected["num_steps"])
+def test_the_published_records_have_every_run_and_picture(published):
+    """The pages beside them are compared with their templates in test_pages.py."""
+    assert {page: record["runs"].keys() for page, record in published.items()} == {
+        name: page.runs.keys() for name, page in PAGES.items()
+    }
+    for name, run_name in ALL_RUNS:
+        entry, page = published[name]["runs"][run_name], PAGES[name]
+        assert (entry["config"], entry["changes"]) == (page.runs[run_name].config, page.changes(run_name))
+        assert entry["scores"]["step"] == page.config(run_name, {}).num_steps
         assert entry["scores"]["scores_version"] == SCORES_VERSION
         assert not entry["commit"].endswith("+changes")
-        suffixes = ["", "-curves"] if RUNS[name].trains_generator else ["-curves"]
-        for suffix in suffixes:
-            assert (RESULTS / command.PICTURES / f"{name}{suffix}.png").stat().st_size < 300_000
+        for suffix in ["", "-curves"] if page.runs[run_name].trains_generator else ["-curves"]:
+            assert (RESULTS / name / f"{run_name}{suffix}.png").stat().st_size < 300_000
 
 
 def test_the_docstring_of_the_config_has_the_numbers_of_the_record(published):
-    entry = published["runs"]["cdcgan_colour"]
+    entry = published["colour"]["runs"]["cdcgan_colour"]
     scores = entry["scores"]
     expected = [
         f"{scores['step']:,} steps on one thread took {entry['minutes']:.0f} minutes",
@@ -185,7 +197,7 @@ def test_the_docstring_of_the_config_has_the_numbers_of_the_record(published):
 
 
 def test_sentences_of_the_page_follow_from_the_record(published):
-    emoji, runs = published["data"]["emoji"], published["runs"]
+    emoji, runs = published["colour"]["data"]["emoji"], published["colour"]["runs"]
     assert (max(emoji["images"]["train"]), min(emoji["images"]["train"])) == tuple(
         emoji["images"]["train"][index] for index in (5, 0)
     )
