@@ -10,7 +10,7 @@ beside the published ones are in experiments/results/semi_supervised/README.md.
     python -m experiments.semi_supervised --recipes long_propagated --labels 100 --seeds 10 --members 2 --at_once 10 \
         --jobs 2 --score_every 39400
 
-Errors over ten label subsets, float32, one H200: 960.7 +- 462.8 with 20 labels, 128.0 +- 58.1 with 50, 96.3 +- 13.8
+Errors over ten label subsets, float32, one H200: 960.7 +- 462.8 with 20 labels, 128.0 +- 58.1 with 50, 96.3 +- 11.2
 with 100 (two networks per subset; 89.7 +- 11.7 by the mean of their probabilities) and 88.6 +- 9.0 with 200. Ten
 networks train in one program in 11 to 13 minutes, beside other programs.
 """

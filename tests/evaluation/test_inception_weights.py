@@ -15,6 +15,7 @@ import pytest
 from gan_jax.evaluation import inception, inception_weights, torch_file
 from gan_jax.evaluation.inception_weights import load_variables, to_variables
 from gan_jax.system.errors import DataUnavailable
+from tests import golden
 
 
 def refusal(path, prefix=""):
@@ -45,6 +46,33 @@ def test_reads_what_torch_writes(torch, tensors, tmp_path, zipped):
     path.write_bytes(data[: len(data) // 2])
     assert "does not hold the Inception weights" in refusal(path)
     assert "SHA-256" in refusal(path, inception_weights.SHA256)
+
+
+def small_state(torch):
+    """Tensors of several types, strides and storages."""
+    pair = torch.arange(6, dtype=torch.float32).reshape(2, 3) / 7
+    state = {"weight": torch.nn.Parameter(pair[0]), "bias": pair[1], "turned": pair.T, "count": torch.tensor(7)}
+    return collections.OrderedDict(state)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_reads_a_stored_file_of_torch(zipped):
+    """The same without torch: files that it wrote, stored with its version."""
+
+    def write(torch):
+        stream = io.BytesIO()
+        torch.save(small_state(torch), stream, _use_new_zipfile_serialization=zipped)
+        return stream.getvalue()
+
+    data = golden.file_of("torch", "torch_file", "zip" if zipped else "legacy", write)
+    assert data.startswith(b"PK") == zipped
+    tensors = torch_file.read_tensors(data)
+    pair = np.arange(6, dtype=np.float32).reshape(2, 3) / np.float32(7)
+    expected = {"weight": pair[0], "bias": pair[1], "turned": pair.T, "count": np.int64(7)}
+    assert tensors.keys() == expected.keys()
+    for name, array in expected.items():
+        assert tensors[name].dtype == array.dtype
+        np.testing.assert_array_equal(tensors[name], array)
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
