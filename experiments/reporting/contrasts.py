@@ -15,7 +15,7 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from experiments.reporting.pooled import Pool, pool
 from experiments.reporting.programs import Block, Cell
@@ -50,7 +50,7 @@ class Estimate(NamedTuple):
 
     def tail(self, distance: float) -> float:
         """Probability that the error exceeds a distance."""
-        return float(sum(c.weight * stats.t.sf(distance / c.scale, c.df) for c in self.components))
+        return sum(c.weight * float(special.stdtr(c.df, -distance / c.scale)) for c in self.components)
 
     def half_width(self, alpha: float) -> float:
         """Half of the interval that misses the truth with probability alpha."""
@@ -68,11 +68,18 @@ class Model:
     pools: dict[Block, Pool | None]
 
     @classmethod
-    def of(cls, cells: dict[Cell, np.ndarray], not_pooled: Container[Cell] = ()) -> "Model":
-        """not_pooled: cells whose own variance means nothing (runs that were cut off); they use the pooled one."""
+    def of(
+        cls, cells: dict[Cell, np.ndarray], not_pooled: Container[Cell] = (), earlier: Mapping[Cell, np.ndarray] = {}
+    ) -> "Model":
+        """not_pooled: cells whose own variance means nothing (runs that were cut off); they use the pooled one.
+
+        earlier: programs of earlier records, whose variances are pooled with those of every block. They are in no
+        comparison.
+        """
         usable = {cell: values for cell, values in cells.items() if cell not in not_pooled}
         blocks = sorted({block for block, _ in cells})
-        return cls(cells, {b: pool({cell: v for cell, v in usable.items() if cell[0] == b}) for b in blocks})
+        of_block = lambda block: {cell: values for cell, values in usable.items() if cell[0] == block}  # noqa: E731
+        return cls(cells, {block: pool({**of_block(block), **earlier}) for block in blocks})
 
     def expected_variance(self, cell: Cell) -> float:
         """Variance of a cell's mean, over its possible states. The cell's block has a pool."""

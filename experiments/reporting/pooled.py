@@ -27,7 +27,7 @@ from experiments.reporting.statistics import holm
 ALPHA_OF_HOMOGENEITY = 0.05
 # About a tenth of the programs in the committed results on the tuned base are unstable, with 20 times the variance.
 PRIOR_PROGRAMS, PRIOR_SHARE, PRIOR_RATIO, PRIOR_DF = 20, 0.1, 20.0, 2
-_ROUNDS = 200
+_ROUNDS, _PRECISION = 200, 1e-12  # at most; relative change of all three numbers at which it has converged
 
 
 class State(NamedTuple):
@@ -74,11 +74,14 @@ def pool(cells: Mapping[Cell, np.ndarray]) -> Pool | None:
     variance = float(np.median(own / df)) or float(own.sum() / df.sum())
     unstable_variance, share = PRIOR_RATIO * variance, PRIOR_SHARE
     for _ in range(_ROUNDS):
+        before = variance, unstable_variance, share
         u = _probability(own, df, variance, unstable_variance, share)
         variance = float(np.sum((1 - u) * own) / np.sum((1 - u) * df))
         prior = PRIOR_DF * PRIOR_RATIO * variance
         unstable_variance = float((prior + np.sum(u * own)) / (PRIOR_DF + np.sum(u * df)))
         share = float((PRIOR_PROGRAMS * PRIOR_SHARE + np.sum(u)) / (PRIOR_PROGRAMS + len(u)))
+        if np.allclose((variance, unstable_variance, share), before, rtol=_PRECISION, atol=0):
+            break
     dfs = float(np.sum((1 - u) * df)), float(PRIOR_DF + np.sum(u * df))
     return Pool(variance, dfs[0], unstable_variance, dfs[1], share, dict(zip(squares, map(float, u))), frozen)  # noqa: B905
 

@@ -32,22 +32,42 @@ class Adjusted(NamedTuple):
     interval: tuple[float, float] | None
 
 
+class Family:
+    """The comparisons of a family that have a test, with the distribution of their largest |z|.
+
+    tests: (model, estimate) of every comparison; one without a test has neither p nor interval.
+    """
+
+    def __init__(self, tests: list[tuple[Model, Estimate]]):
+        self._estimates = [estimate for _, estimate in tests]
+        tested = [test for test in tests if test[1].p_value is not None]
+        self._largest = _largest(tested) if tested else np.empty(0)
+
+    def p_values(self) -> list[float | None]:
+        """Adjusted p-values."""
+        return [None if estimate.p_value is None else self._p(estimate.p_value) for estimate in self._estimates]
+
+    def _p(self, p_value: float) -> float:
+        # The smallest p-value counts as 1e-300, since the normal quantile of 0 is infinite.
+        return float(np.mean(self._largest >= stats.norm.isf(max(p_value, 1e-300) / 2)))
+
+    def intervals(self, alpha: float) -> list[tuple[float, float] | None]:
+        """Intervals that all hold together with probability 1 - alpha."""
+        if not len(self._largest):
+            return [None] * len(self._estimates)
+        single = 2 * float(stats.norm.sf(_critical_value(self._largest, alpha)))
+        return [None if e.p_value is None else _interval(e, single) for e in self._estimates]
+
+
+def _interval(estimate: Estimate, alpha: float) -> tuple[float, float]:
+    half = estimate.half_width(alpha)
+    return estimate.difference - half, estimate.difference + half
+
+
 def adjust(tests: list[tuple[Model, Estimate]], alpha: float = ALPHA) -> list[Adjusted]:
     """Adjusted p-values of a family, and intervals that all hold together with probability 1 - alpha."""
-    tested = [index for index, (_, estimate) in enumerate(tests) if estimate.p_value is not None]
-    adjusted = [Adjusted(None, None)] * len(tests)
-    if not tested:
-        return adjusted
-    # The smallest p-value counts as 1e-300, since the normal quantile of 0 is infinite.
-    z = stats.norm.isf(np.maximum([tests[index][1].p_value for index in tested], 1e-300) / 2)
-    largest = _largest([tests[index] for index in tested])
-    critical = _critical_value(largest, alpha)
-    for index, statistic in zip(tested, z, strict=True):
-        estimate = tests[index][1]
-        half = estimate.half_width(2 * float(stats.norm.sf(critical)))
-        interval = estimate.difference - half, estimate.difference + half
-        adjusted[index] = Adjusted(float(np.mean(largest >= statistic)), interval)
-    return adjusted
+    family = Family(tests)
+    return [Adjusted(p, interval) for p, interval in zip(family.p_values(), family.intervals(alpha), strict=True)]
 
 
 def _critical_value(largest: np.ndarray, alpha: float) -> float:
