@@ -15,7 +15,7 @@ if not __package__:  # Started as a file: python experiments/compare
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from experiments.compare import arms as arms_of
-from experiments.compare import finished, page, planning, sequential
+from experiments.compare import finished, page, planning, prior, sequential
 from experiments.compare.rounds import Budget, Rounds
 from experiments.compare.sequential import BASE, UNDECIDED, ArmLook, Rule
 from experiments.compare.workdir import Workdir, data_of
@@ -66,6 +66,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--score", default="frechet_distance", help=f"{', '.join(SCORES)} (default frechet_distance)")
     parser.add_argument("--margin", default="", help="smallest difference that matters, such as 10%% (the default)")
     parser.add_argument("--error_rate", type=float, default=0.05, help="of the whole comparison (default 0.05)")
+    parser.add_argument(
+        "--prior",
+        nargs="+",
+        default=[],
+        help="folders of earlier runs or results on the same data, which say how much a seed moves the score",
+    )
     parser.add_argument("--budget", default="", help="time, such as 2h; without it, until decided or --max_seeds")
     parser.add_argument("--max_seeds", type=int, default=42, help="of one arm (default 42)")
     parser.add_argument("--plan", action="store_true", help="print what a budget can decide, and train nothing")
@@ -114,26 +120,35 @@ def _compare_finished(rule: Rule, arguments: argparse.Namespace) -> None:
     looks = [sequential.look(1, rule, data_of(study, rule.score), {})]
     _show(rule, looks)
     runs = {name: pathlib.Path(paths[0]) for name, paths in folders.items()}
-    _report(page.Comparison(rule, finished.arms_of(folders), looks, study, runs, pathlib.Path(arguments.workdir)))
+    _report(
+        page.Comparison(
+            rule, prior.NONE, finished.arms_of(folders), looks, study, runs, pathlib.Path(arguments.workdir)
+        )
+    )
 
 
 def _train_and_compare(rule: Rule, arguments: argparse.Namespace) -> None:
     """Rounds of runs and looks, until all arms are decided or the budget is spent."""
     budget = Budget(seconds(arguments.budget) if arguments.budget else None, arguments.max_seeds)
     arms = arms_of.parse(arguments.config, arguments.shared, arguments.arms)
-    arms = arms_of.checked(arms, session.load_data(arms[0].config.data, arguments.data_dir))
+    dataset = session.load_data(arms[0].config.data, arguments.data_dir)
+    arms = arms_of.checked(arms, dataset)
+    earlier = prior.NONE
+    if arguments.prior:
+        earlier = prior.read_prior(arguments.prior, rule, arms[0], dataset, arguments.data_dir)
     if arguments.plan:
-        planning.show(rule, arms, budget, arguments.sd, arguments.jobs or 1, arguments.data_dir)
+        sd = earlier.describe().get("sd", arguments.sd)
+        planning.show(rule, arms, budget, sd, arguments.jobs or 1, arguments.data_dir)
         return
     workdir = Workdir(pathlib.Path(arguments.workdir), rule, arms)
-    workdir.start()
+    workdir.start(earlier.describe())
     extra = data_dir_arguments(arguments.data_dir)
     with backends.open_backend(arguments) as backend, Interrupts() as interrupts:
-        rounds = Rounds(workdir, budget, backend, extra, lambda: bool(interrupts.received))
+        rounds = Rounds(workdir, budget, earlier, backend, extra, lambda: bool(interrupts.received))
         looks = rounds.run(lambda looks: _show(rule, looks))
     if looks:
         runs = {arm.name: workdir.path / arm.hash / "seed-0" for arm in arms}
-        _report(page.Comparison(rule, arms, looks, workdir.study(), runs, workdir.path))
+        _report(page.Comparison(rule, earlier, arms, looks, workdir.study(), runs, workdir.path))
     if interrupts.received:
         raise Interrupted(f"stopped, all saved; the same command with --workdir={workdir.path} continues")
     if not looks or any(look.verdict == UNDECIDED for look in looks[-1].values()):

@@ -6,18 +6,15 @@ import os
 import pathlib
 from typing import NamedTuple
 
-import matplotlib
-import numpy as np
-from matplotlib.figure import Figure
-
-from experiments.compare import sequential
+from experiments.compare import charts, sequential
 from experiments.compare.arms import Arm, changes
+from experiments.compare.prior import Prior
 from experiments.compare.sequential import UNDECIDED, ArmLook, Rule
+from experiments.compare.workdir import INTERVALS, data_of, finite
 from experiments.reporting import curves, html
 from experiments.reporting.document import Cell, Chart, Charts, Heading, Paragraph, Picture, Pictures, Table
 from experiments.reporting.formats import format_difference, format_interval, format_value, p_text
-from experiments.reporting.measures import METRICS, of_runs
-from experiments.reporting.measures import context as context_of
+from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Study
 from experiments.reporting.statistics import over_seeds
 from gan_jax.runs.workdir import Workdir
@@ -84,51 +81,23 @@ def _rule_paragraph(rule: Rule, num_looks: int) -> Paragraph:
     return Paragraph(
         f"Fixed before the first run: the score is {METRICS[rule.score].label}, the margin is {_margin_text(rule)}, "
         f"and the error rate of the whole comparison is {rule.error_rate:.0%}, however often one looks or adds seeds. "
-        f"{num_looks} looks were taken; look k spends 1 / (k (k + 1)) of the error rate. All arms of a look have one "
-        "variance, and their intervals hold together.",
+        f"{num_looks} looks were taken; each of the first {sequential.EVEN_LOOKS} spends 1 / "
+        f"{sequential.EVEN_LOOKS + 1} of the error rate. The intervals of all arms of a look hold together. Statements "
+        "about the margin are one-sided, so they need a narrower interval than the one that is shown.",
         "quiet",
     )
 
 
-def _dots(study: Study, rule: Rule) -> str:
-    """Every seed of every arm as a dot, beside those of the base."""
-    metric = METRICS[rule.score]
-    with matplotlib.rc_context({**curves.SETTINGS, "svg.hashsalt": "dots"}):
-        figure = Figure(figsize=(5.2, 0.6 + 0.45 * len(study.arms)), layout="constrained")
-        axes = figure.subplots()
-        for index, arm in enumerate(study.arms.values()):
-            scores = list(of_runs(arm.runs, metric, context_of(study)).values())
-            axes.plot(scores, np.full(len(scores), index), "o", color=curves.COLORS[0], alpha=0.6, markersize=5)
-            if scores:
-                middle = math.exp(np.mean(np.log(scores))) if metric.scale == "log" else np.mean(scores)
-                axes.plot([middle], [index], "|", color=curves.TEXT, markersize=16, markeredgewidth=2)
-        axes.set_yticks(range(len(study.arms)), list(study.arms))
-        axes.invert_yaxis()
-        axes.set_xscale("log" if metric.scale == "log" else "linear")
-        axes.set_xlabel(metric.label)
-        return _svg(figure, "dots")
-
-
-def _narrowing(rule: Rule, looks: list[dict[str, ArmLook]], name: str, index: int) -> str:
-    """The interval of one arm at every look, with the margin as a band."""
-    at = [(row[name].seeds[0], *row[name].interval) for row in looks if np.isfinite(row[name].interval).all()]
-    with matplotlib.rc_context({**curves.SETTINGS, "svg.hashsalt": name}):
-        figure = Figure(figsize=(5.2, 2.4), layout="constrained")
-        axes = figure.subplots()
-        axes.axhspan(-rule.margin, rule.margin, color="#888888", alpha=0.15, linewidth=0)
-        axes.axhline(0, color=curves.TEXT, linewidth=0.8)
-        for seeds, low, high in at:
-            axes.plot([seeds, seeds], [low, high], color=curves.COLORS[0], linewidth=2.5)
-        axes.set_xlabel("seeds of the arm")
-        axes.set_ylabel("log of the factor" if METRICS[rule.score].scale == "log" else "difference")
-        return _svg(figure, f"narrowing-{index}")
-
-
-def _svg(figure: Figure, prefix: str) -> str:
-    figure.patch.set_visible(False)
-    for axes in figure.axes:
-        axes.patch.set_visible(False)
-    return curves.svg(figure, prefix)
+def _prior_paragraph(comparison: "Comparison") -> Paragraph:
+    """Where the variance of a seed comes from."""
+    if not comparison.prior.cells:
+        return Paragraph("How much a seed moves the score is estimated from these runs alone.", "quiet")
+    known = comparison.prior.describe()
+    text = f"How much a seed moves the score is estimated from these runs and from {known['programs']} programs of "
+    text += f"earlier records in {', '.join(known['sources'])} (standard deviation {known['sd']:.3g})."
+    if not comparison.prior.fitting(data_of(comparison.study, comparison.rule.score)):
+        text += " At the last look the earlier records were left out, because these runs differ more from each other."
+    return Paragraph(text, "quiet")
 
 
 def _grids(runs: dict[str, pathlib.Path], path: pathlib.Path) -> Pictures | None:
@@ -164,6 +133,7 @@ class Comparison(NamedTuple):
     """Everything that the page shows. runs: arm -> the workdir of its first run; path: the folder of the page."""
 
     rule: Rule
+    prior: Prior
     arms: list[Arm]
     looks: list[dict[str, ArmLook]]
     study: Study
@@ -173,17 +143,18 @@ class Comparison(NamedTuple):
 
 def blocks(comparison: Comparison) -> list:
     """The page as blocks."""
-    rule, arms, looks, study, runs, path = comparison
+    rule, _, arms, looks, study, runs, path = comparison
     last, base = looks[-1], arms[0]
     document = [Heading(1, f"Did the change matter? {base.typed}")]
     document += [Paragraph(sentence(name, look, rule)) for name, look in last.items()]
-    document += [verdict_table(rule, looks), _rule_paragraph(rule, len(looks))]
+    document += [verdict_table(rule, looks), _rule_paragraph(rule, len(looks)), _prior_paragraph(comparison)]
     document += [
         Heading(2, "Every seed"),
-        Charts([], [Chart("a dot is a seed; a bar is the mean", _dots(study, rule))]),
+        Charts([], [Chart("a dot is a seed; a bar is the mean", charts.dots(study, rule))]),
     ]
     narrowing = [
-        Chart(f"{name}: the interval at each look", _narrowing(rule, looks, name, i)) for i, name in enumerate(last)
+        Chart(f"{name}: the interval at each look", charts.narrowing(rule, looks, name, i))
+        for i, name in enumerate(last)
     ]
     document += [Heading(2, "The interval as it narrowed"), Charts([], narrowing)]
     document += [Heading(2, "Curves"), *filter(None, [curves.charts(study)])]
@@ -202,10 +173,10 @@ def blocks(comparison: Comparison) -> list:
 
 def as_data(comparison: Comparison) -> dict:
     """The content of compare.json. Differences and bounds are on the scale of the analysis; null is infinite."""
-    rule, arms, looks, study, _, _ = comparison
-    finite = lambda bound: bound if math.isfinite(bound) else None  # noqa: E731
+    rule, prior, arms, looks, study, _, _ = comparison
     return {
         "rule": {**rule._asdict(), "scale": METRICS[rule.score].scale},
+        "prior": prior.describe(),
         "base": arms[0].typed,
         "looks": len(looks),
         "arms": [
@@ -214,7 +185,7 @@ def as_data(comparison: Comparison) -> dict:
                 "typed": arm.typed,
                 "changes": {leaf: [before, after] for leaf, before, after in changes(arms[0], arm)},
                 **looks[-1][arm.name]._asdict(),
-                "interval": [finite(bound) for bound in looks[-1][arm.name].interval],
+                **{name: finite(getattr(looks[-1][arm.name], name)) for name in INTERVALS},
             }
             for arm in arms[1:]
         ],

@@ -19,7 +19,7 @@ from gan_jax.training import session
 
 # Standard deviation over seeds of the logarithm of the Frechet distance: the stable programs of the ablation studies.
 TYPICAL_SD = 0.07
-EFFECTS = (0.05, 0.1, 0.2, 0.5)
+EFFECTS = (0.0, 0.05, 0.1, 0.2, 0.5)
 _TIMED_STEPS, _WARM_STEPS = 10, 4
 _POWER = 0.8
 
@@ -40,14 +40,20 @@ def seconds_of_a_run(arm: Arm, data_dir: str) -> float:
 
 
 def seeds_for(effect: float, rule: Rule, num_arms: int, sd: float, max_seeds: int) -> tuple[int, int] | None:
-    """(seeds of an arm, of the base) at the first look that decides an effect with a power of 80%; None if too many."""
+    """(seeds of an arm, of the base) at the first look that decides an effect with a power of 80%; None if too many.
+
+    An effect is decided if its interval excludes 0, or lies inside the margin.
+    """
     seeds, look = FIRST_SEEDS, 1
     while seeds <= max_seeds:
         of_base = sequential.base_seeds(seeds, num_arms)
         error = sd * math.sqrt(1 / seeds + 1 / of_base)
         df = (num_arms * (seeds - 1)) + of_base - 1
-        critical = stats.t.isf(rule.alpha(look) * SHARE_OF_SCORES / num_arms / 2, df)
-        if abs(effect) >= (critical + stats.norm.ppf(_POWER)) * error:
+        alpha = rule.alpha(look) * SHARE_OF_SCORES / num_arms
+        different = abs(effect) / error - stats.t.isf(alpha / 2, df)
+        # Both bounds must be inside; without an effect each may miss in half of the other cases.
+        inside = (rule.margin - abs(effect)) / error - stats.t.isf(alpha, df)
+        if different >= stats.norm.ppf(_POWER) or inside >= stats.norm.ppf((1 + _POWER) / 2):
             return seeds, of_base
         seeds, look = sequential.more_seeds(seeds), look + 1
     return None
@@ -62,7 +68,7 @@ def show(rule: Rule, arms: list[Arm], budget: Budget, sd: float, jobs: int, data
     for effect in EFFECTS:
         size = math.log1p(effect) if metric.scale == "log" else effect
         needed = seeds_for(size, rule, num_arms, sd, budget.max_seeds)
-        text = format_difference(size, metric)
+        text = format_difference(size, metric) if effect else "no difference"
         if needed is None:
             print(f"  {text}: more than {budget.max_seeds} seeds an arm")
             continue

@@ -1,7 +1,8 @@
 """The folder of a comparison: its rule, one folder of runs for each arm, and the looks.
 
 rule.json is written before the first run, and a command with another rule is refused. looks.json has every look, since
-each spends a part of the error rate. <hash>/seed-<s>.json is the record of a run, as the ablation studies have it.
+each spends a part of the error rate. <hash>/seed-<s>.json is the record of a run, as the ablation studies have it. The
+runs of a study are in the workdir of the studies, which share them.
 """
 
 import json
@@ -23,21 +24,24 @@ _RULE, _LOOKS = "rule.json", "looks.json"
 
 
 class Workdir:
-    """path: the folder; arms: the base first."""
+    """path: the folder; arms: the base first; runs: the folder of the runs, by default the same."""
 
-    def __init__(self, path: pathlib.Path, rule: Rule, arms: list[Arm]):
-        self.path, self.rule, self.arms = path, rule, arms
+    def __init__(self, path: pathlib.Path, rule: Rule, arms: list[Arm], runs: pathlib.Path | None = None):
+        self.path, self.rule, self.arms, self.runs = path, rule, arms, runs or path
 
-    def start(self) -> None:
-        """Writes the rule; UserError if the folder holds a comparison with another one."""
-        given = {**self.rule._asdict(), "arms": {arm.name: arm.hash for arm in self.arms}}
+    def start(self, prior: dict) -> None:
+        """Writes the rule; UserError if the folder holds a comparison with another one.
+
+        prior: what is used of earlier records.
+        """
+        given = {**self.rule._asdict(), "prior": prior, "arms": {arm.name: arm.hash for arm in self.arms}}
         path = self.path / _RULE
         if path.is_file():
             recorded = read_table(path, "choose another --workdir")
             for key, value in given.items():
-                if recorded[key] != value:
+                if (before := recorded.get(key)) != value:
                     raise UserError(
-                        f"{path} was written for {key}={_short(recorded[key])}, not {_short(value)}; a rule cannot "
+                        f"{path} was written for {key}={_short(before)}, not {_short(value)}; a rule cannot "
                         "change after the first run: choose another --workdir"
                     )
             return
@@ -46,39 +50,17 @@ class Workdir:
 
     def seeds_with_record(self, arm: Arm) -> list[int]:
         """The seeds of an arm that have ended."""
-        paths = (self.path / arm.hash).glob("seed-*.json")
+        paths = (self.runs / arm.hash).glob("seed-*.json")
         return sorted(int(path.stem.removeprefix("seed-")) for path in paths)
 
     def study(self) -> Study:
         """All runs so far, as a study with these arms."""
         records = {
-            arm.name: {seed: one_run.read(self.path / arm.hash, seed) for seed in self.seeds_with_record(arm)}
+            arm.name: {seed: one_run.read(self.runs / arm.hash, seed) for seed in self.seeds_with_record(arm)}
             for arm in self.arms
         }
-        every = [record for by_seed in records.values() for record in by_seed.values()]
-        protocol, provenance = {}, {}
-        for record in every:
-            protocol, provenance = record["protocol"] | protocol, record["provenance"] | provenance
-        return parse(
-            {
-                "study": "comparison",
-                "base": self.arms[0].typed,
-                "baseline": self.arms[0].name,
-                "preset": "full",
-                "protocol": protocol,
-                "provenance": provenance,
-                "seeds": 0,
-                "arms": {
-                    arm.name: {
-                        "hash": arm.hash,
-                        "steps": arm.config.num_steps,
-                        "overrides": {},
-                        "seeds": {str(seed): record for seed, record in records[arm.name].items()},
-                    }
-                    for arm in self.arms
-                },
-            }
-        )
+        arms = {arm.name: (arm.hash, arm.config.num_steps, records[arm.name]) for arm in self.arms}
+        return study_of_records(self.arms[0].typed, arms)
 
     def looks(self) -> list[dict[str, ArmLook]]:
         """The looks that were taken, the first one first."""
@@ -94,19 +76,56 @@ class Workdir:
         write_text(self.path / _LOOKS, json.dumps({"looks": rows}, indent=1) + "\n")
 
 
+def study_of_records(base: str, arms: dict[str, tuple[str, int, dict[int, dict]]]) -> Study:
+    """Records of runs as a study. base: its words; arms: name -> (hash, steps, seed -> record), the baseline first."""
+    protocol, provenance = {}, {}
+    for record in [record for _, _, by_seed in arms.values() for record in by_seed.values()]:
+        protocol, provenance = record["protocol"] | protocol, record["provenance"] | provenance
+    return parse(
+        {
+            "study": "comparison",
+            "base": base,
+            "baseline": next(iter(arms)),
+            "preset": "full",
+            "protocol": protocol,
+            "provenance": provenance,
+            "seeds": 0,
+            "arms": {
+                name: {
+                    "hash": run_hash,
+                    "steps": steps,
+                    "overrides": {},
+                    "seeds": {str(seed): record for seed, record in by_seed.items()},
+                }
+                for name, (run_hash, steps, by_seed) in arms.items()
+            },
+        }
+    )
+
+
 def _short(value) -> str:
-    return str(value) if not isinstance(value, dict) else f"{len(value)} arms ({', '.join(value)})"
+    """A value of a rule in a message: of a table, its names."""
+    return f"({', '.join(value)})" if isinstance(value, dict) else str(value)
+
+
+INTERVALS = ("interval", "margin_interval")
+
+
+def finite(interval: tuple[float, float]) -> list[float | None]:
+    """An interval for JSON, which has no infinite numbers: null is infinite."""
+    return [bound if math.isfinite(bound) else None for bound in interval]
 
 
 def _row(arm: ArmLook) -> dict:
-    """An arm's look for JSON, which has no infinite numbers."""
-    return {**arm._asdict(), "interval": [bound if math.isfinite(bound) else None for bound in arm.interval]}
+    return {**arm._asdict(), **{name: finite(getattr(arm, name)) for name in INTERVALS}}
 
 
 def _arm_look(row: dict) -> ArmLook:
-    low, high = row["interval"]
-    interval = -math.inf if low is None else low, math.inf if high is None else high
-    return ArmLook(**{**row, "seeds": tuple(row["seeds"]), "failures": tuple(row["failures"]), "interval": interval})
+    with_bounds = dict(row)
+    for name in INTERVALS:
+        low, high = row[name]
+        with_bounds[name] = -math.inf if low is None else low, math.inf if high is None else high
+    return ArmLook(**{**with_bounds, "seeds": tuple(row["seeds"]), "failures": tuple(row["failures"])})
 
 
 def data_of(study: Study, score: str) -> dict[str, Data]:
