@@ -201,8 +201,8 @@ def test_resumes_leave_memory_and_open_files_as_they_were(short_run):
 
 
 @pytest.mark.slow
-def test_ten_thousand_resumes_grow_by_what_orbax_keeps(short_run, compile_once):
-    """TensorStore never frees some memory of each save; nothing else may grow."""
+def test_a_thousand_resumes_grow_by_what_orbax_keeps(short_run, compile_once):
+    """TensorStore never frees some memory of each save; nothing else may grow. The error of a slope is under 1 kB."""
     path, config = short_run
 
     def save():
@@ -211,5 +211,5 @@ def test_ten_thousand_resumes_grow_by_what_orbax_keeps(short_run, compile_once):
         checkpoints.save(4, compile_once)
         checkpoints.close()
 
-    assert growth_per_call(10_000, lambda: resume(path, config)) < growth_per_call(2_000, save) + 10
+    assert growth_per_call(1000, lambda: resume(path, config)) < growth_per_call(1000, save) + 10
     assert [row["step"] for row in rows(path)] == [1, 2, 3, 4]
