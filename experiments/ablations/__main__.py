@@ -12,9 +12,10 @@ from collections import Counter
 if not __package__:  # Started as a file: python experiments/ablations
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
-from experiments.ablations import one_run, plan, results
+from experiments.ablations import one_run, plan, results, until_decided
 from experiments.ablations.presets import PRESETS
 from experiments.ablations.progress import Progress
+from experiments.compare import options
 from experiments.jobs import backends, records
 from experiments.jobs.arguments import add_folders, check_at_least, data_dir_arguments, idx_source
 from experiments.jobs.clock import format_duration
@@ -22,7 +23,7 @@ from experiments.jobs.pool import Backend, Child, run_all
 from gan_jax import cli
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
-from gan_jax.system.errors import Interrupted
+from gan_jax.system.errors import Interrupted, UserError
 from gan_jax.system.interrupts import Interrupts
 
 OUTPUT = "experiments/results/ablations"
@@ -40,6 +41,13 @@ def _parse() -> argparse.Namespace:
         type=int,
         help="of the arm that the others are compared with (default: --seeds; full preset: times sqrt(other arms))",
     )
+    parser.add_argument(
+        "--until",
+        default="",
+        metavar="decided",
+        help="decided: add seeds until every arm has a verdict, as experiments.compare does",
+    )
+    options.add_arguments(parser)
     parser.add_argument("--steps", type=int, help="generator updates of the bases (default: the preset's)")
     backends.add_arguments(parser)
     add_folders(parser, OUTPUT, "runs/ablations")
@@ -52,6 +60,7 @@ def _parse() -> argparse.Namespace:
     )
     arguments = parser.parse_args()
     preset = configs.choose(PRESETS, arguments.preset, "--preset")
+    _check_until(parser, arguments)
     for name in ("seeds", "steps"):
         if getattr(arguments, name) is None:
             setattr(arguments, name, getattr(preset, name))
@@ -64,6 +73,20 @@ def _parse() -> argparse.Namespace:
     plan.check(arguments.studies, arguments.bases)
     backends.check(arguments)
     return arguments
+
+
+def _check_until(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """UserError for arguments that only one of the two ways to choose the seeds has."""
+    if arguments.until:
+        configs.choose(["decided"], arguments.until, "--until")
+        for name in ("seeds", "baseline_seeds"):
+            if getattr(arguments, name) is not None:
+                raise UserError(f"--{name} is a fixed number of seeds; leave it out with --until decided (--max_seeds)")
+        options.rule_and_budget(arguments)
+        return
+    for name in ("score", "margin", "error_rate", "budget", "max_seeds"):
+        if getattr(arguments, name) != parser.get_default(name):
+            raise UserError(f"--{name} is for seeds until a verdict; add --until decided, or leave it out")
 
 
 def _shared(arguments: argparse.Namespace) -> dict:
@@ -127,6 +150,21 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Bac
     run_all(one_run.__name__, waiting, campaign.workdir, backend, progress.poll, ended, stopping)
 
 
+def _decide(
+    campaign: results.Campaign, arguments: argparse.Namespace, backend: Backend, interrupts: Interrupts
+) -> None:
+    """Trains seeds until every arm has a verdict, and writes the files of results with all of them."""
+    extra, stopping = data_dir_arguments(arguments.data_dir), lambda: bool(interrupts.received)
+    decided = until_decided.run(campaign.arms, campaign.workdir, arguments, backend, extra, stopping)
+    results.write(campaign, plan.distinct(campaign.arms))
+    if interrupts.received:
+        raise Interrupted("stopped, all saved; the same command continues")
+    done = sum(decided.values())
+    print(f"{done} of {len(decided)} studies have a verdict on every arm. Results in {campaign.output}")
+    if done < len(decided):
+        print("undecided: budget spent. The same command with a larger --budget or --max_seeds continues")
+
+
 def _seeds(campaign: results.Campaign) -> str:
     more = f" ({campaign.baseline_seeds} of a baseline)" if campaign.baseline_seeds != campaign.seeds else ""
     return f"{campaign.seeds} seeds{more}"
@@ -172,12 +210,16 @@ def main() -> None:
         workdir,
         output,
         _baseline_seeds(arguments, arms),
+        bool(arguments.until),
     )
     notice = f"{_QUICK}; " if arguments.preset == "quick" else ""
     print(f"{notice}{arguments.steps} updates, {preset.num_images} images a score; results go to {output}")
     with backends.open_backend(arguments) as backend, Interrupts() as interrupts:
-        _run(campaign, arguments, backend, interrupts)
-    _summary(campaign, time.monotonic() - start_time)
+        if arguments.until:
+            _decide(campaign, arguments, backend, interrupts)
+        else:
+            _run(campaign, arguments, backend, interrupts)
+            _summary(campaign, time.monotonic() - start_time)
     if notice:
         print(_QUICK)
 

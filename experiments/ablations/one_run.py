@@ -135,6 +135,11 @@ def _record(config: ConfigDict, workdir: Workdir, data_dir: str, stop: Callable[
     }
 
 
+def seeds_with_record(folder: pathlib.Path) -> list[int]:
+    """The seeds of a run that have ended."""
+    return sorted(int(path.stem.removeprefix("seed-")) for path in folder.glob("seed-*.json"))
+
+
 def record_path(folder: pathlib.Path, seed: int) -> pathlib.Path:
     """The path of a seed's record."""
     return folder / f"seed-{seed}.json"

@@ -3,7 +3,7 @@
 import json
 import pathlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from experiments.ablations import one_run, plan
@@ -15,7 +15,10 @@ from gan_jax.system.files import read_table, write_text
 
 
 class Campaign(NamedTuple):
-    """The arguments of a command, resolved. baseline_seeds: seeds of every study's baseline."""
+    """The arguments of a command, resolved. baseline_seeds: seeds of every study's baseline.
+
+    until_decided: whether each arm has its own number of seeds: those that it has a record of.
+    """
 
     arms: list[Arm]
     preset: str
@@ -24,9 +27,12 @@ class Campaign(NamedTuple):
     workdir: pathlib.Path
     output: pathlib.Path
     baseline_seeds: int
+    until_decided: bool = False
 
-    def seeds_of(self, name: str) -> range:
+    def seeds_of(self, name: str) -> Sequence[int]:
         """The seeds of a run. All arms of a study are compared with its baseline, so it may have more than they."""
+        if self.until_decided:
+            return one_run.seeds_with_record(self.workdir / name)
         is_baseline = any(arm.hash == name and arm.is_baseline for arm in self.arms)
         return range(self.baseline_seeds if is_baseline else self.seeds)
 

@@ -78,12 +78,21 @@ def _margin_text(rule: Rule) -> str:
 
 
 def _rule_paragraph(rule: Rule, num_looks: int) -> Paragraph:
+    text = (
+        f"The score is {METRICS[rule.score].label}, the margin {_margin_text(rule)}, and the error rate of the whole "
+        f"comparison is {rule.error_rate:.0%}"
+    )
+    if rule.one_look:
+        text += " for this one look. Looking again with more runs would be a second chance to be wrong."
+    else:
+        text += (
+            ", however often one looks or adds seeds; all this was fixed before the first run. "
+            f"{num_looks} looks were taken; each of the first {sequential.EVEN_LOOKS} spends 1 / "
+            f"{sequential.EVEN_LOOKS + 1} of the error rate."
+        )
     return Paragraph(
-        f"Fixed before the first run: the score is {METRICS[rule.score].label}, the margin is {_margin_text(rule)}, "
-        f"and the error rate of the whole comparison is {rule.error_rate:.0%}, however often one looks or adds seeds. "
-        f"{num_looks} looks were taken; each of the first {sequential.EVEN_LOOKS} spends 1 / "
-        f"{sequential.EVEN_LOOKS + 1} of the error rate. The intervals of all arms of a look hold together. Statements "
-        "about the margin are one-sided, so they need a narrower interval than the one that is shown.",
+        f"{text} The intervals of all arms of a look hold together. Statements about the margin are one-sided, so they "
+        "need a narrower interval than the one that is shown.",
         "quiet",
     )
 

@@ -92,11 +92,12 @@ def _programs(folder: pathlib.Path, score: str) -> list[tuple[dict, np.ndarray]]
     """(data, features and number of images; scores on the scale of the analysis) of every arm of a folder."""
     if not folder.is_dir():
         raise UserError(f"--prior: {folder} is no folder")
-    by_arm: dict[pathlib.Path, dict[int, dict]] = {}
-    for path in sorted(folder.glob("*/seed-*.json")):
-        seed = int(path.stem.removeprefix("seed-"))
-        by_arm.setdefault(path.parent, {})[seed] = one_run.read(path.parent, seed)
-    found = [study_of_records("", {arm.name: ("", 0, records)}) for arm, records in by_arm.items()]
+    arms = {path: one_run.seeds_with_record(path) for path in sorted(folder.iterdir())}
+    found = [
+        study_of_records("", {path.name: ("", 0, {seed: one_run.read(path, seed) for seed in seeds})})
+        for path, seeds in arms.items()
+        if seeds
+    ]
     result = []
     for study in [*found, *read(folder)]:
         data = (study.provenance.get("data") or {}).get("fingerprint")

@@ -110,8 +110,7 @@ def one_after_another(runs: Runs, prior: Prior = NONE) -> dict[str, ArmLook]:
 
 def at_once(runs: Runs, seeds: int) -> dict[str, ArmLook]:
     """One look with so many seeds an arm, which spends the whole error rate."""
-    rule = RULE._replace(error_rate=RULE.error_rate * (sequential.EVEN_LOOKS + 1))  # The first look spends a part.
-    return sequential.look(1, rule, runs.data(sequential.wanted_seeds(seeds, runs.names)), {})
+    return sequential.look(1, RULE._replace(one_look=True), runs.data(sequential.wanted_seeds(seeds, runs.names)), {})
 
 
 def is_wrong(look: ArmLook, case: Case) -> bool:

@@ -44,16 +44,20 @@ class Rule(NamedTuple):
     """What is fixed before the first run.
 
     score: a metric of experiments/reporting/measures.py; lower_is_better: its direction; margin: the smallest
-    difference that matters, on the scale of the analysis; error_rate: of the whole comparison.
+    difference that matters, on the scale of the analysis; error_rate: of the whole comparison; one_look: whether there
+    is no second look.
     """
 
     score: str
     lower_is_better: bool
     margin: float
     error_rate: float = 0.05
+    one_look: bool = False
 
     def alpha(self, look: int) -> float:
         """The error rate that a look spends; look: 1 for the first."""
+        if self.one_look:
+            return self.error_rate
         part, later = self.error_rate / (EVEN_LOOKS + 1), look - EVEN_LOOKS
         return part if later <= 0 else part / (later * (later + 1))
 

@@ -50,8 +50,7 @@ class Workdir:
 
     def seeds_with_record(self, arm: Arm) -> list[int]:
         """The seeds of an arm that have ended."""
-        paths = (self.runs / arm.hash).glob("seed-*.json")
-        return sorted(int(path.stem.removeprefix("seed-")) for path in paths)
+        return one_run.seeds_with_record(self.runs / arm.hash)
 
     def study(self) -> Study:
         """All runs so far, as a study with these arms."""

@@ -1,6 +1,7 @@
 """The runner of the ablation studies: its plan, the records of a run, and the full command."""
 
 import json
+import math
 import os
 import signal
 
@@ -9,11 +10,13 @@ import pytest
 
 from experiments.ablations import __main__ as runner
 from experiments.ablations import one_run, plan, presets, results
+from experiments.compare import rounds
 from experiments.jobs import pool
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Collapsed, DataUnavailable, UserError
 from gan_jax.training import recorder
+from tests.experiments.canned_studies import seed_record
 from tests.experiments.tiny_studies import arguments, arms
 from tests.tiny import run
 
@@ -72,6 +75,10 @@ def test_list(capsys):
         (["--studies=optimizer", "--bases=cdcgan"], "optimizer is on tuned and tutorial only"),
         (["--seeds=0"], "--seeds=0: must be at least 1"),
         (["--seeds=3", "--baseline_seeds=2"], "--baseline_seeds=2: must be at least 3"),
+        (["--until=decide"], "did you mean decided?"),
+        (["--until=decided", "--seeds=3"], "--seeds is a fixed number of seeds; leave it out with --until decided"),
+        (["--until=decided", "--margin=10"], "such as 10%"),
+        (["--budget=2h"], "--budget is for seeds until a verdict; add --until decided"),
     ],
 )
 def test_mistakes(command_arguments, message, capsys, tmp_path):
@@ -179,6 +186,38 @@ def test_the_command(folders, monkeypatch, capsys):
     repeated_runs = {name: run_arguments[1] for name, run_arguments in waiting_runs[0].items()}
     assert repeated_runs == {arms(folders, "batches")["8"].hash: "0,1", arms(folders)["broken"].hash: "0,1"}
     assert set(json.loads((folders.out / "batches@tuned.json").read_text())["arms"]) == {"4"}
+
+
+def test_seeds_until_every_arm_has_a_verdict(folders, monkeypatch, capsys):
+    """The arm `broken` has twice the distance; `same` is the baseline's config. Trainings are replaced."""
+    rng, trained = np.random.default_rng(0), []
+
+    def train(self, missing):
+        for arm in self._workdir.arms:
+            for seed in missing.get(arm.name, ()):
+                distance = (20 if arm.name == "broken" else 10) * math.exp(rng.normal(0, 0.05))
+                folder = self._workdir.runs / arm.hash
+                folder.mkdir(parents=True, exist_ok=True)
+                record = seed_record(distance, 0.9) | {"protocol": {"features": "f"}, "provenance": {}}
+                one_run.write(folder, seed, record)
+                trained.append((arm.name, seed))
+        return True
+
+    monkeypatch.setattr(rounds.Rounds, "_train", train)
+    command = [f"--workdir={folders.work}", f"--output={folders.out}", f"--idx={folders.data}", "--until=decided"]
+    assert run(runner, *command) == 0
+    printed = capsys.readouterr().out
+    assert "rates@tuned: Which rate?" in printed
+    assert "broken is worse than the base" in printed
+    assert "1 of 1 studies have a verdict on every arm" in printed
+    record = json.loads((folders.out / "rates@tuned.json").read_text())
+    seeds = {name: len(arm["seeds"]) for name, arm in record["arms"].items()}
+    assert seeds == {"plain": len(trained) // 2, "same": len(trained) // 2, "broken": len(trained) // 2}
+    assert (folders.work / "decided" / "rates@tuned" / "compare.html").is_file()
+    assert json.loads((folders.work / "decided/rates@tuned/rule.json").read_text())["arms"].keys() == {"base", "broken"}
+    number = len(trained)
+    assert run(runner, *command) == 0
+    assert len(trained) == number, "a decided study needs no more seeds"
 
 
 def test_a_second_runner_in_a_workdir_is_refused(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from experiments.ablations import one_run
 from experiments.compare import __main__ as compare
 from experiments.compare import arms as arms_of
-from experiments.compare import finished, page, planning, prior, proof, sequential
+from experiments.compare import finished, options, page, planning, prior, proof, sequential
 from experiments.compare.prior import NONE, Prior
 from experiments.compare.sequential import BASE, Data, Rule
 from experiments.compare.workdir import Workdir
@@ -227,10 +227,10 @@ def test_mistakes_of_flags(command, message, capsys):
 
 
 def test_margins_and_budgets():
-    assert compare.margin("", "frechet_distance") == pytest.approx(math.log(1.1))
-    assert compare.margin("25%", "frechet_distance") == pytest.approx(math.log(1.25))
-    assert compare.margin("3%", "conditional_accuracy") == pytest.approx(0.03)
-    assert [compare.seconds(text) for text in ("90m", "2h", "1.5d", "30s")] == [5400, 7200, 129600, 30]
+    assert options.margin("", "frechet_distance") == pytest.approx(math.log(1.1))
+    assert options.margin("25%", "frechet_distance") == pytest.approx(math.log(1.25))
+    assert options.margin("3%", "conditional_accuracy") == pytest.approx(0.03)
+    assert [options.seconds(text) for text in ("90m", "2h", "1.5d", "30s")] == [5400, 7200, 129600, 30]
 
 
 def test_a_rule_is_written_first_and_cannot_change(tmp_path):

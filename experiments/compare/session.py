@@ -1,0 +1,50 @@
+"""One comparison from its first run to its page."""
+
+from collections.abc import Callable
+
+from experiments.compare import page
+from experiments.compare.prior import Prior
+from experiments.compare.rounds import Budget, Rounds
+from experiments.compare.sequential import UNDECIDED, ArmLook, Rule
+from experiments.compare.workdir import Workdir
+from experiments.jobs.pool import Backend
+
+
+def decide(
+    workdir: Workdir,
+    budget: Budget,
+    prior: Prior,
+    backend: Backend,
+    extra: list[str],
+    stopping: Callable[[], bool],
+) -> bool:
+    """Trains and looks until all arms are decided or the budget is spent, and writes the page. Whether all are decided.
+
+    extra: arguments of each run's process; stopping: whether a signal was received.
+    """
+    workdir.start(prior.describe())
+    rounds = Rounds(workdir, budget, prior, backend, extra, stopping)
+    looks = rounds.run(lambda looks: show(workdir.rule, looks))
+    if not looks:
+        return False
+    runs = {arm.name: workdir.runs / arm.hash / "seed-0" for arm in workdir.arms}
+    report(page.Comparison(workdir.rule, prior, workdir.arms, looks, workdir.study(), runs, workdir.path))
+    return all(look.verdict != UNDECIDED for look in looks[-1].values())
+
+
+def show(rule: Rule, looks: list[dict[str, ArmLook]]) -> None:
+    """Prints the verdicts as a table."""
+    table = page.verdict_table(rule, looks)
+    rows = [[cell if isinstance(cell, str) else cell.text for cell in row] for row in [table.head, *table.rows]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    print(f"look {len(looks)}")
+    for row in rows:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), flush=True)
+
+
+def report(comparison: page.Comparison) -> None:
+    """Writes the page and prints its sentences."""
+    written = page.write(comparison)
+    for name, look in comparison.looks[-1].items():
+        print(page.sentence(name, look, comparison.rule))
+    print(f"page {written} (open it in a browser), data {written.with_name('compare.json')}")
