@@ -1,8 +1,8 @@
 """What a budget can decide, before anything is trained."""
 
 import math
+import statistics
 import tempfile
-import time
 
 from ml_collections import ConfigDict
 from scipy import stats
@@ -14,29 +14,28 @@ from experiments.compare.sequential import FIRST_SEEDS, SHARE_OF_SCORES, Rule
 from experiments.jobs.clock import format_duration
 from experiments.reporting.formats import format_difference
 from experiments.reporting.measures import METRICS
+from gan_jax.runs.records import read_metrics
+from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.training import session
 
 # Standard deviation over seeds of the logarithm of the Frechet distance: the stable programs of the ablation studies.
 TYPICAL_SD = 0.07
 EFFECTS = (0.0, 0.05, 0.1, 0.2, 0.5)
-_TIMED_STEPS, _WARM_STEPS = 10, 4
+_TIMED_CALLS = 6  # of config.steps_per_call steps; the first one compiles
 _POWER = 0.8
 
 
 def seconds_of_a_run(arm: Arm, data_dir: str) -> float:
-    """The training time of one run, from ten timed steps. Scores are not in it."""
-    times = []
-    for steps in (_WARM_STEPS, _WARM_STEPS + _TIMED_STEPS):
-        config = ConfigDict(arm.config.to_dict())
-        changes = {"num_epochs": 0, "num_steps": steps, "eval.every_steps": 0, "steps_per_call": 1}
-        configs.override(config, changes | {"sample_every_steps": 0, "checkpoint_every_steps": 0})
-        with tempfile.TemporaryDirectory() as folder:
-            start_time = time.monotonic()
-            session.train(config.lock(), folder, data_dir)
-            times.append(time.monotonic() - start_time)
-    total = arm.config.eval.every_steps * 10  # The interval of scores is a tenth of the run.
-    return max(times[1] - times[0], 1e-3) / _TIMED_STEPS * total
+    """The training time of one run, from the pace of a short one. Scores are not in it."""
+    config = ConfigDict(arm.config.to_dict())
+    steps = min(_TIMED_CALLS * config.steps_per_call, config.num_steps)
+    changes = {"num_epochs": 0, "num_steps": steps, "eval.every_steps": 0, "log_every_steps": 1}
+    configs.override(config, changes | {"sample_every_steps": 0, "checkpoint_every_steps": 0})
+    with tempfile.TemporaryDirectory() as folder:
+        session.train(config.lock(), folder, data_dir)
+        rates = [row["steps_per_second"] for row in read_metrics(Workdir(folder).metrics) if row["steps_per_second"]]
+    return arm.config.num_steps / statistics.median(rates)
 
 
 def seeds_for(effect: float, rule: Rule, num_arms: int, sd: float, max_seeds: int) -> tuple[int, int] | None:
@@ -63,7 +62,7 @@ def show(rule: Rule, arms: list[Arm], budget: Budget, sd: float, jobs: int, data
     """Prints the seeds, runs and time that each size of an effect needs."""
     metric, num_arms = METRICS[rule.score], len(arms) - 1
     seconds = max(seconds_of_a_run(arm, data_dir) for arm in arms)
-    print(f"a run trains for about {format_duration(seconds)} (from {_TIMED_STEPS} timed steps; scores not included)")
+    print(f"a run trains for about {seconds:.3g} s on this machine, without its scores")
     print(f"seeds for a power of {_POWER:.0%}, if the standard deviation over seeds is {sd:g} ({metric.scale} scale):")
     for effect in EFFECTS:
         size = math.log1p(effect) if metric.scale == "log" else effect

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import types
 
 import numpy as np
@@ -280,6 +281,9 @@ def test_a_comparison_to_its_end(folders, tmp_path, capsys):
         folders.cache,
     ]
     command += ["--max_seeds", "4", "lsgan:objective=lsgan"]
+    assert run(compare, *command, "--plan") == 0
+    assert re.search(r"a run trains for about [\d.e-]+ s on this machine", capsys.readouterr().out)
+    assert not work.exists()
     assert run(compare, *command) == 0
     printed = capsys.readouterr().out
     assert "look 2" in printed
