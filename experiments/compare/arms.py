@@ -15,7 +15,7 @@ from gan_jax.training.check import check
 
 # Settings of the data that an arm may change, since the test images stay the same.
 _OF_TRAINING = ("data.num_labels", "data.num_label_subsets", "data.stream")
-_NAMED = re.compile(r"^([A-Za-z0-9_.+-]+):\s*(\S.*=.*)$", re.DOTALL)
+_NAMED = re.compile(r"^([^:=/]+):\s*(\S+=.*|\S.*\.py(?::\w+)?)$", re.DOTALL)
 
 
 class Arm(NamedTuple):

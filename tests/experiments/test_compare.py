@@ -2,6 +2,7 @@
 
 import json
 import math
+import pathlib
 import re
 import types
 
@@ -178,12 +179,14 @@ def test_earlier_records_are_of_the_same_data_and_features(earlier_runs, monkeyp
 
 def test_arms_are_changes_files_and_names():
     spec, shared = "configs/cgan.py:tuned", "data.name=mnist_5k"
-    typed = ["objective=lsgan", "both:generator.norm=none discriminator.norm=layer", "configs/cdcgan.py"]
+    typed = ["objective=lsgan", "no norms: generator.norm=none discriminator.norm=layer", "configs/cdcgan.py"]
     base, *arms = arms_of.parse(spec, shared, typed)
-    assert [arm.name for arm in (base, *arms)] == ["base", "objective=lsgan", "both", "configs/cdcgan.py"]
+    assert [arm.name for arm in (base, *arms)] == ["base", "objective=lsgan", "no norms", "configs/cdcgan.py"]
     assert arms_of.changes(base, arms[0]) == [("objective", "bce_logits", "lsgan")]
     assert {leaf for leaf, _, _ in arms_of.changes(base, arms[1])} == {"generator.norm", "discriminator.norm"}
     assert arms[2].config.data.name == "mnist_5k"
+    _, change, file = arms_of.parse(spec, shared, ["data.dir=a:b", "x: configs/acgan.py"])
+    assert (change.name, file.name) == ("data.dir=a:b", "x")
 
 
 @pytest.mark.parametrize(
@@ -291,6 +294,8 @@ def test_a_comparison_to_its_end(folders, tmp_path, capsys):
     assert record["looks"] == 2
     (arm,) = record["arms"]
     assert (arm["name"], arm["seeds"], arm["changes"]) == ("lsgan", [4, 4], {"objective": ["bce", "lsgan"]})
+    documented = set(re.findall(r"`(\w+)`", pathlib.Path("docs/compare.md").read_text()))
+    assert not {*record, *record["rule"], *arm} - documented
     html = (work / "compare.html").read_text()
     parsed = Parsed(html)
     assert not any(tag == "script" for tag, _ in parsed.attributes)
