@@ -24,6 +24,11 @@ from gan_jax.system.imports import share_with_children
 _TYPE_OPTIONS = {"jax_enable_x64": False, "jax_numpy_dtype_promotion": "standard"}
 
 
+def program(module: str) -> str:
+    """How the command was started, for its help: "gan-jax train", or "python -m gan_jax.main"."""
+    return sys.argv[0] if sys.argv[0].startswith("gan-jax ") else f"python -m {module}"
+
+
 def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
     """The config file `spec` with overrides `--config.key=value` or `--config.key value`."""
     config, remaining, changes = configs.load(spec), list(arguments), {}

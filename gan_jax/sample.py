@@ -84,7 +84,7 @@ def _write_folder(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m gan_jax.sample", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=cli.program("gan_jax.sample"), description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--num_images", type=int, help="default: one for each of --labels, else 100")
     parser.add_argument(
