@@ -46,8 +46,19 @@ def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
     return config
 
 
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag --parts, which is executed when it is parsed: it registers the parts that a run may need."""
+    parser.add_argument(
+        "--parts", type=configs.load_parts, metavar="FILE.py", help="the file that registers the parts of the run"
+    )
+
+
 def add_data_folders(parser: argparse.ArgumentParser) -> None:
-    """Adds the two flags that say where the data of a run are: --data_dir and --config.data.dir, as `images_dir`."""
+    """Adds the two flags that say where the data of a run are: --data_dir and --config.data.dir, as `images_dir`.
+
+    And --parts, see `add_parts`.
+    """
+    add_parts(parser)
     parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     parser.add_argument(
         "--config.data.dir",

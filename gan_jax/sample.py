@@ -97,6 +97,7 @@ def main() -> None:
     )
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     parser.add_argument("--seed", type=cli.seed, default=0)
+    cli.add_parts(parser)
     arguments = parser.parse_args()
     path = cli.output_path(arguments.output)
     if path.suffix not in (".png", ".npz") and not (arguments.output.endswith("/") or path.is_dir()):

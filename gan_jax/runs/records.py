@@ -56,6 +56,7 @@ def _tensorboard_files(folder: pathlib.Path, resume_step: int, removed_tags: Col
     Removes the events that the run writes again. If CLU cannot be imported: a warning, no writer and no tags.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     try:
         from clu import metric_writers
     except ImportError as error:

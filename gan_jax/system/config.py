@@ -41,8 +41,11 @@ _CAN_IMPORT = (
 
 
 @contextlib.contextmanager
-def _loaded(name: str) -> Iterator[ModuleType]:
-    """The module of a config file. Inside `with`, its functions can be called; their errors become UserErrors."""
+def _loaded(name: str, needs_config: bool = True) -> Iterator[ModuleType]:
+    """The module of a config file. Inside `with`, its functions can be called; their errors become UserErrors.
+
+    needs_config: whether it must define get_config.
+    """
     path = config_path.find(name)
     try:
         if clash := ambiguous_import(path):
@@ -54,13 +57,20 @@ def _loaded(name: str) -> Iterator[ModuleType]:
             spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            module.get_config  # noqa: B018 - fails if the file defines no config
+            if needs_config:
+                module.get_config  # noqa: B018 - fails if the file defines no config
             yield module
     except UserError:
         raise
     except Exception as error:  # A config file is Python code, so any error is possible.
         hint = f"; {_CAN_IMPORT}" if isinstance(error, ImportError) else ""
         raise UserError(f"config file '{name}' cannot be loaded: {type(error).__name__}: {error}{hint}") from error
+
+
+def load_parts(name: str) -> None:
+    """Executes a file that registers parts; it may be a config file, whose config is not used."""
+    with _loaded(name, needs_config=False):
+        pass
 
 
 def variants(name: str) -> list[str]:
