@@ -16,6 +16,7 @@ COMMANDS = {
     "sample": ("gan_jax.sample", "generates images with a trained run"),
     "evaluate": ("gan_jax.evaluate", "scores a trained run"),
     "analyze": ("gan_jax.analyze", "draws pictures of what the networks have learnt"),
+    "score": ("gan_jax.score", "scores any two sets of images"),
     "turing": ("gan_jax.turing", "writes a page that asks a person which images are real"),
     "data": ("gan_jax.data.__main__", "shows a data set before anything is trained on it"),
 }
