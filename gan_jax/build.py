@@ -1,5 +1,7 @@
 """Builds a GAN from a config. Names become objects only here, in networks/build.py and in losses/build.py."""
 
+import sys
+import types
 from collections.abc import Callable
 
 import optax
@@ -136,3 +138,18 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         metrics=choose_metrics(config.extra_metrics),
         **_augmentations(config.augmentation, bool(config.d_loss.consistency)),
     )
+
+
+class _CallableModule(types.ModuleType):
+    """Lets a program write gan_jax.build(config, ...), which this module's own name would otherwise hide."""
+
+    def __call__(
+        self, config: ConfigDict, image_shape: tuple[int, int, int], num_classes: int, total_steps: int = 0
+    ) -> Gan:
+        """`build`; total_steps: the length of the run, for schedules of learning rates; 0: config.num_steps."""
+        if not (total_steps or config.num_steps):
+            raise UserError("the config counts epochs; give total_steps, the number of training steps")
+        return build(config, tuple(image_shape), num_classes, total_steps or config.num_steps)
+
+
+sys.modules[__name__].__class__ = _CallableModule

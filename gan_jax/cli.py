@@ -24,6 +24,11 @@ from gan_jax.system.imports import share_with_children
 _TYPE_OPTIONS = {"jax_enable_x64": False, "jax_numpy_dtype_promotion": "standard"}
 
 
+def program(module: str) -> str:
+    """How the command was started, for its help: "gan-jax train", or "python -m gan_jax.main"."""
+    return sys.argv[0] if sys.argv[0].startswith("gan-jax ") else f"python -m {module}"
+
+
 def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
     """The config file `spec` with overrides `--config.key=value` or `--config.key value`."""
     config, remaining, changes = configs.load(spec), list(arguments), {}
@@ -41,8 +46,19 @@ def parse_config(spec: str, arguments: Sequence[str]) -> ConfigDict:
     return config
 
 
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag --parts, which is executed when it is parsed: it registers the parts that a run may need."""
+    parser.add_argument(
+        "--parts", type=configs.load_parts, metavar="FILE.py", help="the file that registers the parts of the run"
+    )
+
+
 def add_data_folders(parser: argparse.ArgumentParser) -> None:
-    """Adds the two flags that say where the data of a run are: --data_dir and --config.data.dir, as `images_dir`."""
+    """Adds the two flags that say where the data of a run are: --data_dir and --config.data.dir, as `images_dir`.
+
+    And --parts, see `add_parts`.
+    """
+    add_parts(parser)
     parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     parser.add_argument(
         "--config.data.dir",

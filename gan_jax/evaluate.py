@@ -22,7 +22,7 @@ from gan_jax.system.errors import UserError
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m gan_jax.evaluate", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=cli.program("gan_jax.evaluate"), description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--num_images", type=int, default=10_000)
     parser.add_argument(

@@ -9,12 +9,17 @@ if not __package__:  # Started as a file: python gan_jax/main.py
 
 from gan_jax import cli
 from gan_jax.runs import workdir
+from gan_jax.system import extras
 from gan_jax.system.errors import UserError
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m gan_jax.main", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--config", required=True, help="config file, or file:variant")
+    parser = argparse.ArgumentParser(prog=cli.program("gan_jax.main"), description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--config",
+        required=True,
+        help="config file, file:variant, or the name of one of this project's: cdcgan, cgan:tuned, ...",
+    )
     parser.add_argument("--workdir", help="folder of the run; continues the run in it (default runs/<config>-<time>)")
     parser.add_argument("--data_dir", default="", help="folder of prepared data (default: the user's cache folder)")
     parser.add_argument(
@@ -40,7 +45,8 @@ def main() -> None:
     if config.eval.at_end:
         print(final_table(path, config.eval.at_end_num_images, arguments.data_dir))
     print(f"results     {path} (samples {grid})")
-    print(f"TensorBoard python -m tensorboard.main --logdir {path}")
+    if extras.is_installed("tensorboard"):
+        print(f"TensorBoard python -m tensorboard.main --logdir {path}")
 
 
 def _join(arguments: argparse.Namespace) -> None:

@@ -84,7 +84,7 @@ def _write_folder(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m gan_jax.sample", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=cli.program("gan_jax.sample"), description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--num_images", type=int, help="default: one for each of --labels, else 100")
     parser.add_argument(
@@ -97,6 +97,7 @@ def main() -> None:
     )
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     parser.add_argument("--seed", type=cli.seed, default=0)
+    cli.add_parts(parser)
     arguments = parser.parse_args()
     path = cli.output_path(arguments.output)
     if path.suffix not in (".png", ".npz") and not (arguments.output.endswith("/") or path.is_dir()):

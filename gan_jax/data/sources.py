@@ -2,7 +2,7 @@
 
 import logging
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gan_jax.data.classes import index_classes
 from gan_jax.data.dataset import Dataset, Split, check_shapes, convert
@@ -17,13 +17,19 @@ from gan_jax.system import cache
 from gan_jax.system.errors import DataUnavailable, NotOnThisMachine, UserError
 
 
-class _Images(NamedTuple):
-    """Converted images. splits: by name. class_names: of the labels; None: the labels are their own names."""
+class Images(NamedTuple):
+    """Converted images, with the splits that their source has.
+
+    splits: "train", perhaps "test" and "validation".
+    class_names: of the labels; None: the labels are their own names; (): there are no labels.
+    file_names: of pictures, by split.
+    """
 
     splits: dict[str, Split]
     notes: list[str]
     class_names: tuple[str, ...] | None = None
     facts: tuple[str, ...] = ()
+    file_names: dict[str, tuple[str, ...]] | None = None
 
 
 def load(name: str, folder: str = "", fallback: str = "", data_dir: str = "", **options) -> Dataset:
@@ -43,16 +49,9 @@ def load(name: str, folder: str = "", fallback: str = "", data_dir: str = "", **
     check_fallback(fallback, cache_folder)
     name, folder = named_path(name, folder)
     found, requested = _find_or_fall_back(name, folder, fallback, cache_folder, settings)
-    splits, notes, label_names, facts = _convert(found, cache_folder, settings)
+    splits, notes, label_names, facts = _with_test(_convert(found, cache_folder, settings), found, settings)
     if folder and name not in ("idx", found.name):
         notes.append(f"data.dir has IDX files, so data.name={name} is not used: the records call these images idx")
-    if "test" not in splits:
-        train, test = split_off_test(splits["train"], f"'{found.name}' from {found.source}", settings.test_share)
-        splits = splits | {"train": train, "test": test}
-        notes.append(
-            f"{found.name} has no test split, so {settings.test_share:.4g} of the training images of each class are "
-            f"test images: {len(test.labels)}"
-        )
     for split_name, split in splits.items():
         check_shapes(splits["train"], split, split_name)
     class_names = ()
@@ -83,7 +82,38 @@ def _find_or_fall_back(
         return found, name
 
 
-def _convert(found: Found, cache_folder: pathlib.Path, settings: Settings) -> _Images:
+def load_images(name: str, folder: str = "", data_dir: str = "", **options) -> tuple[Images, Found]:
+    """The images of a set with its own splits only, and where they are from. The arguments are those of `load`."""
+    settings = Settings(**options)
+    settings.check()
+    cache_folder = cache.folder(data_dir).absolute()
+    found = find(*named_path(name, folder), cache_folder, settings)
+    return _convert(found, cache_folder, settings), found
+
+
+def _with_test(images: Images, found: Found, settings: Settings) -> tuple[dict[str, Split], list[str], Any, Any]:
+    """(splits, notes, class names, facts): training images become test images if the source has no test split."""
+    splits, notes, class_names, facts, file_names = images
+    if "test" in splits:
+        return splits, notes, class_names, facts
+    if file_names:
+        pictures, share = found.splits, settings.test_share
+        train, test = split_off_by_name(splits["train"], file_names["train"], pictures.origin, share)
+        part, chosen_by = ("split", "row numbers") if pictures.are_rows else ("folder", "names")
+        note = (
+            f"there is no test {part}, so {share:.4g} of the images, chosen by a hash of their {chosen_by}, are test "
+            f"images: {len(test.labels)}"
+        )
+    else:
+        train, test = split_off_test(splits["train"], f"'{found.name}' from {found.source}", settings.test_share)
+        note = (
+            f"{found.name} has no test split, so {settings.test_share:.4g} of the training images of each class are "
+            f"test images: {len(test.labels)}"
+        )
+    return splits | {"train": train, "test": test}, [*notes, note], class_names, facts
+
+
+def _convert(found: Found, cache_folder: pathlib.Path, settings: Settings) -> Images:
     """The images in one size, with notes for the user about what that changes."""
     conversion, policy = settings.conversion, settings.policy
     if isinstance(found.splits, PictureSet):
@@ -101,18 +131,9 @@ def _convert(found: Found, cache_folder: pathlib.Path, settings: Settings) -> _I
         splits = tuple(convert(split, conversion) for split in found.splits)
     notes = [*found.notes, *dict.fromkeys(filter(None, map(conversion.note, own_shapes)))]
     by_name = dict(zip(("train", "test", "validation"), splits, strict=False))
-    return _Images(by_name, notes, None if found.has_labels else ())
+    return Images(by_name, notes, None if found.has_labels else ())
 
 
-def _pictures(pictures: PictureSet, cache_folder: pathlib.Path, settings: Settings) -> _Images:
+def _pictures(pictures: PictureSet, cache_folder: pathlib.Path, settings: Settings) -> Images:
     prepared = prepare(pictures, settings.conversion, settings.background, settings.policy, cache_folder)
-    splits, notes = prepared.splits, list(prepared.notes)
-    if "test" not in splits:
-        train, test = split_off_by_name(splits["train"], prepared.names["train"], pictures.origin, settings.test_share)
-        splits = splits | {"train": train, "test": test}
-        part, chosen_by = ("split", "row numbers") if pictures.are_rows else ("folder", "names")
-        notes.append(
-            f"there is no test {part}, so {settings.test_share:.4g} of the images, chosen by a hash of their "
-            f"{chosen_by}, are test images: {len(test.labels)}"
-        )
-    return _Images(splits, notes, pictures.class_names, prepared.facts)
+    return Images(prepared.splits, list(prepared.notes), pictures.class_names, prepared.facts, prepared.names)

@@ -16,6 +16,7 @@ from PIL import Image
 from gan_jax.data.example import image_and_label
 from gan_jax.data.pixels import Conversion, fit, to_picture
 from gan_jax.system.errors import DataUnavailable, UserError
+from gan_jax.system.extras import install
 
 _ROWS_AT_ONCE = 256
 
@@ -58,7 +59,7 @@ def open_records(paths: list[str]):
     try:
         from grain.sources import ArrayRecordDataSource
     except ImportError as error:
-        raise UserError(f"array_record files are read with grain ({error}); install requirements.txt") from error
+        raise UserError(f"array_record files are read with grain ({error}): {install('stream')}") from error
     return ArrayRecordDataSource(paths)
 
 

@@ -18,6 +18,7 @@ from gan_jax.data.splits import check_split
 from gan_jax.data.stored import Files
 from gan_jax.system import network
 from gan_jax.system.errors import DataUnavailable, NotOnThisMachine, UserError
+from gan_jax.system.extras import install
 from gan_jax.system.files import disk_is_full
 
 _ARRAY_RECORD = "array_record"
@@ -43,7 +44,7 @@ def _download_url(name: str) -> str | None:
     """A URL that preparing the set downloads, from the files of the TFDS package (not imported); None if unknown."""
     spec = importlib.util.find_spec("tensorflow_datasets")
     if spec is None or not spec.submodule_search_locations:
-        raise NotOnThisMachine("tensorflow-datasets is not installed; install requirements.txt")
+        raise NotOnThisMachine(f"tensorflow-datasets is not installed: {install('tfds')}")
     root, base = pathlib.Path(spec.submodule_search_locations[0]), name.split("/")[0]
     for path in (root / "url_checksums" / f"{base}.txt", root / "datasets" / base / "checksums.tsv"):
         if path.is_file():
@@ -64,9 +65,7 @@ def _import() -> ModuleType:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise DataUnavailable(
-            f"TFDS sets are read with tensorflow-datasets ({error}); install requirements.txt"
-        ) from None
+        raise DataUnavailable(f"TFDS sets are read with tensorflow-datasets ({error}): {install('tfds')}") from None
     tfds.core.utils.gcs_utils._is_gcs_disabled = True  # noqa: SLF001 - an unreachable mirror costs minutes
     return tfds
 

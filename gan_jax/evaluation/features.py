@@ -22,11 +22,12 @@ from gan_jax.evaluation.thumbnails import NAME as THUMBNAILS
 from gan_jax.evaluation.thumbnails import SIDE, thumbnails
 from gan_jax.system import cache
 from gan_jax.system.errors import UserError
+from gan_jax.system.extras import install
 from gan_jax.system.progress import Progress
 
 ONE_CLASS = (
     "a classifier needs two or more classes, so the scores use thumbnails, the images reduced to "
-    f"{SIDE} x {SIDE} pixels. Better: pip install -r requirements-imagenet.txt, then evaluate --features imagenet"
+    f"{SIDE} x {SIDE} pixels. Better: {install('imagenet')}, then evaluate --features imagenet"
 )
 
 

@@ -24,6 +24,12 @@ _ROWS = {
 GENERATORS = {"ema": "EMA generator", "last": "generator without EMA"}
 
 
+def table_of_sets(result: dict) -> str:
+    """The table of a result of `two_sets.score_sets`."""
+    header = f"real {result['data']}, generated {result['generated']}, features {result['features']}"
+    return "\n".join([header, *_lines(result | {"split": "real"}, None, [])])
+
+
 def table(result: dict, best: dict | None = None) -> str:
     """The table of a result of one seed or of several seeds.
 
@@ -33,15 +39,25 @@ def table(result: dict, best: dict | None = None) -> str:
     data, seed_results = result["data"], result.get("seeds", [])
     if data != result["requested_data"]:
         data += f" (fallback: {result['requested_data']} could not be had)"
-    steps, columns = f"step {result.get('step', 'by seed')}", [f"{'generated':>12}{'+-':>10}{'held-out real':>15}"]
+    header = (
+        f"data {data}, {result['split']} split, step {result.get('step', 'by seed')}, "
+        f"{GENERATORS[result['generator']]}, features {result['features']}"
+    )
+    lines = [header, *_lines(result, best, seed_results)]
+    if best:
+        lines.append(
+            f"best state: step {best.get('step', 'by seed')}, chosen by its validation score, not by these numbers"
+        )
+    return "\n".join(lines)
+
+
+def _lines(result: dict, best: dict | None, seed_results: list[dict]) -> list[str]:
+    """The rows of scores under the names of their columns, and what is to be known about them."""
+    columns = [f"{'generated':>12}{'+-':>10}{'held-out real':>15}"]
     if best:
         columns.append(f"{'best state':>14}")
     columns += [f"{'seed ' + str(seed_result['training_seed']):>10}" for seed_result in seed_results]
-    lines = [
-        f"data {data}, {result['split']} split, {steps}, {GENERATORS[result['generator']]}, features "
-        f"{result['features']}",
-        f"{'':<50}" + "".join(columns),
-    ]
+    lines = [f"{'':<50}" + "".join(columns)]
     for score, (form, name) in _ROWS.items():
         if score in result:
             error = result.get(f"{score}_over_seeds" if seed_results else f"{score}_standard_error")
@@ -60,7 +76,7 @@ def table(result: dict, best: dict | None = None) -> str:
         + (f"the standard deviation over {len(seed_results)} seeds" if seed_results else "a standard error")
         + "; held-out real: half of these real images against the other half"
     )
-    if "nearer_to_train" in result:
+    if result.get("nearer_to_train_real") is not None:
         lines.append("nearer to train: the held-out real images are the validation images against the same images")
     if "classification_accuracy_score" in result and not seed_results:
         lines.append("classification accuracy score: +- is of one training, without the variation between trainings")
@@ -71,8 +87,4 @@ def table(result: dict, best: dict | None = None) -> str:
         lines.append(few)
     if "features_note" in result:
         lines.append(result["features_note"])
-    if best:
-        lines.append(
-            f"best state: step {best.get('step', 'by seed')}, chosen by its validation score, not by these numbers"
-        )
-    return "\n".join(lines)
+    return lines

@@ -27,7 +27,7 @@ class PReLU(nn.Module):
         return jnp.where(x >= 0, x, a * x)
 
 
-def _is_elementwise(function: Any) -> bool:
+def is_elementwise(function: Any) -> bool:
     """Whether the function keeps the shape of arrays and of single numbers, which means that it mixes no entries."""
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((), (2, 3))]
     try:
@@ -46,8 +46,8 @@ def make_activation(name: str, slope: float, knob: str) -> Callable[[], Callable
     if name in WITH_SLOPE:
         return WITH_SLOPE[name](slope)
     function = vars(jax.nn).get(name)
-    if not _is_elementwise(function):
-        elementwise = [known for known, value in vars(jax.nn).items() if known[0] != "_" and _is_elementwise(value)]
+    if not is_elementwise(function):
+        elementwise = [known for known, value in vars(jax.nn).items() if known[0] != "_" and is_elementwise(value)]
         choose(sorted({*WITH_SLOPE, *elementwise}), name, knob)
     return lambda: function
 

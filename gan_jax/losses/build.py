@@ -35,7 +35,7 @@ def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
         name: term._replace(
             value=functools.partial(term.value, **{knob: config.terms[name][knob] for knob in term.knobs})
         )
-        for name, term in TERMS.items()
+        for name, term in _terms_of(config).items()
     }
 
     def d_adversarial(inputs: LossInputs):
@@ -65,18 +65,24 @@ def weighted_terms(weights: ConfigDict) -> list[Term]:
     return [term for name, term in TERMS.items() if name in weights and weights[name]]
 
 
+def _terms_of(config: ConfigDict) -> dict[str, Term]:
+    """The terms that the config has a weight for, which may be 0: all but those that were registered for others."""
+    return {name: term for name, term in TERMS.items() if any(name in config[loss] for loss in _LOSSES)}
+
+
 def _check_terms(config: ConfigDict) -> None:
     """UserError for an unknown term, a knob that is out of its range or has no effect, and a term that cannot work."""
     for loss in _LOSSES:
         for name in config[loss]:
             if name not in TERMS and name != "adversarial":
                 raise UserError(f"{loss}.{name} is no term of gan_jax/losses; {near(name, TERMS)}")
+    terms = _terms_of(config)
     weights = {  # term -> {"d_loss.<term>" or "g_loss.<term>": weight}
-        name: {f"{loss}.{name}": config[loss][name] for loss in _LOSSES if name in config[loss]} for name in TERMS
+        name: {f"{loss}.{name}": config[loss][name] for loss in _LOSSES if name in config[loss]} for name in terms
     }
-    ramping = {key: weight for name, term in TERMS.items() if term.ramps for key, weight in weights[name].items()}
+    ramping = {key: weight for name, term in terms.items() if term.ramps for key, weight in weights[name].items()}
     _check_knobs("ramp_up", KNOBS, config.ramp_up, ramping)
-    for name, term in TERMS.items():
+    for name, term in terms.items():
         if term.knobs:
             _check_knobs(f"terms.{name}", term.knobs, config.terms[name], weights[name])
         for key in (key for key, weight in weights[name].items() if weight):

@@ -1,5 +1,6 @@
 """PNG pictures: sample grids and loss curves."""
 
+import logging
 import math
 import pathlib
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from gan_jax.system.extras import install, is_installed
 from gan_jax.system.files import atomic_write
 
 _GAP = 2  # pixels between the images of a grid
@@ -50,15 +52,19 @@ def write_png(path: pathlib.Path, picture: np.ndarray) -> None:
 
 
 def write_loss_curves(path: pathlib.Path, rows: list[dict]) -> None:
-    """Writes a plot of both losses and of D's mean outputs on real and fake images over the steps."""
-    import matplotlib
+    """Writes a plot of both losses and of D's mean outputs on real and fake images over the steps.
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    Without matplotlib: a warning, and no plot. Pyplot is not used, because it would change a notebook's backend.
+    """
+    if not is_installed("matplotlib"):
+        logging.getLogger(__name__).warning("no %s: matplotlib is not installed; %s", path.name, install("plots"))
+        return
+    from matplotlib.figure import Figure
 
     rows = [row for row in rows if "d_loss" in row]  # Validation scores are separate rows.
     steps = [row["step"] for row in rows]
-    figure, (losses, outputs) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    losses, outputs = figure.subplots(1, 2)
     for axes, names in ((losses, ("d_loss", "g_loss")), (outputs, ("d_real", "d_fake"))):
         for name in names:
             values = np.array([row[name] for row in rows], float)
@@ -72,4 +78,3 @@ def write_loss_curves(path: pathlib.Path, rows: list[dict]) -> None:
     outputs.set_ylabel("mean D(x)")
     with atomic_write(path) as partial:
         figure.savefig(partial, dpi=100)
-    plt.close(figure)

@@ -8,17 +8,24 @@ import subprocess
 
 import jax
 
+import gan_jax
+from gan_jax.system.imports import IS_INSTALLED
+
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def _commit() -> str:
     """The git commit of the code, followed by "+changes" if files differ from the commit; "unknown" without git.
 
+    For an installed package it is the version, because its folder may be inside another project's repository.
+
     The environment variable GAN_JAX_COMMIT overrides git: code that is copied into a container without its history may
     be inside another repository there.
     """
     if commit := os.environ.get("GAN_JAX_COMMIT"):
         return commit
+    if IS_INSTALLED:
+        return f"version {gan_jax.__version__}"
     folder = pathlib.Path(__file__).parent
     try:
         run = lambda *arguments: subprocess.run(  # noqa: E731

@@ -16,6 +16,7 @@ import numpy as np
 from gan_jax.runs.best import METRIC
 from gan_jax.runs.events import keep_events
 from gan_jax.system.errors import DiskFull, UserError
+from gan_jax.system.extras import install
 from gan_jax.system.files import write_text
 
 # The kinds of records: rows of a training step, rows of validation scores, sample grids.
@@ -55,12 +56,12 @@ def _tensorboard_files(folder: pathlib.Path, resume_step: int, removed_tags: Col
     Removes the events that the run writes again. If CLU cannot be imported: a warning, no writer and no tags.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     try:
         from clu import metric_writers
     except ImportError as error:
         logging.getLogger(__name__).warning(
-            "no TensorBoard records (%s); metrics.jsonl is written. To have them: pip install -r requirements.txt",
-            error,
+            "no TensorBoard records (%s); metrics.jsonl is written. To have them: %s", error, install("tensorboard")
         )
         return None, set()
     kept_tags = keep_events(folder, resume_step, removed_tags)

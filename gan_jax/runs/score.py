@@ -4,17 +4,16 @@ import json
 import logging
 import math
 import pathlib
-from collections.abc import Callable
 
 import numpy as np
 
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.evaluation.classifier_check import weakness
+from gan_jax.evaluation.compare import compare
 from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS, cached_classifier, fresh_classifier, num_features
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
-from gan_jax.evaluation.metrics.scores import ImageFeatures, Score, per_class_scores, scores
+from gan_jax.evaluation.metrics.scores import Score
 from gan_jax.evaluation.sizes import check_sizes, few_images
 from gan_jax.evaluation.table import table
 from gan_jax.networks.heads import CLASS_HEADS
@@ -32,11 +31,6 @@ def _select_split(dataset: Dataset, name: str) -> Split:
     if name == "validation" and dataset.validation is None:
         raise UserError("--split validation: this run held no images out; train with --config.data.num_validation=500")
     return getattr(dataset, name)
-
-
-def _extract_features(extract: Callable, split: Split) -> ImageFeatures:
-    features, probabilities = extract(split.images)
-    return ImageFeatures(features, split.labels, probabilities)
 
 
 def classification_accuracy_score(
@@ -87,53 +81,36 @@ def evaluate(
     use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
     generated = Split(run.generate(conditions, protocol.seed, raw=not use_ema), conditions)
-    splits = {"generated": generated, "real": split}
-    features = {name: _extract_features(extract, images) for name, images in splits.items()}
-    all_train = None if protocol.quick else _extract_features(extract, dataset.train).features
     # Against the validation images themselves, none are left to compare with.
-    has_validation = not protocol.quick and dataset.validation is not None and protocol.split != "validation"
-    validation = _extract_features(extract, dataset.validation).features if has_validation else None
+    validation = dataset.validation if protocol.split != "validation" else None
     # Inception's probabilities are of the classes of ImageNet.
     knows_classes = protocol.features == "classifier" and num_classes > 1
-    values = scores(
-        **features,
-        all_train=all_train,
-        conditional=conditional and knows_classes,
-        by_class=conditional,
-        validation=validation,
+    result = _settings(run, dataset, protocol, features_name, use_ema)
+    result |= compare(
+        extract,
+        generated,
+        split,
+        None if protocol.quick else dataset.train,
+        validation,
+        dataset.class_names,
+        has_conditions=conditional,
+        knows_classes=knows_classes,
     )
     if protocol.train_on_generated:
         rows = np.random.default_rng(protocol.seed).permutation(len(dataset.train.labels))[: protocol.num_images]
-        values["classification_accuracy_score"] = classification_accuracy_score(
+        score = classification_accuracy_score(
             generated, dataset.train.select(rows), split, num_classes, data_dir, flips
         )
-    result = _settings(run, dataset, protocol, features_name, use_ema)
+        name = "classification_accuracy_score"
+        result |= {name: score.value, f"{name}_real": score.real, f"{name}_standard_error": score.standard_error}
     if num_classes == 1 and protocol.features == "classifier":
         result["features_note"] = ONE_CLASS
-    if knows_classes:
-        result |= _classifier_entries(features["real"], dataset.class_names)
-    for name, score in values.items():
-        result |= {
-            name: score.value,
-            f"{name}_real": score.real,
-            f"{name}_standard_error": score.standard_error,
-        }
-    if conditional:
-        result |= per_class_scores(features["generated"], features["real"], num_classes, knows_classes)
-        result["classes"] = list(dataset.class_names)  # of the lists by class
     if run.config.discriminator.head in CLASS_HEADS:
         result["discriminator_accuracy"] = accuracy(
             run.class_log_probabilities(split.images).argmax(axis=1), split.labels
         )
     _write_result(run.folder.path / protocol.file_name, result)
     return result
-
-
-def _classifier_entries(real: ImageFeatures, class_names: tuple[str, ...]) -> dict:
-    """The accuracy of the scoring classifier on the reported split, which it has not seen, and a note if it is weak."""
-    entries = {"classifier_accuracy": accuracy(real.predicted, real.labels)}
-    note = weakness(real.predicted, real.labels, class_names)
-    return entries | {"classifier_accuracy_note": note} if note else entries
 
 
 def _check_sizes(dataset: Dataset, split: Split, protocol: Protocol) -> None:

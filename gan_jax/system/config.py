@@ -5,15 +5,15 @@ import contextlib
 import difflib
 import importlib.util
 import json
-import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from gan_jax.system import config_path
 from gan_jax.system.errors import UserError
-from gan_jax.system.imports import ROOT, ambiguous_import, importing
+from gan_jax.system.imports import CONFIGS, ROOT, ambiguous_import, importing
 
 
 def choose(table: Mapping[str, Any] | Iterable[str], name: str, knob: str) -> Any:
@@ -30,26 +30,6 @@ def near(name: str, choices: Iterable[str]) -> str:
     return f"did you mean {' or '.join(similar)}?" if similar else f"choose one of: {', '.join(sorted(choices))}"
 
 
-def _path(name: str) -> pathlib.Path:
-    """The full path of a config file; UserError with the path to type if there is none."""
-    try:
-        path = pathlib.Path(name).expanduser().resolve()
-    except RuntimeError as error:  # There is no such user, or no home folder.
-        raise UserError(f"no config file '{name}': {error}") from error
-    if path.is_file() and path.suffix == ".py":
-        return path
-    if path.is_file():
-        raise UserError(f"config file '{name}' is no Python file: its name must end in .py")
-    if (ROOT / name).is_file():
-        raise UserError(f"no config file '{name}' in this folder; write --config {ROOT / name}")
-    files = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "configs").rglob("[!_]*.py"))]
-    if pathlib.Path().resolve() == ROOT:
-        raise UserError(f"no config file '{name}'; {near(name, files)}")
-    similar = [str(ROOT / file) for file in difflib.get_close_matches(name, files, 3)]
-    hint = f"did you mean {' or '.join(similar)}?" if similar else f"this project's are in {ROOT / 'configs'}"
-    raise UserError(f"no config file '{name}' in this folder; {hint}")
-
-
 def own(spec: str) -> str:
     """The spec with the full path of one of this project's config files, for example of configs/cgan.py:tuned."""
     return str(ROOT / spec)
@@ -61,26 +41,36 @@ _CAN_IMPORT = (
 
 
 @contextlib.contextmanager
-def _loaded(name: str) -> Iterator[ModuleType]:
-    """The module of a config file. Inside `with`, its functions can be called; their errors become UserErrors."""
-    path = _path(name)
+def _loaded(name: str, needs_config: bool = True) -> Iterator[ModuleType]:
+    """The module of a config file. Inside `with`, its functions can be called; their errors become UserErrors.
+
+    needs_config: whether it must define get_config.
+    """
+    path = config_path.find(name)
     try:
         if clash := ambiguous_import(path):
             raise UserError(
-                f"config file '{name}' imports configs.{clash[0]}, which both {clash[1]} and {ROOT / 'configs'} have; "
+                f"config file '{name}' imports configs.{clash[0]}, which both {clash[1]} and {CONFIGS} have; "
                 f"write `import {clash[0].rpartition('.')[2]}` for a file beside it, or rename it"
             )
         with importing(path):
             spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            module.get_config  # noqa: B018 - fails if the file defines no config
+            if needs_config:
+                module.get_config  # noqa: B018 - fails if the file defines no config
             yield module
     except UserError:
         raise
     except Exception as error:  # A config file is Python code, so any error is possible.
         hint = f"; {_CAN_IMPORT}" if isinstance(error, ImportError) else ""
         raise UserError(f"config file '{name}' cannot be loaded: {type(error).__name__}: {error}{hint}") from error
+
+
+def load_parts(name: str) -> None:
+    """Executes a file that registers parts; it may be a config file, whose config is not used."""
+    with _loaded(name, needs_config=False):
+        pass
 
 
 def variants(name: str) -> list[str]:
@@ -102,7 +92,7 @@ def split_spec(spec: str) -> tuple[str, str]:
 
 
 def load(spec: str) -> ConfigDict:
-    """The config of `path/to/file.py` or `path/to/file.py:variant`, locked."""
+    """The config of `path/to/file.py[:variant]`, or one of this project's by its name (`cgan:tuned`), locked."""
     name, variant = split_spec(spec)
     with _loaded(name) as module:
         choices = _variants(module)

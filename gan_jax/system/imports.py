@@ -1,4 +1,7 @@
-"""What a config file can import, wherever a command is started: the files beside it, and this project's `configs`."""
+"""What a config file can import, wherever a command is started: the files beside it, and this project's `configs`.
+
+The configs are in the checkout, beside gan_jax/; in an installed package they are in gan_jax/configs.
+"""
 
 import ast
 import contextlib
@@ -9,13 +12,20 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of gan_jax/ and configs/
 _NAME = "configs"
-_CONFIGS = ROOT / _NAME
+_PACKAGE = pathlib.Path(__file__).resolve().parents[1]
+ROOT = _PACKAGE.parent  # of a checkout: the folder of gan_jax/ and configs/
+IS_INSTALLED = (_PACKAGE / _NAME).is_dir()
+CONFIGS = (_PACKAGE if IS_INSTALLED else ROOT) / _NAME
 
 
 def share_with_children() -> None:
-    """Sets environment variables such that child processes (python -m ...) find this code, in any folder."""
+    """Sets environment variables such that child processes (python -m ...) find this code, in any folder.
+
+    An installed package is found anyway.
+    """
+    if IS_INSTALLED:
+        return
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if str(ROOT) not in paths:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), *paths]))
@@ -25,12 +35,12 @@ def share_with_children() -> None:
 
 def use_own_configs() -> dict[str, ModuleType]:
     """Makes `configs` this project's package; returns the modules of another package of that name, now replaced."""
-    if _CONFIGS in (pathlib.Path(path).resolve() for path in getattr(sys.modules.get(_NAME), "__path__", ())):
+    if CONFIGS in (pathlib.Path(path).resolve() for path in getattr(sys.modules.get(_NAME), "__path__", ())):
         return {}
     others = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == _NAME}
     for name in others:
         del sys.modules[name]
-    spec = importlib.util.spec_from_file_location(_NAME, _CONFIGS / "__init__.py")
+    spec = importlib.util.spec_from_file_location(_NAME, CONFIGS / "__init__.py")
     sys.modules[_NAME] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[_NAME])
     return others
@@ -56,7 +66,7 @@ def importing(path: pathlib.Path) -> Iterator[None]:
     Afterwards, the files beside it are forgotten, so that the next config file gets its own ones.
     """
     others, package = use_own_configs(), sys.modules[_NAME]
-    folders = [] if _CONFIGS in path.parents else [path.parent, *_folder_named_configs(path)]
+    folders = [] if CONFIGS in path.parents else [path.parent, *_folder_named_configs(path)]
     known, search_path, package_path = set(sys.modules), list(sys.path), list(package.__path__)
     sys.path[:0] = map(str, folders[:1])
     package.__path__.extend(map(str, folders[1:]))
@@ -78,11 +88,11 @@ def _folder_named_configs(path: pathlib.Path) -> list[pathlib.Path]:
 
 def ambiguous_import(path: pathlib.Path) -> tuple[str, pathlib.Path] | None:
     """(name, folder) of an import `configs.<name>` that `folder`, the configs folder of `path`, and ours both have."""
-    if _CONFIGS in path.parents:
+    if CONFIGS in path.parents:
         return None
     for folder in _folder_named_configs(path):
         for name in _imported(ast.parse(path.read_bytes(), path)):
-            if all((parent / name.replace(".", "/")).with_suffix(".py").is_file() for parent in (folder, _CONFIGS)):
+            if all((parent / name.replace(".", "/")).with_suffix(".py").is_file() for parent in (folder, CONFIGS)):
                 return name, folder
     return None
 

@@ -1,6 +1,7 @@
 """Signals that ask a run to stop. They are recorded first; the training loop stops later, at a safe point."""
 
 import signal
+import threading
 
 
 class Interrupts:
@@ -11,6 +12,8 @@ class Interrupts:
         self._usual_handlers = {}
 
     def __enter__(self):
+        if threading.current_thread() is not threading.main_thread():
+            return self  # Python gives signals to the main thread only, which decides what they end.
         numbers = (signal.SIGTERM, signal.SIGINT)
         self._usual_handlers = {number: signal.signal(number, self._record) for number in numbers}
         return self

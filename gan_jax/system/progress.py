@@ -1,11 +1,38 @@
 """A progress line: percent, steps per second, time left."""
 
+import contextlib
+import contextvars
 import sys
 import time
+from collections.abc import Iterator
+
+# Per thread, so that two runs in one process do not hide each other's line.
+_is_hidden = contextvars.ContextVar("_is_hidden", default=False)
+
+
+@contextlib.contextmanager
+def hidden() -> Iterator[None]:
+    """Inside `with`, this thread shows no progress and `say` prints nothing."""
+    token = _is_hidden.set(True)
+    try:
+        yield
+    finally:
+        _is_hidden.reset(token)
+
+
+def say(line: str) -> None:
+    """Prints a line about a run that is not hidden."""
+    if not _is_hidden.get():
+        print(line)
+
+
+def _in_notebook() -> bool:
+    """Whether this is a Jupyter kernel, whose output also understands a carriage return."""
+    return "ipykernel" in sys.modules and "IPython" in sys.modules
 
 
 class Progress:
-    """On a terminal, rewrites one line. In other outputs, prints a new line every 20 seconds.
+    """On a terminal or in a notebook, rewrites one line. In other outputs, prints a new line every 20 seconds.
 
     what: the name of a step in the line.
     show: if False, nothing is printed.
@@ -19,7 +46,8 @@ class Progress:
         self.rate = 0.0
         self._what, self._total, self._first_update = what, total, None
         self._start_time = self._last_print = time.monotonic()
-        self._shown, self._terminal = show, sys.stderr.isatty()
+        self._shown = show and not _is_hidden.get()
+        self._terminal = sys.stderr.isatty() or _in_notebook()
         self._show(start, first)
 
     def update(self, step: int) -> None:

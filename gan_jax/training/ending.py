@@ -9,6 +9,7 @@ from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch
 from gan_jax.runs.initial_state import keys
 from gan_jax.system.errors import Interrupted, TrainingFailed
+from gan_jax.system.progress import say
 from gan_jax.training import diagnosis
 from gan_jax.training.programs import SequentialSeeds
 from gan_jax.training.seed_runs import SeedRuns
@@ -17,14 +18,14 @@ from gan_jax.training.seed_runs import SeedRuns
 def report(runs: SeedRuns, waited: float) -> None:
     """Prints a summary of the validation scores. waited: seconds that the steps waited for images, also printed."""
     if waited and runs.recorders:
-        print(f"data: {waited:.1f} s of {runs.seconds:.1f} s were spent waiting for images")
+        say(f"data: {waited:.1f} s of {runs.seconds:.1f} s were spent waiting for images")
     for recorder in runs.recorders:
         validation, status = recorder.validation, recorder.status
         if validation and validation.any:
             name = f"seed {status.seed}: " if len(runs.seeds) > 1 else ""
-            print(name + validation.summary(runs.seconds))
+            say(name + validation.summary(runs.seconds))
         if status.stopped_early and status.step < status.total:
-            print(f"stopped early at step {status.step}: validation was best at step {validation.best_step}")
+            say(f"stopped early at step {status.step}: validation was best at step {validation.best_step}")
 
 
 def explain_divergence(gan: Gan, plan: BatchPlan, data: Sequence[Batch], runs: SeedRuns) -> None:
@@ -65,5 +66,5 @@ def outcome(runs: SeedRuns) -> pathlib.Path | None:
     if not completed:
         raise failed[0].failure if failed else TrainingFailed(f"every seed in {runs.path} failed")
     for recorder in failed:
-        print(f"seed {recorder.status.seed}: {recorder.failure}")
+        say(f"seed {recorder.status.seed}: {recorder.failure}")
     return completed[0].last_grid()

@@ -15,6 +15,7 @@ from gan_jax.runs.provenance import provenance
 from gan_jax.runs.seeds import has_ended, seed_config, seed_workdirs, seeds_of
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
+from gan_jax.system import parts
 from gan_jax.system.interrupts import Interrupts
 from gan_jax.training.extension import check_extension
 from gan_jax.training.recorder import Recorder
@@ -35,6 +36,8 @@ def open_runs(
 ) -> Iterator[SeedRuns]:
     """Context manager: the runs of all unfinished seeds in the workdir `path`; closes them at the end."""
     run_info = {**provenance(), "data": describe(dataset), "status": "running", "num_steps": total}
+    if registered := parts.used(config):
+        run_info["parts"] = registered
     with hosts.lost_processes_named(), contextlib.ExitStack() as stack:
         hosts.check_same(configs.to_json(config) + run_info["data"]["fingerprint"])
         workdirs = []

@@ -206,7 +206,7 @@ def test_files_that_cannot_be_read_get_one_line(tmp_path, datasets, table, capfd
 
 def test_the_library_is_an_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataUnavailable, match="install requirements-hf.txt"):
+    with pytest.raises(DataUnavailable, match="pip install .*hf"):
         sources.load(f"hf:{tmp_path}", fallback="mnist_5k")
 
 

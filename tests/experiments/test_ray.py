@@ -17,7 +17,7 @@ from tests.tiny import run
 
 # Ray reads these when it is imported; backends.py sets the same.
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
-ray = pytest.importorskip("ray", reason="needs Ray: pip install -r requirements-ray.txt")
+ray = pytest.importorskip("ray", reason="needs the extra ray")
 from experiments.jobs import ray_backend  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -44,9 +44,7 @@ def started(*arguments):
 def test_a_command_is_started_by_its_path(folder):
     code, error = started(ROOT / "gan_jax" / "main.py", "--config", "configs/cdcgan.py")
     assert code == 2
-    assert error.splitlines()[-1] == (
-        f"error: no config file 'configs/cdcgan.py' in this folder; write --config {ROOT}/configs/cdcgan.py"
-    )
+    assert error.splitlines()[-1] == ("error: no config file 'configs/cdcgan.py' in this folder; write --config cdcgan")
     code, error = started(ROOT / "gan_jax" / "main.py", "--config", ROOT / "configs" / "cdcgan.py", "--config.seeed=1")
     assert code == 2
     assert "--config.seeed is not a key; did you mean seed" in error
@@ -69,7 +67,7 @@ def test_children_find_the_same_code(folder):
 
 
 def test_a_mistyped_config_of_another_folder(folder):
-    with pytest.raises(UserError, match=f"did you mean {ROOT}/configs/cdcgan.py"):
+    with pytest.raises(UserError, match="did you mean --config cdcgan"):
         configs.load("configs/cdcgn.py")
     with pytest.raises(UserError, match="this project's are in"):
         configs.load("experiment-5.py")
