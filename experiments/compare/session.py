@@ -18,17 +18,26 @@ def decide(
     extra: list[str],
     stopping: Callable[[], bool],
 ) -> bool:
-    """Trains and looks until all arms are decided or the budget is spent, and writes the page. Whether all are decided.
+    """Trains and looks until all arms are decided or the budget is spent. Whether all are decided.
+
+    The page is written after every look.
 
     extra: arguments of each run's process; stopping: whether a signal was received.
     """
     workdir.start(prior.describe())
-    rounds = Rounds(workdir, budget, prior, backend, extra, stopping)
-    looks = rounds.run(lambda looks: show(workdir.rule, looks))
+    runs = {arm.name: workdir.runs / arm.hash / "seed-0" for arm in workdir.arms}
+
+    def comparison(looks: list[dict[str, ArmLook]]) -> page.Comparison:
+        return page.Comparison(workdir.rule, prior, workdir.arms, looks, workdir.study(), runs, workdir.path)
+
+    def after_look(looks: list[dict[str, ArmLook]]) -> None:
+        show(workdir.rule, looks)
+        page.write(comparison(looks))
+
+    looks = Rounds(workdir, budget, prior, backend, extra, stopping).run(after_look)
     if not looks:
         return False
-    runs = {arm.name: workdir.runs / arm.hash / "seed-0" for arm in workdir.arms}
-    report(page.Comparison(workdir.rule, prior, workdir.arms, looks, workdir.study(), runs, workdir.path))
+    report(comparison(looks))
     return all(look.verdict != UNDECIDED for look in looks[-1].values())
 
 
