@@ -4,6 +4,7 @@ import pathlib
 
 from experiments.ablations import one_run
 from experiments.compare.arms import Arm
+from experiments.jobs.records import provenance
 from experiments.reporting.results import Study, parse
 from gan_jax.runs.protocol import DEFAULT_PROTOCOL
 from gan_jax.runs.records import read_metrics
@@ -15,13 +16,25 @@ from gan_jax.system.files import read_table
 _SAME = ("features", "split", "num_real", "num_generated", "data", "seed")  # of an evaluation
 
 
-def _record(workdir: Workdir) -> tuple[dict, dict]:
+def _protocol_file(workdirs: list[Workdir]) -> str:
+    """The name of the file with the scores: evaluation.json if all runs have it, otherwise the one that all have."""
+    for workdir in workdirs:
+        if not workdir.run():
+            raise UserError(f"{workdir.path} holds no run")
+    scored = [workdir for workdir in workdirs if workdir.run()["status"] in one_run.ENDED]
+    names = [{path.name for path in workdir.path.glob("evaluation*.json")} for workdir in scored]
+    shared = set.intersection(*names) if names else set()
+    if DEFAULT_PROTOCOL.file_name in shared or not scored:
+        return DEFAULT_PROTOCOL.file_name
+    if len(shared) == 1:
+        return shared.pop()
+    missing = next((w for w in scored if not (w.path / DEFAULT_PROTOCOL.file_name).is_file()), scored[0])
+    raise UserError(f"{missing.path} has no scores: python -m gan_jax.evaluate --workdir {missing.path}")
+
+
+def _record(workdir: Workdir, protocol_file: str) -> tuple[dict, dict]:
     """(the record of a run as the ablation studies have it, its evaluation)."""
-    run, path = workdir.run(), workdir.path / DEFAULT_PROTOCOL.file_name
-    if not run:
-        raise UserError(f"{workdir.path} holds no run")
-    if run["status"] in one_run.ENDED and not path.is_file():
-        raise UserError(f"{workdir.path} has no scores: python -m gan_jax.evaluate --workdir {workdir.path}")
+    run, path = workdir.run(), workdir.path / protocol_file
     evaluation = read_table(path, "evaluate the run again") if path.is_file() else {}
     record = {key: run.get(key) for key in ("status", "step", "seconds")}
     return record | {"final": evaluation, "curves": one_run.curves(read_metrics(workdir.metrics))}, evaluation
@@ -36,13 +49,13 @@ def study_of(arms: dict[str, list[str]]) -> Study:
     every = [folder for folders in arms.values() for folder in folders]
     if twice := {folder for folder in every if every.count(folder) > 1}:
         raise UserError(f"{sorted(twice)[0]} is named twice")
-    records, first = {}, None
+    records, first, protocol_file = {}, None, _protocol_file([Workdir(folder) for folder in every])
     for name, folders in arms.items():
         workdirs = [Workdir(folder) for folder in folders]
         _check_one_config(workdirs)
         records[name] = {}
         for index, workdir in enumerate(workdirs):
-            records[name][str(index)], evaluation = _record(workdir)
+            records[name][str(index)], evaluation = _record(workdir, protocol_file)
             first = first or evaluation
             for key in _SAME if evaluation else ():
                 if evaluation.get(key) != first.get(key):
@@ -54,6 +67,7 @@ def study_of(arms: dict[str, list[str]]) -> Study:
             "baseline": next(iter(arms)),
             "preset": "full",
             "protocol": {"features": (first or {}).get("features")},
+            "provenance": provenance(Workdir(every[0]).run()),
             "seeds": 0,
             "arms": {name: {"seeds": by_seed, "overrides": {}} for name, by_seed in records.items()},
         }
@@ -75,8 +89,11 @@ def arms_of(folders_of: dict[str, list[str]]) -> list[Arm]:
 
 
 def folders(typed: list[str], flag: str) -> list[str]:
-    """The folders that were typed; UserError for one that does not exist."""
+    """The workdirs that were typed, of a run of several seeds each seed's; UserError for one that does not exist."""
+    found = []
     for folder in typed:
         if not pathlib.Path(folder).is_dir():
             raise UserError(f"{flag}: {folder} is no folder")
-    return typed
+        seeds = sorted(map(str, pathlib.Path(folder).glob("seed-*/")))
+        found += seeds or [folder]
+    return found

@@ -17,7 +17,9 @@ from experiments.compare.prior import NONE, Prior
 from experiments.compare.sequential import BASE, Data, Rule
 from experiments.compare.workdir import Workdir
 from experiments.statistics_check import Noise
+from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
+from gan_jax.system.files import write_sealed
 from tests.experiments.canned_studies import seed_record
 from tests.experiments.tiny_studies import TINY
 from tests.pages import Parsed
@@ -310,6 +312,40 @@ def test_a_comparison_to_its_end(folders, tmp_path, capsys):
     paths = {arm: sorted(map(str, (work / name).glob("seed-?"))) for arm, name in read_hashes(work).items()}
     with pytest.raises(UserError, match="has no scores: python -m gan_jax.evaluate"):
         finished.study_of({"base": paths["base"], "changed": paths["lsgan"]})
+
+
+@pytest.fixture
+def finished_runs(tmp_path):
+    """Two runs of two seeds each that have ended; only the score differs, and the protocol is not the usual one."""
+    for name, distance in (("base", 20.0), ("changed", 10.0)):
+        for seed in range(2):
+            folder = tmp_path / name / f"seed-{seed}"
+            folder.mkdir(parents=True)
+            config = arms_of.parse("configs/cgan.py:tuned", f"seed={seed} num_steps=4", [])[0].config
+            write_sealed(folder / "config.json", json.loads(configs.to_json(config)))
+            write_sealed(folder / "run.json", {"status": "completed", "step": 4, "seconds": 1.0, "commit": "abc"})
+            (folder / "metrics.jsonl").write_text("")
+            scores = {"frechet_distance": distance + seed, "features": "f", "data": "digits", "num_real": 10}
+            (folder / "evaluation-9_images.json").write_text(json.dumps(scores))
+    return tmp_path
+
+
+def test_finished_runs_are_one_look(finished_runs, capsys):
+    command = ["--runs", finished_runs / "base", "--against", finished_runs / "changed" / "seed-0"]
+    command += [finished_runs / "changed" / "seed-1", "--workdir", finished_runs / "page"]
+    assert run(compare, *command) == 0
+    assert "changed is better than the base: Frechet distance, last step x0.51" in capsys.readouterr().out
+    record = json.loads((finished_runs / "page" / "compare.json").read_text())
+    assert (record["rule"]["one_look"], record["provenance"]["commit"]) == (True, "abc")
+    (arm,) = record["arms"]
+    assert arm["seeds"] == [2, 2]
+    other = finished_runs / "changed" / "seed-1" / "evaluation-9_images.json"
+    other.write_text(other.read_text().replace('"f"', '"g"'))
+    assert run(compare, *command) == 2
+    assert "has features=g, others f" in capsys.readouterr().err
+    other.unlink()
+    assert run(compare, *command) == 2
+    assert "has no scores: python -m gan_jax.evaluate --workdir" in capsys.readouterr().err
 
 
 def read_hashes(work):
