@@ -29,7 +29,11 @@ _PARTS = {
     "accuracies": lambda dataset, arguments: sides.accuracies(dataset, arguments.sides),
     "speeds": lambda dataset, arguments: sides.speeds(dataset, arguments.sides),
     "orders": lambda dataset, arguments: orders.measure(
-        dataset, arguments.features, arguments.num_images, arguments.data_dir
+        dataset,
+        arguments.features,
+        arguments.num_images,
+        arguments.data_dir,
+        orders.runs_on(arguments.runs, dataset, arguments.data_dir),
     ),
 }
 
@@ -46,6 +50,9 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--sides", default="64,96,128,160,224", help="of the network's input, pixels, with commas")
     parser.add_argument("--num_images", type=int, default=2000, help="images of each set (default 2000)")
+    parser.add_argument(
+        "--runs", nargs="+", default=[], help="workdirs of runs on these images: orders has their samples, too"
+    )
     parser.add_argument("--data_dir", default="", help="folder of the cache (default: the user's cache folder)")
     parser.add_argument("--output", default="experiments/results")
     arguments = parser.parse_args()

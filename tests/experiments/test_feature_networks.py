@@ -4,6 +4,7 @@ import io
 import math
 import pathlib
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,7 +103,12 @@ def test_the_changes_of_images():
 
 def test_the_sets_are_of_equal_size_and_the_real_ones_disjoint(tmp_path):
     dataset = load(tmp_path, members())
-    sets = orders.image_sets(dataset, 6)
+    runs = [
+        SimpleNamespace(step=step, generate=lambda labels: np.full((len(labels), 8, 8, 3), 7)) for step in (1000, 2)
+    ]
+    sets = orders.image_sets(dataset, 6, runs)
+    assert list(sets)[-2:] == ["generated, step 1,000", "generated, step 2"]
+    assert sets["generated, step 2"][0].shape == (6, 8, 8, 3)
     assert {len(images) for part in sets.values() for images in part} == {6}
     assert len({image.tobytes() for images in sets[orders.REAL] for image in images}) == 18
     (of_one_class,) = sets["1 of 2 classes"]
