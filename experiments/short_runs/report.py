@@ -16,9 +16,12 @@ def _runs(page: Page, record: dict) -> list[tuple[str, dict]]:
 
 
 def scores_table(page: Page, record: dict) -> str:
-    """A row for each run that trains a generator, with the score of held-out real images beside each score."""
+    """A table for each kind of features, since distances in different features do not compare.
+
+    A row for each run that trains a generator, with the score of held-out real images beside each score.
+    """
     head = ["run", "data", "Frechet distance", "conditional accuracy", "precision", "recall", "coverage", "classifier"]
-    rows = []
+    by_features: dict[str, list] = {}
     for name, run in _runs(page, record):
         if not page.runs[name].trains_generator:
             continue
@@ -27,8 +30,8 @@ def scores_table(page: Page, record: dict) -> str:
         cells = [f"{run['title']} (`{name}`)", record["data"][run["data"]]["title"]]
         cells += [_beside_real(s, "frechet_distance", "{:.2f}"), conditional]
         cells += [_beside_real(s, score, "{:.1%}") for score in ("precision", "recall", "coverage")]
-        rows.append([*cells, f"{s['classifier_accuracy']:.1%}"])
-    return markdown.table(head, rows)
+        by_features.setdefault(s["features"], []).append([*cells, f"{s['classifier_accuracy']:.1%}"])
+    return "\n\n".join(f"Features `{name}`:\n\n{markdown.table(head, rows)}" for name, rows in by_features.items())
 
 
 def _beside_real(scores: dict, name: str, form: str) -> str:
