@@ -271,7 +271,7 @@ def get_config() -> ConfigDict:
     config.data = _data()
     config.prior = _prior()
     # Adversarial loss: bce (on probabilities), bce_logits, saturating, lsgan, hinge, wasserstein, relativistic_average,
-    # cross_entropy (of one logit: cannot learn), cross_entropy_two_logits
+    # relativistic_pairing, cross_entropy (of one logit: cannot learn), cross_entropy_two_logits
     config.objective = "bce"
     config.targets = _targets()
 

@@ -132,6 +132,20 @@ def _relativistic_generator(real: jax.Array, fake: jax.Array, targets: Targets) 
     return _relativistic_loss(real, fake, 1.0 - targets.generator, targets.generator)
 
 
+def _pairing_discriminator(real: jax.Array, fake: jax.Array, targets: Targets) -> jax.Array:
+    """mean log(1 + exp(D(G(z_i)) - D(x_i))): each real image is compared with ONE fake.
+
+    The fake with the same number in the batch has the same label: fakes have the labels of the real batch.
+    """
+    del targets
+    return jnp.mean(jax.nn.softplus(fake - real))
+
+
+def _pairing_generator(real: jax.Array, fake: jax.Array, targets: Targets) -> jax.Array:
+    """mean log(1 + exp(D(x_i) - D(G(z_i)))): D's loss with real and fake exchanged."""
+    return _pairing_discriminator(fake, real, targets)
+
+
 def _identity(logits: jax.Array) -> jax.Array:
     return logits
 
@@ -170,4 +184,7 @@ OBJECTIVES = {
     # is compared with the mean of the fakes, and a fake with the mean of the real images. D(x) is the raw output, of
     # which only differences have a meaning.
     "relativistic_average": Objective(_relativistic_discriminator, _relativistic_generator, _identity),
+    # Relativistic pairing GAN, Jolicoeur-Martineau 2018 (arXiv 1807.00734, section 4.1), the loss of R3GAN (Huang et
+    # al. 2024, arXiv 2501.05441, eq. 2), where the penalties r1 and r2 of one weight make it converge.
+    "relativistic_pairing": Objective(_pairing_discriminator, _pairing_generator, _identity, uses_targets=False),
 }

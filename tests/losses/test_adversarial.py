@@ -59,6 +59,7 @@ def torch_losses(torch):
             lambda r, k, t: relativistic(r, k, t["real"], t["fake"]),
             lambda r, k, t: relativistic(r, k, 1 - t["generator"], t["generator"]),
         ),
+        "relativistic_pairing": (lambda r, k, t: f.softplus(k - r).mean(), lambda r, k, t: f.softplus(r - k).mean()),
     }
 
 
@@ -192,6 +193,7 @@ def test_the_minimax_losses_are_zero_sum():
         ("saturating", 2 * np.log(2), -np.log(2)),
         ("cross_entropy_two_logits", 2 * np.log(2), np.log(2)),
         ("relativistic_average", 2 * np.log(2), 2 * np.log(2)),
+        ("relativistic_pairing", np.log(2), np.log(2)),
         ("hinge", 2.0, 0.0),
         ("wasserstein", 0.0, 0.0),
     ],
@@ -251,6 +253,21 @@ def test_relativistic_average_depends_on_differences_and_is_symmetric():
     assert_same(value_and_gradients(objective.discriminator, REAL + 7.0, FAKE + 7.0, plain_targets), d, rtol=1e-5)
     exchanged = value_and_gradients(objective.discriminator, FAKE, REAL, plain_targets)
     assert_same(g, (exchanged[0], exchanged[2], exchanged[1]), rtol=1e-6)
+
+
+def test_relativistic_pairing_by_hand():
+    """Differences of pairs: 5, -1, -1, 4.25. Another order of the fakes is another loss, unlike with the average."""
+    objective = OBJECTIVES["relativistic_pairing"]
+    sigmoid = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
+    difference = np.float64(REAL) - FAKE
+    d = value_and_gradients(objective.discriminator, REAL, FAKE, None)
+    slope = sigmoid(-difference) / 4
+    assert_same(d, (np.mean(np.log1p(np.exp(-difference))), -slope, slope), rtol=1e-6)
+    g = value_and_gradients(objective.generator, REAL, FAKE, None)
+    slope = sigmoid(difference) / 4
+    assert_same(g, (np.mean(np.log1p(np.exp(difference))), slope, -slope), rtol=1e-6)
+    turned = objective.discriminator(REAL, FAKE[::-1], None)
+    assert turned != pytest.approx(d[0], rel=0.01)
 
 
 @pytest.mark.parametrize("name", [name for name, objective in OBJECTIVES.items() if objective.uses_targets])
