@@ -35,7 +35,9 @@ STRICTER = {
 # library -> the files that may import it, inside the functions that need it
 ALLOWED_IMPORTERS = {
     "orbax": {"runs/checkpoint.py"},
-    "clu": {"runs/records.py"},
+    "clu": {"runs/tensorboard.py"},
+    "wandb": {"runs/trackers.py"},
+    "mlflow": {"runs/trackers.py"},
     "tensorflow": set(),
     "tensorflow_datasets": {"data/tfds_source.py"},
     "datasets": {"data/hf_source.py"},
