@@ -290,6 +290,9 @@ def get_config() -> ConfigDict:
     config.guard = _guard()
     config.eval = _eval()
 
+    # Where the rows are written besides metrics.jsonl, separated by commas: tensorboard (if it is installed), wandb
+    # (offline, unless WANDB_MODE=online), mlflow (mlflow.db in the workdir, unless MLFLOW_TRACKING_URI is set)
+    config.records = "tensorboard"
     config.log_every_steps = 10  # steps between two rows of metrics; a row has the values of one step
     # Optional metrics of a step, separated by commas: d_gradient_cosine (gan_jax/gan/metrics.py). They cost time.
     config.extra_metrics = ""

@@ -79,9 +79,9 @@ def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> Con
 
 
 def run_hash(config: ConfigDict) -> str:
-    """8 hexadecimal digits that identify a config, without its seed, number of seeds and mesh."""
+    """8 hexadecimal digits that identify a config, without its seed, number of seeds, mesh and services for records."""
     table = config.to_dict()
-    del table["seed"], table["num_seeds"], table["mesh"]
+    del table["seed"], table["num_seeds"], table["mesh"], table["records"]
     return hashlib.sha256(configs.to_json(ConfigDict(table)).encode()).hexdigest()[:8]
 
 

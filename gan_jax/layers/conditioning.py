@@ -84,7 +84,7 @@ class OneHot(_Condition):
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         del train
         label = soft_one_hot(labels, self.num_classes, self.smoothing)
-        label = label.reshape(len(x), *(1,) * (x.ndim - 2), self.num_classes)
+        label = label.reshape(x.shape[0], *(1,) * (x.ndim - 2), self.num_classes)
         return jnp.concatenate([x, jnp.broadcast_to(label, (*x.shape[:-1], self.num_classes))], axis=-1)
 
 

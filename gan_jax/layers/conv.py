@@ -26,6 +26,7 @@ from jax import lax
 
 from gan_jax.devices.mesh import num_data_shards, with_sharding
 from gan_jax.layers.kernel_norms import plain
+from gan_jax.layers.native import is_portable, native_conv, native_conv_transpose
 from gan_jax.layers.patches import materialize, overlap_add, patches
 from gan_jax.layers.products import product
 
@@ -185,16 +186,6 @@ def matmul_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     return _adjoint(x, _flipped(w), stride, (b, h * stride, width * stride, w.shape[-1]))
 
 
-def native_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
-    """The same convolution by `lax.conv_general_dilated`."""
-    return lax.conv_general_dilated(x, w, (stride, stride), "SAME", dimension_numbers=_NHWC)
-
-
-def native_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
-    """The same transposed convolution by `lax.conv_transpose`."""
-    return lax.conv_transpose(x, w, (stride, stride), "SAME", dimension_numbers=_NHWC)
-
-
 def _per_shard(convolve: Callable, x: jax.Array, w: jax.Array) -> jax.Array:
     """convolve(x, w). On a mesh, each device splits its own images into chunks.
 
@@ -220,6 +211,8 @@ def _conv_of_tiles(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
 
 def conv(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
     """Convolution with SAME padding, in the form that is fastest on the default backend."""
+    if is_portable():
+        return native_conv(x, w, stride)
     if stride == 1 and jax.default_backend() == "cpu":
         x, w = x.astype(jnp.float32), w.astype(jnp.float32)
     if w.shape[:2] == (stride, stride):
@@ -231,7 +224,7 @@ def conv(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
 
 def conv_transpose(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
     """Transposed convolution with SAME padding, in the form that is fastest on the default backend."""
-    if jax.default_backend() == "cpu":
+    if jax.default_backend() == "cpu" and not is_portable():
         return _per_shard(lambda x, w: matmul_conv_transpose(x, w, stride), x, w)
     return native_conv_transpose(x, w, stride)
 

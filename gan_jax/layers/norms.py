@@ -110,7 +110,7 @@ def _standardize(x: jax.Array, groups: int, epsilon: float) -> jax.Array:
         raise UserError(f"norm_groups={groups} does not divide {x.shape[-1]} channels; set a divisor of every width")
     if math.prod(x.shape[1:]) == groups:
         raise UserError(f"{groups} groups of a layer of {groups} values: norms of one value give 0; set another norm")
-    y = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
+    y = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
     mean, variance = jnp.mean(y, axis=(1, 3), keepdims=True), jnp.var(y, axis=(1, 3), keepdims=True)
     return ((y - mean) * jax.lax.rsqrt(variance + epsilon)).reshape(x.shape)
 

@@ -17,6 +17,7 @@ from gan_jax.devices import compiler
 from gan_jax.evaluation.batching import in_batches
 from gan_jax.evaluation.features import EXTRACTORS
 from gan_jax.evaluation.generate import balanced_labels, generate
+from gan_jax.formats import safetensors
 from gan_jax.gan import priors
 from gan_jax.gan.types import DiscriminatorOutput, GanState
 from gan_jax.library.images import Images
@@ -37,12 +38,12 @@ _BATCH_SIZE = 500  # as in evaluation/generate.py, so that the same seed gives t
 class Run:
     """A run with the state of one checkpoint.
 
-    config: its ConfigDict. step: of the checkpoint. path: its workdir. info: the content of run.json.
+    config: its ConfigDict. step: of the checkpoint. path: its workdir or file. info: the content of run.json.
     loaded: the `LoadedRun` with the GAN and its state, for everything that this class has no method for.
     data_dir: folder of prepared data, for `features` and `evaluate`; "": the user's cache folder.
     """
 
-    def __init__(self, loaded: LoadedRun, checkpoint: str, data_dir: str = ""):
+    def __init__(self, loaded: LoadedRun, checkpoint: str, data_dir: str = "", path: pathlib.Path | None = None):
         self.loaded, self._checkpoint, self._data_dir, self._extractors = loaded, checkpoint, data_dir, {}
         # Kept, because JAX forgets what it has compiled of a method when nothing refers to the compiled function.
         gan = loaded.gan
@@ -51,7 +52,7 @@ class Run:
         )
         self.config: ConfigDict = loaded.config
         self.step: int = loaded.step
-        self.path: pathlib.Path = loaded.folder.path
+        self.path: pathlib.Path = path or loaded.folder.path
         self.info: dict = loaded.run_info
         self.class_names: tuple[str, ...] = loaded.class_names
         self.image_shape: tuple[int, int, int] = loaded.image_shape
@@ -61,7 +62,7 @@ class Run:
 
     def _repr_png_(self) -> bytes | None:
         """The last grid of samples that training wrote."""
-        path = self.loaded.folder.last_grid()
+        path = self.loaded.folder.last_grid() if self.loaded.folder else None
         return path.read_bytes() if path else None
 
     @property
@@ -209,13 +210,19 @@ class Run:
         """The data set that the run was trained on, in memory: train, test and validation with images and labels."""
         return scoring_data(self.path, self.config.data, self.info, self._data_dir)
 
+    def _require_workdir(self, what: str) -> None:
+        if self.loaded.folder is None:
+            raise UserError(f"{self.path} is one file, which has no {what}; load the workdir of the run")
+
     def evaluate(self, num_images: int = 10_000, features: str = "classifier", **protocol: Any) -> dict:
         """The scores of `gan-jax evaluate`, which are also written to the workdir. protocol: fields of `Protocol`."""
+        self._require_workdir("scores")
         settings = {"num_images": num_images, "features": features, "checkpoint": self._checkpoint} | protocol
         return evaluate(str(self.path), Protocol(**settings), self._data_dir)
 
     def metrics(self) -> Any:
         """The rows of metrics.jsonl: a data frame if pandas is installed, otherwise a list of dicts."""
+        self._require_workdir("metrics")
         rows = read_metrics(self.loaded.folder.metrics)
         return importlib.import_module("pandas").DataFrame(rows) if is_installed("pandas") else rows
 
@@ -223,9 +230,13 @@ class Run:
 def load(path: str | pathlib.Path, checkpoint: str = "newest", data_dir: str = "") -> Run | list[Run]:
     """The run in a workdir; a list of them if it has several seeds (those that have a checkpoint).
 
+    path: the workdir, or a .safetensors file of `gan-jax export`, which has no metrics and is not evaluated.
+
     checkpoint: "newest", or "best": by its validation score.
     """
     choose(CHECKPOINTS, checkpoint, "checkpoint")
+    if str(path).endswith(".safetensors"):
+        return Run(safetensors.load(pathlib.Path(path).expanduser()), checkpoint, data_dir, pathlib.Path(path))
     folder = Workdir(str(path))
     config = folder.config()
     if config.num_seeds == 1:

@@ -24,9 +24,12 @@ CHECKPOINTS = ("newest", "best")
 
 
 class LoadedRun(NamedTuple):
-    """A run that was loaded from its workdir. run_info: content of run.json; step: of the checkpoint in `state`."""
+    """A run that was loaded from its workdir. run_info: content of run.json; step: of the checkpoint in `state`.
 
-    folder: workdir.Workdir
+    folder: None for a run from an exported file (formats/safetensors.py), whose state has no moments of optimizers.
+    """
+
+    folder: workdir.Workdir | None
     config: ConfigDict
     run_info: dict
     gan: Gan

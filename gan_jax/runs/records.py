@@ -1,22 +1,23 @@
-"""Writes the metrics of a run: to metrics.jsonl, which every tool reads, and by CLU for TensorBoard.
+"""Writes the metrics of a run: to metrics.jsonl, which every tool reads, and to the services that config.records names.
 
-Without TensorFlow and TensorBoard a run still trains and writes metrics.jsonl.
+Without any of their libraries a run still trains and writes metrics.jsonl.
 """
 
 import json
-import logging
 import math
 import os
 import pathlib
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from gan_jax.runs.best import METRIC
-from gan_jax.runs.events import keep_events
-from gan_jax.system.errors import DiskFull, UserError
-from gan_jax.system.extras import install
+from gan_jax.runs.tensorboard import open_tensorboard
+from gan_jax.runs.trackers import open_mlflow, open_wandb
+from gan_jax.system.config import choose
+from gan_jax.system.errors import UserError
+from gan_jax.system.extras import require
 from gan_jax.system.files import write_text
 
 # The kinds of records: rows of a training step, rows of validation scores, sample grids.
@@ -50,22 +51,51 @@ def _row(line: bytes) -> dict | None:
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
-def _tensorboard_files(folder: pathlib.Path, resume_step: int, removed_tags: Collection[str]) -> tuple[Any, set[str]]:
-    """CLU's writer for TensorBoard, and the tags at `resume_step` that earlier files contain.
+class Service(Protocol):
+    """A place where people look at runs."""
 
-    Removes the events that the run writes again. If CLU cannot be imported: a warning, no writer and no tags.
+    def settings(self, leaves: dict) -> None:
+        """The config's leaves by their dotted names. Called once, before anything else."""
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """The values of one step, which may not be finite."""
+
+    def image(self, step: int, name: str, image: np.ndarray) -> None:
+        """A picture uint8 [H, W, C]."""
+
+    def flush(self) -> None:
+        """Returns when everything is written. Called before each checkpoint."""
+
+    def close(self) -> None:
+        """Ends the records of this process; the run may go on in another one."""
+
+
+class Kind(NamedTuple):
+    """A service by name.
+
+    open: (workdir, step at which the run continues, tags to be removed at this step) -> the service, or None.
+    modules, extra: the libraries that it must have, and what installs them. TensorBoard, the default, may be absent.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    try:
-        from clu import metric_writers
-    except ImportError as error:
-        logging.getLogger(__name__).warning(
-            "no TensorBoard records (%s); metrics.jsonl is written. To have them: %s", error, install("tensorboard")
-        )
-        return None, set()
-    kept_tags = keep_events(folder, resume_step, removed_tags)
-    return metric_writers.SummaryWriter(str(folder)), kept_tags
+
+    open: Callable[[pathlib.Path, int, Collection[str]], Service | None]
+    extra: str = ""
+    modules: tuple[str, ...] = ()
+
+
+SERVICES = {
+    "tensorboard": Kind(open_tensorboard),
+    "wandb": Kind(open_wandb, "wandb", ("wandb",)),
+    "mlflow": Kind(open_mlflow, "mlflow", ("mlflow",)),
+}
+
+
+def services(names: str) -> list[str]:
+    """The services of config.records, "wandb,tensorboard" say. UserError for an unknown or missing one."""
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    for name in chosen:
+        kind = choose(SERVICES, name, "records")
+        require(f"records={name}", kind.extra, *kind.modules)
+    return chosen
 
 
 class Records:
@@ -73,9 +103,17 @@ class Records:
 
     Records after `resume_step` are from a process that was killed. They are removed, because the run writes them again.
     not_due: the kinds of records of `resume_step` that are removed, too: METRICS, SCORES, SAMPLES.
+    names: of the services, as in config.records.
     """
 
-    def __init__(self, folder: pathlib.Path, path: pathlib.Path, resume_step: int, not_due: Collection[str] = ()):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        path: pathlib.Path,
+        resume_step: int,
+        not_due: Collection[str] = (),
+        names: str = "tensorboard",
+    ):
         kept_rows, removed_tags = [], {SAMPLES} & set(not_due)
         for row in read_metrics(path):
             if row["step"] == resume_step and (SCORES if METRIC in row else METRICS) in not_due:
@@ -84,45 +122,35 @@ class Records:
                 kept_rows.append(row)
         write_text(path, "".join(json.dumps(row) + "\n" for row in kept_rows))
         self._file = path.open("a")
-        self._resume_step = resume_step
-        self._writer, self._kept_tags = _tensorboard_files(folder, resume_step, removed_tags)
+        opened = [SERVICES[name].open(folder, resume_step, removed_tags) for name in services(names)]
+        self._services = [service for service in opened if service]
 
-    def _tensorboard(self, action: str, *arguments) -> None:
-        """Calls the method `action` of CLU's writer, if there is a writer. DiskFull if the method fails."""
-        if not self._writer:
-            return
-        try:
-            getattr(self._writer, action)(*arguments)
-        except Exception as error:  # TensorFlow's errors do not name the reason.
-            self._writer = None
-            raise DiskFull(
-                "TensorBoard's records cannot be written, as where no space is left; free some, and the same command "
-                "continues"
-            ) from error
-
-    def hparams(self, leaves: dict) -> None:
-        """Writes the config's leaves for TensorBoard's HPARAMS page."""
-        plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in leaves.items()}
-        self._tensorboard("write_hparams", plain)
+    def settings(self, leaves: dict) -> None:
+        """The config's leaves, for the services; the workdir has them in config.json."""
+        for service in self._services:
+            service.settings(leaves)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes one row: the values at `step`. JSON has no NaN: null stands for a number that is not finite."""
         row = {name: value if math.isfinite(value) else None for name, value in values.items()}
         self._file.write(json.dumps({"step": step, **row}, allow_nan=False) + "\n")
-        self._tensorboard("write_scalars", step, values)
+        for service in self._services:
+            service.scalars(step, values)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
-        """Writes a picture uint8 [H, W, C] for TensorBoard, unless an earlier process has written it."""
-        if step != self._resume_step or name not in self._kept_tags:
-            self._tensorboard("write_images", step, {name: image[None]})
+        """A picture uint8 [H, W, C], for the services."""
+        for service in self._services:
+            service.image(step, name, image)
 
     def flush(self) -> None:
         """Returns when all rows are on the disk. Called before each checkpoint, so that no row before it is lost."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._tensorboard("flush")
+        for service in self._services:
+            service.flush()
 
     def close(self) -> None:
         self.flush()
         self._file.close()
-        self._tensorboard("close")
+        for service in self._services:
+            service.close()

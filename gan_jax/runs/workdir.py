@@ -29,6 +29,7 @@ _MAY_DIFFER = (
     # The fingerprint of the data says whether these change an image.
     *("data.resize: ", "data.background: ", "data.test_share: ", "data.axes: "),
     *("data.image_column: ", "data.label_column: "),
+    "records: ",
     *("log_every_steps: ", "sample_every_steps: ", "checkpoint_every_steps: ", "keep_checkpoints: "),
 )
 # Settings that may grow. training/extension.py checks whether the run can.

@@ -226,8 +226,9 @@ class RecordedConfig(ConfigDict):
             raise _other_version(f"no key '{key}'") from None
 
 
-# Settings that older runs did not record: section -> {key: the value that repeats what they did}.
+# Settings that older runs did not record: section -> {key: the value that repeats what they did}. "": of no section.
 _ADDED = {
+    "": {"records": "tensorboard"},
     "data": {"resize": "stretch", "background": "white", "test_share": 0.1}
     | dict.fromkeys(("axes", "image_column", "label_column"), ""),
     "eval": {"classifier_flips": "auto"},
@@ -246,4 +247,5 @@ def from_json(text: str) -> ConfigDict:
     for section, values in _ADDED.items():
         if section in tree:
             tree[section] = values | tree[section]
+    tree = _ADDED[""] | tree
     return build(tree).lock()

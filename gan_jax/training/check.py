@@ -14,6 +14,7 @@ from gan_jax.devices.mesh import make_placement
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import GanState
 from gan_jax.runs.initial_state import abstract_state
+from gan_jax.runs.records import services
 from gan_jax.runs.seeds import seeds_of
 from gan_jax.semi_supervised import codistillation
 from gan_jax.semi_supervised.labels import check_labels
@@ -38,6 +39,7 @@ def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
         codistillation.check(config.data, seeds, config.mesh, config.guard.debug)
     check_validation(config.eval, dataset)
     make_guard(config)
+    services(config.records)
     if dataset.is_streamed:
         check_stream(batch_plan(config), jax.process_count())
     check_placement(config.mesh, placement.num_seed_shards, dataset.is_streamed)

@@ -60,11 +60,11 @@ class Recorder:
         step, total = self.status.step, self.status.total
         not_due = records_not_due(self._config, step, self._previous_info.get("num_steps", total), total)
         self.checkpoints.remove_after(step)
-        self._records = Records(self.workdir.path, self.workdir.metrics, step, not_due)
+        self._records = Records(self.workdir.path, self.workdir.metrics, step, not_due, self._config.records)
         if SAMPLES in not_due:
             self._grid_path.unlink(missing_ok=True)
         self.workdir.update_run(**self._run_info)  # Last: it overwrites the length of before.
-        self._records.hparams(configs.leaves(self._config) | {"seed": self.status.seed, "num_seeds": 1})
+        self._records.settings(configs.leaves(self._config) | {"seed": self.status.seed, "num_seeds": 1})
         if self._config.eval.every_steps:
             self.validation = self._open_validation()
             self.status.stopped_early = self.validation.exhausted
