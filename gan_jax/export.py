@@ -1,9 +1,10 @@
 """Exports the generator of a run.
 
-python -m gan_jax.export --workdir W --output generator.onnx|generator.stablehlo|generator.safetensors
+python -m gan_jax.export --workdir W --output generator.onnx|generator.stablehlo|generator.safetensors|generator.html
 
 .onnx: for onnxruntime and other runtimes; written only if onnxruntime draws our images. .stablehlo: for JAX, without
-this code. .safetensors: the weights of both networks, which gan_jax.load reads. NAME.md beside it says what it is.
+this code. .safetensors: the weights of both networks, which gan_jax.load reads. .html: a page that draws in a browser,
+without a server. NAME.md beside it says what it is.
 """
 
 import argparse
@@ -26,6 +27,7 @@ FORMATS = {
     ".onnx": "gan_jax.formats.onnx",
     ".stablehlo": "gan_jax.formats.stablehlo",
     ".safetensors": "gan_jax.formats.safetensors",
+    ".html": "gan_jax.formats.page",
 }
 
 
@@ -36,17 +38,25 @@ def main() -> None:
     parser.add_argument("--output", required=True, help=f"NAME that ends in {', '.join(FORMATS)}")
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     parser.add_argument("--generator", choices=("ema", "raw"), default="ema")
+    parser.add_argument(
+        "--runtime",
+        default="",
+        help="for .html: the folder dist of onnxruntime-web (node_modules/onnxruntime-web/dist)",
+    )
     cli.add_parts(parser)
     arguments = parser.parse_args()
     path = cli.output_path(arguments.output)
     if path.suffix not in FORMATS:
         raise UserError(f"--output={path}: end the name in {', '.join(FORMATS)}")
+    if arguments.runtime and path.suffix != ".html":
+        raise UserError(f"--runtime={arguments.runtime} is for --output NAME.html; leave it out")
+    options = {"runtime": arguments.runtime} if path.suffix == ".html" else {}
     run = load_run(arguments.workdir, arguments.checkpoint)
     is_ema = arguments.generator == "ema" and bool(run.config.generator.ema_decay)
     generator = Generator(run, is_ema)
     with writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        line = importlib.import_module(FORMATS[path.suffix]).write(generator, path)
+        line = importlib.import_module(FORMATS[path.suffix]).write(generator, path, **options)
         model_card.write(generator, path)
     print(f"{path}: step {run.step}, {path.stat().st_size:,} bytes; {line}")
     print(f"{model_card.path_of(path)}: what it is")

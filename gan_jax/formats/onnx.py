@@ -21,7 +21,19 @@ def write(generator: Generator, path: pathlib.Path) -> str:
 
     UserError if the generator has an operation without a translation, or if the images differ.
     """
-    extras.require("--output NAME.onnx", "onnx", "onnx", "onnxruntime")
+    data, difference = checked_model(generator, "--output NAME.onnx")
+    with atomic_write(path) as partial:
+        partial.write_bytes(data)
+    inputs = ", ".join(generator.inputs(1))
+    return f"inputs {inputs}; equal to our images up to {difference:.1e} (pixels in [-1, 1])"
+
+
+def checked_model(generator: Generator, what: str) -> tuple[bytes, float]:
+    """(the content of the file, the largest difference of a pixel from ours). what: needs it, for the error message.
+
+    UserError as in `write`.
+    """
+    extras.require(what, "onnx", "onnx", "onnxruntime")
     onnx = importlib.import_module("onnx")
     graph, inputs = Graph(onnx), generator.inputs(BATCH)
     try:
@@ -38,9 +50,7 @@ def write(generator: Generator, path: pathlib.Path) -> str:
     difference = largest_difference(data, generator)
     if not difference <= _TOLERANCE:
         raise UserError(f"onnxruntime draws other images (difference {difference:.2g}); nothing is written")
-    with atomic_write(path) as partial:
-        partial.write_bytes(data)
-    return f"inputs {', '.join(inputs)}; equal to our images up to {difference:.1e} (pixels in [-1, 1])"
+    return data, difference
 
 
 def largest_difference(data: bytes, generator: Generator) -> float:
