@@ -132,7 +132,7 @@ def _train_and_compare(rule: Rule, arguments: argparse.Namespace) -> None:
         rounds = Rounds(workdir, budget, backend, extra, lambda: bool(interrupts.received))
         looks = rounds.run(lambda looks: _show(rule, looks))
     if looks:
-        runs = {arm.name: workdir.path / arm.hash / "seed-0" for arm in arms}
+        runs = {arm.name: workdir.path / arm.hash / "seed-0" for arm in workdir.arms}
         _report(page.Comparison(rule, arms, looks, workdir.study(), runs, workdir.path))
     if interrupts.received:
         raise Interrupted(f"stopped, all saved; the same command with --workdir={workdir.path} continues")

@@ -11,8 +11,10 @@ import pathlib
 import numpy as np
 
 from experiments.ablations import one_run
+from experiments.ablations.plan import HASH_DIGITS
 from experiments.compare.arms import Arm
 from experiments.compare.sequential import ArmLook, Data, Rule
+from experiments.jobs.folders import Folders
 from experiments.reporting import measures
 from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Study, parse
@@ -26,7 +28,9 @@ class Workdir:
     """path: the folder; arms: the base first."""
 
     def __init__(self, path: pathlib.Path, rule: Rule, arms: list[Arm]):
-        self.path, self.rule, self.arms = path, rule, arms
+        folders = Folders(path, HASH_DIGITS)
+        self.path, self.rule = path, rule
+        self.arms = [arm._replace(hash=folders.name(arm.config)) for arm in arms]
 
     def start(self) -> None:
         """Writes the rule; UserError if the folder holds a comparison with another one."""
