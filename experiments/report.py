@@ -33,8 +33,12 @@ def _introduction(studies: list[Study]) -> list:
         Heading(1, TITLE),
         Paragraph(
             f"{len(studies)} studies and bases, {arms} arms, {seeds} trainings. Written by python -m "
-            "experiments.report from the result files beside this page. Each base has its own part: the tutorial's "
-            "system is weak, and a conclusion about it need not be true for a system that works."
+            "experiments.report from the result files beside this page. Each base has its own part"
+            + (
+                ": the tutorial's system is weak, and a conclusion about it need not be true for a system that works."
+                if any(study.base == "tutorial" for study in studies)
+                else "."
+            )
         ),
     ]
     if quick:
@@ -48,7 +52,9 @@ def document(studies: list[Study], folder: pathlib.Path, output: pathlib.Path) -
     findings = find(studies, contrasts_of_claims(CLAIMS, studies))
     blocks = [*_introduction(studies), *overview.summary(studies, findings), *overview.homogeneity(studies)]
     blocks += overview.where_bases_differ(studies, findings)
-    blocks += claims_section.section(evaluate_claims(CLAIMS, studies, findings), studies) + overview.method()
+    if {claim.study for claim in CLAIMS} & {study.name for study in studies}:
+        blocks += claims_section.section(evaluate_claims(CLAIMS, studies, findings), studies)
+    blocks += overview.method()
     by_base = collections.defaultdict(list)
     for study in studies:
         by_base[study.base].append(study)

@@ -6,6 +6,7 @@ import pytest
 from gan_jax import cli
 from gan_jax.networks import NETWORKS
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import UserError
 from tests.systems import RECIPES, shape_of, shapes_of_a_step, specs
 
@@ -53,7 +54,7 @@ def test_overrides_keep_types():
     assert config.d_optimizer.learning_rate == 1.0
     assert isinstance(config.d_optimizer.learning_rate, float)
     assert config.discriminator.channel_dropout is True
-    assert configs.differences(configs.from_json(configs.to_json(config)), config) == []
+    assert configs.differences(recorded.from_json(configs.to_json(config)), config) == []
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ updates. Two numbers of the studies belong to their own lengths and are replaced
 half of an arm's discriminator updates, and every arm, also early_stopping's, is scored on the held-out images ten
 times.
 
-Layout of --workdir: <hash>/ has config.json (the hash is of this config), seed-<s>/ (the workdir of a run),
-seed-<s>.json (the seed's record, after its end) and log.txt. Arms with equal configs are one run. The record of a
-completed, collapsed or diverged seed is final. The next command tries a crashed seed again.
+Layout of --workdir: <hash>/ has config.json (the hash is of its differences from configs/default.py), seed-<s>/ (the
+workdir of a run), seed-<s>.json (the seed's record, after its end) and log.txt. Arms with equal configs are one run.
+The record of a completed, collapsed or diverged seed is final. The next command tries a crashed seed again. A folder is
+found by its config.json, so runs of older versions count. Seeds in a file of results of the same arm, length, data and
+numbers of images count too, if --workdir lacks them; to train them again, choose another --output.
 
 Results, <output>/<study>@<base>.json, rewritten whenever a run has ended:
 

@@ -12,7 +12,7 @@ from collections import Counter
 if not __package__:  # Started as a file: python experiments/ablations
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
-from experiments.ablations import one_run, plan, results, until_decided
+from experiments.ablations import finished, one_run, plan, results, until_decided
 from experiments.ablations.presets import PRESETS
 from experiments.ablations.progress import Progress
 from experiments.compare import options
@@ -33,7 +33,9 @@ _QUICK = "QUICK preset: not for conclusions"
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments.ablations", description=__doc__, allow_abbrev=False)
     parser.add_argument("--preset", default="quick", help=f"{', '.join(PRESETS)} (default quick)")
-    parser.add_argument("--studies", help="names with commas, of configs/ablations (default: the preset's)")
+    parser.add_argument(
+        "--studies", help="with commas: names of configs/ablations, or paths of your own files (default: the preset's)"
+    )
     parser.add_argument("--bases", help="tutorial,tuned,cdcgan (default: the preset's, as far as a study has them)")
     parser.add_argument("--seeds", type=int, help="number of seeds: 0, 1, ... (default: the preset's)")
     parser.add_argument(
@@ -98,19 +100,15 @@ def _shared(arguments: argparse.Namespace) -> dict:
 
 def _list(arguments: argparse.Namespace) -> None:
     """Prints the named studies (all if none was named), and the runs of every preset."""
-    everything = plan.plan(plan.STUDIES, PRESETS["full"].bases, arguments.steps, _shared(arguments))
-
-    def chosen(studies: tuple[str, ...], bases: tuple[str, ...]) -> list[plan.Arm]:
-        return [arm for arm in everything if arm.study in studies and arm.base in bases]
-
-    arms = chosen(arguments.studies or plan.STUDIES, arguments.bases or PRESETS["full"].bases)
+    studies, bases = arguments.studies or plan.STUDIES, arguments.bases or PRESETS["full"].bases
+    arms = plan.plan(studies, bases, arguments.steps, _shared(arguments))
     for study in sorted({arm.study for arm in arms}):
         counts = Counter(arm.base for arm in arms if arm.study == study)
         number = ", ".join(f"{base} {count}" for base, count in counts.items())
-        print(f"{study:<20} {number:<36} {plan.module(study).__doc__.strip().splitlines()[0]}")
+        print(f"{plan.title(study):<20} {number:<36} {plan.module(study).__doc__.strip().splitlines()[0]}")
     print(f"{len(arms)} arms, {len(plan.distinct(arms))} distinct runs")
     for name, preset in PRESETS.items():
-        runs = len(plan.distinct(chosen(preset.studies, preset.bases)))
+        runs = len(plan.distinct(plan.plan(preset.studies, preset.bases, arguments.steps, _shared(arguments))))
         which = "all studies" if preset.studies == plan.STUDIES else ", ".join(preset.studies)
         print(f"--preset {name}: {which} on {', '.join(preset.bases)}; {runs} runs x {preset.seeds} seeds")
 
@@ -129,7 +127,8 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Bac
     extra = data_dir_arguments(arguments.data_dir)
     extra += ["--keep_checkpoints"] if arguments.keep_checkpoints else []
     waiting = {name: ["--seeds", ",".join(map(str, seeds)), *extra] for name, seeds in missing.items()}
-    if done := set(runs) - set(missing):
+    # What only files of results have stays as it is.
+    if done := [name for name in set(runs) - set(missing) if (campaign.workdir / name).is_dir()]:
         results.write(campaign, done)
     progress = Progress(runs, missing, campaign.steps, backend.jobs)
     size = f"{len(campaign.arms)} arms, {len(runs)} distinct runs x {_seeds(campaign)}"
@@ -183,7 +182,7 @@ def _summary(campaign: results.Campaign, seconds: float) -> None:
     runs, failed, missing = plan.distinct(campaign.arms), Counter(), 0
     for name in runs:
         for seed in campaign.seeds_of(name):
-            record = one_run.read(campaign.workdir / name, seed)
+            record = campaign.record(name, seed)
             missing += record is None
             failed[record["status"] if record else "completed"] += 1
     del failed["completed"]
@@ -202,16 +201,20 @@ def main() -> None:
     names = arguments.studies or preset.studies
     arms = plan.plan(names, arguments.bases or preset.bases, arguments.steps, _shared(arguments))
     output = results.output_folder(arguments.output, OUTPUT, workdir, arguments.preset, arms)
+    already = finished.find(arms, workdir, output, arguments.preset)
     campaign = results.Campaign(
-        arms,
+        already.arms,
         arguments.preset,
         arguments.steps,
         arguments.seeds,
         workdir,
         output,
         _baseline_seeds(arguments, arms),
+        already.seeds,
         bool(arguments.until),
     )
+    to_train = plan.distinct(already.arms) if arguments.until else results.missing(campaign)
+    finished.check_versions(already, to_train, output)
     notice = f"{_QUICK}; " if arguments.preset == "quick" else ""
     print(f"{notice}{arguments.steps} updates, {preset.num_images} images a score; results go to {output}")
     with backends.open_backend(arguments) as backend, Interrupts() as interrupts:

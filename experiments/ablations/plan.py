@@ -1,6 +1,6 @@
 """The runs of the chosen studies: arms, their resolved configs, and hashes by which equal configs are found."""
 
-import hashlib
+import functools
 import importlib
 import pathlib
 from types import ModuleType
@@ -11,10 +11,12 @@ from ml_collections import ConfigDict
 from configs import ablations
 from configs import study as studies
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import UserError
 
 STUDIES = tuple(sorted(path.stem for path in pathlib.Path(ablations.__file__).parent.glob("[!_]*.py")))
 SCORES = 10  # validation scores of a run
+HASH_DIGITS = 8
 
 
 class Arm(NamedTuple):
@@ -29,7 +31,12 @@ class Arm(NamedTuple):
 
     @property
     def label(self) -> str:
-        return f"{self.study}:{studies.variant_name(self.name, self.base)}"
+        return f"{title(self.study)}:{studies.variant_name(self.name, self.base)}"
+
+    @property
+    def file_name(self) -> str:
+        """The name of the study's file of results on this base."""
+        return f"{title(self.study)}@{self.base}.json"
 
     @property
     def is_baseline(self) -> bool:
@@ -38,12 +45,38 @@ class Arm(NamedTuple):
 
     @property
     def config_spec(self) -> str:
-        return f"configs/ablations/{self.study}.py:{studies.variant_name(self.name, self.base)}"
+        path = self.study if is_own(self.study) else f"configs/ablations/{self.study}.py"
+        return f"{path}:{studies.variant_name(self.name, self.base)}"
 
 
+def is_own(study: str) -> bool:
+    """Whether a study is a file of the user's, named by its path, and none of configs/ablations."""
+    return study.endswith(".py")
+
+
+def title(study: str) -> str:
+    """The name of a study in results and reports."""
+    return pathlib.Path(study).stem if is_own(study) else study
+
+
+@functools.cache
 def module(study: str) -> ModuleType:
-    """The module of a study."""
-    return importlib.import_module(f"configs.ablations.{study}")
+    """The module of a study; UserError if a file of the user's is no study."""
+    if not is_own(study):
+        return importlib.import_module(f"configs.ablations.{study}")
+    with configs.loaded(study) as source:
+        arms, baseline = getattr(source, "ARMS", None), getattr(source, "BASELINE", None)
+    if not (source.__doc__ and isinstance(arms, dict) and isinstance(baseline, dict) and baseline):
+        raise UserError(
+            f"--studies={study} is no study: it needs a docstring that begins with the question, ARMS and BASELINE, as "
+            "configs/ablations/loss.py has them"
+        )
+    for base, arm in baseline.items():
+        configs.choose(studies.BASES, base, f"{study}: base")
+        configs.choose(arms, arm, f"{study}: BASELINE")
+    if title(study) in STUDIES:
+        raise UserError(f"--studies={study}: configs/ablations has a study of this name; rename the file")
+    return source
 
 
 def length(base: ConfigDict, arm: ConfigDict, steps: int) -> int:
@@ -67,8 +100,25 @@ def intervals(updates: int) -> dict:
     }
 
 
+def _without_data(arm: ConfigDict, shared: dict) -> dict:
+    """`shared` without data that would replace those of the study itself; UserError if they were named by --idx."""
+    default = configs.defaults().data
+    if (arm.data.name, arm.data.dir) == (default.name, default.dir):
+        return shared
+    if "data.dir" in shared:
+        raise UserError(
+            f"--idx={shared['data.dir']}: the study has data of its own (data.name={arm.data.name}, "
+            f"data.dir={arm.data.dir}); leave --idx out"
+        )
+    return {key: value for key, value in shared.items() if not key.startswith("data.")}
+
+
 def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> ConfigDict:
-    """The config of an arm's runs. shared: overrides of the data and the scores, the same for all runs."""
+    """The config of an arm's runs. shared: overrides of the data and the scores, the same for all runs.
+
+    If a study names its data, it keeps them.
+    """
+    shared = _without_data(arm, shared)
     updates = length(base, arm, steps)
     changes = {"num_epochs": 0, "num_steps": updates} | intervals(updates)
     if arm.discriminator.noise_fade_updates:
@@ -79,10 +129,8 @@ def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> Con
 
 
 def run_hash(config: ConfigDict) -> str:
-    """8 hexadecimal digits that identify a config, without its seed, number of seeds, mesh and services for records."""
-    table = config.to_dict()
-    del table["seed"], table["num_seeds"], table["mesh"], table["records"]
-    return hashlib.sha256(configs.to_json(ConfigDict(table)).encode()).hexdigest()[:8]
+    """Hexadecimal digits that identify the differences from the default config, without seed, num_seeds and mesh."""
+    return recorded.digest(config)[:HASH_DIGITS]
 
 
 def arms_of(study: str, base: str, steps: int, shared: dict) -> list[Arm]:
@@ -99,7 +147,13 @@ def check(names: tuple[str, ...], bases: tuple[str, ...]) -> None:
     for base in bases:
         configs.choose(list(studies.BASES), base, "--bases")
     for name in names:
-        configs.choose(STUDIES, name, "--studies")
+        if is_own(name):
+            module(name)
+        else:
+            configs.choose(STUDIES, name, "--studies")
+    titles = [title(name) for name in names]
+    if twice := sorted({name for name in titles if titles.count(name) > 1}):
+        raise UserError(f"--studies={','.join(names)}: two are called {twice[0]}; name one of them, or rename a file")
 
 
 def plan(names: tuple[str, ...], bases: tuple[str, ...], steps: int, shared: dict) -> list[Arm]:

@@ -15,8 +15,10 @@ from gan_jax.system.files import read_table, write_text
 
 
 class Campaign(NamedTuple):
-    """The arguments of a command, resolved. baseline_seeds: seeds of every study's baseline.
+    """The arguments of a command, resolved.
 
+    baseline_seeds: seeds of every study's baseline.
+    recorded: (hash, seed) -> the record of a seed in a file of results.
     until_decided: whether each arm has its own number of seeds: those that it has a record of.
     """
 
@@ -27,20 +29,31 @@ class Campaign(NamedTuple):
     workdir: pathlib.Path
     output: pathlib.Path
     baseline_seeds: int
+    recorded: dict[tuple[str, int], dict] = {}
     until_decided: bool = False
+
+    def record(self, name: str, seed: int) -> dict | None:
+        """The record of a seed: of the workdir, or of a file of results; None if there is none yet."""
+        return one_run.read(self.workdir / name, seed) or self.recorded.get((name, seed))
 
     def seeds_of(self, name: str) -> Sequence[int]:
         """The seeds of a run. All arms of a study are compared with its baseline, so it may have more than they."""
         if self.until_decided:
-            return one_run.seeds_with_record(self.workdir / name)
+            in_results = {seed for run_hash, seed in self.recorded if run_hash == name}
+            return sorted(in_results | set(one_run.seeds_with_record(self.workdir / name)))
         is_baseline = any(arm.hash == name and arm.is_baseline for arm in self.arms)
         return range(self.baseline_seeds if is_baseline else self.seeds)
 
 
 def output_folder(given: str, default: str, workdir: pathlib.Path, preset: str, arms: Iterable[Arm]) -> pathlib.Path:
-    """The folder of the results: `given`, or if that is "" `default`. Quick results never replace the full preset's."""
+    """The folder of the results: `given`, or if that is "" `default`, or for a study of the user's one in the workdir.
+
+    Quick results never replace the full preset's.
+    """
+    if not given and any(plan.is_own(arm.study) for arm in arms):
+        return workdir / "results"
     folder = pathlib.Path(given or default)
-    paths = [folder / f"{study}@{base}.json" for study, base in {(arm.study, arm.base) for arm in arms}]
+    paths = [folder / name for name in {arm.file_name for arm in arms}]
     remedy = "remove it, or choose another --output"
     full = [path for path in sorted(paths) if path.is_file() and read_table(path, remedy).get("preset") == "full"]
     if preset != "quick" or not full:
@@ -54,7 +67,7 @@ def missing(campaign: Campaign) -> dict[str, list[int]]:
     """hash -> the seeds without a final record, of every run that has such seeds."""
     missing_seeds = {}
     for name in plan.distinct(campaign.arms):
-        records = {seed: one_run.read(campaign.workdir / name, seed) for seed in campaign.seeds_of(name)}
+        records = {seed: campaign.record(name, seed) for seed in campaign.seeds_of(name)}
         seeds = [seed for seed, record in records.items() if not record or record["status"] not in one_run.ENDED]
         if seeds:
             missing_seeds[name] = seeds
@@ -70,7 +83,7 @@ def write(campaign: Campaign, names: Iterable[str]) -> None:
             shutil.copy(grid, campaign.output / "grids" / f"{name}-seed0.png")
     for study, base in sorted({(arm.study, arm.base) for arm in campaign.arms if arm.hash in names}):
         text = json.dumps(_table(campaign, study, base), allow_nan=False) + "\n"
-        write_text(campaign.output / f"{study}@{base}.json", text)
+        write_text(campaign.output / f"{plan.title(study)}@{base}.json", text)
 
 
 def _table(campaign: Campaign, study: str, base: str) -> dict:
@@ -79,7 +92,7 @@ def _table(campaign: Campaign, study: str, base: str) -> dict:
     for arm in campaign.arms:
         if (arm.study, arm.base) != (study, base):
             continue
-        by_seed = {seed: one_run.read(campaign.workdir / arm.hash, seed) for seed in campaign.seeds_of(arm.hash)}
+        by_seed = {seed: campaign.record(arm.hash, seed) for seed in campaign.seeds_of(arm.hash)}
         by_seed = {str(seed): record for seed, record in by_seed.items() if record}
         records += by_seed.values()
         if by_seed:
@@ -91,7 +104,7 @@ def _table(campaign: Campaign, study: str, base: str) -> dict:
                 "seeds": {seed: _without(record, "protocol", "provenance") for seed, record in by_seed.items()},
             }
     return {
-        "study": study,
+        "study": plan.title(study),
         "base": base,
         "baseline": source.BASELINE[base],
         "tuned": base != "tutorial",

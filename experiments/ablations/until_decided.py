@@ -40,7 +40,7 @@ def run(
     for study, base in dict.fromkeys((arm.study, arm.base) for arm in arms):
         if stopping():
             break
-        title, own = f"{study}@{base}", [arm for arm in arms if (arm.study, arm.base) == (study, base)]
+        title, own = f"{plan.title(study)}@{base}", [arm for arm in arms if (arm.study, arm.base) == (study, base)]
         print(f"{title}: {plan.module(study).__doc__.strip().splitlines()[0]}", flush=True)
         compared = Workdir(workdir / "decided" / title, rule, arms_of_study(own), workdir)
         decided[title] = decide(compared, budget, prior.NONE, backend, extra, stopping)

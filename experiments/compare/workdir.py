@@ -12,8 +12,10 @@ import pathlib
 import numpy as np
 
 from experiments.ablations import one_run
+from experiments.ablations.plan import HASH_DIGITS
 from experiments.compare.arms import Arm
 from experiments.compare.sequential import ArmLook, Data, Rule
+from experiments.jobs.folders import Folders
 from experiments.reporting import measures
 from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Study, parse
@@ -27,7 +29,9 @@ class Workdir:
     """path: the folder; arms: the base first; runs: the folder of the runs, by default the same."""
 
     def __init__(self, path: pathlib.Path, rule: Rule, arms: list[Arm], runs: pathlib.Path | None = None):
-        self.path, self.rule, self.arms, self.runs = path, rule, arms, runs or path
+        self.path, self.rule, self.runs = path, rule, runs or path
+        folders = Folders(self.runs, HASH_DIGITS)
+        self.arms = [arm._replace(hash=folders.name(arm.config)) for arm in arms]
 
     def start(self, prior: dict) -> None:
         """Writes the rule; UserError if the folder holds a comparison with another one.

@@ -5,6 +5,7 @@ import pathlib
 from ml_collections import ConfigDict
 
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.files import read_sealed, write_text
 
 _PROVENANCE = ("commit", "python", "versions", "device", "cpu_cores", "data")
@@ -18,7 +19,7 @@ def write_config(folder: pathlib.Path, config: ConfigDict) -> None:
 
 def read_config(folder: pathlib.Path) -> ConfigDict:
     """The config that the runner wrote."""
-    return configs.from_json((folder / "config.json").read_text())
+    return recorded.from_json((folder / "config.json").read_text())
 
 
 def read(path: pathlib.Path) -> dict | None:

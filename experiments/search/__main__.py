@@ -14,7 +14,6 @@ folder) or the URL of a database server.
 """
 
 import argparse
-import hashlib
 import os
 import pathlib
 import sys
@@ -27,10 +26,12 @@ import optuna
 from ml_collections import ConfigDict
 
 from experiments.jobs.arguments import check_at_least, data_dir_arguments
+from experiments.jobs.folders import Folders
 from experiments.search import one_trial, report, space, storage, together
 from experiments.search.samplers import PRUNERS, SAMPLERS, ByNumber
 from gan_jax import cli
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import writing
@@ -94,7 +95,9 @@ def _study(
     )
     searched = {"config": configs.to_json(config), "space": [leaf.text for leaf in leaves]}
     for name, value in searched.items():
-        if study.user_attrs.setdefault(name, value) != value:
+        before = study.user_attrs.get(name, value)
+        is_same = before == value or (name == "config" and not configs.differences(recorded.from_json(before), config))
+        if not is_same:
             flag = "storage" if arguments.storage else "workdir"
             raise UserError(
                 f"--{flag}={getattr(arguments, flag)} holds a search of another {name}; choose another"
@@ -114,11 +117,11 @@ class _Search:
         self._trials = pathlib.Path(arguments.workdir) / "trials"
 
     def run(self, changes: dict[str, str], report_score=lambda step, score: True) -> one_trial.Outcome:
-        """Trains with `changes`. The hash of the config names the folder, so no config is trained twice."""
+        """Trains with `changes`. The folder is found by its config, so no config is trained twice."""
         training_arguments = [*self._arguments, *(f"--config.{key}={text}" for key, text in sorted(changes.items()))]
         config = ConfigDict(self._config.to_dict()).lock()
         configs.override(config, changes | {"eval.at_end": "false"}, parse=True)
-        folder = self._trials / hashlib.sha256(configs.to_json(config).encode()).hexdigest()[:12]
+        folder = self._trials / Folders(self._trials, 12, ignored=()).name(config)
         return one_trial.run(training_arguments, config, folder, report_score, lambda: bool(self._interrupts.received))
 
     def objective(self, trial: optuna.Trial, leaves: list[space.Leaf]) -> float:

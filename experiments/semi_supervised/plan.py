@@ -11,11 +11,14 @@ from ml_collections import ConfigDict
 
 from experiments.jobs import records
 from experiments.jobs.arguments import check_at_least
+from experiments.jobs.folders import identity
 from experiments.semi_supervised import one_run, recipes
 from gan_jax import build
 from gan_jax.layers.kernel_norms import DTYPES
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import UserError
+from gan_jax.system.files import read_table
 
 
 class Task(NamedTuple):
@@ -112,11 +115,10 @@ def _begun_groups(task: Task, name: str, num_labels: int) -> list[list[int]]:
     """The groups of a cell that were begun with the config that this task has for them."""
     begun_groups = []
     for path in sorted((task.workdir / task.folder(name, num_labels)).glob("seed*/config.json")):
-        text = path.read_text()
-        begun = configs.from_json(text)
-        group = list(range(begun.seed, begun.seed + begun.num_seeds))
-        same = text == configs.to_json(_config(task, name, num_labels, group))
-        if same and set(group) <= set(task.seeds()):
+        begun = read_table(path)
+        group = list(range(begun["seed"], begun["seed"] + begun["num_seeds"]))
+        is_same = identity(path, ()) == recorded.digest(_config(task, name, num_labels, group), ())
+        if is_same and set(group) <= set(task.seeds()):
             begun_groups.append(group)
     return begun_groups
 

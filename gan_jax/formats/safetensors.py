@@ -20,8 +20,7 @@ from gan_jax.formats.generator import Generator
 from gan_jax.gan.types import GanState, Player
 from gan_jax.runs import initial_state
 from gan_jax.runs.load import LoadedRun
-from gan_jax.system import config as configs
-from gan_jax.system import parts
+from gan_jax.system import parts, recorded
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import atomic_write
 
@@ -85,7 +84,7 @@ def load(path: pathlib.Path) -> LoadedRun:
     arrays, metadata = read_arrays(path)
     if metadata.get("format") != "gan_jax":
         raise UserError(f"{path} was not written by gan-jax export")
-    config, run_info = configs.from_json(metadata["config"]), json.loads(metadata["run"])
+    config, run_info = recorded.from_json(metadata["config"]), json.loads(metadata["run"])
     parts.require(run_info.get("parts", ()), path)
     data = run_info["data"]
     shape = tuple(data["image_shape"])

@@ -167,9 +167,16 @@ class Gan:
         return Batch(images, labels), stats
 
     def _loss_inputs(
-        self, params, player: Player, batch: Batch, fakes: Batch, key: jax.Array, single_forward_pass: bool
-    ) -> tuple[dict, Any]:
-        """(the loss inputs that are computed with `params` of D, D's statistics after the pass of the real images)."""
+        self,
+        params,
+        player: Player,
+        batch: Batch,
+        fakes: Batch,
+        step: jax.Array,
+        key: jax.Array,
+        single_pass_of_d: bool,
+    ) -> tuple[LossInputs, Any]:
+        """(the loss inputs of D with these parameters, its statistics after the pass of the real images)."""
         passes_key, extra_key, targets_key, term_key = jax.random.split(key, 4)
 
         def discriminate(images, labels, key):
@@ -178,20 +185,23 @@ class Gan:
             return _apply(self.discriminator, params, player.stats, images, labels, key=pass_key)
 
         batches = [batch, fakes, batch.labelled] if batch.labelled else [batch, fakes]
-        passes = single_pass if single_forward_pass else separate_passes
+        passes = single_pass if single_pass_of_d else separate_passes
         (real, fake, *labelled), new_stats = passes(discriminate, batches, passes_key)
-        inputs = {
-            "batch": batch,
-            "fakes": fakes,
-            "real": real,
-            "fake": fake,
-            "labelled": labelled[0] if labelled else None,
-            "targets": self.targets(targets_key, len(batch.labels)),
-            "discriminate": lambda images, labels: discriminate(images, labels, extra_key)[0],
-            "discriminate_ema": lambda images, labels: self._infer(player, images, labels),
-            "distort": self.distort,
-            "key": term_key,
-        }
+        inputs = LossInputs(
+            batch=batch,
+            fakes=fakes,
+            real=real,
+            fake=fake,
+            labelled=labelled[0] if labelled else None,
+            targets=self.targets(targets_key, len(batch.labels)),
+            discriminate=lambda images, labels: discriminate(images, labels, extra_key)[0],
+            discriminate_ema=lambda images, labels: self._infer(player, images, labels),
+            distort=self.distort,
+            params=params,
+            param_mean=player.param_mean,
+            step=step,
+            key=term_key,
+        )
         return inputs, new_stats
 
     def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
@@ -209,8 +219,7 @@ class Gan:
         batch = self._augmented(batch, real_key)
 
         def inputs(params):
-            inputs, stats = self._loss_inputs(params, player, batch, fakes, inputs_key, self.single_forward_pass)
-            return LossInputs(**inputs, params=params, param_mean=player.param_mean, step=state.step), stats
+            return self._loss_inputs(params, player, batch, fakes, state.step, inputs_key, self.single_forward_pass)
 
         gradients, stats, metrics = self._gradients("d", self.d_loss, inputs, player.params)
         return _update(player, gradients, stats, self.d_optimizer, self.d_ema_decay, state.step), metrics
@@ -224,8 +233,10 @@ class Gan:
         def inputs(params):
             fakes, stats = self._fakes(params, player.stats, batch.labels, fakes_key)
             # Separate passes: XLA removes the one over real images, unless the loss needs it (feature matching, say).
-            inputs, _ = self._loss_inputs(discriminator.params, discriminator, batch, fakes, inputs_key, False)
-            return LossInputs(**inputs, params=params, param_mean=player.param_mean, step=state.step), stats
+            inputs, _ = self._loss_inputs(
+                discriminator.params, discriminator, batch, fakes, state.step, inputs_key, False
+            )
+            return inputs._replace(params=params, param_mean=player.param_mean), stats
 
         gradients, stats, metrics = self._gradients("g", self.g_loss, inputs, player.params)
         return _update(player, gradients, stats, self.g_optimizer, self.g_ema_decay, state.step), metrics

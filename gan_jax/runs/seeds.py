@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from gan_jax.runs.best import is_exhausted, scores
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
+from gan_jax.system import recorded
 from gan_jax.system.errors import UserError
 
 _FAILED = ("collapsed", "diverged")
@@ -46,7 +47,7 @@ def has_ended(workdir: Workdir, config: ConfigDict, total: int) -> bool:
     """
     run = workdir.run()
     if run.get("status") in _FAILED:
-        return "guard" not in run or run["guard"] == config.guard.to_dict()
+        return "guard" not in run or recorded.section("guard", run["guard"]) == config.guard.to_dict()
     if run.get("status") != "completed" or run["step"] >= total:
         return run.get("status") == "completed"
     if run["step"] == run["num_steps"] or not config.eval.every_steps:  # It did not stop early, or would not now.

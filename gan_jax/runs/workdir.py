@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import errno
-import json
 import logging
 import os
 import pathlib
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from ml_collections import ConfigDict
 
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import InUse, UserError
 from gan_jax.system.files import read_sealed, write_sealed, writing
 
@@ -78,9 +78,7 @@ class Workdir:
         The run may continue on other devices. UserError for another config, or for a folder with other files.
         """
         if self._config.exists():
-            recorded = self.config()
-            configs.require_same_keys(recorded, config)
-            changes = configs.differences(recorded, config)
+            changes = configs.differences(self.config(), config)
             if changes := [line for line in changes if not line.startswith((*_MAY_DIFFER, *_MAY_GROW))]:
                 raise UserError(
                     f"--workdir={self.path} holds a run of another config; choose another workdir or undo: "
@@ -126,8 +124,8 @@ class Workdir:
             yield
 
     def config(self) -> ConfigDict:
-        """The config of the run, from config.json."""
-        return configs.from_json(json.dumps(self._read(self._config)))
+        """The config of the run, from config.json, with every key of today."""
+        return recorded.from_tree(self._read(self._config))
 
     def run(self) -> dict:
         """The content of run.json (provenance and status); {} if there is no run.json."""

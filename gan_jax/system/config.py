@@ -1,8 +1,9 @@
-"""Configs: load a file, change leaves by their dotted names, compare two configs, convert to and from JSON."""
+"""Configs: load a file, change leaves by their dotted names, compare two configs, convert to JSON."""
 
 import ast
 import contextlib
 import difflib
+import importlib
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,7 +42,7 @@ _CAN_IMPORT = (
 
 
 @contextlib.contextmanager
-def _loaded(name: str, needs_config: bool = True) -> Iterator[ModuleType]:
+def loaded(name: str, needs_config: bool = True) -> Iterator[ModuleType]:
     """The module of a config file. Inside `with`, its functions can be called; their errors become UserErrors.
 
     needs_config: whether it must define get_config.
@@ -69,13 +70,13 @@ def _loaded(name: str, needs_config: bool = True) -> Iterator[ModuleType]:
 
 def load_parts(name: str) -> None:
     """Executes a file that registers parts; it may be a config file, whose config is not used."""
-    with _loaded(name, needs_config=False):
+    with loaded(name, needs_config=False):
         pass
 
 
 def variants(name: str) -> list[str]:
     """The keys of a config file's VARIANTS, with "" among them if it has a default; [] if it has no variants."""
-    with _loaded(name) as module:
+    with loaded(name) as module:
         return _variants(module)
 
 
@@ -94,7 +95,7 @@ def split_spec(spec: str) -> tuple[str, str]:
 def load(spec: str) -> ConfigDict:
     """The config of `path/to/file.py[:variant]`, or one of this project's by its name (`cgan:tuned`), locked."""
     name, variant = split_spec(spec)
-    with _loaded(name) as module:
+    with loaded(name) as module:
         choices = _variants(module)
         if variant and not choices:
             raise UserError(f"{name} has no variants; write --config {name}")
@@ -102,7 +103,16 @@ def load(spec: str) -> ConfigDict:
             raise UserError(f"{name} contains several configs; write {name}:ONE, with one of: {', '.join(choices)}")
         if variant and variant not in choices:
             raise UserError(f"{name} has no variant '{variant}'; {near(variant, choices)}")
-        return module.get_config(*([variant] if variant else [])).lock()
+        config = module.get_config(*([variant] if variant else [])).lock()
+    if unknown := leaves(config).keys() - (known := leaves(defaults()).keys()):
+        raise UserError(f"{name} sets '{min(unknown)}', which configs/default.py lacks; {near(min(unknown), known)}")
+    return config
+
+
+def defaults() -> ConfigDict:
+    """The default config, which has every key. It imports the terms of the losses, so it is imported only here."""
+    with importing(ROOT / "configs" / "default.py"):
+        return importlib.import_module("configs.default").get_config()
 
 
 def leaves(config: ConfigDict) -> dict[str, Any]:
@@ -196,56 +206,3 @@ def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
 
 def to_json(config: ConfigDict) -> str:
     return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
-
-
-def require_same_keys(recorded: ConfigDict, current: ConfigDict) -> None:
-    """UserError if the keys of a recorded config differ from those of the current code."""
-    old_keys, new_keys = leaves(recorded).keys(), leaves(current).keys()
-    if missing := new_keys - old_keys:
-        raise _other_version(f"no key '{min(missing)}'")
-    if removed := old_keys - new_keys:
-        raise _other_version(f"a key '{min(removed)}' that this version lacks")
-
-
-def _other_version(difference: str) -> UserError:
-    return UserError(
-        f"this run was made by another version of this code: its config.json has {difference}; use that version "
-        "(its run.json names the commit), or train again in another workdir"
-    )
-
-
-class RecordedConfig(ConfigDict):
-    """The config that a run recorded. A missing key means that an older version of this code recorded it."""
-
-    def __getitem__(self, key: str) -> Any:
-        try:
-            return super().__getitem__(key)
-        except KeyError:
-            if key.startswith("_"):  # Python itself asks for these, for example to copy an object.
-                raise
-            raise _other_version(f"no key '{key}'") from None
-
-
-# Settings that older runs did not record: section -> {key: the value that repeats what they did}. "": of no section.
-_ADDED = {
-    "": {"records": "tensorboard"},
-    "data": {"resize": "stretch", "background": "white", "test_share": 0.1}
-    | dict.fromkeys(("axes", "image_column", "label_column"), ""),
-    "eval": {"classifier_flips": "auto"},
-}
-
-
-def from_json(text: str) -> ConfigDict:
-    """The inverse of `to_json`. JSON's lists become tuples. Settings that older runs did not record are added."""
-
-    def build(value):
-        if isinstance(value, dict):
-            return RecordedConfig({key: build(item) for key, item in value.items()})
-        return tuple(value) if isinstance(value, list) else value
-
-    tree = json.loads(text)
-    for section, values in _ADDED.items():
-        if section in tree:
-            tree[section] = values | tree[section]
-    tree = _ADDED[""] | tree
-    return build(tree).lock()

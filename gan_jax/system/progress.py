@@ -37,31 +37,35 @@ class Progress:
     what: the name of a step in the line.
     show: if False, nothing is printed.
     first: what the line says before the first update.
-    rate: steps per second since the first update, which excludes compilation; 0 until the second update.
+    rate: steps per second since the first update, which excludes compilation. None until LEAST_SECONDS after it.
     """
 
+    LEAST_SECONDS = 0.1
     _LINE_SECONDS = 20.0
 
     def __init__(self, total: int, start: int, what: str = "step", show: bool = True, first: str = "compiling"):
-        self.rate = 0.0
-        self._what, self._total, self._first_update = what, total, None
+        self.rate = None
+        self._what, self._total, self._first_update, self._step = what, total, None, start
         self._start_time = self._last_print = time.monotonic()
         self._shown = show and not _is_hidden.get()
         self._terminal = sys.stderr.isatty() or _in_notebook()
         self._show(start, first)
 
     def update(self, step: int) -> None:
-        """Reports that `step` is done."""
+        """Reports that `step` is done. Nothing changes if it was reported before."""
+        if step <= self._step:
+            return
+        self._step = step
         now = time.monotonic()
         if self._first_update is None:
             self._first_update = (step, now)
-        elif now > self._first_update[1]:
+        elif now - self._first_update[1] >= self.LEAST_SECONDS:
             first_step, first_time = self._first_update
             self.rate = round((step - first_step) / (now - first_time), 3)
         if now - self._last_print >= (0.2 if self._terminal else self._LINE_SECONDS) or step == self._total:
             self._last_print = now
-            time_left = f"{(self._total - step) / self.rate:.0f} s left" if self.rate else "timing"
-            self._show(step, f"{self.rate:.2f} steps/s  {time_left}")
+            speed = f"{self.rate:.2f} steps/s  {(self._total - step) / self.rate:.0f} s left" if self.rate else "timing"
+            self._show(step, speed)
 
     @property
     def seconds(self) -> float:

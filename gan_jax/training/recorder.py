@@ -85,8 +85,12 @@ class Recorder:
             self._data_dir,
         )
 
-    def record(self, call: Call, metrics: Mapping[str, np.ndarray], steps_per_second: float) -> None:
-        """Writes the rows of a call. If the guard ends the run at one of the steps, it sets `failure`."""
+    def record(self, call: Call, metrics: Mapping[str, np.ndarray], steps_per_second: float | None) -> None:
+        """Writes the rows of a call. If the guard ends the run at one of the steps, it sets `failure`.
+
+        steps_per_second: None while it is not known; the rows are then without it.
+        """
+        speed = {} if steps_per_second is None else {"steps_per_second": steps_per_second}
         if self.failure:
             return
         for index, step in enumerate(range(call.first_step + 1, call.end + 1)):
@@ -95,7 +99,7 @@ class Recorder:
             if step % self._config.log_every_steps == 0 or step == self.status.total or self.failure:
                 values["d_learning_rate"] = float(self._rates["d"](step * self._config.d_steps))
                 values["g_learning_rate"] = float(self._rates["g"](step))
-                self._records.scalars(step, {**values, "steps_per_second": steps_per_second})
+                self._records.scalars(step, {**values, **speed})
             if self.failure:
                 return
 

@@ -27,6 +27,11 @@ from gan_jax.training.recorder import Recorder
 from gan_jax.training.status import SeedStatus
 
 
+def _is_computed(metrics: Any) -> bool:
+    """Whether all arrays of a call are computed."""
+    return all(leaf.is_ready() for leaf in jax.tree.leaves(metrics) if isinstance(leaf, jax.Array))
+
+
 class SeedRuns:
     """The status and the recorder of each seed of a run, by position.
 
@@ -114,15 +119,18 @@ class SeedRuns:
 
     def write_previous_rows(self, program: Program) -> None:
         """Writes the rows of all calls except the last one, which is still being computed."""
-        self._write_rows(program, self._unwritten[:-1])
-        del self._unwritten[:-1]
+        self._write_rows(program, len(self._unwritten) - 1)
 
-    def _write_rows(self, program: Program, unwritten: list[tuple[Call, Any]]) -> None:
-        for call, metrics in unwritten:
-            for i, values in program.read(metrics).items():
+    def _write_rows(self, program: Program, count: int) -> None:
+        """Writes the rows of the first `count` unwritten calls."""
+        for call, metrics in self._unwritten[:count]:
+            values_of_seeds = program.read(metrics)
+            # A CPU may have computed the calls after it, too, before it returns its values.
+            self._progress.update(max(c.end for c, arrays in self._unwritten if c is call or _is_computed(arrays)))
+            for i, values in values_of_seeds.items():
                 for recorder in self.recorders[i : i + 1]:
                     recorder.record(call, values, self._progress.rate)
-            self._progress.update(call.end)
+        del self._unwritten[:count]
 
     def is_due(self, call: Call) -> bool:
         """Whether a score, a grid or a checkpoint is due after a call."""
@@ -139,8 +147,7 @@ class SeedRuns:
 
     def _write_all_rows(self, program: Program) -> None:
         """Waits for the last call and writes its rows; process 0 then broadcasts which seeds its guard has ended."""
-        self._write_rows(program, self._unwritten)
-        self._unwritten = []
+        self._write_rows(program, len(self._unwritten))
         self.agree_to_stop()
 
     def _states(self, program: Program, positions: Sequence[int]) -> Iterator[tuple[Recorder, GanState]]:

@@ -54,9 +54,9 @@ def test_scores_of_a_run(finished_run, tmp_path, quick_classifier, capsys):
 def test_a_run_of_another_version_is_refused_by_name(finished_run):
     path, _ = finished_run
     saved = files.read_sealed(path / "config.json")
-    del saved["data"]["num_labels"]
+    saved["data"]["num_labeled"] = saved["data"].pop("num_labels")
     files.write_sealed(path / "config.json", saved)
-    with pytest.raises(UserError, match="another version of this code: .*num_labels") as error:
+    with pytest.raises(UserError, match="another version of this code: .*num_labeled") as error:
         load.load_run(str(path))
     assert "\n" not in str(error.value)
 

@@ -10,6 +10,7 @@ import pytest
 from configs import study
 from gan_jax import cli
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import UserError
 from tests.systems import shape_of, shapes_of_a_step
 
@@ -89,7 +90,7 @@ def test_arms_are_the_files_variants_and_keep_types(path):
         by_hand = study.BASES[base]()
         configs.override(by_hand, module(path.stem).VARIANTS[name][1])
         assert configs.differences(by_hand, config) == []
-        assert configs.differences(configs.from_json(configs.to_json(config)), config) == []
+        assert configs.differences(recorded.from_json(configs.to_json(config)), config) == []
 
 
 @each_study

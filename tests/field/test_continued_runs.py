@@ -14,6 +14,7 @@ from gan_jax.build import learning_rates
 from gan_jax.gan.schedules import SCHEDULES
 from gan_jax.runs import dataset, seeds, workdir
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import UserError
 from gan_jax.training import programs, session
 from gan_jax.training.extension import check_extension
@@ -143,7 +144,7 @@ def test_seeds_become_more_and_longer(config, tmp_path):
 
 def trained(config, path, step, total, **run_info):
     """The workdir of a run of `total` steps with a checkpoint of `step`, and without a state in it."""
-    config = configs.from_json(configs.to_json(config))
+    config = recorded.from_json(configs.to_json(config))
     folder = workdir.Workdir(str(path))
     folder.start(config)
     for seed in seeds.seed_workdirs(seeds.seeds_of(config), folder):

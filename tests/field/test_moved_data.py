@@ -11,6 +11,7 @@ from gan_jax.runs import score
 from gan_jax.runs.dataset import check_data, describe, load_data, scoring_data
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import DataUnavailable
 from gan_jax.training import open_runs, session
 from tests.field.folders import write_prepared
@@ -39,7 +40,7 @@ def moved(trained, tmp_path):
     folder, config = trained
     shutil.copytree(folder / "run", tmp_path / "run")
     shutil.move(folder / "idx", tmp_path / "elsewhere")
-    yield tmp_path / "run", configs.from_json(configs.to_json(config)), tmp_path / "elsewhere"
+    yield tmp_path / "run", recorded.from_json(configs.to_json(config)), tmp_path / "elsewhere"
     shutil.move(tmp_path / "elsewhere", folder / "idx")
 
 

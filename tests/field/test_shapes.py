@@ -13,6 +13,7 @@ from gan_jax.data.dataset import Split, check_shapes, convert
 from gan_jax.data.pixels import RESIZES, Conversion
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
 from tests.field.folders import write_folder
@@ -98,11 +99,11 @@ def test_squares_are_resized_alike_whatever_the_knob_says():
 
 
 def test_a_run_of_before_the_knobs_is_read(config):
-    recorded = json.loads(configs.to_json(config))
-    del recorded["data"]["resize"], recorded["eval"]["classifier_flips"]
+    tree = json.loads(configs.to_json(config))
+    del tree["data"]["resize"], tree["eval"]["classifier_flips"]
     for key in ("background", "test_share", "axes", "image_column", "label_column"):
-        del recorded["data"][key]
-    read = configs.from_json(json.dumps(recorded))
+        del tree["data"][key]
+    read = recorded.from_tree(tree)
     assert (read.data.resize, read.eval.classifier_flips) == ("stretch", "auto")
     assert (read.data.background, read.data.test_share) == (config.data.background, config.data.test_share)
 

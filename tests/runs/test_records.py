@@ -12,6 +12,7 @@ from gan_jax import main
 from gan_jax.runs import records, trackers
 from gan_jax.runs.records import Records, read_metrics
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import UserError
 from tests.tiny import overrides_of, run, write_idx
 
@@ -75,7 +76,7 @@ def test_mistakes_are_found_before_anything_is_written(tmp_path, monkeypatch, ca
 def test_a_run_without_the_setting_is_read_as_one_for_tensorboard(config):
     table = json.loads(configs.to_json(config))
     del table["records"]
-    assert configs.from_json(json.dumps(table)).records == "tensorboard"
+    assert recorded.from_json(json.dumps(table)).records == "tensorboard"
 
 
 def test_a_service_that_fails_does_not_end_the_run(caplog):

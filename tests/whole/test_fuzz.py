@@ -21,6 +21,7 @@ from gan_jax.evaluation import features
 from gan_jax.runs.load import load_run
 from gan_jax.runs.records import read_metrics
 from gan_jax.system import config as configs
+from gan_jax.system import recorded
 from gan_jax.system.errors import DataUnavailable, UserError
 from tests.tiny import idx_bytes, run
 
@@ -85,7 +86,7 @@ def outcome_of_config(spec, changes):
         assert len(message) < 2000, changes
         return "refused"
     # A workdir stores the config without changes.
-    assert not configs.differences(configs.from_json(configs.to_json(config)), config), changes
+    assert not configs.differences(recorded.from_json(configs.to_json(config)), config), changes
     return "built"
 
 
