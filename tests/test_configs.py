@@ -1,9 +1,12 @@
 """Every config builds, and one step of it can be traced; mistakes get one line that says what to type."""
 
+import pathlib
+import re
+
 import jax
 import pytest
 
-from gan_jax import cli
+from gan_jax import build, cli
 from gan_jax.networks import NETWORKS
 from gan_jax.system import config as configs
 from gan_jax.system import recorded
@@ -55,6 +58,36 @@ def test_overrides_keep_types():
     assert isinstance(config.d_optimizer.learning_rate, float)
     assert config.discriminator.channel_dropout is True
     assert configs.differences(recorded.from_json(configs.to_json(config)), config) == []
+
+
+def test_the_quick_trial_of_the_readme_trains_few_steps_and_no_classifier():
+    """README.md and CONTRIBUTING.md have the same flags. They set the length of every config, also in epochs."""
+    flags = {
+        name: set(re.findall(r"--config\.\S+?=\w+", _around("num_steps=20", pathlib.Path(name).read_text())))
+        for name in ("README.md", "CONTRIBUTING.md")
+    }
+    assert flags["README.md"] == flags["CONTRIBUTING.md"]
+    for spec in specs():
+        config = cli.parse_config(spec, sorted(flags["README.md"]))
+        assert build.num_steps(config, 5000) == 20
+        assert (config.eval.every_steps, config.eval.at_end, config.data.name) == (0, False, "mnist_5k")
+
+
+def _around(words, text):
+    """The paragraph with these words."""
+    (paragraph,) = (paragraph for paragraph in text.split("\n\n") if words in paragraph)
+    return paragraph
+
+
+def test_a_config_file_with_an_unknown_key_is_refused_before_training(tmp_path):
+    """Otherwise its run could not be read again."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from configs import cgan\n\n\ndef get_config():\n    config = cgan.get_config().unlock()\n"
+        "    config.batchsize = 3\n    return config\n"
+    )
+    with pytest.raises(UserError, match="sets 'batchsize', which configs/default.py lacks; did you mean batch_size"):
+        configs.load(str(path))
 
 
 @pytest.mark.parametrize(

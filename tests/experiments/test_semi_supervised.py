@@ -164,6 +164,19 @@ def test_groups_are_consecutive_seeds_without_a_record(task):
     assert list(plan.groups(task._replace(at_once=3)).values()) == [[0], [2, 3]]
 
 
+def test_a_group_that_an_older_version_has_begun_is_continued(task):
+    grouped = task._replace(at_once=2, members=1)
+    (folder,) = waiting = plan.groups(grouped)
+    plan.write_configs(grouped, waiting, 50)
+    path = task.workdir / folder / "config.json"
+    tree = json.loads(path.read_text())
+    del tree["extra_metrics"], tree["data"]["resize"]
+    path.write_text(json.dumps(tree))
+    assert plan.groups(grouped._replace(at_once=1)) == {folder: [0, 1]}
+    path.write_text(json.dumps(tree | {"batch_size": 3}))
+    assert list(plan.groups(grouped._replace(at_once=1)).values()) == [[0], [1]]
+
+
 def test_a_group_continues_after_a_kill_between_two_records(task):
     """The record of network 2 is missing: its group is scored again without training."""
     task = task._replace(names=("long_codistilled",), at_once=4)
