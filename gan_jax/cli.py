@@ -14,7 +14,7 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax.devices import compile_cache
-from gan_jax.system import cache
+from gan_jax.system import cache, parts
 from gan_jax.system import config as configs
 from gan_jax.system.errors import DiskFull, Interrupted, UserError, out_of_memory
 from gan_jax.system.files import disk_is_full, refused_path, remove_unfinished
@@ -161,6 +161,8 @@ def execute(main: Callable[[], None]) -> None:
     # During training, system/interrupts.py replaces these handlers.
     usual_handlers = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
+        for path in filter(None, os.environ.get(parts.FILES_VARIABLE, "").split(os.pathsep)):
+            configs.load_parts(path)
         main()
     except UserError as error:
         # A value that the message quotes may contain line breaks.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from experiments.jobs.locks import acquire
+from gan_jax.system import parts
 from gan_jax.system.errors import DataUnavailable, UserError
 
 _POLL_SECONDS = 0.2
@@ -127,6 +128,7 @@ class Processes:
         # If there are fewer runs than jobs, the runs share all cores.
         self._free, self._lock = shares(min(self.jobs, runs) or 1), lock
         self._environment = settings(self.jobs) | {"JAX_COMPILATION_CACHE_DIR": str(workdir / ".cache")} | os.environ
+        self._environment |= parts.environment()
 
     def start(self, name: str, folder: pathlib.Path, command: list[str]) -> Child:
         cores = self._free.pop(0)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax.system import config_path
+from gan_jax.system import config_path, parts
 from gan_jax.system.errors import UserError
 from gan_jax.system.imports import CONFIGS, ROOT, ambiguous_import, importing
 
@@ -57,7 +57,8 @@ def loaded(name: str, needs_config: bool = True) -> Iterator[ModuleType]:
         with importing(path):
             spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
             module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+            with parts.registering(path):
+                spec.loader.exec_module(module)
             if needs_config:
                 module.get_config  # noqa: B018 - fails if the file defines no config
             yield module
@@ -182,7 +183,7 @@ def override(config: ConfigDict, changes: Mapping[str, Any], *, parse: bool = Fa
             similar = difflib.get_close_matches(key, current, 3) or [
                 leaf for leaf in current if tail.endswith(f"_{leaf.rsplit('.', 1)[-1]}")
             ]
-            hint = f"did you mean {' or '.join(similar)}?" if similar else "configs/default.py lists every key"
+            hint = f"did you mean {' or '.join(similar)}?" if similar else f"{CONFIGS / 'default.py'} lists every key"
             raise UserError(f"--config.{key} is not a key; {hint}")
         old = current[key]
         config.update_from_flattened_dict({key: _fit(_parse(value, type(old), key) if parse else value, old, key)})

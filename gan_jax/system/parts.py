@@ -5,9 +5,12 @@ This file remembers which entries are the user's. They last as long as the proce
 not name them.
 """
 
+import contextlib
 import inspect
+import os
+import pathlib
 import re
-from collections.abc import Collection, Iterable, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -23,6 +26,9 @@ _LEAVES = {
 }
 _TERM_SECTIONS = ("d_loss", "g_loss")
 KINDS = (*_LEAVES, "term")
+# The files that have registered parts are named to child processes by this environment variable; they load them first.
+FILES_VARIABLE = "GAN_JAX_PARTS"
+_files: list[str] = []
 _registered: dict[tuple[str, str], tuple[str, MutableMapping]] = {}  # (kind, name) -> (its source text, its table)
 
 
@@ -70,6 +76,20 @@ def unregister(kind: str, name: str) -> None:
 
 def is_registered(kind: str, name: str) -> bool:
     return (kind, name) in _registered
+
+
+@contextlib.contextmanager
+def registering(path: pathlib.Path) -> Iterator[None]:
+    """Inside `with`, the file `path` is executed; it is remembered if it registers a part."""
+    before = set(_registered)
+    yield
+    if set(_registered) != before and str(path) not in _files:
+        _files.append(str(path))
+
+
+def environment() -> dict[str, str]:
+    """The environment variable for child processes; {} if no file has registered a part."""
+    return {FILES_VARIABLE: os.pathsep.join(_files)} if _files else {}
 
 
 def used(config: ConfigDict) -> list[str]:

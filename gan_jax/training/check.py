@@ -53,7 +53,7 @@ def _check_has_labels(config: ConfigDict, dataset: Dataset) -> None:
     if not dataset.has_labels and (settings := settings_with_labels(config)):
         raise UserError(
             f"the images of {dataset.source} have no labels, which {', '.join(settings)} would use; take an "
-            "unconditional config such as --config configs/dcgan.py, or put the images of each class into a folder"
+            "unconditional config such as --config dcgan, or put the images of each class into a folder"
         )
 
 

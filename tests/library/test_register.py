@@ -1,5 +1,9 @@
 """The user's own parts: registered by a file, named in a config, checked like this project's own."""
 
+import os
+import subprocess
+import sys
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -118,6 +122,21 @@ def test_a_file_of_ones_own_trains_and_is_scored(file, tmp_path, capsys, quick_c
     assert "--parts FILE.py" in line
     assert run(sample, "--workdir", workdir, "--output", tmp_path / "a.png", "--parts", file) == 0
     assert run(evaluate, "--workdir", workdir, "--num_images", 10, "--features", "pixels", "--parts", file) == 0
+
+
+def test_child_processes_load_the_file(file, monkeypatch):
+    monkeypatch.setattr(parts, "_files", [])
+    configs.load("cdcgan")
+    assert parts.environment() == {}
+    configs.load(str(file))
+    configs.load(str(file))
+    assert parts.environment() == {"GAN_JAX_PARTS": str(file)}
+    code = "from gan_jax import cli; from gan_jax.losses.adversarial import OBJECTIVES as o; "
+    code += "cli.execute(lambda: print('my_objective' in o))"
+    for environment, expected in ((parts.environment(), "True"), ({}, "False")):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
 
 
 def test_other_runs_do_not_change(file):
