@@ -17,6 +17,7 @@ from experiments.reporting.measures import METRICS
 from gan_jax.runs.records import read_metrics
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
+from gan_jax.system.errors import UserError
 from gan_jax.training import session
 
 # Standard deviation over seeds of the logarithm of the Frechet distance: the stable programs of the ablation studies.
@@ -34,7 +35,9 @@ def seconds_of_a_run(arm: Arm, data_dir: str) -> float:
     configs.override(config, changes | {"sample_every_steps": 0, "checkpoint_every_steps": 0})
     with tempfile.TemporaryDirectory() as folder:
         session.train(config.lock(), folder, data_dir)
-        rates = [row["steps_per_second"] for row in read_metrics(Workdir(folder).metrics) if row["steps_per_second"]]
+        rates = [row["steps_per_second"] for row in read_metrics(Workdir(folder).metrics) if "steps_per_second" in row]
+    if not rates:
+        raise UserError(f"{arm.config.num_steps} steps are too few to measure their speed; --plan needs longer runs")
     return arm.config.num_steps / statistics.median(rates)
 
 

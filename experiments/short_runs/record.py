@@ -30,6 +30,7 @@ def _run(page: Page, name: str, root: pathlib.Path) -> dict | None:
     if not path.is_file():
         return None
     info, rows = folder.run(), read_metrics(folder.metrics)
+    rates = [row["steps_per_second"] for row in rows if "steps_per_second" in row]
     return {
         "title": run.title,
         "data": run.images,
@@ -37,7 +38,7 @@ def _run(page: Page, name: str, root: pathlib.Path) -> dict | None:
         "changes": page.changes(name),
         "status": info["status"],
         "minutes": (info["seconds"] - info["validation_seconds"]) / 60,
-        "steps_per_second": statistics.median(row["steps_per_second"] for row in rows if "steps_per_second" in row),
+        "steps_per_second": statistics.median(rates) if rates else None,
         "batch_size": folder.config().batch_size,
         "cpu_cores": info["cpu_cores"],
         "commit": info["commit"],

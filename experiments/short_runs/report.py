@@ -50,7 +50,8 @@ def trainings_table(page: Page, record: dict) -> str:
         changes = " ".join(f"`{key}={value}`" for key, value in run["changes"].items())
         loads = run["load_averages"]
         cells = [f"`{name}`", f"`{run['config']}` {changes}".strip(), f"{run['scores']['step']:,}", run["batch_size"]]
-        cells += [f"{run['minutes']:.1f}", f"{run['steps_per_second']:.2f}", run["cpu_cores"]]
+        rate = run["steps_per_second"]
+        cells += [f"{run['minutes']:.1f}", "-" if rate is None else f"{rate:.2f}", run["cpu_cores"]]
         rows.append([*cells, f"{min(loads):.1f} to {max(loads):.1f}", markdown.commit(run["commit"])])
     return markdown.table(head, rows)
 
