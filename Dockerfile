@@ -2,8 +2,8 @@
 #
 #   docker build -t gan_jax .
 #   docker build -t gan_jax:cuda --build-arg ACCELERATOR=cuda13 .
-#   docker run --rm -v "$PWD:/work" gan_jax train --config cdcgan
-#   docker run --rm -v "$PWD:/work" --gpus all gan_jax:cuda train --config cdcgan
+#   docker run --rm -v "$PWD:/data" gan_jax train --config cdcgan
+#   docker run --rm -v "$PWD:/data" --gpus all gan_jax:cuda train --config cdcgan
 #
 # Runs are written to the current folder of the host. The commit of the code is not in the image; the records have the
 # version of the package instead.
@@ -23,6 +23,6 @@ RUN pip install --no-cache-dir ".[tensorboard,tfds,stream,plots,digits,onnx]" \
 # A user without rights; the cache (compiled programs, prepared data) is in its home folder.
 RUN useradd --create-home gan
 USER gan
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["gan-jax"]
 CMD ["--help"]
