@@ -84,8 +84,9 @@ def load(path: pathlib.Path) -> LoadedRun:
     arrays, metadata = read_arrays(path)
     if metadata.get("format") != "gan_jax":
         raise UserError(f"{path} was not written by gan-jax export")
-    config, run_info = recorded.from_json(metadata["config"]), json.loads(metadata["run"])
+    run_info = json.loads(metadata["run"])
     parts.require(run_info.get("parts", ()), path)
+    config = recorded.from_json(metadata["config"])
     data = run_info["data"]
     shape = tuple(data["image_shape"])
     gan = build.build(config, shape, data["num_classes"], run_info["num_steps"])

@@ -17,7 +17,6 @@ from gan_jax.runs.best import NUM_KEPT_BEST, best_step, scores
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.runs.dataset import class_names
 from gan_jax.runs.records import read_metrics
-from gan_jax.system import parts
 from gan_jax.system.errors import UserError
 
 CHECKPOINTS = ("newest", "best")
@@ -100,7 +99,6 @@ def load_run(path: str, checkpoint: str = "newest") -> LoadedRun:
         raise UserError(f"--workdir={path} holds {config.num_seeds} seeds; give one: {path}/seed-{config.seed}")
     if "data" not in run_info or not folder.checkpoints.is_dir():
         raise UserError(f"--workdir={path} has no checkpoint yet; train it first")
-    parts.require(run_info.get("parts", ()), path)
     shape = tuple(run_info["data"]["image_shape"])
     gan = build.build(config, shape, run_info["data"]["num_classes"], run_info["num_steps"])
     checkpoints, step = _find_checkpoint(folder, config.keep_checkpoints, checkpoint)

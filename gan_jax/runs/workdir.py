@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ml_collections import ConfigDict
 
 from gan_jax.system import config as configs
-from gan_jax.system import recorded
+from gan_jax.system import parts, recorded
 from gan_jax.system.errors import InUse, UserError
 from gan_jax.system.files import read_sealed, write_sealed, writing
 
@@ -125,6 +125,7 @@ class Workdir:
 
     def config(self) -> ConfigDict:
         """The config of the run, from config.json, with every key of today."""
+        parts.require(self.run().get("parts", ()), self.path)  # Its config has their keys.
         return recorded.from_tree(self._read(self._config))
 
     def run(self) -> dict:

@@ -105,8 +105,9 @@ def load(spec: str) -> ConfigDict:
         if variant and variant not in choices:
             raise UserError(f"{name} has no variant '{variant}'; {near(variant, choices)}")
         config = module.get_config(*([variant] if variant else [])).lock()
-    if unknown := leaves(config).keys() - (known := leaves(defaults()).keys()):
-        raise UserError(f"{name} sets '{min(unknown)}', which configs/default.py lacks; {near(min(unknown), known)}")
+    known = leaves(defaults()).keys()
+    if unknown := [key for key in leaves(config) if key not in known and not parts.is_key(key)]:
+        raise UserError(f"{name} sets '{unknown[0]}', which configs/default.py lacks; {near(unknown[0], known)}")
     return config
 
 

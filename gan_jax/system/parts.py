@@ -92,6 +92,12 @@ def environment() -> dict[str, str]:
     return {FILES_VARIABLE: os.pathsep.join(_files)} if _files else {}
 
 
+def is_key(key: str) -> bool:
+    """Whether a dotted key of a config is the weight or a knob of a registered term: the default config lacks it."""
+    section, _, name = key.partition(".")
+    return section in (*_TERM_SECTIONS, "terms") and is_registered("term", name.partition(".")[0])
+
+
 def used(config: ConfigDict) -> list[str]:
     """The registered parts that a config names, as "kind name", sorted."""
     leaves = config.to_dict()

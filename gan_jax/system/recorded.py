@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from gan_jax.system import parts
 from gan_jax.system.config import defaults, leaves
 from gan_jax.system.errors import UserError
 
@@ -44,8 +45,13 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def from_tree(tree: Mapping[str, Any]) -> ConfigDict:
     """The config of a tree of JSON, with every key of the default config. UserError for a key that it does not have."""
     config, recorded = defaults(), flat(tree)
-    if unknown := recorded.keys() - leaves(config).keys():
+    registered = {key for key in recorded if parts.is_key(key)}
+    if unknown := recorded.keys() - leaves(config).keys() - registered:
         raise _other_version(f"a key '{min(unknown)}' that this version lacks")
+    with config.unlocked():
+        for key in registered:
+            section, name, *knob = key.split(".")
+            config.update({section: {name: {knob[0]: recorded[key]} if knob else recorded[key]}})
     try:
         config.update_from_flattened_dict(AS_BEFORE | recorded)
     except TypeError as error:
