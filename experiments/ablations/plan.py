@@ -129,7 +129,7 @@ def resolved(base: ConfigDict, arm: ConfigDict, steps: int, shared: dict) -> Con
 
 
 def run_hash(config: ConfigDict) -> str:
-    """Hexadecimal digits that identify the differences from the default config, without seed, num_seeds and mesh."""
+    """Hexadecimal digits that identify the differences from the default config, without those of place."""
     return recorded.digest(config)[:HASH_DIGITS]
 
 

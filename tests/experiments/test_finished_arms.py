@@ -87,14 +87,14 @@ def test_a_comparison_of_an_older_version_continues(tmp_path, add_key):
     rule, typed = Rule("frechet_distance", True, 0.1, 0.05), ("configs/cgan.py", "", ["objective=lsgan"])
     before = arms_of.parse(*typed)
     names = [stored_by_an_older_version(tmp_path, arm, 3) for arm in before]
-    Workdir(tmp_path, rule, before).start()
+    Workdir(tmp_path, rule, before).start({})
     add_key()
     workdir = Workdir(tmp_path, rule, arms_of.parse(*typed))
-    workdir.start()
+    workdir.start({})
     assert [arm.hash for arm in workdir.arms] == names
     assert [workdir.seeds_with_record(arm) for arm in workdir.arms] == [[0, 1, 2]] * 2
     with pytest.raises(UserError, match="choose another --workdir"):
-        Workdir(tmp_path, rule, arms_of.parse("configs/cgan.py", "", ["objective=hinge"])).start()
+        Workdir(tmp_path, rule, arms_of.parse("configs/cgan.py", "", ["objective=hinge"])).start({})
 
 
 def campaign_of(path, tmp_path, seeds):
