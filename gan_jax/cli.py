@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import select
 import signal
 import sys
 import traceback
@@ -22,6 +23,7 @@ from gan_jax.system.imports import share_with_children
 
 # Options of JAX, also set by environment variables of the same names, with which the code would compute in other types.
 _TYPE_OPTIONS = {"jax_enable_x64": False, "jax_numpy_dtype_promotion": "standard"}
+_BROKEN_PIPE = 141  # the exit code of a program that the signal SIGPIPE ended
 
 
 def program(module: str) -> str:
@@ -143,6 +145,17 @@ def _quiet_after_a_failed_save() -> Iterator[None]:
 
 
 @_quiet_after_a_failed_save()
+def _nobody_reads() -> bool:
+    """Whether the reader of the output has gone, as after `| head`. If so, nothing more is written to it."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # A pipe without a reader has an error, which need not be asked for.
+    if not output.poll(0):
+        return False
+    # Otherwise Python would report the error once more when it closes the output.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
+
+
 def execute(main: Callable[[], None]) -> None:
     """Runs a command. A user's mistake prints one line on stderr and exits with the exit code of its error."""
     # If TensorFlow is used, it only writes event files and reads data, so its messages about kernels do not matter.
@@ -172,6 +185,8 @@ def execute(main: Callable[[], None]) -> None:
         print(f"error: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            sys.exit(_BROKEN_PIPE)
         if outcome := _line_and_code(error):
             _exit_now(*outcome)
         if jax.distributed.is_initialized():

@@ -1,6 +1,8 @@
 """The commands on a finished run, and their error messages."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -102,3 +104,12 @@ def test_a_class_with_a_comma_in_its_name_is_given_by_its_position():
         sample._labels("dog, small", 2, 3, names)
     with pytest.raises(UserError, match="'#3' is not a class; the classes are cat, dog$"):
         sample._labels("#3", 1, 2, ("cat", "dog"))
+
+
+def test_a_reader_that_has_gone_gets_no_traceback():
+    """As in `... --list | head -1`."""
+    code = "from gan_jax import cli; cli.execute(lambda: [print('line' * 99) for _ in range(9999)])"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("line")
+    process.stdout.close()
+    assert (process.wait(), process.stderr.read()) == (141, "")
