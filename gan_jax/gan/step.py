@@ -124,6 +124,9 @@ class Gan:
 
     def init(self, key: jax.Array, batch: Batch) -> GanState:
         z_key, g_key, d_key = jax.random.split(key, 3)
+        # Without the `fold_in`, these z are the first ones that `sample` draws with the seed of the run. Virtual batch
+        # norm keeps them as its reference batch, and G makes other images from these z than from new ones.
+        z_key = jax.random.fold_in(z_key, 1)
         z, images, labels = self.prior(z_key, len(batch.labels)), batch.images, batch.labels
         generator = _init_player(
             self.generator, g_key, (z, labels), self.g_optimizer, self.g_ema_decay, self.g_keeps_param_mean
