@@ -10,6 +10,7 @@ import pytest
 from gan_jax import build
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch
+from gan_jax.runs import initial_state
 from tests.gan.tiny_gan import CLASSES, SHAPE, SIZE, batches, equal, make
 
 
@@ -248,3 +249,18 @@ def test_every_head_trains(head):
     after, metrics = jax.jit(gan.step)(state, batches(), jax.random.key(0))
     assert np.isfinite(metrics["d_loss"])
     assert not equal(after.discriminator.params, state.discriminator.params)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_sample_has_a_z_of_the_reference_batch(seed):
+    """The keys of a run of this seed, and those of `generate` and of the grids with the same seed."""
+    gan, _ = make(generator__norm="virtual_batch")
+    batch = Batch(jnp.zeros((SIZE, *SHAPE)), jnp.zeros((SIZE,), jnp.int32))
+    state = gan.init(initial_state.keys(seed).init, batch)
+    leaves = jax.tree.leaves_with_path(state.generator)
+    (reference, *_) = [leaf for path, leaf in leaves if "inputs" in jax.tree_util.keystr(path)]
+    reference = np.asarray(reference)[:, : gan.prior(jax.random.key(0), 1).shape[1]]
+    for key in (jax.random.fold_in(jax.random.key(seed), 0), initial_state.keys(seed).sample):
+        for part in (key, *jax.random.split(key)):
+            z = np.asarray(gan.prior(part, SIZE))
+            assert not np.isclose(z[:, None], reference[None]).all(axis=-1).any()
