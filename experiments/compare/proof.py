@@ -158,6 +158,19 @@ def simulate(noise: Noise, case: Case, number: int) -> dict:
     return row | {"equal_power": {**equal, "seeds": seeds}}
 
 
+def _noisy_section(head: list[str], rows: list[list[str]]) -> str:
+    """The table of comparisons whose noise is not that of the earlier records; "" without such rows."""
+    if not rows:
+        return ""
+    return f"""
+## If the earlier records do not fit
+
+Three arms without a difference, but all errors are those of the earlier records times a factor.
+
+{markdown.table(["factor", *head], rows)}
+"""
+
+
 def page(record: dict) -> str:
     """The content of compare_proof.md."""
     number = record["num_comparisons"]
@@ -182,7 +195,8 @@ def page(record: dict) -> str:
             rows.append([*cells, f"{equal['trainings']:.0f}" if reached else f"over {equal['trainings']:.0f}"])
         else:
             noisy.append([f"{row['noise']:g}", *cells[2:8]])
-    origin = record["provenance"]
+    origin, left = record["provenance"], len(CASES) - len(record["rows"])
+    unfinished = f" {left} of {len(CASES)} rows are not simulated yet." if left else ""
     return f"""# What `compare` decides, and what it costs
 
 Written beside `compare_proof.json` by
@@ -196,16 +210,10 @@ ablation studies, with
 verdict (a difference where there is none, or in the wrong direction; "no difference larger than the margin" at a
 difference of {MARGIN - 1:.0%} or more); at most {RULE.error_rate:.0%} is allowed. ± is the Monte Carlo standard error.
 `compare` stops at {MAX_SEEDS} seeds an arm. Trainings are those of all arms and the base. "With records": with
-`--prior`, here {PRIOR_PROGRAMS} earlier programs of {PRIOR_SEEDS} seeds with the same noise.
+`--prior`, here {PRIOR_PROGRAMS} earlier programs of {PRIOR_SEEDS} seeds with the same noise.{unfinished}
 
 {markdown.table(head, rows)}
-
-## If the earlier records do not fit
-
-Three arms without a difference, but all errors are those of the earlier records times a factor.
-
-{markdown.table(["factor", *head[2:8]], noisy)}
-
+{_noisy_section(head[2:8], noisy)}
 Commit {markdown.commit(origin["commit"])}, numpy {origin["versions"]["numpy"]}.
 """
 

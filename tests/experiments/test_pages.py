@@ -13,6 +13,7 @@ import experiments.benchmarks.report
 import experiments.benchmarks.streaming
 import experiments.scaling.report
 from experiments import claims, report, scoring_classifier, statistics_check
+from experiments.compare import proof
 from experiments.reporting import curves, markdown, sweeps
 from experiments.reporting.document import Charts
 from experiments.reporting.families import find
@@ -74,6 +75,7 @@ def test_a_page_on_record_is_what_its_template_gives(template):
         ("scoring_classifier", scoring_classifier),
         ("ablations/statistics_check", statistics_check),
         ("semi_supervised/propagated", propagated),
+        ("compare_proof", proof),
     ],
 )
 def test_a_generated_page_is_that_of_its_record(page, module):
