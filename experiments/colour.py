@@ -23,6 +23,7 @@ SETS = {"cifar10": ImageSet("CIFAR-10 (JPEG)"), "emoji": ImageSet("emoji", {"eva
 # As few held-out images as in the other runs, so that the scoring classifier is the same. No validation scores: the
 # test errors are computed from the checkpoints.
 _FEW_LABELS = {
+    "num_epochs": "0",
     "data.num_validation": "500",
     "generator.widths": "64,32,16",
     "discriminator.widths": "16,32,32",
@@ -30,7 +31,7 @@ _FEW_LABELS = {
     "keep_checkpoints": "20",
 }
 # Half of the channels of configs/cdcgan_colour.py.
-_NARROW = {"generator.widths": "128,64,32", "discriminator.widths": "32,64,128"}
+_NARROW = {"num_epochs": "0", "generator.widths": "128,64,32", "discriminator.widths": "32,64,128"}
 
 RUNS = {
     "cdcgan_colour": ShortRun(
