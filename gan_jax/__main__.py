@@ -18,7 +18,7 @@ COMMANDS = {
     "analyze": ("gan_jax.analyze", "draws pictures of what the networks have learnt"),
     "score": ("gan_jax.score", "scores any two sets of images"),
     "turing": ("gan_jax.turing", "writes a page that asks a person which images are real"),
-    "export": ("gan_jax.export", "exports a generator: ONNX, StableHLO, safetensors"),
+    "export": ("gan_jax.export", "exports a generator: ONNX, StableHLO, safetensors, or a page that draws"),
     "data": ("gan_jax.data.__main__", "shows a data set before anything is trained on it"),
 }
 

@@ -16,12 +16,12 @@ from experiments.ablations import finished, one_run, plan, results, until_decide
 from experiments.ablations.presets import PRESETS
 from experiments.ablations.progress import Progress
 from experiments.compare import options
+from experiments.compare.session import BUDGET_SPENT
 from experiments.jobs import backends, records
 from experiments.jobs.arguments import add_folders, check_at_least, data_dir_arguments, idx_source
 from experiments.jobs.clock import format_duration
 from experiments.jobs.pool import Backend, Child, run_all
 from gan_jax import cli
-from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Interrupted, UserError
 from gan_jax.system.interrupts import Interrupts
@@ -86,7 +86,7 @@ def _check_until(parser: argparse.ArgumentParser, arguments: argparse.Namespace)
                 raise UserError(f"--{name} is a fixed number of seeds; leave it out with --until decided (--max_seeds)")
         options.rule_and_budget(arguments)
         return
-    for name in ("score", "margin", "error_rate", "budget", "max_seeds"):
+    for name in options.NAMES:
         if getattr(arguments, name) != parser.get_default(name):
             raise UserError(f"--{name} is for seeds until a verdict; add --until decided, or leave it out")
 
@@ -139,9 +139,7 @@ def _run(campaign: results.Campaign, arguments: argparse.Namespace, backend: Bac
     def ended(child: Child, code: int) -> None:
         seeds = progress.unwritten(child)
         if code not in (0, Interrupted.exit_code) and not interrupts.received:
-            for seed in seeds:
-                reason = f"its process ended with exit code {code}: {child.last_line()}"
-                one_run.write(child.folder, seed, one_run.crashed(reason, Workdir(str(child.folder / f"seed-{seed}"))))
+            one_run.write_crashed(child, code, seeds)
         results.write(campaign, [child.name])
 
     _prepare(campaign, runs, missing)
@@ -161,7 +159,7 @@ def _decide(
     done = sum(decided.values())
     print(f"{done} of {len(decided)} studies have a verdict on every arm. Results in {campaign.output}")
     if done < len(decided):
-        print("undecided: budget spent. The same command with a larger --budget or --max_seeds continues")
+        print(BUDGET_SPENT)
 
 
 def _seeds(campaign: results.Campaign) -> str:

@@ -9,7 +9,7 @@ import select
 import shutil
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from experiments.jobs import records
 from experiments.jobs.locks import acquire
 from experiments.jobs.one_run import parser, train
+from experiments.jobs.pool import Child
 from gan_jax import cli
 from gan_jax.evaluation import features
 from gan_jax.runs.load import load_run
@@ -109,6 +110,13 @@ def crashed(reason: str, workdir: Workdir) -> dict:
     }
 
 
+def write_crashed(child: Child, code: int, seeds: Iterable[int]) -> None:
+    """Writes the records of seeds whose process ended with this exit code and left none."""
+    for seed in seeds:
+        reason = f"its process ended with exit code {code}: {child.last_line()}"
+        write(child.folder, seed, crashed(reason, Workdir(str(child.folder / f"seed-{seed}"))))
+
+
 def _record(config: ConfigDict, workdir: Workdir, data_dir: str, stop: Callable[[], None]) -> dict:
     """Trains and scores one seed."""
     try:
@@ -133,11 +141,6 @@ def _record(config: ConfigDict, workdir: Workdir, data_dir: str, stop: Callable[
         "curves": curves(rows),
         "provenance": records.provenance(run),
     }
-
-
-def seeds_with_record(folder: pathlib.Path) -> list[int]:
-    """The seeds of a run that have ended."""
-    return sorted(int(path.stem.removeprefix("seed-")) for path in folder.glob("seed-*.json"))
 
 
 def record_path(folder: pathlib.Path, seed: int) -> pathlib.Path:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from experiments.ablations import one_run, plan
 from experiments.ablations.plan import Arm
+from experiments.jobs.records import seeds_with_record
 from gan_jax.runs.dataset import without_source_folder
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.errors import DataUnavailable, UserError
@@ -40,7 +41,7 @@ class Campaign(NamedTuple):
         """The seeds of a run. All arms of a study are compared with its baseline, so it may have more than they."""
         if self.until_decided:
             in_results = {seed for run_hash, seed in self.recorded if run_hash == name}
-            return sorted(in_results | set(one_run.seeds_with_record(self.workdir / name)))
+            return sorted(in_results | set(seeds_with_record(self.workdir / name)))
         is_baseline = any(arm.hash == name and arm.is_baseline for arm in self.arms)
         return range(self.baseline_seeds if is_baseline else self.seeds)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from experiments.ablations import plan
 from experiments.compare import options, prior
 from experiments.compare.arms import Arm
+from experiments.compare.rounds import Rounds
 from experiments.compare.sequential import BASE
 from experiments.compare.session import decide
 from experiments.compare.workdir import Workdir
@@ -43,5 +44,5 @@ def run(
         title, own = f"{plan.title(study)}@{base}", [arm for arm in arms if (arm.study, arm.base) == (study, base)]
         print(f"{title}: {plan.module(study).__doc__.strip().splitlines()[0]}", flush=True)
         compared = Workdir(workdir / "decided" / title, rule, arms_of_study(own), workdir)
-        decided[title] = decide(compared, budget, prior.NONE, backend, extra, stopping)
+        decided[title] = decide(Rounds(compared, budget, prior.NONE, backend, extra, stopping))
     return decided

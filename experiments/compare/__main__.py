@@ -14,7 +14,7 @@ if not __package__:  # Started as a file: python experiments/compare
 
 from experiments.compare import arms as arms_of
 from experiments.compare import finished, options, page, planning, prior, sequential, session
-from experiments.compare.rounds import Budget
+from experiments.compare.rounds import Budget, Rounds
 from experiments.compare.sequential import BASE, Rule
 from experiments.compare.workdir import Workdir, data_of
 from experiments.jobs import backends
@@ -89,11 +89,12 @@ def _train_and_compare(rule: Rule, budget: Budget, arguments: argparse.Namespace
     workdir = Workdir(pathlib.Path(arguments.workdir), rule, arms)
     extra = data_dir_arguments(arguments.data_dir)
     with backends.open_backend(arguments) as backend, Interrupts() as interrupts:
-        all_decided = session.decide(workdir, budget, earlier, backend, extra, lambda: bool(interrupts.received))
+        rounds = Rounds(workdir, budget, earlier, backend, extra, lambda: bool(interrupts.received))
+        all_decided = session.decide(rounds)
     if interrupts.received:
         raise Interrupted(f"stopped, all saved; the same command with --workdir={workdir.path} continues")
     if not all_decided:
-        print("undecided: budget spent. The same command with a larger --budget or --max_seeds continues")
+        print(session.BUDGET_SPENT)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
 SCORES = {"frechet_distance": True, "conditional_accuracy": False, "recall": False}  # name -> lower is better
+NAMES = ("score", "margin", "error_rate", "budget", "max_seeds")  # of the arguments
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

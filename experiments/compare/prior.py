@@ -22,6 +22,7 @@ from experiments.ablations import one_run
 from experiments.compare.arms import Arm
 from experiments.compare.sequential import Data, Rule
 from experiments.compare.workdir import data_of, study_of_records
+from experiments.jobs.records import seeds_with_record
 from experiments.reporting.pooled import Pool, pool
 from experiments.reporting.programs import Block, Cell
 from experiments.reporting.results import read
@@ -92,7 +93,7 @@ def _programs(folder: pathlib.Path, score: str) -> list[tuple[dict, np.ndarray]]
     """(data, features and number of images; scores on the scale of the analysis) of every arm of a folder."""
     if not folder.is_dir():
         raise UserError(f"--prior: {folder} is no folder")
-    arms = {path: one_run.seeds_with_record(path) for path in sorted(folder.iterdir())}
+    arms = {path: seeds_with_record(path) for path in sorted(folder.iterdir())}
     found = [
         study_of_records("", {path.name: ("", 0, {seed: one_run.read(path, seed) for seed in seeds})})
         for path, seeds in arms.items()

@@ -1,29 +1,18 @@
 """One comparison from its first run to its page."""
 
-from collections.abc import Callable
-
 from experiments.compare import page
-from experiments.compare.prior import Prior
-from experiments.compare.rounds import Budget, Rounds
+from experiments.compare.rounds import Rounds
 from experiments.compare.sequential import UNDECIDED, ArmLook, Rule
-from experiments.compare.workdir import Workdir
-from experiments.jobs.pool import Backend
+
+BUDGET_SPENT = "undecided: budget spent. The same command with a larger --budget or --max_seeds continues"
 
 
-def decide(
-    workdir: Workdir,
-    budget: Budget,
-    prior: Prior,
-    backend: Backend,
-    extra: list[str],
-    stopping: Callable[[], bool],
-) -> bool:
+def decide(rounds: Rounds) -> bool:
     """Trains and looks until all arms are decided or the budget is spent. Whether all are decided.
 
     The page is written after every look.
-
-    extra: arguments of each run's process; stopping: whether a signal was received.
     """
+    workdir, prior = rounds.workdir, rounds.prior
     workdir.start(prior.describe())
     runs = {arm.name: workdir.runs / arm.hash / "seed-0" for arm in workdir.arms}
 
@@ -34,7 +23,7 @@ def decide(
         show(workdir.rule, looks)
         page.write(comparison(looks))
 
-    looks = Rounds(workdir, budget, prior, backend, extra, stopping).run(after_look)
+    looks = rounds.run(after_look)
     if not looks:
         return False
     report(comparison(looks))

@@ -16,6 +16,7 @@ from experiments.ablations.plan import HASH_DIGITS
 from experiments.compare.arms import Arm
 from experiments.compare.sequential import ArmLook, Data, Rule
 from experiments.jobs.folders import Folders
+from experiments.jobs.records import seeds_with_record
 from experiments.reporting import measures
 from experiments.reporting.measures import METRICS
 from experiments.reporting.results import Study, parse
@@ -54,7 +55,7 @@ class Workdir:
 
     def seeds_with_record(self, arm: Arm) -> list[int]:
         """The seeds of an arm that have ended."""
-        return one_run.seeds_with_record(self.runs / arm.hash)
+        return seeds_with_record(self.runs / arm.hash)
 
     def study(self) -> Study:
         """All runs so far, as a study with these arms."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from ml_collections import ConfigDict
 
+from experiments.jobs.records import seeds_with_record
 from gan_jax.system import recorded
 from gan_jax.system.config import defaults, leaves, to_json
 from gan_jax.system.errors import UserError
@@ -30,7 +31,7 @@ def identity(path: pathlib.Path, ignored: Collection[str] = recorded.OF_PLACE) -
 
 
 class Folders:
-    """The folders in a workdir that have a config.json, by the config in it.
+    """The folders in a workdir that have a config.json, by the config in it. Folders may be added afterwards.
 
     digits: of the names of new folders.
     ignored: keys that do not make it another config.
@@ -46,8 +47,9 @@ class Folders:
         """The name of the folder of a config: of those that have it, the one with the most records; or a new one."""
         digest = recorded.digest(config, self._ignored)
         if names := self._names.get(digest):
-            return max(names, key=lambda name: len(list((self._workdir / name).glob("seed-*.json"))))
+            return max(names, key=lambda name: len(seeds_with_record(self._workdir / name)))
         name = digest[: self._digits]
-        if (self._workdir / name / "config.json").is_file():  # Of another config: a default was changed since.
+        path = self._workdir / name / "config.json"
+        if path.is_file() and identity(path, self._ignored) != digest:  # A default was changed since.
             name = hashlib.sha256(to_json(config).encode()).hexdigest()[: self._digits]
         return name

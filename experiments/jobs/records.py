@@ -22,6 +22,11 @@ def read_config(folder: pathlib.Path) -> ConfigDict:
     return recorded.from_json((folder / "config.json").read_text())
 
 
+def seeds_with_record(folder: pathlib.Path) -> list[int]:
+    """The seeds of a run that have ended: those with a file seed-<s>.json."""
+    return sorted(int(path.stem.removeprefix("seed-")) for path in folder.glob("seed-*.json"))
+
+
 def read(path: pathlib.Path) -> dict | None:
     """A record; None if there is none yet; UserError if it was changed since it was written."""
     return read_sealed(path, "delete it, and the same command makes it again") if path.is_file() else None

@@ -115,13 +115,14 @@ class _Search:
         self._arguments = [f"--config={arguments.config}", *overrides, "--config.eval.at_end=false"]
         self._arguments += data_dir_arguments(arguments.data_dir)
         self._trials = pathlib.Path(arguments.workdir) / "trials"
+        self._folders = Folders(self._trials, 12, ignored=())
 
     def run(self, changes: dict[str, str], report_score=lambda step, score: True) -> one_trial.Outcome:
         """Trains with `changes`. The folder is found by its config, so no config is trained twice."""
         training_arguments = [*self._arguments, *(f"--config.{key}={text}" for key, text in sorted(changes.items()))]
         config = ConfigDict(self._config.to_dict()).lock()
         configs.override(config, changes | {"eval.at_end": "false"}, parse=True)
-        folder = self._trials / Folders(self._trials, 12, ignored=()).name(config)
+        folder = self._trials / self._folders.name(config)
         return one_trial.run(training_arguments, config, folder, report_score, lambda: bool(self._interrupts.received))
 
     def objective(self, trial: optuna.Trial, leaves: list[space.Leaf]) -> float:

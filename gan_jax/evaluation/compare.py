@@ -5,12 +5,17 @@ from collections.abc import Callable
 from gan_jax.data.dataset import Split
 from gan_jax.evaluation.classifier_check import weakness
 from gan_jax.evaluation.metrics.accuracy import accuracy
-from gan_jax.evaluation.metrics.scores import ImageFeatures, per_class_scores, scores
+from gan_jax.evaluation.metrics.scores import ImageFeatures, Score, per_class_scores, scores
 
 
 def extract_features(extract: Callable, split: Split) -> ImageFeatures:
     features, probabilities = extract(split.images)
     return ImageFeatures(features, split.labels, probabilities)
+
+
+def entries(name: str, score: Score) -> dict:
+    """The three entries of a score in a result."""
+    return {name: score.value, f"{name}_real": score.real, f"{name}_standard_error": score.standard_error}
 
 
 def compare(
@@ -42,7 +47,7 @@ def compare(
     )
     result = _classifier_entries(features["real"], class_names) if knows_classes else {}
     for name, score in values.items():
-        result |= {name: score.value, f"{name}_real": score.real, f"{name}_standard_error": score.standard_error}
+        result |= entries(name, score)
     if has_conditions:
         result |= per_class_scores(features["generated"], features["real"], len(class_names), knows_classes)
         result["classes"] = list(class_names)  # of the lists by class
@@ -51,6 +56,6 @@ def compare(
 
 def _classifier_entries(real: ImageFeatures, class_names: tuple[str, ...]) -> dict:
     """The accuracy of the scoring classifier on the real images, which it has not seen, and a note if it is weak."""
-    entries = {"classifier_accuracy": accuracy(real.predicted, real.labels)}
+    result = {"classifier_accuracy": accuracy(real.predicted, real.labels)}
     note = weakness(real.predicted, real.labels, class_names)
-    return entries | {"classifier_accuracy_note": note} if note else entries
+    return result | {"classifier_accuracy_note": note} if note else result

@@ -70,7 +70,7 @@ def _title(generator: Generator) -> str:
 def _settings(generator: Generator) -> dict:
     """What the script reads: shapes, names of the classes, and latent vectors, float32 in base64.
 
-    latents: of the prior, seed 0, as `sample` draws them. directions: differences of two of the prior's vectors.
+    latents: of the prior. directions: differences of two of the prior's vectors.
     """
     prior, run = generator.run.gan.prior, generator.run
     latents = np.asarray(prior(jax.random.key(0), _NUM_LATENTS), np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, Split
-from gan_jax.evaluation.compare import compare
+from gan_jax.evaluation.compare import compare, entries
 from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS, cached_classifier, fresh_classifier, num_features
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.evaluation.metrics.accuracy import accuracy
@@ -101,8 +101,7 @@ def evaluate(
         score = classification_accuracy_score(
             generated, dataset.train.select(rows), split, num_classes, data_dir, flips
         )
-        name = "classification_accuracy_score"
-        result |= {name: score.value, f"{name}_real": score.real, f"{name}_standard_error": score.standard_error}
+        result |= entries("classification_accuracy_score", score)
     if num_classes == 1 and protocol.features == "classifier":
         result["features_note"] = ONE_CLASS
     if run.config.discriminator.head in CLASS_HEADS:

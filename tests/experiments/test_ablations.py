@@ -193,10 +193,10 @@ def test_seeds_until_every_arm_has_a_verdict(folders, monkeypatch, capsys):
     rng, trained = np.random.default_rng(0), []
 
     def train(self, missing):
-        for arm in self._workdir.arms:
+        for arm in self.workdir.arms:
             for seed in missing.get(arm.name, ()):
                 distance = (20 if arm.name == "broken" else 10) * math.exp(rng.normal(0, 0.05))
-                folder = self._workdir.runs / arm.hash
+                folder = self.workdir.runs / arm.hash
                 folder.mkdir(parents=True, exist_ok=True)
                 record = seed_record(distance, 0.9) | {"protocol": {"features": "f"}, "provenance": {}}
                 one_run.write(folder, seed, record)
