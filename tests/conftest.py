@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from configs import default
 from gan_jax import cli
 from gan_jax.evaluation import features
 from gan_jax.evaluation.recipes import Recipe
@@ -94,6 +95,19 @@ def copy_of_run(tmp_path_factory):
 def finished_run(copy_of_run, tmp_path):
     """(workdir, config) of a finished run of 7 steps with checkpoints at 6 and 7."""
     return tmp_path / "run", copy_of_run(tmp_path / "run")
+
+
+@pytest.fixture
+def add_key(monkeypatch):
+    """A function that adds the key `made_up`, 1.0, to the default config, as a later version may."""
+    get_config = default.get_config
+
+    def with_new_key():
+        config = get_config().unlock()
+        config.made_up = 1.0
+        return config.lock()
+
+    return lambda: monkeypatch.setattr(default, "get_config", with_new_key)
 
 
 @pytest.fixture(scope="session")

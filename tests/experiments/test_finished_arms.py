@@ -21,20 +21,6 @@ from tests.experiments.tiny_studies import arguments, arms
 from tests.tiny import run
 
 COMMITTED = pathlib.Path("experiments/results/ablations")
-MADE_UP = "made_up"
-
-
-@pytest.fixture
-def add_key(monkeypatch):
-    """A function that adds a key to the default config."""
-    get_config = default.get_config
-
-    def with_new_key():
-        config = get_config().unlock()
-        config[MADE_UP] = 1.0
-        return config.lock()
-
-    return lambda: monkeypatch.setattr(default, "get_config", with_new_key)
 
 
 def stored_by_an_older_version(workdir, arm, num_seeds):

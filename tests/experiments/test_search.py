@@ -8,7 +8,6 @@ import sys
 import optuna
 import pytest
 
-from configs import default
 from experiments.search import one_trial, report, space, storage
 from gan_jax.system import config as configs
 from gan_jax.system.errors import Interrupted, UserError
@@ -100,17 +99,10 @@ def test_a_search_finds_the_best_value_resumes_and_reports(fake_training, load_s
     assert "best 1.25: g_optimizer.learning_rate=1e-3" in capsys.readouterr().out
 
 
-def test_a_search_continues_after_the_default_config_has_got_a_key(fake_training, tmp_path, monkeypatch):
+def test_a_search_continues_after_the_default_config_has_got_a_key(fake_training, tmp_path, add_key):
     arguments = [*ARGUMENTS, "--sampler", "grid", "--workdir", tmp_path / "w", "--pruner", "none"]
     assert run(search, *arguments, "--trials", 2) == 0
-    get_config = default.get_config
-
-    def with_new_key():
-        config = get_config().unlock()
-        config.made_up = 1.0
-        return config.lock()
-
-    monkeypatch.setattr(default, "get_config", with_new_key)
+    add_key()
     assert run(search, *arguments, "--trials", 4) == 0
     starts = [path.read_text().count("start") for path in (tmp_path / "w" / "trials").glob("*/starts.txt")]
     assert sorted(starts) == [1, 1, 1, 1, 2]

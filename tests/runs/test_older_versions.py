@@ -6,7 +6,6 @@ import tarfile
 
 import pytest
 
-from configs import default
 from gan_jax import analyze, cli, evaluate, sample
 from gan_jax.runs.seeds import has_ended
 from gan_jax.runs.workdir import Workdir
@@ -25,21 +24,9 @@ ADDED_SINCE |= {"data.test_share", "eval.classifier_flips", "made_up", "records"
 
 
 @pytest.fixture
-def new_key(monkeypatch):
-    """The default config has one more key."""
-    get_config = default.get_config
-
-    def with_new_key():
-        config = get_config().unlock()
-        config.made_up = 1.0
-        return config.lock()
-
-    monkeypatch.setattr(default, "get_config", with_new_key)
-
-
-@pytest.fixture
-def older_run(tmp_path, monkeypatch, new_key):
-    """The workdir of the stored run, in the current folder, with its images where it has them."""
+def older_run(tmp_path, monkeypatch, add_key):
+    """The workdir of the stored run, in the current folder, with its images where it has them; and one more key."""
+    add_key()
     with tarfile.open(STORED) as archive:
         archive.extractall(tmp_path, filter="data")
     (tmp_path / "older_run" / "samples").mkdir()
@@ -87,7 +74,8 @@ def test_a_run_of_an_older_version_is_used(older_run, quick_classifier, capsys):
     assert "error" not in capsys.readouterr().err
 
 
-def test_a_guard_of_an_older_version_is_the_same_guard(tmp_path, new_key):
+def test_a_guard_of_an_older_version_is_the_same_guard(tmp_path, add_key):
+    add_key()
     config, workdir = cli.parse_config(configs.own("configs/cgan.py"), []), Workdir(str(tmp_path / "run"))
     workdir.start(config)
     guard = config.guard.to_dict()
@@ -107,10 +95,10 @@ def test_a_key_without_a_meaning_today_is_refused():
         recorded.from_tree(tree | {"batch_size": "many"})
 
 
-def test_a_new_key_changes_a_digest_only_if_it_is_set(monkeypatch, request):
+def test_a_new_key_changes_a_digest_only_if_it_is_set(add_key):
     config = configs.load("configs/cgan.py")
     before = recorded.digest(config)
-    request.getfixturevalue("new_key")
+    add_key()
     config = configs.load("configs/cgan.py")
     assert recorded.digest(config) == before
     configs.override(config, {"made_up": 2.0})
