@@ -37,13 +37,14 @@ def near_duplicates(train: np.ndarray, test: np.ndarray) -> list[tuple[int, int]
 
 def difference_hashes(images: np.ndarray) -> np.ndarray:
     """uint8 [N, H, W, C] -> float32 [N, 64], a bit as 1 or -1."""
-    height, width = images.shape[1:3]
-    rows, columns = _area_weights(height, _ROWS), _area_weights(width, _COLUMNS)
+    _, height, width, channels = images.shape
+    # The mean over the channels is a part of the mean over columns: a mean over an axis of 3 alone is slow.
+    rows, columns = _area_weights(height, _ROWS), _area_weights(width, _COLUMNS).repeat(channels, axis=1)
     hashes = np.empty((len(images), _ROWS * (_COLUMNS - 1)), np.float32)
     for start in range(0, len(images), _AT_ONCE):
-        grey = images[start : start + _AT_ONCE].mean(axis=3, dtype=np.float32)
-        means = rows @ grey @ columns.T
-        hashes[start : start + len(grey)] = np.where(means[:, :, 1:] > means[:, :, :-1], 1, -1).reshape(len(grey), -1)
+        some = images[start : start + _AT_ONCE].reshape(-1, height, width * channels).astype(np.float32)
+        sums = rows @ some @ columns.T
+        hashes[start : start + len(some)] = np.where(sums[:, :, 1:] > sums[:, :, :-1], 1, -1).reshape(len(some), -1)
     return hashes
 
 
