@@ -1,6 +1,8 @@
 """Every setting, with its unit, its choices and its source. Every other config is a difference from this one.
 
-G is the generator, D the discriminator. Some settings belong to one family of networks: they are refused if another
+G is the generator, D the discriminator. A setting that "may be a schedule" is a number or a text: cosine:0.05:0.005
+goes from 0.05 to 0.005 in the whole run, linear:0:1:0.1 from 0 to 1 in the first tenth of it (gan_jax/gan/values.py).
+Some settings belong to one family of networks: they are refused if another
 family is chosen. docs/techniques.md describes each technique and names its source. The terms of the losses, with their
 settings, are in TERMS at the end of gan_jax/losses/penalties.py and semi_supervised.py.
 """
@@ -52,6 +54,8 @@ def _network() -> ConfigDict:
             "embedding_features": 10,  # concat: length of the label embedding
             "condition_smoothing": 0.0,  # s: labels enter as (1 - s) one-hot + s / K
             "ema_decay": 0.0,  # per update, of the exponential moving average (EMA) of this network. 0: no EMA
+            # The same as a half-life in updates, instead of ema_decay; it may be a schedule. None: ema_decay counts
+            "ema_half_life": None,
         }
     )
 
@@ -62,7 +66,7 @@ def _optimizer() -> ConfigDict:
         {
             "name": "adam",  # sgd, momentum, rmsprop, adam, adamw, adamax, radam, nadam, lion
             "learning_rate": 1e-4,
-            # Keywords of the optimizer. None: the optimizer's own default
+            # Keywords of the optimizer. None: the optimizer's own default. b1 and b2 may be schedules
             "b1": None,  # decay of the first moment: adam and similar ones, lion
             "b2": None,  # decay of the second moment: the same
             "eps": None,  # added to the root of the second moment: adam and similar ones, rmsprop
@@ -199,6 +203,12 @@ def _augmentation() -> ConfigDict:
         {
             "real": "",  # of real images, as data: flip, rotate, scale, shift, brightness, contrast
             "differentiable": "",  # of real and generated images before D: color, translation, cutout
+            # Of `differentiable`: the probability that an image gets a change, drawn for each change. It may be a
+            # schedule, or follow D's outputs (ADA): adaptive:0.6 aims at a mean sign of D(real images) of 0.6;
+            # adaptive:0.6:100000 needs 100,000 images to change from 0 to 1 (default: 500,000). None: always
+            "probability": None,
+            # The probability that D sees a generated image in place of a real one (APA), in the same forms. None: 0
+            "pseudo": None,
             "consistency": "flip,shift",  # of the term d_loss.consistency, with the names of `real`
             "max_rotation": 15.0,  # rotate: largest angle, degrees
             "max_shift": 0.1,  # shift: largest distance, as a share of the side
@@ -278,9 +288,9 @@ def get_config() -> ConfigDict:
     config.generator = _generator()
     config.discriminator = _discriminator()
     # Weights of the terms of each loss: 1 for the adversarial loss, 0 for the others. A term of weight 0 is not
-    # computed.
-    config.d_loss = ConfigDict(terms.default_weights("d"))
-    config.g_loss = ConfigDict(terms.default_weights("g"))
+    # computed. A weight may be a schedule.
+    config.d_loss = ConfigDict(terms.default_weights("d"), type_safe=False)
+    config.g_loss = ConfigDict(terms.default_weights("g"), type_safe=False)
     # Settings of single terms. A setting that is changed while its term has no weight is refused.
     config.terms = ConfigDict(terms.default_knobs())
     config.ramp_up = _ramp_up()

@@ -18,6 +18,7 @@ if not __package__:  # Started as a file: python gan_jax/export.py
 from gan_jax import cli
 from gan_jax.formats import model_card
 from gan_jax.formats.generator import Generator
+from gan_jax.networks.build import has_ema
 from gan_jax.runs.load import CHECKPOINTS, load_run
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import writing
@@ -52,7 +53,7 @@ def main() -> None:
         raise UserError(f"--runtime={arguments.runtime} is for --output NAME.html; leave it out")
     options = {"runtime": arguments.runtime} if path.suffix == ".html" else {}
     run = load_run(arguments.workdir, arguments.checkpoint)
-    is_ema = arguments.generator == "ema" and bool(run.config.generator.ema_decay)
+    is_ema = arguments.generator == "ema" and has_ema(run.config.generator)
     generator = Generator(run, is_ema)
     with writing(f"--output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)

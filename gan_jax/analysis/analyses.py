@@ -17,6 +17,7 @@ from gan_jax.analysis.representation import representation
 from gan_jax.analysis.spectrum import spectrum
 from gan_jax.analysis.subject import NotApplicable, Subject
 from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS
+from gan_jax.networks.build import has_ema
 from gan_jax.runs.dataset import scoring_data
 from gan_jax.runs.load import load_run
 from gan_jax.runs.provenance import provenance
@@ -62,7 +63,7 @@ def _provenance(subject: Subject) -> dict:
         "requested_data": subject.dataset.requested,
         "data_fingerprint": subject.run.run_info["data"]["fingerprint"],
         "features": subject.features_name,
-        "generator": "ema" if subject.run.config.generator.ema_decay else "last",
+        "generator": "ema" if has_ema(subject.run.config.generator) else "last",
         "conditional": subject.conditional,
         "seed": subject.seed,
         "num_images": subject.num_images,

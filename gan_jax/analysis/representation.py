@@ -14,7 +14,7 @@ from gan_jax.analysis.subject import NotApplicable, Subject, figure, save
 from gan_jax.data.dataset import Split, balanced, to_float
 from gan_jax.devices import compiler
 from gan_jax.evaluation.batching import in_batches
-from gan_jax.gan.step import inference_variables
+from gan_jax.gan.player import inference_variables
 from gan_jax.layers.norms import CONDITIONAL_NORMS
 from gan_jax.layers.post_layer import PostLayer
 from gan_jax.losses.build import weighted_terms

@@ -14,6 +14,7 @@ from PIL import Image
 from gan_jax import build
 from gan_jax.data.dataset import Dataset, balanced
 from gan_jax.evaluation.generate import balanced_labels
+from gan_jax.networks.build import has_ema
 from gan_jax.runs.load import LoadedRun
 from gan_jax.runs.provenance import provenance
 from gan_jax.system.errors import UserError
@@ -52,7 +53,7 @@ def describe(run: LoadedRun, dataset: Dataset, seed: int) -> dict:
         "workdir": run.folder.path.resolve().name,
         "step": run.step,
         "config_sha256": hashlib.sha256((run.folder.path / "config.json").read_bytes()).hexdigest(),
-        "generator": "ema" if run.config.generator.ema_decay else "last",
+        "generator": "ema" if has_ema(run.config.generator) else "last",
         "data": dataset.name,
         "requested_data": dataset.requested,
         "data_fingerprint": run.run_info["data"]["fingerprint"],

@@ -10,7 +10,7 @@ import numpy as np
 
 import gan_jax
 from gan_jax.build import is_conditional
-from gan_jax.gan.step import inference_variables
+from gan_jax.gan.player import inference_variables
 from gan_jax.layers.native import portable
 from gan_jax.runs.dataset import without_source_folder
 from gan_jax.runs.load import LoadedRun

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.gan.values import bounds, parse
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
@@ -114,7 +115,9 @@ def clip_parameters(bound: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
-def _rule_of(rule: Rule, name: str, keywords: Mapping[str, Any], knob: str) -> optax.GradientTransformation:
+def _rule_of(
+    rule: Rule, name: str, keywords: Mapping[str, Any], num_updates: int, knob: str
+) -> optax.GradientTransformation:
     known = list(inspect.signature(rule.transform).parameters)
     for keyword, value in keywords.items():
         if keyword not in known:
@@ -124,9 +127,18 @@ def _rule_of(rule: Rule, name: str, keywords: Mapping[str, Any], knob: str) -> o
             raise UserError(f"{knob}.eps={value}: must be a number above 0, for example 1e-8")
         if keyword == "eps_root" and not 0 <= value < math.inf:
             raise UserError(f"{knob}.eps_root={value}: must be a number from 0 on, for example 1e-8")
-        if keyword not in ("eps", "eps_root", "nesterov") and not 0 <= value < 1:
-            raise UserError(f"{knob}.{keyword}={value}: must be at least 0 and less than 1")
-    return rule.transform(**keywords)
+        if keyword not in ("eps", "eps_root", "nesterov"):
+            low, high = bounds(value, f"{knob}.{keyword}")
+            if not 0 <= low <= high < 1:
+                raise UserError(f"{knob}.{keyword}={value}: must be at least 0 and less than 1")
+    scheduled = {keyword: parse(value, knob) for keyword, value in keywords.items() if isinstance(value, str)}
+    if not scheduled:
+        return rule.transform(**keywords)
+    functions = {
+        keyword: lambda count, value=value: value.at(count, num_updates) for keyword, value in scheduled.items()
+    }
+    constants = [keyword for keyword in known if keyword not in scheduled]
+    return optax.inject_hyperparams(rule.transform, static_args=constants)(**keywords | functions)
 
 
 def make_optimizer(
@@ -138,17 +150,20 @@ def make_optimizer(
     decay_kind: str = "",
     clip_norm: float = 0.0,
     clip_weights: float = 0.0,
+    num_updates: int = 0,
     knob: str = "optimizer",
 ) -> optax.GradientTransformation:
     """theta <- clip(theta - rate(t) u): the optimizer of one player. Its `update` needs the parameters.
 
-    keywords: those of the rule that differ from its defaults.
+    keywords: those of the rule that differ from its defaults. A decay may be a schedule (values.py). PyTorch's Adam
+        corrects the bias with the present decay as if it had always been that, and so do ours.
     rate: a constant, or a schedule of schedules.py.
     weight_decay: the factor w. Only the leaves decay that `decays` selects.
     decay_kind: "coupled" adds w theta to g before the rule (L2, PyTorch's Adam). "decoupled" adds w theta to u, which
         shrinks theta by rate w (arXiv 1711.05101, PyTorch's AdamW). "" is the kind of the rule.
     clip_norm: largest L2 norm of all gradients together, applied first (arXiv 1211.5063). 0: no clipping.
     clip_weights: bound of every parameter after the update (arXiv 1701.07875). 0: no bound.
+    num_updates: of the whole run, for schedules.
     knob: the config section, for error messages.
     """
     for setting, value in (("weight_decay", weight_decay), ("clip_norm", clip_norm), ("clip_weights", clip_weights)):
@@ -162,7 +177,7 @@ def make_optimizer(
     return optax.chain(
         *([optax.clip_by_global_norm(clip_norm)] if clip_norm else []),
         *([decay] if weight_decay and kind == "coupled" else []),
-        _rule_of(rule, name, keywords, knob),
+        _rule_of(rule, name, keywords, num_updates, knob),
         *([decay] if weight_decay and kind == "decoupled" else []),
         optax.scale_by_learning_rate(rate),
         *([clip_parameters(clip_weights)] if clip_weights else []),

@@ -28,7 +28,10 @@ from jax import lax
 
 from gan_jax.gan.forward_passes import separate_passes, single_pass
 from gan_jax.gan.metrics import METRICS, Metric, Update, measure
-from gan_jax.gan.types import Batch, DiscriminatorOutput, GanState, LossInputs, Player, Targets
+from gan_jax.gan.player import inference_variables, init_player, update_player
+from gan_jax.gan.tracking import Tracker
+from gan_jax.gan.types import Batch, DiscriminatorOutput, GanState, LossInputs, Player, Progress, Targets
+from gan_jax.gan.values import Value
 
 
 def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: jax.Array) -> tuple[Any, Any]:
@@ -36,55 +39,7 @@ def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: 
     return module.apply({"params": params, **stats}, *inputs, train=True, rngs={"dropout": key}, mutable=list(stats))
 
 
-def _update_ema(ema: Any, current: Any, decay: float, step: jax.Array) -> Any:
-    """a <- d a + (1 - d) current, with d = min(decay, (1 + step) / (10 + step)).
-
-    The smaller d of the first steps forgets the untrained start sooner. Statistics that are integers are copied.
-    """
-    decay = jnp.minimum(decay, (1 + step) / (10 + step))
-
-    def mix(a, b):
-        return decay * a + (1 - decay) * b if jnp.issubdtype(b.dtype, jnp.floating) else b
-
-    return jax.tree.map(mix, ema, current)
-
-
-def _update_mean(param_mean: Any, params: Any) -> Any:
-    """The mean of all parameters so far, including `params`."""
-    if not param_mean:
-        return param_mean
-    count = param_mean["count"] + 1
-    return {"mean": jax.tree.map(lambda m, p: m + (p - m) / count, param_mean["mean"], params), "count": count}
-
-
-def _update(player: Player, gradients, stats, optimizer, ema_decay: float, step: jax.Array) -> Player:
-    """One optimizer step, then the update of the averages."""
-    updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
-    params = optax.apply_updates(player.params, updates)
-    current = {"params": params, "stats": stats}
-    ema = _update_ema(player.ema, current, ema_decay, step) if ema_decay else {}
-    return Player(params, stats, opt_state, ema, _update_mean(player.param_mean, params))
-
-
-def _init_player(
-    module: nn.Module, key: jax.Array, inputs: tuple, optimizer, ema_decay: float, keeps_param_mean: bool
-) -> Player:
-    params_key, dropout_key = jax.random.split(key)
-    stats = module.init({"params": params_key, "dropout": dropout_key}, *inputs, train=True)
-    params = stats.pop("params")
-    # Copies: the state is donated, and a buffer can be donated only once.
-    ema = jax.tree.map(jnp.copy, {"params": params, "stats": stats}) if ema_decay else {}
-    mean = {"mean": jax.tree.map(jnp.copy, params), "count": jnp.ones((), jnp.int32)} if keeps_param_mean else {}
-    return Player(params, stats, optimizer.init(params), ema, mean)
-
-
-def inference_variables(player: Player) -> dict:
-    """The variables of a network for inference: those of the EMA, if there is one."""
-    current = player.ema or {"params": player.params, "stats": player.stats}
-    return {"params": current["params"], **current["stats"]}
-
-
-def _unchanged(key: jax.Array, images: jax.Array) -> jax.Array:
+def _unchanged(key: jax.Array, images: jax.Array, *unused) -> jax.Array:
     return images
 
 
@@ -110,15 +65,17 @@ class Gan:
     g_loss: Callable[[LossInputs], tuple[jax.Array, dict]]
     d_optimizer: optax.GradientTransformation
     g_optimizer: optax.GradientTransformation
-    d_ema_decay: float = 0.0  # 0: no EMA
-    g_ema_decay: float = 0.0
+    d_ema_decay: Value = 0.0  # 0: no EMA
+    g_ema_decay: Value = 0.0
     d_keeps_param_mean: bool = False  # whether the state has the mean of all past parameters
     g_keeps_param_mean: bool = False
-    # (key, images) -> images: data augmentation of real images; changes of real and generated images before D;
-    # changes to which D should be invariant, for the term `consistency`.
-    augment_real: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
-    augment: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
+    # (key, images, fakes or None, Progress) -> images: changes of the real images. fakes: those of an update of D.
+    augment_real: Callable[[jax.Array, jax.Array, jax.Array | None, Progress], jax.Array] = _unchanged
+    # (key, images, Progress) -> images: changes of real and generated images before D.
+    augment: Callable[[jax.Array, jax.Array, Progress], jax.Array] = _unchanged
+    # (key, images) -> images: changes to which D should be invariant, for the term `consistency`.
     distort: Callable[[jax.Array, jax.Array], jax.Array] = _unchanged
+    trackers: Mapping[str, Tracker] = dataclasses.field(default_factory=dict)  # numbers that follow D's outputs
     single_forward_pass: bool = False  # whether all images of a D update go through D in one forward pass
     metrics: Mapping[str, Metric] = dataclasses.field(default_factory=lambda: METRICS)  # more metrics, by name
 
@@ -128,12 +85,14 @@ class Gan:
         # norm keeps them as its reference batch, and G makes other images from these z than from new ones.
         z_key = jax.random.fold_in(z_key, 1)
         z, images, labels = self.prior(z_key, len(batch.labels)), batch.images, batch.labels
-        generator = _init_player(
+        generator = init_player(
             self.generator, g_key, (z, labels), self.g_optimizer, self.g_ema_decay, self.g_keeps_param_mean
         )
-        discriminator = _init_player(
+        discriminator = init_player(
             self.discriminator, d_key, (images, labels), self.d_optimizer, self.d_ema_decay, self.d_keeps_param_mean
         )
+        tracked = {name: jnp.full((), tracker.initial) for name, tracker in self.trackers.items()}
+        discriminator = discriminator._replace(tracked=tracked)
         return GanState(jnp.zeros((), jnp.int32), generator, discriminator)
 
     def step(self, state: GanState, batches: Batch, key: jax.Array) -> tuple[GanState, dict]:
@@ -175,7 +134,7 @@ class Gan:
         player: Player,
         batch: Batch,
         fakes: Batch,
-        step: jax.Array,
+        progress: Progress,
         key: jax.Array,
         single_pass_of_d: bool,
     ) -> tuple[LossInputs, Any]:
@@ -184,7 +143,7 @@ class Gan:
 
         def discriminate(images, labels, key):
             pass_key, augment_key = jax.random.split(key)
-            images = self.augment(augment_key, images)
+            images = self.augment(augment_key, images, progress)
             return _apply(self.discriminator, params, player.stats, images, labels, key=pass_key)
 
         batches = [batch, fakes, batch.labelled] if batch.labelled else [batch, fakes]
@@ -202,56 +161,64 @@ class Gan:
             distort=self.distort,
             params=params,
             param_mean=player.param_mean,
-            step=step,
+            progress=progress,
             key=term_key,
         )
         return inputs, new_stats
 
-    def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
-        """The real images after data augmentation."""
+    def _augmented(self, batch: Batch, fakes: Batch | None, progress: Progress, key: jax.Array) -> Batch:
+        """The real images after their changes."""
         images_key, labelled_key = jax.random.split(key)
         labelled = batch.labelled
         if labelled:
-            labelled = labelled._replace(images=self.augment_real(labelled_key, labelled.images))
-        return batch._replace(images=self.augment_real(images_key, batch.images), labelled=labelled)
+            labelled = labelled._replace(images=self.augment_real(labelled_key, labelled.images, None, progress))
+        images = self.augment_real(images_key, batch.images, fakes and fakes.images, progress)
+        return batch._replace(images=images, labelled=labelled)
 
     @jax.named_scope("d_update")
     def _d_update(self, state: GanState, player: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
         fakes_key, inputs_key, real_key = jax.random.split(key, 3)
         fakes, _ = self._fakes(state.generator.params, state.generator.stats, batch.labels, fakes_key)
-        batch = self._augmented(batch, real_key)
+        progress = Progress(state.step, player.tracked)
+        batch = self._augmented(batch, fakes, progress, real_key)
 
         def inputs(params):
-            return self._loss_inputs(params, player, batch, fakes, state.step, inputs_key, self.single_forward_pass)
+            return self._loss_inputs(params, player, batch, fakes, progress, inputs_key, self.single_forward_pass)
 
-        gradients, stats, metrics = self._gradients("d", self.d_loss, inputs, player.params)
-        return _update(player, gradients, stats, self.d_optimizer, self.d_ema_decay, state.step), metrics
+        gradients, stats, metrics, outputs = self._gradients("d", self.d_loss, inputs, player.params)
+        player = update_player(player, gradients, stats, self.d_optimizer, self.d_ema_decay, progress)
+        tracked = {name: self.trackers[name].update(value, *outputs) for name, value in player.tracked.items()}
+        return player._replace(tracked=tracked), metrics | {f"d_{name}": value for name, value in tracked.items()}
 
     @jax.named_scope("g_update")
     def _g_update(self, state: GanState, batch: Batch, key: jax.Array) -> tuple[Player, dict]:
         fakes_key, inputs_key, real_key = jax.random.split(key, 3)
         player, discriminator = state.generator, state.discriminator
-        batch = self._augmented(batch, real_key)
+        progress = Progress(state.step, discriminator.tracked)
+        batch = self._augmented(batch, None, progress, real_key)
 
         def inputs(params):
             fakes, stats = self._fakes(params, player.stats, batch.labels, fakes_key)
             # Separate passes: XLA removes the one over real images, unless the loss needs it (feature matching, say).
             inputs, _ = self._loss_inputs(
-                discriminator.params, discriminator, batch, fakes, state.step, inputs_key, False
+                discriminator.params, discriminator, batch, fakes, progress, inputs_key, False
             )
             return inputs._replace(params=params, param_mean=player.param_mean), stats
 
-        gradients, stats, metrics = self._gradients("g", self.g_loss, inputs, player.params)
-        return _update(player, gradients, stats, self.g_optimizer, self.g_ema_decay, state.step), metrics
+        gradients, stats, metrics, _ = self._gradients("g", self.g_loss, inputs, player.params)
+        return update_player(player, gradients, stats, self.g_optimizer, self.g_ema_decay, progress), metrics
 
-    def _gradients(self, prefix: str, loss: Callable, inputs: Callable, params: Any) -> tuple[Any, Any, dict]:
-        """(gradients, new statistics, metrics) of an update. inputs: params -> (LossInputs, new statistics)."""
+    def _gradients(self, prefix: str, loss: Callable, inputs: Callable, params: Any) -> tuple[Any, Any, dict, tuple]:
+        """(gradients, new statistics, metrics, D's outputs for real and fake images) of an update.
+
+        inputs: params -> (LossInputs, new statistics).
+        """
 
         def value(params):
             loss_inputs, stats = inputs(params)
             scalar, metrics = loss(loss_inputs)
-            return scalar, (stats, metrics, loss_inputs.fakes)
+            return scalar, (stats, metrics, loss_inputs.fakes, (loss_inputs.real, loss_inputs.fake))
 
-        gradients, (stats, metrics, fakes) = jax.grad(value, has_aux=True)(params)
+        gradients, (stats, metrics, fakes, outputs) = jax.grad(value, has_aux=True)(params)
         update = Update(params, gradients, fakes, lambda params: inputs(params)[0], loss)
-        return gradients, stats, metrics | measure(self.metrics, prefix, update)
+        return gradients, stats, metrics | measure(self.metrics, prefix, update), outputs

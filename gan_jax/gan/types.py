@@ -38,6 +38,17 @@ class Targets(NamedTuple):
     generator: jax.Array
 
 
+class Progress(NamedTuple):
+    """How far training is. Settings that change during training (gan/values.py) are functions of it.
+
+    step: the number of training steps so far.
+    tracked: name -> a number that follows D's outputs (gan/tracking.py).
+    """
+
+    step: jax.Array
+    tracked: Mapping[str, jax.Array] = {}
+
+
 class LossInputs(NamedTuple):
     """Everything that the loss of one update can read.
 
@@ -48,7 +59,7 @@ class LossInputs(NamedTuple):
     distort: (key, images) -> images, the distortion to which D should be invariant, for the term `consistency`.
     params: the parameters of the updated player.
     param_mean: {"mean", "count"} of all parameters that this player has had; {} if no term needs it.
-    step: the number of training steps before this one, for weights that change.
+    progress: for weights that change.
     key: for the random draws of a term.
     """
 
@@ -63,7 +74,7 @@ class LossInputs(NamedTuple):
     distort: Callable[[jax.Array, jax.Array], jax.Array]
     params: Any
     param_mean: Any
-    step: jax.Array
+    progress: Progress
     key: jax.Array
 
 
@@ -73,6 +84,7 @@ class Player(NamedTuple):
     stats: every collection that is not `params` (batch statistics, ...).
     ema: the exponential moving average of {"params", "stats"} together, or {} if there is none.
     param_mean: the mean of all parameters so far and their number, {"mean", "count"}, or {} if there is none.
+    tracked: the numbers of gan/tracking.py, {} if there is none. G never has one.
     """
 
     params: Any
@@ -80,6 +92,7 @@ class Player(NamedTuple):
     opt_state: Any
     ema: Any
     param_mean: Any
+    tracked: Any = {}
 
 
 class GanState(NamedTuple):

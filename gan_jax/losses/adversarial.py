@@ -23,6 +23,7 @@ class Objective(NamedTuple):
         smoothing, flipping or inverting targets would change nothing.
     zero_means_won: whether D's loss (with targets 1 and 0) is near 0 only if D separates all real images from all
         fakes. False for a difference of means, and for a loss that is always 0.
+    centred: whether a logit above 0 means that D takes the image for real, and one below 0 for generated.
     """
 
     discriminator: Callable[[jax.Array, jax.Array, Targets], jax.Array]
@@ -30,6 +31,7 @@ class Objective(NamedTuple):
     output: Callable[[jax.Array], jax.Array]
     uses_targets: bool = True
     zero_means_won: bool = True
+    centred: bool = False
 
 
 @jax.custom_jvp
@@ -150,13 +152,14 @@ def _identity(logits: jax.Array) -> jax.Array:
     return logits
 
 
-def _elementwise(loss: Callable, output: Callable, zero_means_won: bool = True) -> Objective:
+def _elementwise(loss: Callable, output: Callable, zero_means_won: bool = True, centred: bool = True) -> Objective:
     """The losses of both players from one function of (logits, targets)."""
     return Objective(
         discriminator=lambda real, fake, targets: loss(real, targets.real) + loss(fake, targets.fake),
         generator=lambda real, fake, targets: loss(fake, targets.generator),
         output=output,
         zero_means_won=zero_means_won,
+        centred=centred,
     )
 
 
@@ -168,14 +171,14 @@ OBJECTIVES = {
     # The same loss of D, with the minimax loss of G (arXiv 1406.2661, eq. 1), which minimises log(1 - D(G(z))).
     "saturating": _elementwise(_bce_on_logits, jax.nn.sigmoid)._replace(generator=_saturating_generator),
     # A softmax over ONE class: the loss is always 0, so nothing is learned. D(x) = 1 for every image.
-    "cross_entropy": _elementwise(_cross_entropy_of_one_class, _one_class_softmax, zero_means_won=False),
+    "cross_entropy": _elementwise(_cross_entropy_of_one_class, _one_class_softmax, zero_means_won=False, centred=False),
     # A softmax over the two classes real and fake: `bce_logits` of the difference of their logits.
     "cross_entropy_two_logits": _elementwise(_cross_entropy_of_two_classes, jax.nn.sigmoid),
     # Least squares, Mao et al. 2016 (arXiv 1611.04076), eq. 2, on the raw output: b = targets.real, a = targets.fake,
     # c = targets.generator.
-    "lsgan": _elementwise(_half_squares, _identity),
+    "lsgan": _elementwise(_half_squares, _identity, centred=False),
     # Lim and Ye 2017 (arXiv 1705.02894), Miyato et al. 2018 (arXiv 1802.05957), on the raw output.
-    "hinge": Objective(_hinge_discriminator, _linear_generator, _identity, uses_targets=False),
+    "hinge": Objective(_hinge_discriminator, _linear_generator, _identity, uses_targets=False, centred=True),
     # Arjovsky et al. 2017 (arXiv 1701.07875), on the raw output. Another technique must bound D's Lipschitz constant.
     "wasserstein": Objective(
         _wasserstein_discriminator, _linear_generator, _identity, uses_targets=False, zero_means_won=False

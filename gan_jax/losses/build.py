@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from gan_jax.data.batches import G_BATCHES
+from gan_jax.gan.tracking import Tracker
 from gan_jax.gan.types import LossInputs
+from gan_jax.gan.values import make_value
 from gan_jax.layers import norms
 from gan_jax.losses import targets
 from gan_jax.losses.adversarial import OBJECTIVES
@@ -23,8 +25,11 @@ from gan_jax.system.errors import UserError
 _LOSSES = ("d_loss", "g_loss")
 
 
-def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
-    """(d_loss, g_loss): weighted sums of terms. d_loss also reports D(x) of real and of fake images."""
+def build_losses(config: ConfigDict, total_steps: int) -> tuple[Callable, Callable]:
+    """(d_loss, g_loss): weighted sums of terms. d_loss also reports D(x) of real and of fake images.
+
+    total_steps: the length of the run, for schedules of weights.
+    """
     _check_labels(config)
     objective = choose(OBJECTIVES, config.objective, "objective")
     choose(G_BATCHES, config.g_batch, "g_batch")
@@ -46,7 +51,10 @@ def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
 
     def total(prefix, weights, adversarial):
         all_terms = terms | {"adversarial": Term(adversarial, prefix)}
-        parts = {name: (weights[name], all_terms[name]) for name in sorted(weights)}
+        parts = {
+            name: (make_value(weights[name], total_steps, f"{prefix}_loss.{name}"), all_terms[name])
+            for name in sorted(weights)
+        }
         return weighted_sum(prefix, parts, RampUp(**config.ramp_up))
 
     d_total, g_loss = total("d", config.d_loss, d_adversarial), total("g", config.g_loss, g_adversarial)
@@ -63,6 +71,15 @@ def build_losses(config: ConfigDict) -> tuple[Callable, Callable]:
 def weighted_terms(weights: ConfigDict) -> list[Term]:
     """The terms with a weight other than 0. weights: the section `d_loss` or `g_loss` of a config."""
     return [term for name, term in TERMS.items() if name in weights and weights[name]]
+
+
+def build_trackers(config: ConfigDict) -> dict[str, Tracker]:
+    """The numbers that follow D's outputs for terms of the losses, by name."""
+    trackers = {}
+    for name, term in _terms_of(config).items():
+        if any(name in config[loss] and config[loss][name] for loss in _LOSSES) and term.trackers:
+            trackers |= term.trackers(**{knob: config.terms[name][knob] for knob in term.knobs})
+    return trackers
 
 
 def _terms_of(config: ConfigDict) -> dict[str, Term]:

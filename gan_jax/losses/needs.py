@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
+from gan_jax.networks.build import has_ema
+
 
 def two_images(config: ConfigDict) -> str:
     """These terms compare images of a batch with each other."""
@@ -14,7 +16,7 @@ def ema(name: str) -> Callable[[ConfigDict], str]:
     """The check that there is an EMA of D if a term's knob `target` is "ema"."""
 
     def missing(config: ConfigDict) -> str:
-        if config.terms[name].target == "own" or config.discriminator.ema_decay:
+        if config.terms[name].target == "own" or has_ema(config.discriminator):
             return ""
         return f"an EMA of D for terms.{name}.target=ema: set --config.discriminator.ema_decay=0.999"
 

@@ -5,9 +5,10 @@ import math
 import jax
 import jax.numpy as jnp
 
+from gan_jax.gan.tracking import Tracker, mean_logit
 from gan_jax.gan.types import LossInputs
 from gan_jax.losses import needs
-from gan_jax.losses.term import Term
+from gan_jax.losses.term import Knob, Term
 
 
 def feature_matching(inputs: LossInputs) -> jax.Array:
@@ -42,6 +43,39 @@ def r1(inputs: LossInputs) -> jax.Array:
 def r2(inputs: LossInputs) -> jax.Array:
     """mean || grad D(G(z)) ||^2 / 2 at the generated images (arXiv 1801.04406, eq. 10). A discriminator term."""
     return 0.5 * jnp.mean(_squared_gradient_norms(inputs, inputs.fakes.images, inputs.fakes.labels))
+
+
+def r1_r2(inputs: LossInputs) -> jax.Array:
+    """r1 + r2, the penalties of R3GAN (arXiv 2501.05441, equation 3), with one forward pass and one gradient of both.
+
+    With the relativistic pairing loss, R1 alone does not make the training converge (section 2.3). A discriminator
+    term.
+    """
+    # The rows of both batches alternate, so that every row stays on its device.
+    images, labels = (
+        jnp.stack([getattr(batch, name) for batch in (inputs.batch, inputs.fakes)], axis=1)
+        for name in ("images", "labels")
+    )
+    images = images.reshape(-1, *images.shape[2:])
+    return jnp.mean(_squared_gradient_norms(inputs, images, labels.reshape(-1)))
+
+
+def lecam(inputs: LossInputs, *, decay: float) -> jax.Array:
+    """mean (D(x) - a_fake)^2 + mean (D(G(z)) - a_real)^2, with a the moving average of D's mean output of each kind.
+
+    LeCam regularisation (arXiv 2104.03310, equation 6 and section 3.2, where the decay is 0.99): D must not separate
+    few real images from the fakes ever further. The averages are those before this update, and start at 0; in the
+    first updates they say little, so the weight should start at 0, as linear:0:0.3:0.1. The published code keeps the
+    distance of one side only, max(D(x) - a_fake, 0) and max(a_real - D(G(z)), 0). A discriminator term.
+    """
+    del decay
+    tracked = inputs.progress.tracked
+    real = jnp.mean((inputs.real.logits - tracked["mean_fake_logit"]) ** 2)
+    return real + jnp.mean((inputs.fake.logits - tracked["mean_real_logit"]) ** 2)
+
+
+def _mean_logits(decay: float) -> dict[str, Tracker]:
+    return {f"mean_{of}_logit": mean_logit(of, decay) for of in ("real", "fake")}
 
 
 def gradient_penalty(inputs: LossInputs) -> jax.Array:
@@ -122,9 +156,17 @@ TERMS = {
     "gradient_penalty": Term(gradient_penalty, "d", per_example=True),  # (|grad D| - 1)^2 between real and generated
     # Squared distance of the parameters from the mean of their past values
     "historical_averaging": Term(historical_averaging, "dg", needs_param_mean=True),
+    # Distance of D's outputs of one kind from the mean of the other kind
+    "lecam": Term(
+        lecam,
+        "d",
+        knobs={"decay": Knob(0.99, "at least 0 and less than 1", lambda value: 0 <= value < 1)},
+        trackers=_mean_logits,
+    ),
     # Penalises generated images in regions where features of real images are dense
     "low_density": Term(low_density, "g", needs=(needs.two_images,)),
     "pull_away": Term(pull_away, "g", needs=(needs.two_images,)),  # mean squared cosine of generated images' features
     "r1": Term(r1, "d", per_example=True),  # |grad D|^2 / 2 at real images
+    "r1_r2": Term(r1_r2, "d", per_example=True),  # the sum of r1 and r2, at once
     "r2": Term(r2, "d", per_example=True),  # |grad D|^2 / 2 at generated images
 }

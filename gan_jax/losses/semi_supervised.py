@@ -33,7 +33,7 @@ def propagated_label(inputs: LossInputs, *, decay_steps: int, power: float) -> j
     term decays linearly to 0 over `decay_steps` training steps, because D soon beats the propagated labels; 0 disables
     the decay. A discriminator term.
     """
-    decay = jnp.maximum(0.0, 1.0 - inputs.step / decay_steps) if decay_steps else 1.0
+    decay = jnp.maximum(0.0, 1.0 - inputs.progress.step / decay_steps) if decay_steps else 1.0
     cross_entropies = optax.softmax_cross_entropy_with_integer_labels(inputs.real.class_logits, inputs.batch.labels)
     return decay * jnp.mean(-jnp.expm1(-power * cross_entropies) / power if power else cross_entropies)
 

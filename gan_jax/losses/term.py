@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
+from gan_jax.gan.tracking import Tracker
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
@@ -44,6 +45,8 @@ class Term(NamedTuple):
     needs_param_mean: whether it uses the mean of the player's past parameters.
     ramps: whether `config.ramp_up` delays it. For terms that use D's classes of unlabelled images, which are wrong at
         first.
+    trackers: (**knobs) -> the numbers that follow D's outputs (gan/tracking.py) and that it reads from
+        `inputs.progress.tracked`, by name.
     needs: checks (config) -> the end of an error message: the missing requirement and the option to set; "" if nothing
         is missing.
     """
@@ -56,4 +59,5 @@ class Term(NamedTuple):
     per_example: bool = False
     needs_param_mean: bool = False
     ramps: bool = False
+    trackers: Callable[..., Mapping[str, Tracker]] | None = None
     needs: tuple[Callable[[ConfigDict], str], ...] = ()

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.gan.types import LossInputs
+from gan_jax.gan.values import Value, at
 from gan_jax.losses.term import Knob, Term
 
 
@@ -29,14 +30,14 @@ class RampUp(NamedTuple):
         """The value of the term. Before `start` it is 0, and the term is not computed."""
         if not self.start:
             return term(inputs)
-        return jax.lax.cond(inputs.step < self.start, lambda: jnp.zeros(()), lambda: term(inputs))
+        return jax.lax.cond(inputs.progress.step < self.start, lambda: jnp.zeros(()), lambda: term(inputs))
 
 
 AT_ONCE = RampUp()
 KNOBS = {name: Knob(0, "0 or more", lambda steps: steps >= 0) for name in RampUp._fields}
 
 
-def weighted_sum(prefix: str, parts: dict[str, tuple[float, Term]], ramp_up: RampUp = AT_ONCE) -> Callable:
+def weighted_sum(prefix: str, parts: dict[str, tuple[Value, Term]], ramp_up: RampUp = AT_ONCE) -> Callable:
     """LossInputs -> (sum of weight * term, {"<prefix>_loss": the sum, "<prefix>_<name>": each term, unweighted}).
 
     parts: name -> (weight, term); the function of a term has no argument except the inputs. A term of weight 0 is not
@@ -50,7 +51,7 @@ def weighted_sum(prefix: str, parts: dict[str, tuple[float, Term]], ramp_up: Ram
         for name, (weight, term) in active.items():
             ramp = ramp_up if term.ramps else AT_ONCE
             values[name] = ramp.value(term.value, inputs)
-            total += weight * ramp.factor(inputs.step) * values[name]
+            total += at(weight, inputs.progress) * ramp.factor(inputs.progress.step) * values[name]
         per_term = {f"{prefix}_{name}": value for name, value in values.items()} if len(values) > 1 else {}
         return total, {f"{prefix}_loss": total, **per_term}
 

@@ -219,6 +219,11 @@ def build_discriminator(
     return _network(section, 1, "discriminator", num_classes, reference_size, dtype, fields)
 
 
+def has_ema(section: ConfigDict) -> bool:
+    """Whether the state has an EMA of this network. section: config.generator or config.discriminator."""
+    return bool(section.ema_decay) or section.ema_half_life is not None
+
+
 def batch_mixing_knobs(section: ConfigDict) -> list[str]:
     """The discriminator's knobs whose layers mix the images of a batch."""
     is_mixing = {"norm": section.norm in norms.BATCH_NORMS, "minibatch": section.minibatch != "none"}

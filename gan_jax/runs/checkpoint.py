@@ -16,6 +16,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from gan_jax.gan.types import GanState, Player
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import write_text
 
@@ -34,6 +35,22 @@ def saved_steps(folder: pathlib.Path) -> list[int]:
     """The steps that have a complete checkpoint in a folder, in ascending order."""
     manifests = folder.glob(f"*/{_MANIFEST}")
     return sorted(int(path.parent.name) for path in manifests if path.parent.name.isdigit())
+
+
+def _to_saved(state: Any) -> Any:
+    """A training state as it is saved: without `tracked` if it is empty, as in states of earlier versions."""
+    if isinstance(state, Player):
+        return {name: value for name, value in state._asdict().items() if name != "tracked" or value}
+    return {name: _to_saved(value) for name, value in state._asdict().items()} if isinstance(state, GanState) else state
+
+
+def _from_saved(saved: Any, like: Any) -> Any:
+    """The inverse of `_to_saved`. like: a state of the same structure."""
+    if isinstance(like, Player):
+        return Player(**saved)
+    if isinstance(like, GanState):
+        return GanState(**{name: _from_saved(saved[name], getattr(like, name)) for name in GanState._fields})
+    return saved
 
 
 class Checkpoints:
@@ -72,7 +89,7 @@ class Checkpoints:
         folder = self._folder / str(step)
         if jax.process_count() > 1:  # Orbax assumes that a device array is shared by all processes.
             state = jax.tree.map(np.asarray, state)
-        self._checkpointer.save(folder, args=ocp.args.StandardSave(state), force=True)
+        self._checkpointer.save(folder, args=ocp.args.StandardSave(_to_saved(state)), force=True)
         write_text(folder / _MANIFEST, json.dumps(_digests(folder), indent=2))
         for old_step in self.steps()[: -self._keep]:
             self._remove(old_step)
@@ -93,7 +110,8 @@ class Checkpoints:
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), abstract_state
         )
         try:
-            return self._checkpointer.restore(self._folder / str(step), args=ocp.args.StandardRestore(target))
+            arguments = ocp.args.StandardRestore(_to_saved(target))
+            return _from_saved(self._checkpointer.restore(self._folder / str(step), args=arguments), target)
         except Exception as error:  # Undamaged, so saved by other code: Orbax raises many classes of errors.
             reason = " ".join(str(error).split())[:160]
             raise UserError(

@@ -180,6 +180,7 @@ def _player(old: Player, like: Player, optimizer: optax.GradientTransformation, 
         _moments(old.opt_state, like.opt_state) if keeps_moments else optimizer.init(old.params),
         (old.ema or current) if like.ema else {},
         mean if like.param_mean else {},
+        old.tracked if old.tracked.keys() == like.tracked.keys() else like.tracked,
     )
 
 

@@ -9,7 +9,8 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.devices import compiler
 from gan_jax.evaluation.generate import classify, generate
-from gan_jax.gan.step import Gan, inference_variables
+from gan_jax.gan.player import inference_variables
+from gan_jax.gan.step import Gan
 from gan_jax.gan.types import GanState
 from gan_jax.networks.build import build_discriminator
 from gan_jax.runs import initial_state, workdir

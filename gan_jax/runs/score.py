@@ -16,6 +16,7 @@ from gan_jax.evaluation.metrics.accuracy import accuracy
 from gan_jax.evaluation.metrics.scores import Score
 from gan_jax.evaluation.sizes import check_sizes, few_images
 from gan_jax.evaluation.table import table
+from gan_jax.networks.build import has_ema
 from gan_jax.networks.heads import CLASS_HEADS
 from gan_jax.runs import seeds, workdir
 from gan_jax.runs.dataset import scoring_data
@@ -78,7 +79,7 @@ def evaluate(
     _check_sizes(dataset, split, protocol)
     flips = run.config.eval.classifier_flips
     extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights, flips)
-    use_ema = bool(run.config.generator.ema_decay) and protocol.generator == "ema"
+    use_ema = has_ema(run.config.generator) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
     generated = Split(run.generate(conditions, protocol.seed, raw=not use_ema), conditions)
     # Against the validation images themselves, none are left to compare with.

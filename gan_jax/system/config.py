@@ -128,12 +128,42 @@ def leaves(config: ConfigDict) -> dict[str, Any]:
     return dict(sorted(flat.items()))
 
 
+# Leaves that are a number, or a text with colons that says how the number changes (gan/values.py).
+_CHANGING_SECTIONS = ("d_loss.", "g_loss.")
+_CHANGING = ("b1", "b2", "ema_half_life", "probability", "pseudo")
+ADAPTIVE = "adaptive"
+
+
+def may_change(key: str) -> bool:
+    """Whether a leaf can be a schedule."""
+    return key.startswith(_CHANGING_SECTIONS) or key.rsplit(".", 1)[-1] in _CHANGING
+
+
+def adaptive_leaves(config: ConfigDict) -> dict[str, str]:
+    """The leaves whose number follows D's outputs."""
+    return {key: value for key, value in _changing_leaves(config).items() if is_adaptive(value)}
+
+
+def scheduled_leaves(config: ConfigDict) -> dict[str, str]:
+    """The leaves whose number depends on the step and on the length of the run."""
+    return {key: value for key, value in _changing_leaves(config).items() if not is_adaptive(value)}
+
+
+def _changing_leaves(config: ConfigDict) -> dict[str, str]:
+    return {key: value for key, value in leaves(config).items() if may_change(key) and isinstance(value, str)}
+
+
+def is_adaptive(setting: Any) -> bool:
+    """Whether a number follows D's outputs."""
+    return isinstance(setting, str) and setting.startswith(ADAPTIVE)
+
+
 def _parse(text: str, kind: type, key: str) -> Any:
     """The value of a text from the command line. kind: the type of the value that it replaces."""
     try:
         value = (
             text
-            if kind is str
+            if (":" in text if may_change(key) else kind is str)
             else ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text, text))
         )
     except (ValueError, SyntaxError) as error:
@@ -151,12 +181,17 @@ def _describe(kind: type) -> str:
 _LARGEST = {int: 2**31, float: 1e38}
 # Keywords of an optimizer's rule: None means the rule's own default. Any other value is a number, True or False.
 RULE_KEYWORDS = ("b1", "b2", "eps", "eps_root", "decay", "momentum", "nesterov")
+_OPTIONAL = (*RULE_KEYWORDS, "ema_half_life", "probability", "pseudo")  # leaves that can be None
 
 
 def _fit(value: Any, old: Any, key: str) -> Any:
     """`value`, converted to the type of `old`; UserError if it has another type."""
     kind = type(old)
-    if key.rsplit(".", 1)[-1] in RULE_KEYWORDS and (old is None or value is None):
+    if may_change(key):
+        if isinstance(value, str):
+            return value
+        kind = float if kind is str else kind
+    if key.rsplit(".", 1)[-1] in _OPTIONAL and (old is None or value is None):
         if value is None:
             return None
         kind = bool if key.endswith("nesterov") else float
@@ -187,7 +222,9 @@ def override(config: ConfigDict, changes: Mapping[str, Any], *, parse: bool = Fa
             hint = f"did you mean {' or '.join(similar)}?" if similar else f"{CONFIGS / 'default.py'} lists every key"
             raise UserError(f"--config.{key} is not a key; {hint}")
         old = current[key]
-        config.update_from_flattened_dict({key: _fit(_parse(value, type(old), key) if parse else value, old, key)})
+        value = _fit(_parse(value, type(old), key) if parse else value, old, key)
+        with config.ignore_type():  # A leaf that may change can be a number or a text; `_fit` has checked the type.
+            config.update_from_flattened_dict({key: value})
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> list[str]:

@@ -64,6 +64,7 @@ def _check_length(folder: Workdir, workdir: Workdir, config: ConfigDict, total: 
         raise UserError(f"{start}, and this config has {total}; set more steps, or choose another workdir")
     sections = ("d_optimizer", "g_optimizer")
     scheduled = [f"{name}.schedule={config[name].schedule}" for name in sections if config[name].schedule != "constant"]
+    scheduled += [f"{key}={value}" for key, value in configs.scheduled_leaves(config).items()]
     if scheduled:
         raise UserError(
             f"{start}, and with {' and '.join(scheduled)} the steps of a run of {total} would have been others; undo "

@@ -30,7 +30,9 @@ def files_in(folder):
 def with_workdir(subject, path):
     """The subject with a workdir at path."""
     path.mkdir()
-    config = types.SimpleNamespace(prior=subject.run.config.prior, generator=types.SimpleNamespace(ema_decay=0.9))
+    config = types.SimpleNamespace(
+        prior=subject.run.config.prior, generator=types.SimpleNamespace(ema_decay=0.9, ema_half_life=None)
+    )
     run_info = {"data": {"fingerprint": "f"}}
     parts = {**vars(subject.run), "config": config, "folder": Workdir(str(path)), "step": 7, "run_info": run_info}
     return dataclasses.replace(subject, run=types.SimpleNamespace(**parts))

@@ -272,3 +272,14 @@ GOLDEN = {
     "radam, defaults": [[0.1766535, -2.2199159, 0.3149549], [0.1551825, -2.2213136, 0.3335312]],
     "nadam": [[0.5378418, -2.4378140, 0.3079947], [0.5778235, -2.4835835, 0.8573893]],
 }
+
+
+def test_a_decay_that_is_a_schedule_equals_equations_in_numpy():
+    """b2 from 0.5 to 0.9 within 20 updates. The bias is corrected with the present b2."""
+    path = trajectory_of("adam", {"b1": 0.5, "b2": "linear:0.5:0.9"}, {"num_updates": 20})
+    theta, m, v = START.copy(), np.zeros(3), np.zeros(3)
+    for t, g in enumerate(GRADIENTS):
+        b2 = 0.5 + 0.4 * t / 20
+        m, v = 0.5 * m + 0.5 * g, b2 * v + (1 - b2) * g**2
+        theta -= 0.1 * (m / (1 - 0.5 ** (t + 1))) / (np.sqrt(v / (1 - b2 ** (t + 1))) + 1e-8)
+        np.testing.assert_allclose(path[t], theta, rtol=2e-5, atol=1e-5)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gan_jax.gan.types import Batch, DiscriminatorOutput, LossInputs
+from gan_jax.gan.types import Batch, DiscriminatorOutput, LossInputs, Progress
 from gan_jax.losses.targets import constant
 
 W = jax.random.normal(jax.random.key(5), (4 * 4,))
@@ -30,6 +30,6 @@ def linear_inputs():
         distort=lambda key, images: images + 0.5,
         params={"a": jnp.array([1.0, 2.0]), "b": {"c": jnp.array(3.0)}},
         param_mean={"mean": {"a": jnp.array([0.0, 2.5]), "b": {"c": jnp.array(1.0)}}, "count": jnp.array(4)},
-        step=jnp.array(25),
+        progress=Progress(jnp.array(25), {"mean_real_logit": jnp.array(0.4), "mean_fake_logit": jnp.array(-0.3)}),
         key=jax.random.key(2),
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy
 
-from gan_jax.gan.types import DiscriminatorOutput
+from gan_jax.gan.types import DiscriminatorOutput, Progress
 from gan_jax.losses import penalties
 from gan_jax.losses.term import Term
 from gan_jax.losses.weighted_sum import RampUp, weighted_sum
@@ -50,6 +50,19 @@ def test_gradient_penalties_are_computed_at_the_documented_images():
     assert penalties.dragan(inputs) != pytest.approx(bounds[0], rel=1e-3)
     corners = np.maximum(np.abs(low), np.abs(high))
     assert penalties.dragan(inputs) < ((np.linalg.norm(corners, axis=1) - 1) ** 2).mean()
+
+
+def test_r1_r2_is_the_sum_of_both():
+    inputs = linear_inputs()._replace(discriminate=quadratic_discriminator)
+    assert penalties.r1_r2(inputs) == pytest.approx(float(penalties.r1(inputs) + penalties.r2(inputs)), rel=1e-6)
+
+
+def test_lecam_by_hand():
+    """D's outputs for real images are compared with the mean of the fakes, and the other way round."""
+    inputs = linear_inputs()._replace(progress=Progress(0, {"mean_real_logit": 2.0, "mean_fake_logit": -1.0}))
+    real, fake = (np.asarray(output.logits, np.float64) for output in (inputs.real, inputs.fake))
+    expected = np.mean((real + 1.0) ** 2) + np.mean((fake - 2.0) ** 2)
+    assert penalties.lecam(inputs, decay=0.99) == pytest.approx(expected, rel=1e-5)
 
 
 def test_consistency_compares_an_image_with_its_distortion():
@@ -142,7 +155,7 @@ def test_unlabelled_terms_ramp_up(step, share, start):
     ramped, constant = Term(lambda inputs: jnp.array(8.0), "d", ramps=True), Term(lambda inputs: jnp.array(1.0), "d")
     terms = {"entropy": (0.5, ramped), "r1": (2.0, constant)}
     loss = weighted_sum("d", terms, RampUp(start, 100))
-    total, metrics = loss(linear_inputs()._replace(step=jnp.array(start + step)))
+    total, metrics = loss(linear_inputs()._replace(progress=Progress(jnp.array(start + step))))
     np.testing.assert_allclose(total, 0.5 * 8 * share + 2, rtol=1e-5)
     assert metrics["d_entropy"] == 8.0
     without_ramp_up, _ = weighted_sum("d", terms)(linear_inputs())
@@ -152,9 +165,9 @@ def test_unlabelled_terms_ramp_up(step, share, start):
 def test_a_ramped_term_and_its_gradient_are_0_before_its_start():
     def loss(x, step):
         # The term is NaN before step 5. If it were computed and multiplied by 0, the sum would be NaN.
-        ramped = Term(lambda inputs: jnp.log(x) / jnp.maximum(inputs.step - 4, 0), "d", ramps=True)
+        ramped = Term(lambda inputs: jnp.log(x) / jnp.maximum(inputs.progress.step - 4, 0), "d", ramps=True)
         terms = {"entropy": (0.5, ramped), "r1": (2.0, Term(lambda inputs: x, "d"))}
-        return weighted_sum("d", terms, RampUp(5, 0))(linear_inputs()._replace(step=step))
+        return weighted_sum("d", terms, RampUp(5, 0))(linear_inputs()._replace(progress=Progress(step)))
 
     value_and_gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))
     (before, metrics), gradient = value_and_gradient(3.0, jnp.array(4))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy
 
-from gan_jax.gan.types import Batch, DiscriminatorOutput
+from gan_jax.gan.types import Batch, DiscriminatorOutput, Progress
 from gan_jax.losses import semi_supervised
 from tests.losses.linear import W, linear_discriminator, linear_inputs
 
@@ -39,7 +39,8 @@ def test_the_weight_of_propagated_labels_decays(decay_steps, step, share):
     inputs = linear_inputs()
     classification = semi_supervised.classification(inputs)  # without labelled images: of the labels in the batch
     few_labels = inputs._replace(
-        batch=inputs.batch._replace(labelled=Batch(inputs.batch.images[:2], inputs.batch.labels[:2])), step=step
+        batch=inputs.batch._replace(labelled=Batch(inputs.batch.images[:2], inputs.batch.labels[:2])),
+        progress=Progress(step),
     )
     value = semi_supervised.propagated_label(few_labels, decay_steps=decay_steps, power=0.0)
     assert value == pytest.approx(share * float(classification), rel=1e-5)

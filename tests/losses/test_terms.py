@@ -37,7 +37,7 @@ def default(changes=None):
 
 def refusal(config):
     with pytest.raises(UserError) as refused:
-        build_losses(config)
+        build_losses(config, 100)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -70,7 +70,7 @@ def test_a_new_term_is_one_entry(monkeypatch):
     assert "new" not in default().g_loss
     config = default({"d_loss.new": 3.0, "d_loss.adversarial": 0.0, "terms.new.scale": 5.0})
     inputs = complete_inputs()
-    value, _ = build_losses(config)[0](inputs)
+    value, _ = build_losses(config, 100)[0](inputs)
     assert float(value) == pytest.approx(15 * float(jnp.mean(inputs.real.logits)))
 
 
@@ -123,7 +123,7 @@ def test_a_knob_of_a_term_without_a_weight_is_refused(name, knob):
     assert message.startswith(f"{key}={value} does nothing: give --config.")
     assert f"_loss.{name} a weight" in message
     assert message.endswith(f"or leave --config.{key} unset")
-    build_losses(default(COMPLETE | {key: value, f"d_loss.{name}": 1.0}))
+    build_losses(default(COMPLETE | {key: value, f"d_loss.{name}": 1.0}), 100)
 
 
 @pytest.mark.parametrize("knob", KNOBS)
@@ -131,7 +131,7 @@ def test_a_ramp_up_without_a_ramped_term_is_refused(knob):
     message = refusal(default({f"ramp_up.{knob}": 1, "d_loss.r1": 1.0}))
     ramping = " or ".join(f"--config.d_loss.{name}" for name, term in TERMS.items() if term.ramps)
     assert message == f"ramp_up.{knob}=1 does nothing: give {ramping} a weight, or leave --config.ramp_up.{knob} unset"
-    build_losses(default(COMPLETE | {f"ramp_up.{knob}": 1, "d_loss.entropy": 1.0}))
+    build_losses(default(COMPLETE | {f"ramp_up.{knob}": 1, "d_loss.entropy": 1.0}), 100)
 
 
 @pytest.mark.parametrize(
