@@ -16,12 +16,15 @@ def _network() -> ConfigDict:
     """Settings of both networks."""
     return ConfigDict(
         {
-            "family": "mlp",  # mlp, dcgan, resnet
+            "family": "mlp",  # mlp, dcgan, resnet, r3gan
             # One number per hidden layer. mlp: units. dcgan: channels; each layer halves (D) or doubles (G) the side.
-            # resnet: channels of a block.
+            # resnet, r3gan: channels of a block.
             "widths": (256, 512, 1024),
-            "layers_per_width": 0,  # mlp, dcgan: number of layers of each width. 0: one
-            "kernel_size": 0,  # dcgan: side of the convolution kernels, pixels. 0: the default of the family
+            # mlp, dcgan: number of layers of each width; r3gan: number of blocks. 0: one
+            "layers_per_width": 0,
+            "kernel_size": 0,  # dcgan, r3gan: side of the convolution kernels, pixels. 0: the default of the family
+            "expansion": 0,  # r3gan: channels between the layers of a block as a multiple of its own. 0: two
+            "group_channels": 0,  # r3gan: channels of a group of the grouped convolutions. 0: sixteen
             # Initial kernels: torch_uniform, normal, glorot_uniform, lecun_normal, he_normal, orthogonal
             "kernel_init": "torch_uniform",
             "kernel_init_stddev": 0.02,  # of `normal`
@@ -165,7 +168,7 @@ def _targets() -> ConfigDict:
 def _generator() -> ConfigDict:
     """Settings of G: those of both networks, and its own."""
     config = _network()
-    config.output = "tanh"  # of the last layer: tanh, sigmoid (scaled to [-1, 1])
+    config.output = "tanh"  # of the last layer: tanh, sigmoid (scaled to [-1, 1]), linear (clipped where it is shown)
     config.upsampling = ""  # dcgan: transposed, nearest. "": the default of the family
     return config
 

@@ -17,6 +17,7 @@ RECIPES = sorted(map(str, pathlib.Path("configs/semi_supervised").glob("[!_]*.py
 SMALL_WIDTHS = {
     "mlp": {"generator.widths": "32,48,64", "discriminator.widths": "64,48,32"},
     "dcgan": {"generator.widths": "16,8", "discriminator.widths": "8,16"},
+    "r3gan": {"generator.widths": "16,8", "discriminator.widths": "8,16"},
     "resnet": {"generator.widths": "8,8", "discriminator.widths": "8,8,8,8"},
 }
 SHORT_RUN = {"num_epochs": 0, "num_steps": 20, "steps_per_call": 20, "batch_size": 16, "init_batch_size": 8}

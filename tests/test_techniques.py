@@ -56,6 +56,10 @@ def expected_refusal(config):
         or any(network.norm == "group" and remainders(network.widths, network.norm_groups) for network in networks)
         or (config.data.num_labels and not weight["classification"])
         or any(set_keywords(player) - keywords_of(player.name) for player in players)
+        or any(network.family == "r3gan" and network.kernel_norm != "none" for network in networks)
+        or (config.generator.family == "r3gan" and config.generator.upsampling)
+        or any(network.ema_decay and network.ema_half_life is not None for network in networks)
+        or (configs.adaptive_leaves(config) and not adversarial.OBJECTIVES[config.objective].centred)
     )
 
 

@@ -155,8 +155,8 @@ def _conv(graph: Graph, inputs: list[Value], params: dict, shape: tuple[int, ...
     numbers, strides, spread = params["dimension_numbers"], params["window_strides"], params["lhs_dilation"]
     layouts = (numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec)
     channels_last = (0, 3, 1, 2)
-    if layouts != (channels_last, (3, 2, 0, 1), channels_last) or params["feature_group_count"] != 1:
-        raise NotTranslatable("a convolution that is not NHWC with one group")
+    if layouts != (channels_last, (3, 2, 0, 1), channels_last):
+        raise NotTranslatable("a convolution that is not NHWC")
     (x, w), padding, dilations = inputs, params["padding"], list(params["rhs_dilation"])
     if w.constant is None or params["batch_group_count"] != 1:
         raise NotTranslatable("a convolution whose kernel depends on the input")
@@ -166,10 +166,11 @@ def _conv(graph: Graph, inputs: list[Value], params: dict, shape: tuple[int, ...
     if max(spread) == 1:
         kernel = graph.constant(w.constant.transpose(3, 2, 0, 1))
         settings = {"strides": list(strides), "pads": [*begins, *ends], "dilations": dilations}
+        settings["group"] = params["feature_group_count"]
         y = graph.node("Conv", [image, kernel], output, **settings)
     else:
-        if max(strides) > 1 or max(dilations) > 1:
-            raise NotTranslatable("a transposed convolution with strides")
+        if max(strides) > 1 or max(dilations) > 1 or params["feature_group_count"] > 1:
+            raise NotTranslatable("a transposed convolution with strides or groups")
         # The transpose of a convolution flips its kernel, and its padding is what a full convolution leaves out.
         kernel = graph.constant(w.constant[::-1, ::-1].transpose(2, 3, 0, 1))
         sides = w.constant.shape[:2]

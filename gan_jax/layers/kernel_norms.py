@@ -108,12 +108,13 @@ class Dense(nn.Module):
     features: int
     kernel_init: Callable = nn.initializers.lecun_normal()
     kernel_norm: Callable = plain
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         y, bias_init = self.kernel_norm(self, lambda w: product(x, w), kernel, train)
-        return y + self.param("bias", bias_init, (self.features,))[None]
+        return y + self.param("bias", bias_init, (self.features,))[None] if self.use_bias else y
 
 
 KERNEL_NORMS = {

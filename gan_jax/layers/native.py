@@ -25,9 +25,9 @@ def is_portable() -> bool:
     return _is_portable.get()
 
 
-def native_conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
-    """Convolution of x [B, H, W, C] with w [kh, kw, C, F], SAME padding, by `lax.conv_general_dilated`."""
-    return lax.conv_general_dilated(x, w, (stride, stride), "SAME", dimension_numbers=_NHWC)
+def native_conv(x: jax.Array, w: jax.Array, stride: int, groups: int = 1) -> jax.Array:
+    """Convolution of x [B, H, W, C] with w [kh, kw, C / groups, F], SAME padding, by `lax.conv_general_dilated`."""
+    return lax.conv_general_dilated(x, w, (stride, stride), "SAME", dimension_numbers=_NHWC, feature_group_count=groups)
 
 
 def native_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:

@@ -17,7 +17,10 @@ class BaseGenerator(nn.Module):
     condition: factory of the conditioning of the input on the label.
     kernel_norm, output_kernel_norm: reparametrisations of the hidden kernels and of the last kernel.
     output: from the last layer to pixels in [-1, 1].
+    allows_kernel_norms: whether the kernels of hidden layers can be reparametrised.
     """
+
+    allows_kernel_norms = True
 
     image_shape: tuple[int, int, int]
     widths: Sequence[int]
@@ -44,7 +47,7 @@ def stretched_sigmoid(x: jax.Array) -> jax.Array:
     return jnp.tanh(x / 2)
 
 
-OUTPUTS = {"tanh": jnp.tanh, "sigmoid": stretched_sigmoid}
+OUTPUTS = {"tanh": jnp.tanh, "sigmoid": stretched_sigmoid, "linear": lambda x: x}
 # name -> map from pixels in [-1, 1] to the input of D's first layer
 PIXELS = {"signed": lambda images: images, "unit": lambda images: (images + 1) / 2}
 
@@ -57,6 +60,8 @@ class BaseDiscriminator(nn.Module):
     minibatch: factory of the minibatch layer before the head.
     The other fields are those of BaseGenerator.
     """
+
+    allows_kernel_norms = True
 
     widths: Sequence[int]
     post_layers: Sequence[Callable[[], nn.Module]]

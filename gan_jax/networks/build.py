@@ -15,34 +15,21 @@ from gan_jax.layers.initializers import INITIALIZERS
 from gan_jax.layers.minibatch import MINIBATCH
 from gan_jax.layers.noise import Dropout, GaussianNoise
 from gan_jax.layers.reference import WithReference
-from gan_jax.networks import NETWORKS, dcgan
+from gan_jax.networks import NETWORKS
 from gan_jax.networks.base import OUTPUTS, PIXELS
+from gan_jax.networks.check import check_groups, check_kernel_norm, check_ranges, check_sides
 from gan_jax.networks.heads import HEADS
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
 
 # Knobs that only some families have, and their unset values. A knob that is set must be a field of the family.
-_FAMILY_KNOBS = {"layers_per_width": 0, "kernel_size": 0, "upsampling": "", "feature_layer": -1}
-_AT_LEAST_0 = ("at least 0", lambda value: value >= 0)
-_AT_LEAST_1 = ("at least 1", lambda value: value >= 1)
-_FROM_0_TO_BELOW_1 = ("at least 0 and less than 1", lambda value: 0 <= value < 1)
-# Knob of a network -> (its range in words, the check of this range).
-_RANGES = {
-    "widths": (
-        "one whole number above 0 for each hidden layer, at least one",
-        lambda widths: bool(widths) and min(widths) >= 1,
-    ),
-    "layers_per_width": _AT_LEAST_0,
-    "kernel_size": _AT_LEAST_0,
-    "dropout": _FROM_0_TO_BELOW_1,
-    "noise": _AT_LEAST_0,
-    "noise_fade_updates": _AT_LEAST_0,
-    "condition_smoothing": ("from 0 to 1", lambda value: 0 <= value <= 1),
-    "embedding_features": _AT_LEAST_1,
-    "ema_decay": _FROM_0_TO_BELOW_1,
-    "norm_groups": _AT_LEAST_1,
-    "spectral_iterations": _AT_LEAST_1,
-    "spectral_bound": ("more than 0", lambda value: value > 0),
+_FAMILY_KNOBS = {
+    "layers_per_width": 0,
+    "kernel_size": 0,
+    "upsampling": "",
+    "feature_layer": -1,
+    "expansion": 0,
+    "group_channels": 0,
 }
 
 
@@ -50,15 +37,6 @@ def _factory(module: type, **settings: Any) -> Callable[[], nn.Module]:
     """A factory of `module` with the settings that are fields of `module`."""
     fields = {field.name for field in dataclasses.fields(module)}
     return functools.partial(module, **{name: value for name, value in settings.items() if name in fields})
-
-
-def _check(section: ConfigDict, knob: str) -> None:
-    """UserError for a setting that is outside of its range."""
-    if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
-        raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain per class; set another norm")
-    for name, (words, allows) in _RANGES.items():
-        if not allows(section[name]):
-            raise UserError(f"{knob}.{name}={section[name]}: must be {words}")
 
 
 def _norm_positions(positions: str, num_layers: int, knob: str) -> set[int]:
@@ -131,8 +109,10 @@ def _network(
     section: ConfigDict, player: int, knob: str, num_classes: int, reference_size: int, dtype: str, fields
 ) -> nn.Module:
     """A network of either player. fields: (kernel_init, output_kernel_norm) -> the fields that only this player has."""
-    _check(section, knob)
+    check_ranges(section, knob)
     family, family_knobs = _family(section, player, knob)
+    check_kernel_norm(section, family, knob)
+    check_groups(section, family_knobs, knob)
     num_layers = family.num_hidden(len(section.widths), section.layers_per_width or 1)
     if not -num_layers <= family_knobs.get("feature_layer", -1) < num_layers:
         layer = family_knobs["feature_layer"]
@@ -160,27 +140,12 @@ def _network(
     return WithReference(network) if section.norm == "virtual_batch" else network
 
 
-def _check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:
-    """UserError if a first side of a convolutional generator is not a whole number of pixels."""
-    if section.upsampling:
-        choose(dcgan.UPSAMPLINGS, section.upsampling, "generator.upsampling")
-    doublings = NETWORKS[section.family][0].num_doublings(len(section.widths), section.upsampling)
-    height, width, _ = image_shape
-    if wrong := [side for side in (height, width) if side % 2**doublings]:
-        fitting = -(-max(height, width) // 2**doublings) * 2**doublings
-        square = "" if height == width else " (squares: --config.data.resize=crop, pad or stretch)"
-        raise UserError(
-            f"generator.widths={section.widths} doubles the side {doublings} times, and {wrong[0]} pixels cannot be "
-            f"halved as often; set other widths, or --config.data.image_size={fitting}{square}"
-        )
-
-
 def build_generator(
     section: ConfigDict, image_shape: tuple, num_classes: int, reference_size: int, dtype: str = "float32"
 ) -> nn.Module:
     """z [B, Z] and labels [B] -> images [B, *image_shape]. dtype: of the linear maps of the hidden layers."""
     choose(NETWORKS, section.family, "generator.family")
-    _check_sides(section, image_shape)
+    check_sides(section, image_shape)
     output = choose(OUTPUTS, section.output, "generator.output")
 
     def fields(kernel_init, output_kernel_norm) -> dict[str, Any]:

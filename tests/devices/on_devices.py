@@ -17,7 +17,7 @@ from gan_jax import build
 from gan_jax.data.batches import batch_plan
 from gan_jax.data.sources import load
 from gan_jax.devices import mesh
-from gan_jax.layers import conv
+from gan_jax.layers import conv, matmul_conv
 from gan_jax.runs import initial_state
 from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system import config as configs
@@ -127,7 +127,7 @@ def relative_difference(actual, expected):
 
 def convolutions():
     """The layers' convolutions, in two chunks of each device's images, against the native ones on one device."""
-    conv._CHUNK_BYTES = 1
+    matmul_conv._CHUNK_BYTES = 1
     placement, result = mesh.ManyDevices(mesh.make_mesh("data:8", jax.devices(), 16, 1)), {"system": "convolutions"}
     for name, (convolve, native, kernel, stride) in CONVOLUTIONS.items():
         x = jax.random.normal(jax.random.key(0), (16, 6, 6, 3))

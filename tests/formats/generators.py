@@ -12,6 +12,7 @@ from gan_jax.runs.load import LoadedRun
 SMALL = {
     "mlp": {"generator.widths": (12, 16), "discriminator.widths": (12,)},
     "dcgan": {"generator.widths": (8, 4), "discriminator.widths": (4, 8)},
+    "r3gan": {"generator.widths": (16, 8), "discriminator.widths": (8,)},
     "resnet": {"generator.widths": (4, 4), "discriminator.widths": (4, 4)},
 }
 

@@ -21,6 +21,7 @@ FAMILIES = [
     ("cdcgan", (16, 16, 1), {}),
     ("dcgan:upsample", (16, 16, 3), {"generator.ema_decay": 0.9}),
     ("sngan", (16, 16, 3), {}),
+    ("r3gan", (16, 16, 3), {}),
 ]
 LAYERS = [
     *({"generator.norm": name} for name in ("layer", "instance", "group", "none")),

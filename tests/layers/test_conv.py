@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.devices import compiler
-from gan_jax.layers import conv
+from gan_jax.layers import conv, matmul_conv
 from gan_jax.layers.patches import overlap_add, patches
 
 SHAPES = [(k, s, h, w) for k in (1, 2, 3, 4, 5) for s in (1, 2, 3) for h, w in ((7, 8),)] + [(3, 2, 5, 5), (4, 2, 6, 6)]
@@ -14,8 +14,8 @@ SHAPES += [
     (k, 1, 6, 8) for k in (1, 2, 3, 4, 5)
 ]  # even sides: with few output channels, 2 x 2 pixels are computed at a time
 FORMS = {
-    "conv": (conv.matmul_conv, conv.native_conv),
-    "conv_transpose": (conv.matmul_conv_transpose, conv.native_conv_transpose),
+    "conv": (matmul_conv.matmul_conv, conv.native_conv),
+    "conv_transpose": (matmul_conv.matmul_conv_transpose, conv.native_conv_transpose),
 }
 
 
@@ -85,7 +85,7 @@ def test_in_chunks_equals_all_at_once(form, batch, monkeypatch):
 
     expected = value_and_gradients()
     monkeypatch.setattr(conv, "_CHUNK_BYTES", 2 * 4 * 6 * 6 * 48)
-    assert conv._num_chunks((batch, 6, 6, 5), w) == {6: 3, 5: 5}[batch]
+    assert matmul_conv._num_chunks((batch, 6, 6, 5), w) == {6: 3, 5: 5}[batch]
     for a, b in zip(jax.tree.leaves(value_and_gradients()), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
@@ -111,3 +111,18 @@ def test_overlap_add_is_the_transpose_of_patches():
         rows = patches(x, kernel, stride)
         p = jax.random.normal(jax.random.key(1), rows.shape)
         np.testing.assert_allclose(jnp.vdot(rows, p), jnp.vdot(x, overlap_add(p, x.shape, kernel, stride)), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("groups", "stride"), [(1, 1), (2, 1), (4, 2)])
+def test_grouped_convolutions_equal_native(groups, stride):
+    x_key, w_key = jax.random.split(jax.random.key(groups))
+    x = jax.random.normal(x_key, (2, 6, 8, 8))
+    w = jax.random.normal(w_key, (3, 3, 8 // groups, 12))
+
+    def value_and_gradients(function):
+        loss = lambda x, w: jnp.sum(jnp.sin(function(x, w, stride, groups)))  # noqa: E731
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(x, w)
+
+    pairs = zip(*map(jax.tree.leaves, map(value_and_gradients, (conv.grouped_conv, conv.native_conv))), strict=True)
+    for a, b in pairs:
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)

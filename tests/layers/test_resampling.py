@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.layers.resampling import halve, upsample
+from gan_jax.layers.resampling import binomial_halve, binomial_upsample, halve, upsample
 
 
 def _repeat(x):
@@ -15,6 +15,40 @@ def _repeat(x):
 def _means(x):
     b, h, w, c = x.shape
     return x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def _filtered(x, axis, taps):
+    """The correlation with `taps` along an axis, with zeros outside."""
+    return np.apply_along_axis(lambda row: np.correlate(row, taps, "valid"), axis, x)
+
+
+def _binomial_means(x):
+    for axis in (1, 2):
+        x = np.pad(x, [(1, 1) if i == axis else (0, 0) for i in range(4)])
+        x = _filtered(x, axis, np.array([1, 3, 3, 1]) / 8)
+        x = np.take(x, range(0, x.shape[axis], 2), axis)
+    return x
+
+
+def _binomial_repeat(x):
+    """Zeros between the pixels, then the same filter with twice its weight on each axis."""
+    for axis in (1, 2):
+        shape = list(x.shape)
+        shape[axis] *= 2
+        spread = np.zeros(shape)
+        spread[tuple(slice(None, None, 2) if i == axis else slice(None) for i in range(4))] = x
+        spread = np.pad(spread, [(2, 1) if i == axis else (0, 0) for i in range(4)])
+        x = _filtered(spread, axis, np.array([1, 3, 3, 1]) / 4)
+    return x
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6, 3), (1, 5, 7, 2), (3, 2, 2, 1)])
+@pytest.mark.parametrize(
+    ("resample", "reference"), [(binomial_halve, _binomial_means), (binomial_upsample, _binomial_repeat)]
+)
+def test_binomial_resampling_equals_a_filter_by_numpy(resample, reference, shape):
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    np.testing.assert_allclose(resample(x), reference(x), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 6, 3), (1, 5, 7, 2), (3, 2, 2, 1)])

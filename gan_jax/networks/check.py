@@ -1,0 +1,79 @@
+"""Checks of the settings of a network."""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from gan_jax.layers import norms
+from gan_jax.networks import NETWORKS, dcgan
+from gan_jax.system.config import choose
+from gan_jax.system.errors import UserError
+
+_AT_LEAST_0 = ("at least 0", lambda value: value >= 0)
+_AT_LEAST_1 = ("at least 1", lambda value: value >= 1)
+_FROM_0_TO_BELOW_1 = ("at least 0 and less than 1", lambda value: 0 <= value < 1)
+# Knob of a network -> (its range in words, the check of this range).
+_RANGES = {
+    "widths": (
+        "one whole number above 0 for each hidden layer, at least one",
+        lambda widths: bool(widths) and min(widths) >= 1,
+    ),
+    "layers_per_width": _AT_LEAST_0,
+    "kernel_size": _AT_LEAST_0,
+    "expansion": _AT_LEAST_0,
+    "group_channels": _AT_LEAST_0,
+    "dropout": _FROM_0_TO_BELOW_1,
+    "noise": _AT_LEAST_0,
+    "noise_fade_updates": _AT_LEAST_0,
+    "condition_smoothing": ("from 0 to 1", lambda value: 0 <= value <= 1),
+    "embedding_features": _AT_LEAST_1,
+    "ema_decay": _FROM_0_TO_BELOW_1,
+    "norm_groups": _AT_LEAST_1,
+    "spectral_iterations": _AT_LEAST_1,
+    "spectral_bound": ("more than 0", lambda value: value > 0),
+}
+
+
+def check_ranges(section: ConfigDict, knob: str) -> None:
+    """UserError for a setting that is outside of its range."""
+    if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
+        raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain per class; set another norm")
+    for name, (words, allows) in _RANGES.items():
+        if not allows(section[name]):
+            raise UserError(f"{knob}.{name}={section[name]}: must be {words}")
+
+
+def check_kernel_norm(section: ConfigDict, family: type, knob: str) -> None:
+    """UserError if the kernels of the hidden layers cannot be reparametrised."""
+    if not family.allows_kernel_norms and section.kernel_norm != "none":
+        raise UserError(
+            f"{knob}.kernel_norm={section.kernel_norm}: family {section.family} has kernels that start at 0; set "
+            f"--config.{knob}.kernel_norm=none, or .output_kernel_norm for the last layer alone"
+        )
+
+
+def check_groups(section: ConfigDict, family_knobs: dict[str, Any], knob: str) -> None:
+    """UserError if the channels of a grouped convolution cannot be split into groups."""
+    if section.family != "r3gan":
+        return
+    expansion, size = (family_knobs.get(name, default) for name, default in (("expansion", 2), ("group_channels", 16)))
+    if wrong := [width for width in section.widths if width * expansion % min(size, width * expansion)]:
+        raise UserError(
+            f"{knob}.group_channels={size} does not divide the {wrong[0] * expansion} channels of a grouped "
+            f"convolution (width {wrong[0]} x expansion {expansion}); set another one, or other widths"
+        )
+
+
+def check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:
+    """UserError if a first side of a convolutional generator is not a whole number of pixels."""
+    if section.upsampling:
+        choose(dcgan.UPSAMPLINGS, section.upsampling, "generator.upsampling")
+    doublings = NETWORKS[section.family][0].num_doublings(len(section.widths), section.upsampling)
+    height, width, _ = image_shape
+    if wrong := [side for side in (height, width) if side % 2**doublings]:
+        fitting = -(-max(height, width) // 2**doublings) * 2**doublings
+        square = "" if height == width else " (squares: --config.data.resize=crop, pad or stretch)"
+        raise UserError(
+            f"generator.widths={section.widths} doubles the side {doublings} times, and {wrong[0]} pixels cannot be "
+            f"halved as often; set other widths, or --config.data.image_size={fitting}{square}"
+        )
