@@ -4,7 +4,7 @@ G is the generator, D the discriminator. A setting that "may be a schedule" is a
 goes from 0.05 to 0.005 in the whole run, linear:0:1:0.1 from 0 to 1 in the first tenth of it (gan_jax/gan/values.py).
 Some settings belong to one family of networks: they are refused if another
 family is chosen. docs/techniques.md describes each technique and names its source. The terms of the losses, with their
-settings, are in TERMS at the end of gan_jax/losses/penalties.py and semi_supervised.py.
+settings, are in TERMS at the end of gan_jax/losses/penalties.py, conditional.py and semi_supervised.py.
 """
 
 from ml_collections import ConfigDict
@@ -177,7 +177,8 @@ def _discriminator() -> ConfigDict:
     """Settings of D: those of both networks, and its own."""
     config = _network()
     config.widths = (1024, 512, 256)
-    config.head = "binary"  # binary, two_logits, projection, class, auxiliary, auxiliary_fake
+    # binary, two_logits, projection, class, auxiliary, auxiliary_fake, twin, discriminative, contrastive
+    config.head = "binary"
     config.pixels = "signed"  # range of D's input: signed (-1 to 1), unit (0 to 1)
     config.input_noise = 0.0  # standard deviation of Gaussian noise on real and generated images in training
     config.minibatch = "none"  # layer before the head: none, discrimination, stddev
@@ -279,6 +280,9 @@ def get_config() -> ConfigDict:
     # Real images of G's update, for feature matching and relativistic losses: last (those of D's last update), own
     # (others, in an order of their own)
     config.g_batch = "last"
+    # Share of the generated images that G's adversarial loss averages: those with the highest outputs of D (top-k
+    # training). It may be a schedule, such as linear:1:0.5. None: all
+    config.g_top_share = None
     config.steps_per_call = 10  # training steps per compiled call. Ctrl-C is answered between calls
 
     config.data = _data()

@@ -63,7 +63,7 @@ def settings_with_labels(config: ConfigDict) -> list[str]:
         used += [(f"{player}.conditioning", section.conditioning)] if section.conditioning != "none" else []
         used += [(f"{player}.norm", section.norm)] if section.norm in norms.CONDITIONAL_NORMS else []
     head = config.discriminator.head
-    used += [("discriminator.head", head)] if head in (*heads.CLASS_HEADS, "projection") else []
+    used += [("discriminator.head", head)] if head in (*heads.CLASS_HEADS, *heads.LABEL_HEADS) else []
     for loss in ("d_loss", "g_loss"):
         used += [
             (f"{loss}.{name}", weight)
@@ -104,15 +104,13 @@ def _optimizer(section: ConfigDict, rate: Callable, num_updates: int, knob: str)
     )
 
 
-def _augmentations(section: ConfigDict, consistency: bool, total_steps: int) -> dict[str, Callable]:
+def _augmentations(section: ConfigDict, total_steps: int) -> dict[str, Callable]:
     others = ("real", "differentiable", "consistency", "probability", "pseudo")
     strengths = {name: value for name, value in section.items() if name not in others}
 
     def make(names: str, table: str, knob: str) -> Callable:
         return make_augmentation(names, table, f"augmentation.{knob}", **strengths)
 
-    if consistency and not section.consistency:
-        raise UserError("d_loss.consistency needs a distortion: set --config.augmentation.consistency=flip,shift")
     probability, pseudo = (
         _probability(section, name, default, total_steps) for name, default in (("probability", 1.0), ("pseudo", 0.0))
     )
@@ -196,7 +194,7 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         single_forward_pass=single_forward_pass(config.discriminator),
         metrics=choose_metrics(config.extra_metrics),
         trackers=_trackers(config),
-        **_augmentations(config.augmentation, bool(config.d_loss.consistency), total_steps),
+        **_augmentations(config.augmentation, total_steps),
     )
 
 

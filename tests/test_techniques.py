@@ -41,14 +41,15 @@ def expected_refusal(config):
     terms = [*weighted_terms(config.d_loss), *weighted_terms(config.g_loss)]
     tied = d.norm in ("batch", "conditional_batch") or d.minibatch != "none"
     few_labels = config.data.num_labels and (
-        d.conditioning != "none" or d.head == "projection" or d.norm.startswith("conditional")
+        d.conditioning != "none" or d.head in heads.LABEL_HEADS or d.norm.startswith("conditional")
     )
     players = (config.d_optimizer, config.g_optimizer)
     networks = (config.generator, d)
     return (
         (tied and any(term.per_example for term in terms))
-        or (any(term.needs_classes for term in terms) and d.head not in ("class", "auxiliary", "auxiliary_fake"))
+        or (any(term.needs_classes for term in terms) and d.head not in heads.CLASS_HEADS)
         or (weight["classification_as_fake"] and d.head != "auxiliary_fake")
+        or (config.g_top_share is not None and not adversarial.OBJECTIVES[config.objective].per_example)
         or (not adversarial.OBJECTIVES[config.objective].uses_targets and dict(config.targets) != PLAIN)
         or (d.family == "resnet" and d.layers_per_width)
         or few_labels

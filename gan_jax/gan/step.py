@@ -18,7 +18,7 @@ These choices change results:
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -37,6 +37,14 @@ from gan_jax.gan.values import Value
 def _apply(module: nn.Module, params: Any, stats: Any, *inputs: jax.Array, key: jax.Array) -> tuple[Any, Any]:
     """One forward pass in training mode: (output, new statistics)."""
     return module.apply({"params": params, **stats}, *inputs, train=True, rngs={"dropout": key}, mutable=list(stats))
+
+
+class _Fakes(NamedTuple):
+    """Generated images and their labels, their z, and G as a function of other z for the same labels."""
+
+    batch: Batch
+    z: jax.Array
+    generate: Callable[[jax.Array], jax.Array]
 
 
 def _unchanged(key: jax.Array, images: jax.Array, *unused) -> jax.Array:
@@ -122,18 +130,23 @@ class Gan:
     def _infer(self, player: Player, images: jax.Array, labels: jax.Array) -> DiscriminatorOutput:
         return self.discriminator.apply(inference_variables(player), images, labels, train=False)
 
-    def _fakes(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[Batch, Any]:
+    def _fakes(self, params, stats, labels: jax.Array, key: jax.Array) -> tuple[_Fakes, Any]:
         """Fake images for `labels`, and the generator's new statistics."""
         z_key, dropout_key = jax.random.split(key)
-        images, stats = _apply(self.generator, params, stats, self.prior(z_key, len(labels)), labels, key=dropout_key)
-        return Batch(images, labels), stats
+        z = self.prior(z_key, len(labels))
+
+        def generate(z):
+            return _apply(self.generator, params, stats, z, labels, key=dropout_key)
+
+        images, new_stats = generate(z)
+        return _Fakes(Batch(images, labels), z, lambda z: generate(z)[0]), new_stats
 
     def _loss_inputs(
         self,
         params,
         player: Player,
         batch: Batch,
-        fakes: Batch,
+        fakes: _Fakes,
         progress: Progress,
         key: jax.Array,
         single_pass_of_d: bool,
@@ -146,18 +159,20 @@ class Gan:
             images = self.augment(augment_key, images, progress)
             return _apply(self.discriminator, params, player.stats, images, labels, key=pass_key)
 
-        batches = [batch, fakes, batch.labelled] if batch.labelled else [batch, fakes]
+        batches = [batch, fakes.batch, batch.labelled] if batch.labelled else [batch, fakes.batch]
         passes = single_pass if single_pass_of_d else separate_passes
         (real, fake, *labelled), new_stats = passes(discriminate, batches, passes_key)
         inputs = LossInputs(
             batch=batch,
-            fakes=fakes,
+            fakes=fakes.batch,
             real=real,
             fake=fake,
             labelled=labelled[0] if labelled else None,
             targets=self.targets(targets_key, len(batch.labels)),
             discriminate=lambda images, labels: discriminate(images, labels, extra_key)[0],
             discriminate_ema=lambda images, labels: self._infer(player, images, labels),
+            z=fakes.z,
+            generate=fakes.generate,
             distort=self.distort,
             params=params,
             param_mean=player.param_mean,
@@ -180,7 +195,7 @@ class Gan:
         fakes_key, inputs_key, real_key = jax.random.split(key, 3)
         fakes, _ = self._fakes(state.generator.params, state.generator.stats, batch.labels, fakes_key)
         progress = Progress(state.step, player.tracked)
-        batch = self._augmented(batch, fakes, progress, real_key)
+        batch = self._augmented(batch, fakes.batch, progress, real_key)
 
         def inputs(params):
             return self._loss_inputs(params, player, batch, fakes, progress, inputs_key, self.single_forward_pass)

@@ -23,11 +23,15 @@ class Batch(NamedTuple):
 
 
 class DiscriminatorOutput(NamedTuple):
-    """The output of every discriminator: logits [B], features [B, F], class_logits [B, K] or None."""
+    """The output of every discriminator: logits [B], features [B, F], class_logits [B, K] or None.
+
+    extras: further arrays [B, ...] of a head, by the name that a loss term uses.
+    """
 
     logits: jax.Array
     features: jax.Array
     class_logits: jax.Array | None = None
+    extras: Mapping[str, jax.Array] = {}
 
 
 class Targets(NamedTuple):
@@ -56,6 +60,8 @@ class LossInputs(NamedTuple):
         parameters that are differentiated.
     discriminate: (images, labels) -> DiscriminatorOutput, one more forward pass of the same D, for penalties.
     discriminate_ema: the same with the EMA of D's parameters (D's own, if there is no EMA), in inference mode.
+    z: the random inputs of `fakes`, [B, Z].
+    generate: (z) -> images for other z and the same labels, by G as it was for `fakes`.
     distort: (key, images) -> images, the distortion to which D should be invariant, for the term `consistency`.
     params: the parameters of the updated player.
     param_mean: {"mean", "count"} of all parameters that this player has had; {} if no term needs it.
@@ -71,6 +77,8 @@ class LossInputs(NamedTuple):
     targets: Targets
     discriminate: Callable[[jax.Array, jax.Array], DiscriminatorOutput]
     discriminate_ema: Callable[[jax.Array, jax.Array], DiscriminatorOutput]
+    z: jax.Array
+    generate: Callable[[jax.Array], jax.Array]
     distort: Callable[[jax.Array, jax.Array], jax.Array]
     params: Any
     param_mean: Any

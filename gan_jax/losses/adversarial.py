@@ -23,6 +23,7 @@ class Objective(NamedTuple):
         smoothing, flipping or inverting targets would change nothing.
     zero_means_won: whether D's loss (with targets 1 and 0) is near 0 only if D separates all real images from all
         fakes. False for a difference of means, and for a loss that is always 0.
+    per_example: whether G's loss is a mean of losses of single images (or of pairs of a real image and a fake).
     centred: whether a logit above 0 means that D takes the image for real, and one below 0 for generated.
     """
 
@@ -32,6 +33,7 @@ class Objective(NamedTuple):
     uses_targets: bool = True
     zero_means_won: bool = True
     centred: bool = False
+    per_example: bool = True
 
 
 @jax.custom_jvp
@@ -148,6 +150,24 @@ def _pairing_generator(real: jax.Array, fake: jax.Array, targets: Targets) -> ja
     return _pairing_discriminator(fake, real, targets)
 
 
+def mean_of_top(
+    objective: Objective, real: jax.Array, fake: jax.Array, targets: Targets, share: float | jax.Array
+) -> jax.Array:
+    """G's loss, averaged over the ceil(share B) fakes with the highest logits.
+
+    Top-k training (arXiv 2002.06224, equation 3). G does not learn from its worst images, whose gradients lead away
+    from real images (section 3).
+    """
+
+    def one(real, fake, targets):
+        return objective.generator(*jax.tree.map(lambda leaf: leaf[None], (real, fake, targets)))
+
+    losses = jax.vmap(one)(real, fake, targets)
+    count = jnp.ceil(share * len(fake))
+    rank = jnp.argsort(jnp.argsort(-jax.lax.stop_gradient(fake)))
+    return jnp.sum(jnp.where(rank < count, losses, 0.0)) / count
+
+
 def _identity(logits: jax.Array) -> jax.Array:
     return logits
 
@@ -186,7 +206,9 @@ OBJECTIVES = {
     # Relativistic average GAN, Jolicoeur-Martineau 2018 (arXiv 1807.00734), with cross-entropies: a real image
     # is compared with the mean of the fakes, and a fake with the mean of the real images. D(x) is the raw output, of
     # which only differences have a meaning.
-    "relativistic_average": Objective(_relativistic_discriminator, _relativistic_generator, _identity),
+    "relativistic_average": Objective(
+        _relativistic_discriminator, _relativistic_generator, _identity, per_example=False
+    ),
     # Relativistic pairing GAN, Jolicoeur-Martineau 2018 (arXiv 1807.00734, section 4.1), the loss of R3GAN (Huang et
     # al. 2024, arXiv 2501.05441, eq. 2), where the penalties r1 and r2 of one weight make it converge.
     "relativistic_pairing": Objective(_pairing_discriminator, _pairing_generator, _identity, uses_targets=False),

@@ -9,16 +9,16 @@ from ml_collections import ConfigDict
 from gan_jax.data.batches import G_BATCHES
 from gan_jax.gan.tracking import Tracker
 from gan_jax.gan.types import LossInputs
-from gan_jax.gan.values import make_value
+from gan_jax.gan.values import Value, at, bounds, make_value
 from gan_jax.layers import norms
 from gan_jax.losses import targets
-from gan_jax.losses.adversarial import OBJECTIVES
+from gan_jax.losses.adversarial import OBJECTIVES, mean_of_top
 from gan_jax.losses.term import Knob, Term
 from gan_jax.losses.terms import TERMS
 from gan_jax.losses.weighted_sum import KNOBS, RampUp, weighted_sum
 from gan_jax.networks import heads
 from gan_jax.networks.build import batch_mixing_knobs
-from gan_jax.system.config import choose, near
+from gan_jax.system.config import choose, is_adaptive, near
 from gan_jax.system.errors import UserError
 
 # The sections of a config with the weights of the terms.
@@ -46,8 +46,13 @@ def build_losses(config: ConfigDict, total_steps: int) -> tuple[Callable, Callab
     def d_adversarial(inputs: LossInputs):
         return objective.discriminator(inputs.real.logits, inputs.fake.logits, inputs.targets)
 
+    top_share = _top_share(config, total_steps)
+
     def g_adversarial(inputs: LossInputs):
-        return objective.generator(inputs.real.logits, inputs.fake.logits, inputs.targets)
+        logits = inputs.real.logits, inputs.fake.logits
+        if top_share is None:
+            return objective.generator(*logits, inputs.targets)
+        return mean_of_top(objective, *logits, inputs.targets, at(top_share, inputs.progress))
 
     def total(prefix, weights, adversarial):
         all_terms = terms | {"adversarial": Term(adversarial, prefix)}
@@ -71,6 +76,22 @@ def build_losses(config: ConfigDict, total_steps: int) -> tuple[Callable, Callab
 def weighted_terms(weights: ConfigDict) -> list[Term]:
     """The terms with a weight other than 0. weights: the section `d_loss` or `g_loss` of a config."""
     return [term for name, term in TERMS.items() if name in weights and weights[name]]
+
+
+def _top_share(config: ConfigDict, total_steps: int) -> Value | None:
+    """The value of g_top_share."""
+    setting = config.g_top_share
+    if setting is None:
+        return None
+    low, high = bounds(setting, "g_top_share")
+    if not 0 < low <= high <= 1 or is_adaptive(setting):
+        raise UserError(f"g_top_share={setting}: must be above 0 and at most 1, or a schedule of such numbers")
+    if not OBJECTIVES[config.objective].per_example:
+        raise UserError(
+            f"g_top_share={setting}: objective={config.objective} compares each image with the whole batch; set "
+            "--config.g_top_share=none, or another objective such as relativistic_pairing"
+        )
+    return make_value(setting, total_steps, "g_top_share")
 
 
 def build_trackers(config: ConfigDict) -> dict[str, Tracker]:
@@ -135,7 +156,7 @@ def _check_labels(config: ConfigDict) -> None:
     """UserError if labels are hidden from D, but an input of D contains them; or if no classifier uses the labels."""
     section = config.discriminator
     uses_labels = (
-        section.conditioning != "none" or section.head == "projection" or section.norm in norms.CONDITIONAL_NORMS
+        section.conditioning != "none" or section.head in heads.LABEL_HEADS or section.norm in norms.CONDITIONAL_NORMS
     )
     if config.data.num_labels and uses_labels:
         raise UserError(

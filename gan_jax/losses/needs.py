@@ -12,6 +12,12 @@ def two_images(config: ConfigDict) -> str:
     return "" if config.batch_size > 1 else "two images or more: set --config.batch_size=2"
 
 
+def distortion(config: ConfigDict) -> str:
+    if config.augmentation.consistency:
+        return ""
+    return "a distortion: set --config.augmentation.consistency=flip,shift"
+
+
 def ema(name: str) -> Callable[[ConfigDict], str]:
     """The check that there is an EMA of D if a term's knob `target` is "ema"."""
 
@@ -43,6 +49,17 @@ def unlabelled_images(config: ConfigDict) -> str:
     if config.data.num_labels:
         return ""
     return "images without a label, but every image has a label: set --config.data.num_labels=100"
+
+
+def head(name: str) -> Callable[[ConfigDict], str]:
+    """The check that D has the head with the outputs that a term reads."""
+
+    def missing(config: ConfigDict) -> str:
+        if config.discriminator.head == name:
+            return ""
+        return f"D's outputs of another head: set --config.discriminator.head={name}"
+
+    return missing
 
 
 def fake_class(config: ConfigDict) -> str:

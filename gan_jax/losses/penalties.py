@@ -107,6 +107,37 @@ def consistency(inputs: LossInputs) -> jax.Array:
     return jnp.mean((inputs.discriminate(inputs.batch.images, inputs.batch.labels).logits - distorted) ** 2)
 
 
+def consistency_fake(inputs: LossInputs) -> jax.Array:
+    """mean (D(G(z)) - D(T(G(z))))^2, the same of generated images.
+
+    With `consistency` it is balanced consistency regularisation, bCR (arXiv 2002.04724, section 3.1): with real images
+    alone, G can learn to make images with the artefacts of T. A discriminator term.
+    """
+    distorted = inputs.discriminate(inputs.distort(inputs.key, inputs.fakes.images), inputs.fakes.labels).logits
+    return jnp.mean((inputs.discriminate(inputs.fakes.images, inputs.fakes.labels).logits - distorted) ** 2)
+
+
+def _moved(inputs: LossInputs, stddev: float) -> jax.Array:
+    """G's images for z + N(0, stddev^2)."""
+    z = inputs.z
+    return inputs.generate(z + stddev * jax.random.normal(inputs.key, z.shape))
+
+
+def latent_consistency(inputs: LossInputs, *, stddev: float) -> jax.Array:
+    """mean (D(G(z)) - D(G(z + e)))^2, e ~ N(0, stddev^2), zCR (arXiv 2002.04724, eq. 3). A discriminator term."""
+    moved = inputs.discriminate(_moved(inputs, stddev), inputs.fakes.labels).logits
+    return jnp.mean((inputs.discriminate(inputs.fakes.images, inputs.fakes.labels).logits - moved) ** 2)
+
+
+def latent_diversity(inputs: LossInputs, *, stddev: float) -> jax.Array:
+    """-mean || G(z) - G(z + e) ||^2 / pixels, zCR (arXiv 2002.04724, eq. 4): images of similar z differ.
+
+    A generator term. The paper has the sum over pixels with a weight of 0.5; here it is the mean, so that the weight
+    does not depend on the size of the images.
+    """
+    return -jnp.mean((inputs.fakes.images - _moved(inputs, stddev)) ** 2)
+
+
 def historical_averaging(inputs: LossInputs) -> jax.Array:
     """|| theta - (1 / t) sum_i theta[i] ||^2 over all parameters of the player (arXiv 1606.03498, section 3.3).
 
@@ -149,13 +180,22 @@ def low_density(inputs: LossInputs, *, quantile: float = 0.1) -> jax.Array:
     return jnp.mean(jnp.maximum(log_p - bound, 0.0))
 
 
+_STDDEV = Knob(0.1, "more than 0", lambda value: value > 0)  # of the noise that is added to z
+
 TERMS = {
-    "consistency": Term(consistency, "d"),  # (D(x) - D(T(x)))^2 with the distortions T of augmentation.consistency
+    # (D(x) - D(T(x)))^2 with the distortions T of augmentation.consistency
+    "consistency": Term(consistency, "d", needs=(needs.distortion,)),
+    # The same of generated images
+    "consistency_fake": Term(consistency_fake, "d", needs=(needs.distortion,)),
     "dragan": Term(dragan, "d", per_example=True),  # (|grad D| - 1)^2 around real images
     "feature_matching": Term(feature_matching, "g"),  # (mean features of real - of generated images)^2
     "gradient_penalty": Term(gradient_penalty, "d", per_example=True),  # (|grad D| - 1)^2 between real and generated
     # Squared distance of the parameters from the mean of their past values
     "historical_averaging": Term(historical_averaging, "dg", needs_param_mean=True),
+    # (D(G(z)) - D(G(z + noise)))^2
+    "latent_consistency": Term(latent_consistency, "d", {"stddev": _STDDEV}),
+    # -(G(z) - G(z + noise))^2
+    "latent_diversity": Term(latent_diversity, "g", {"stddev": _STDDEV}),
     # Distance of D's outputs of one kind from the mean of the other kind
     "lecam": Term(
         lecam,

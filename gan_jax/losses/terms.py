@@ -2,12 +2,12 @@
 
 from ml_collections import ConfigDict
 
-from gan_jax.losses import penalties, semi_supervised
+from gan_jax.losses import conditional, penalties, semi_supervised
 from gan_jax.losses.term import Term
 from gan_jax.system import parts
 
 # To add a term, add it to TERMS in one of these files.
-TERMS = penalties.TERMS | semi_supervised.TERMS
+TERMS = penalties.TERMS | conditional.TERMS | semi_supervised.TERMS
 
 
 def _own() -> list[tuple[str, Term]]:

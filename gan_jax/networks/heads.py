@@ -90,13 +90,69 @@ class AuxiliaryFake(_Head):
         return DiscriminatorOutput(logits, features, self.dense(self.num_classes + 1)(features, train))
 
 
+class Twin(_Head):
+    """One logit and K class logits twice: the second time for generated images alone, TAC-GAN (arXiv 1907.02690).
+
+    extras: "twin_logits" [B, K], for the term `twin_classification`.
+    """
+
+    @nn.compact
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        logits = self.dense(1)(features, train)[:, 0]
+        class_logits, twin_logits = (self.dense(self.num_classes)(features, train) for _ in range(2))
+        return DiscriminatorOutput(logits, features, class_logits, {"twin_logits": twin_logits})
+
+
+class Discriminative(_Head):
+    """One logit and 2K class logits: each class of real and each of generated images, ADC-GAN (arXiv 2107.10060).
+
+    class_logits: those of the real classes. extras: "all_class_logits" [B, 2K], real classes first.
+    """
+
+    @nn.compact
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        logits = self.dense(1)(features, train)[:, 0]
+        all_logits = self.dense(2 * self.num_classes)(features, train)
+        return DiscriminatorOutput(
+            logits, features, all_logits[:, : self.num_classes], {"all_class_logits": all_logits}
+        )
+
+
+class Contrastive(_Head):
+    """One logit, and two unit vectors: an embedding of the image and one of its class (arXiv 2006.12681, 2111.01118).
+
+    extras: "embedding" [B, E], linear in the features, and "proxy" [B, E], a learned vector per class; E is the number
+    of features, at most 512.
+    """
+
+    @nn.compact
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        width = min(features.shape[-1], 512)
+        logits = self.dense(1)(features, train)[:, 0]
+        embedding = self.dense(width)(features, train)
+        proxy = LabelEmbedding(self.num_classes, width, kernel_norm=self.kernel_norm)(labels, train)
+        extras = {"embedding": unit_length(embedding), "proxy": unit_length(proxy)}
+        return DiscriminatorOutput(logits, features, None, extras)
+
+
+def unit_length(rows: jax.Array) -> jax.Array:
+    """Each row divided by its L2 norm."""
+    # Plus 1e-12, because the root has no gradient at 0.
+    return rows * jax.lax.rsqrt(jnp.sum(rows**2, axis=-1, keepdims=True) + 1e-12)
+
+
 HEADS = {
     "auxiliary": Auxiliary,
     "auxiliary_fake": AuxiliaryFake,
     "binary": Binary,
     "class": Class,
+    "contrastive": Contrastive,
+    "discriminative": Discriminative,
+    "twin": Twin,
     "projection": Projection,
     "two_logits": TwoLogits,
 }
 # Heads with class logits.
-CLASS_HEADS = ("auxiliary", "auxiliary_fake", "class")
+CLASS_HEADS = ("auxiliary", "auxiliary_fake", "class", "discriminative", "twin")
+# Heads that need the label of an image.
+LABEL_HEADS = ("contrastive", "projection")

@@ -130,7 +130,7 @@ def leaves(config: ConfigDict) -> dict[str, Any]:
 
 # Leaves that are a number, or a text with colons that says how the number changes (gan/values.py).
 _CHANGING_SECTIONS = ("d_loss.", "g_loss.")
-_CHANGING = ("b1", "b2", "ema_half_life", "probability", "pseudo")
+_CHANGING = ("b1", "b2", "ema_half_life", "probability", "pseudo", "g_top_share")
 ADAPTIVE = "adaptive"
 
 
@@ -181,7 +181,7 @@ def _describe(kind: type) -> str:
 _LARGEST = {int: 2**31, float: 1e38}
 # Keywords of an optimizer's rule: None means the rule's own default. Any other value is a number, True or False.
 RULE_KEYWORDS = ("b1", "b2", "eps", "eps_root", "decay", "momentum", "nesterov")
-_OPTIONAL = (*RULE_KEYWORDS, "ema_half_life", "probability", "pseudo")  # leaves that can be None
+_OPTIONAL = (*RULE_KEYWORDS, "ema_half_life", "probability", "pseudo", "g_top_share")  # leaves that can be None
 
 
 def _fit(value: Any, old: Any, key: str) -> Any:

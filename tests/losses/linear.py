@@ -11,7 +11,14 @@ W = jax.random.normal(jax.random.key(5), (4 * 4,))
 
 def linear_discriminator(images, labels):
     features = images.reshape(len(images), -1)
-    return DiscriminatorOutput(features @ W, features, features[:, :3])
+    unit = features / jnp.linalg.norm(features, axis=1, keepdims=True)
+    extras = {
+        "twin_logits": features[:, 3:6],
+        "all_class_logits": features[:, :6],
+        "embedding": unit,
+        "proxy": unit[:, ::-1],
+    }
+    return DiscriminatorOutput(features @ W, features, features[:, :3], extras)
 
 
 def linear_inputs():
@@ -27,6 +34,9 @@ def linear_inputs():
         targets=constant(jax.random.key(0), 6, real=1.0, fake=0.0, generator=1.0),
         discriminate=linear_discriminator,
         discriminate_ema=linear_discriminator,
+        z=jnp.arange(12.0).reshape(6, 2),
+        # A generator whose images are the sums of z, weighted for each pixel.
+        generate=lambda z: fake + jnp.sum(z - jnp.arange(12.0).reshape(6, 2), axis=1)[:, None, None, None],
         distort=lambda key, images: images + 0.5,
         params={"a": jnp.array([1.0, 2.0]), "b": {"c": jnp.array(3.0)}},
         param_mean={"mean": {"a": jnp.array([0.0, 2.5]), "b": {"c": jnp.array(1.0)}}, "count": jnp.array(4)},

@@ -185,6 +185,10 @@ EXPECTED_HEADS = {
     "auxiliary_fake": lambda f, dense, e: (dense[0][:, 0], dense[1]),
     "binary": lambda f, dense, e: (dense[0][:, 0], None),
     "class": lambda f, dense, e: (np.log(np.exp(dense[0]).sum(axis=1)), dense[0]),
+    # Their other outputs: tests/losses/test_conditional.py
+    "contrastive": lambda f, dense, e: (dense[0][:, 0], None),
+    "discriminative": lambda f, dense, e: (dense[0][:, 0], dense[1][:, :CLASSES]),
+    "twin": lambda f, dense, e: (dense[0][:, 0], dense[1]),
     # The embedding is divided by the root of its length.
     "projection": lambda f, dense, e: (dense[0][:, 0] + np.einsum("bf,bf->b", e, f) / 6**0.5, None),
     "two_logits": lambda f, dense, e: (softmax_difference(dense[0]), None),

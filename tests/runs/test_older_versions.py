@@ -7,6 +7,7 @@ import tarfile
 import pytest
 
 from gan_jax import analyze, cli, evaluate, sample
+from gan_jax.losses import conditional
 from gan_jax.runs.seeds import has_ended
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system import config as configs
@@ -22,7 +23,15 @@ STORED = pathlib.Path(__file__).parents[1] / "golden" / "older_run.tar.gz"
 ADDED_SINCE = {"data.axes", "data.background", "data.image_column", "data.label_column", "data.resize"}
 ADDED_SINCE |= {"data.test_share", "eval.classifier_flips", "made_up", "records"}
 ADDED_SINCE |= {"augmentation.probability", "augmentation.pseudo", "terms.lecam.decay", "d_loss.lecam", "d_loss.r1_r2"}
-ADDED_SINCE |= {f"{player}.ema_half_life" for player in ("generator", "discriminator")}
+ADDED_SINCE |= {
+    f"{player}.{knob}"
+    for player in ("generator", "discriminator")
+    for knob in ("ema_half_life", "expansion", "group_channels")
+}
+ADDED_SINCE |= {"g_top_share", "d_loss.consistency_fake", "d_loss.latent_consistency", "g_loss.latent_diversity"}
+ADDED_SINCE |= {f"terms.{name}.stddev" for name in ("latent_consistency", "latent_diversity")}
+ADDED_SINCE |= {f"{player}_loss.{name}" for name, term in conditional.TERMS.items() for player in term.players}
+ADDED_SINCE |= {f"terms.{name}.{knob}" for name, term in conditional.TERMS.items() for knob in term.knobs}
 
 
 @pytest.fixture
