@@ -1,0 +1,100 @@
+"""Discriminator rejection sampling: of the images that G makes, those are kept that D finds likely to be real."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from scipy.special import expit
+
+from gan_jax.data.dataset import to_uint8
+from gan_jax.gan.sampling import Candidates
+from gan_jax.gan.types import GanState
+from gan_jax.system.errors import UserError
+
+_BATCH_SIZE = 500  # candidates in one forward pass
+_EPSILON = 1e-14
+_MOST_CANDIDATES = 5000  # for each image that is wanted; fewer than 1 in 5,000 accepted: too slow
+
+
+def log_odds(logits: np.ndarray, maximum: np.ndarray | float) -> np.ndarray:
+    """d - M - log(1 - exp(d - M - eps)) of logits d <= M, float64: F below, without gamma; eps = 1e-14.
+
+    sigmoid of it is exp(d - M), the acceptance of rejection sampling, up to eps. It increases with d.
+    """
+    gap = np.float64(logits) - maximum
+    return gap - np.log(-np.expm1(gap - _EPSILON))
+
+
+def acceptance(
+    logits: np.ndarray, maxima: np.ndarray | float, burn_in: np.ndarray, percentile: float, gamma: float | None = None
+) -> np.ndarray:
+    """The probability [N] that an image with D's logit d [N] is kept (Azadi et al. 2018, arXiv 1810.06758):
+
+        sigmoid(F),    F = d - M - log(1 - exp(d - M - eps)) - gamma
+
+    maxima: M [N], the largest logit so far, with that of the image itself. Then exp(d - M) <= 1.
+    burn_in: logits of other images, whose percentile of F is gamma, unless `gamma` is given. The paper takes the 80th
+        percentile for ImageNet, of every batch; here it is of the burn-in, with the M of the moment, so that an image
+        does not depend on the batch that it is in. F increases with d, so its percentile is F at that of the logits.
+    gamma: 0: rejection sampling. If d is log p_data / p_G, the images that are kept have the density p_data, but only
+        exp(-M) of all are kept. Another gamma shifts how many are kept, and the density is no longer p_data.
+    """
+    if gamma is None:
+        gamma = log_odds(np.percentile(np.float64(burn_in), percentile), maxima)
+    return expit(log_odds(logits, maxima) - gamma)
+
+
+def generate_by_rejection(
+    candidates: Callable,
+    state: GanState,
+    labels: np.ndarray,
+    seed: int = 0,
+    *,
+    burn_in: int = 1000,
+    percentile: float = 80.0,
+    gamma: float | None = None,
+) -> np.ndarray:
+    """uint8 [N, H, W, C], one image for each label, by `acceptance`.
+
+    candidates: a compiled gan/sampling.py `candidates`, of (state, key, labels, numbers).
+    burn_in: number of images of each label whose largest logit is the first M of this label.
+
+    The images of a label are the first ones that are accepted of its own series, in order, while M grows with every
+    larger logit. So they depend neither on the size of a batch (up to rounding) nor on the other labels, and more
+    images with the same seed begin with the same ones. UserError if too few images are accepted.
+    """
+    images = None
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        settings = {"burn_in": burn_in, "percentile": percentile, "gamma": gamma}
+        kept = _images_of_a_label(candidates, state, int(label), len(rows), jax.random.key(seed), **settings)
+        images = np.empty((len(labels), *kept.shape[1:]), np.uint8) if images is None else images
+        images[rows] = kept
+    return images
+
+
+def _images_of_a_label(
+    candidates: Callable, state: GanState, label: int, count: int, key: jax.Array, *, burn_in: int, percentile, gamma
+) -> np.ndarray:
+    burn_in_key, key = jax.random.split(key)
+
+    def draw(key: jax.Array, start: int) -> Candidates:
+        numbers = np.arange(start, start + _BATCH_SIZE, dtype=np.int32)
+        drawn = jax.tree.map(np.asarray, candidates(state, key, np.full(_BATCH_SIZE, label, np.int32), numbers))
+        if not np.isfinite(drawn.logits).all():
+            raise UserError("sampler=drs: D's logits of generated images are not finite; sample without it")
+        return drawn
+
+    first = np.concatenate([draw(burn_in_key, start).logits for start in range(0, burn_in, _BATCH_SIZE)])[:burn_in]
+    maximum, kept, num_kept, start = first.max(), [], 0, 0
+    while num_kept < count:
+        if start > _MOST_CANDIDATES * count:
+            raise UserError(
+                f"sampler=drs keeps {num_kept} of {start} images of class {label}; set a lower percentile or gamma"
+            )
+        drawn = draw(key, start)
+        maxima = np.maximum(np.maximum.accumulate(drawn.logits), maximum)
+        accepted = drawn.uniform < acceptance(drawn.logits, maxima, first, percentile, gamma)
+        kept.append(to_uint8(drawn.images[accepted]))
+        maximum, num_kept, start = maxima[-1], num_kept + accepted.sum(), start + _BATCH_SIZE
+    return np.concatenate(kept)[:count]
