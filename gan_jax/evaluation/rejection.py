@@ -37,7 +37,8 @@ def acceptance(
         percentile for ImageNet, of every batch; here it is of the burn-in, with the M of the moment, so that an image
         does not depend on the batch that it is in. F increases with d, so its percentile is F at that of the logits.
     gamma: 0: rejection sampling. If d is log p_data / p_G, the images that are kept have the density p_data, but only
-        exp(-M) of all are kept. Another gamma shifts how many are kept, and the density is no longer p_data.
+        exp(-M) of all are kept. Another gamma shifts how many are kept, and the density is no longer p_data. By the
+        percentile q, at least (100 - q) / 2 percent of images such as those of the burn-in are kept.
     """
     if gamma is None:
         gamma = log_odds(np.percentile(np.float64(burn_in), percentile), maxima)
@@ -61,7 +62,8 @@ def generate_by_rejection(
 
     The images of a label are the first ones that are accepted of its own series, in order, while M grows with every
     larger logit. So they depend neither on the size of a batch (up to rounding) nor on the other labels, and more
-    images with the same seed begin with the same ones. UserError if too few images are accepted.
+    images with the same seed begin with the same ones. If D does not read the label, p_data and p_G are those of all
+    labels together. UserError if too few images are accepted.
     """
     images = None
     for label in np.unique(labels):
