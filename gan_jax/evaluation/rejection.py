@@ -13,7 +13,7 @@ from gan_jax.system.errors import UserError
 
 _BATCH_SIZE = 500  # candidates in one forward pass
 _EPSILON = 1e-14
-_MOST_CANDIDATES = 5000  # for each image that is wanted; fewer than 1 in 5,000 accepted: too slow
+_MOST_CANDIDATES = 5000  # for each image that is kept; with fewer than 1 in 5,000, sampling would seem to hang
 
 
 def log_odds(logits: np.ndarray, maximum: np.ndarray | float) -> np.ndarray:
@@ -90,9 +90,9 @@ def _images_of_a_label(
     first = np.concatenate([draw(burn_in_key, start).logits for start in range(0, burn_in, _BATCH_SIZE)])[:burn_in]
     maximum, kept, num_kept, start = first.max(), [], 0, 0
     while num_kept < count:
-        if start > _MOST_CANDIDATES * count:
+        if start > _MOST_CANDIDATES * (num_kept + 1):
             raise UserError(
-                f"sampler=drs keeps {num_kept} of {start} images of class {label}; set a lower percentile or gamma"
+                f"sampler=drs keeps {num_kept} of {start} images of label {label}; set a lower percentile or gamma"
             )
         drawn = draw(key, start)
         maxima = np.maximum(np.maximum.accumulate(drawn.logits), maximum)

@@ -139,8 +139,8 @@ def test_labels_are_those_asked_for():
 
 def test_what_cannot_end_is_refused():
     gan = one_dimensional()
-    with pytest.raises(UserError, match=r"keeps 0 of 5500 images of class 1; set a lower percentile or gamma") as error:
-        generate_by_rejection(program(gan), None, np.array([1], np.int32), gamma=60.0, burn_in=5000)
+    with pytest.raises(UserError, match=r"keeps 0 of 5500 images of label 1; set a lower percentile or gamma") as error:
+        generate_by_rejection(program(gan), None, np.ones(100, np.int32), gamma=60.0, burn_in=5000)
     assert "\n" not in str(error.value)
     broken = lambda *arguments: program(gan)(*arguments)._replace(logits=np.full(500, np.nan))  # noqa: E731
     with pytest.raises(UserError, match="are not finite"):

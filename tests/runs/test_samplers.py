@@ -5,6 +5,7 @@ import inspect
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -99,6 +100,19 @@ def test_the_log_ratio_minimises_the_loss_of_these_objectives_alone():
         values = [at_x(logit) for logit in logits]
         is_found = abs(logits[np.argmin(values)] - np.log(ratio)) < 0.02
         assert objective.logit_is_log_ratio == is_found, name
+
+
+def test_a_registered_objective_says_so_itself():
+    gan, losses = make()[0], (lambda real, fake, targets: jnp.mean(fake - real),) * 2
+    try:
+        gan_jax.register_objective("my_calibrated", *losses, uses_targets=False, logit_is_log_ratio=True)
+        gan_jax.register_objective("my_other", *losses, uses_targets=False)
+        assert make_sampler("drs", gan, config_with("objective=my_calibrated"))
+        with pytest.raises(UserError, match="or my_calibrated\\), not my_other"):
+            make_sampler("drs", gan, config_with("objective=my_other"))
+    finally:
+        for name in ("my_calibrated", "my_other"):
+            gan_jax.unregister("objective", name)
 
 
 def test_the_defaults_are_those_of_the_functions():
