@@ -1,5 +1,6 @@
 """Discriminator rejection sampling: of the images that G makes, those are kept that D finds likely to be real."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -65,38 +66,41 @@ def generate_by_rejection(
     images with the same seed begin with the same ones. If D does not read the label, p_data and p_G are those of all
     labels together. UserError if too few images are accepted.
     """
-    images = None
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        settings = {"burn_in": burn_in, "percentile": percentile, "gamma": gamma}
-        kept = _images_of_a_label(candidates, state, int(label), len(rows), jax.random.key(seed), **settings)
-        images = np.empty((len(labels), *kept.shape[1:]), np.uint8) if images is None else images
-        images[rows] = kept
-    return images
+    burn_in_key, key = jax.random.split(jax.random.key(seed))
 
-
-def _images_of_a_label(
-    candidates: Callable, state: GanState, label: int, count: int, key: jax.Array, *, burn_in: int, percentile, gamma
-) -> np.ndarray:
-    burn_in_key, key = jax.random.split(key)
-
-    def draw(key: jax.Array, start: int) -> Candidates:
+    def draw(key: jax.Array, label: int, start: int) -> Candidates:
         numbers = np.arange(start, start + _BATCH_SIZE, dtype=np.int32)
         drawn = jax.tree.map(np.asarray, candidates(state, key, np.full(_BATCH_SIZE, label, np.int32), numbers))
         if not np.isfinite(drawn.logits).all():
             raise UserError("sampler=drs: D's logits of generated images are not finite; sample without it")
         return drawn
 
-    first = np.concatenate([draw(burn_in_key, start).logits for start in range(0, burn_in, _BATCH_SIZE)])[:burn_in]
-    maximum, kept, num_kept, start = first.max(), [], 0, 0
+    def images_of(label: int, count: int) -> np.ndarray:
+        first = [draw(burn_in_key, label, start).logits for start in range(0, burn_in, _BATCH_SIZE)]
+        first = np.concatenate(first)[:burn_in]
+        probabilities = functools.partial(acceptance, burn_in=first, percentile=percentile, gamma=gamma)
+        return _accepted(functools.partial(draw, key, label), probabilities, first.max(), count, label)
+
+    by_label = np.concatenate([images_of(*pair) for pair in zip(*np.unique(labels, return_counts=True), strict=True)])
+    images = np.empty_like(by_label)
+    images[np.argsort(labels, kind="stable")] = by_label
+    return images
+
+
+def _accepted(draw: Callable, probabilities: Callable, maximum: float, count: int, label: int) -> np.ndarray:
+    """The first `count` images, uint8, that are accepted of a label's series.
+
+    draw: first number of a batch -> Candidates. probabilities: (logits, maxima) -> acceptance. maximum: M at the start.
+    """
+    kept, num_kept, start = [], 0, 0
     while num_kept < count:
         if start > _MOST_CANDIDATES * (num_kept + 1):
             raise UserError(
                 f"sampler=drs keeps {num_kept} of {start} images of label {label}; set a lower percentile or gamma"
             )
-        drawn = draw(key, start)
+        drawn = draw(start)
         maxima = np.maximum(np.maximum.accumulate(drawn.logits), maximum)
-        accepted = drawn.uniform < acceptance(drawn.logits, maxima, first, percentile, gamma)
+        accepted = drawn.uniform < probabilities(drawn.logits, maxima)
         kept.append(to_uint8(drawn.images[accepted]))
-        maximum, num_kept, start = maxima[-1], num_kept + accepted.sum(), start + _BATCH_SIZE
+        maximum, num_kept, start = maxima[-1], num_kept + accepted.sum(), start + len(accepted)
     return np.concatenate(kept)[:count]
