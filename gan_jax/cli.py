@@ -55,6 +55,15 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_sampler(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag --sampler, the text of `make_sampler` (runs/samplers.py)."""
+    parser.add_argument(
+        "--sampler",
+        default="prior",
+        help="prior (default); drs or drs:percentile=90 (rejection by D); ddls or ddls:steps=50 (Langevin, by D)",
+    )
+
+
 def add_data_folders(parser: argparse.ArgumentParser) -> None:
     """Adds the two flags that say where the data of a run are: --data_dir and --config.data.dir, as `images_dir`.
 

@@ -96,6 +96,7 @@ def main() -> None:
         help="names of classes or positions (#0), repeated as often as needed (default: all in turn)",
     )
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
+    cli.add_sampler(parser)
     parser.add_argument("--seed", type=cli.seed, default=0)
     cli.add_parts(parser)
     arguments = parser.parse_args()
@@ -111,7 +112,7 @@ def main() -> None:
     num_images = arguments.num_images or (arguments.labels.count(",") + 1 if arguments.labels else 100)
     labels = _labels(arguments.labels, num_images, run.num_classes, run.class_names)
     columns = run.num_classes if conditional and not arguments.labels else math.ceil(math.sqrt(len(labels)))
-    images = run.generate(labels, arguments.seed)
+    images = run.generate(labels, arguments.seed, sampler=arguments.sampler)
     _write(path, images, labels if conditional else None, run.class_names, min(columns, len(labels), 20))
     print(f"{len(labels)} images of step {run.step} in {path}")
 

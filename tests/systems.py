@@ -61,7 +61,7 @@ def resolve(spec, overrides):
 
 
 def technique_rows():
-    """(name, [overrides], test, file) of every row of docs/techniques.md."""
+    """(name, [options], test, file) of every row of docs/techniques.md."""
     rows = []
     for line in pathlib.Path("docs/techniques.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -70,7 +70,9 @@ def technique_rows():
     return rows
 
 
-ROWS = technique_rows()
+# Those of options of a command, such as --sampler=drs, and those of overrides of a config.
+COMMAND_ROWS = [row for row in technique_rows() if row[1][0].startswith("--")]
+ROWS = [row for row in technique_rows() if row not in COMMAND_ROWS]
 # Techniques that one config can combine.
 EVERYTHING = [
     *("generator.norm=virtual_batch", "generator.conditioning=concat", "generator.condition_smoothing=0.1"),

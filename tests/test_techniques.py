@@ -7,17 +7,19 @@ import re
 import jax
 import pytest
 
-from gan_jax import cli
+from gan_jax import build, cli
+from gan_jax.analysis.analyses import ANALYSES
 from gan_jax.gan import augmentation, metrics, optimizers, priors, schedules
 from gan_jax.layers import activations, conditioning, kernel_norms, minibatch, norms
 from gan_jax.losses import adversarial
 from gan_jax.losses.build import weighted_terms
 from gan_jax.losses.terms import TERMS
 from gan_jax.networks import NETWORKS, heads
+from gan_jax.runs.samplers import SAMPLERS, make_sampler
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training.guard import make_guard
-from tests.systems import EVERYTHING, FILES, ROWS, shape_of, shapes_of_a_step, specs
+from tests.systems import COMMAND_ROWS, EVERYTHING, FILES, ROWS, shape_of, shapes_of_a_step, specs
 
 
 def remainders(widths, groups):
@@ -81,13 +83,31 @@ def check_pair(overrides, spec):
     return True
 
 
-@pytest.mark.parametrize(("name", "overrides", "test", "file"), ROWS, ids=[row[0] for row in ROWS])
-def test_row(name, overrides, test, file):
-    """Works on the tutorial's CGAN or, if refused there, on SNGAN; the slow test below checks every system."""
+def check_files(test, file):
+    """The test and the file that a row names exist."""
     assert pathlib.Path(file).is_file()
     path, _, function = test.partition("::")
     assert re.search(rf"^def {function}\(", pathlib.Path(path).read_text(), re.MULTILINE), f"{test} does not exist"
+
+
+@pytest.mark.parametrize(("name", "overrides", "test", "file"), ROWS, ids=[row[0] for row in ROWS])
+def test_row(name, overrides, test, file):
+    """Works on the tutorial's CGAN or, if refused there, on SNGAN; the slow test below checks every system."""
+    check_files(test, file)
     assert check_pair(overrides, "configs/cgan.py") or check_pair(overrides, "configs/sngan.py")
+
+
+def check_sampler(text):
+    config = configs.load("configs/cgan.py:tuned")
+    assert make_sampler(text, build.build(config, (28, 28, 1), 10, 1), config)
+
+
+@pytest.mark.parametrize(("name", "options", "test", "file"), COMMAND_ROWS, ids=[row[0] for row in COMMAND_ROWS])
+def test_row_of_a_command(name, options, test, file):
+    check_files(test, file)
+    for option in options:
+        flag, _, value = option.partition("=")
+        {"--sampler": check_sampler, "--only": lambda name: ANALYSES[name]}[flag](value)
 
 
 @pytest.mark.slow
@@ -128,6 +148,11 @@ def test_every_technique_has_a_row():
         assert any(override.endswith(f".activation={name}") for override in overrides), (
             f"no row for the activation {name}"
         )
+
+
+def test_every_sampler_has_a_row():
+    options = [option for _, row_options, _, _ in COMMAND_ROWS for option in row_options]
+    assert not [name for name in SAMPLERS if name != "prior" and f"--sampler={name}" not in options]
 
 
 def test_the_pages_list_every_name():

@@ -14,6 +14,7 @@ from gan_jax.analysis.latent import class_interpolation, interpolation, truncati
 from gan_jax.analysis.map import feature_map
 from gan_jax.analysis.neighbours import neighbours
 from gan_jax.analysis.representation import representation
+from gan_jax.analysis.sefa import sefa
 from gan_jax.analysis.spectrum import spectrum
 from gan_jax.analysis.subject import NotApplicable, Subject
 from gan_jax.evaluation.features import EXTRACTORS, ONE_CLASS
@@ -35,6 +36,7 @@ ANALYSES = {
     "neighbours": neighbours,
     "spectrum": spectrum,
     "map": feature_map,
+    "sefa": sefa,
     "representation": representation,
     "filters": filters,
 }

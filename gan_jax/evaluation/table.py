@@ -43,6 +43,8 @@ def table(result: dict, best: dict | None = None) -> str:
         f"data {data}, {result['split']} split, step {result.get('step', 'by seed')}, "
         f"{GENERATORS[result['generator']]}, features {result['features']}"
     )
+    if (sampler := result.get("sampler", "prior")) != "prior":  # Older results have no such entry.
+        header += f", sampler {sampler}"
     lines = [header, *_lines(result, best, seed_results)]
     if best:
         lines.append(

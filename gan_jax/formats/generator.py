@@ -70,8 +70,9 @@ class Generator:
             return {}
         results = [read_table(path) for path in sorted(self.run.folder.path.glob("evaluation*.json"))]
         kind = "ema" if self.is_ema else "last"
-        wanted = {"step": self.run.step, "split": "test", "generator": kind}
-        fitting = [result for result in results if wanted.items() <= result.items()]
+        wanted = {"step": self.run.step, "split": "test", "generator": kind, "sampler": "prior"}
+        # The file draws z from the prior. Older results have no entry "sampler".
+        fitting = [result for result in results if wanted.items() <= ({"sampler": "prior"} | result).items()]
         return max(fitting, key=lambda r: (r["features"].startswith("classifier"), r["num_generated"]), default={})
 
     def metadata(self) -> dict[str, str]:

@@ -35,6 +35,9 @@ def register_objective(
     *,
     uses_targets: bool = True,
     zero_means_won: bool = True,
+    per_example: bool = False,
+    centred: bool = False,
+    logit_is_log_ratio: bool = False,
 ) -> None:
     """An adversarial loss, for `config.objective`. The arguments are the fields of `Objective` (losses/adversarial.py).
 
@@ -45,7 +48,9 @@ def register_objective(
         shape = jax.eval_shape(loss, logits, logits, Targets(logits, logits, logits)).shape
         if shape != ():
             raise UserError(f"objective '{name}': the loss of the {player} has the shape {shape}; return one number")
-    part = Objective(discriminator, generator, output, uses_targets, zero_means_won)
+    part = Objective(
+        discriminator, generator, output, uses_targets, zero_means_won, per_example, centred, logit_is_log_ratio
+    )
     parts.register("objective", name, OBJECTIVES, part, part)
 
 

@@ -16,7 +16,7 @@ from gan_jax.data.dataset import to_float, to_uint8
 from gan_jax.devices import compiler
 from gan_jax.evaluation.batching import in_batches
 from gan_jax.evaluation.features import EXTRACTORS
-from gan_jax.evaluation.generate import balanced_labels, generate
+from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.formats import safetensors
 from gan_jax.gan import priors
 from gan_jax.gan.types import DiscriminatorOutput, GanState
@@ -26,6 +26,7 @@ from gan_jax.runs.dataset import scoring_data
 from gan_jax.runs.load import CHECKPOINTS, LoadedRun, load_run
 from gan_jax.runs.protocol import Protocol
 from gan_jax.runs.records import read_metrics
+from gan_jax.runs.samplers import make_sampler
 from gan_jax.runs.score import evaluate
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.config import choose
@@ -46,10 +47,8 @@ class Run:
     def __init__(self, loaded: LoadedRun, checkpoint: str, data_dir: str = "", path: pathlib.Path | None = None):
         self.loaded, self._checkpoint, self._data_dir, self._extractors = loaded, checkpoint, data_dir, {}
         # Kept, because JAX forgets what it has compiled of a method when nothing refers to the compiled function.
-        gan = loaded.gan
-        self._gan_sample, self._gan_generate, self._gan_discriminate = map(
-            compiler.jit, (gan.sample, gan.generate, gan.discriminate)
-        )
+        self._sampler = functools.cache(lambda text: make_sampler(text, loaded.gan, loaded.config))
+        self._gan_generate, self._gan_discriminate = map(compiler.jit, (loaded.gan.generate, loaded.gan.discriminate))
         self.config: ConfigDict = loaded.config
         self.step: int = loaded.step
         self.path: pathlib.Path = path or loaded.folder.path
@@ -78,6 +77,7 @@ class Run:
         z: np.ndarray | None = None,
         truncation: float | None = None,
         raw: bool = False,
+        sampler: str = "prior",
     ) -> Images:
         """Generated images uint8 [N, H, W, C]. The same seed and labels give the images of `gan-jax sample`.
 
@@ -87,6 +87,7 @@ class Run:
         z: [N, Z] instead of a draw from the prior, see `latents`.
         truncation: z from N(0, 1) given |z| <= truncation (BigGAN's trick, arXiv 1809.11096); for the prior `normal`.
         raw: without the EMA.
+        sampler: as --sampler of `gan-jax sample`, for example "drs" or "ddls:steps=50"; it draws z itself.
         """
         if num_images is None:
             num_images = len(z) if z is not None else 16 if labels is None else len(labels)
@@ -96,7 +97,9 @@ class Run:
             raise UserError("z and truncation: give one of them, because truncation draws z")
         labels = self._labels(labels, num_images)
         if z is None and truncation is None and labels.ndim == 1:
-            return generate(self._gan_sample, self._state(raw), labels, seed).view(Images)
+            return self._sampler(sampler)(self._state(raw), labels, seed).view(Images)
+        if sampler != "prior":
+            raise UserError(f"sampler={sampler} draws z itself, for classes; leave out z, truncation and weights")
         z = self.latents(num_images, seed, truncation) if z is None else np.asarray(z, np.float32)
         if z.shape != (num_images, self.config.prior.features):
             expected = (num_images, self.config.prior.features)

@@ -25,6 +25,8 @@ class Objective(NamedTuple):
         fakes. False for a difference of means, and for a loss that is always 0.
     per_example: whether G's loss is a mean of losses of single images (or of pairs of a real image and a fake).
     centred: whether a logit above 0 means that D takes the image for real, and one below 0 for generated.
+    logit_is_log_ratio: whether the logit of the best D (with targets 1 and 0) is log p_data(x) / p_G(x): true for the
+        cross-entropies. Samplers that read D need it (runs/samplers.py).
     """
 
     discriminator: Callable[[jax.Array, jax.Array, Targets], jax.Array]
@@ -32,8 +34,9 @@ class Objective(NamedTuple):
     output: Callable[[jax.Array], jax.Array]
     uses_targets: bool = True
     zero_means_won: bool = True
-    centred: bool = False
     per_example: bool = True
+    centred: bool = False
+    logit_is_log_ratio: bool = False
 
 
 @jax.custom_jvp
@@ -172,31 +175,35 @@ def _identity(logits: jax.Array) -> jax.Array:
     return logits
 
 
-def _elementwise(loss: Callable, output: Callable, zero_means_won: bool = True, centred: bool = True) -> Objective:
+def _elementwise(loss: Callable, output: Callable, **properties: bool) -> Objective:
     """The losses of both players from one function of (logits, targets)."""
     return Objective(
         discriminator=lambda real, fake, targets: loss(real, targets.real) + loss(fake, targets.fake),
         generator=lambda real, fake, targets: loss(fake, targets.generator),
         output=output,
-        zero_means_won=zero_means_won,
-        centred=centred,
+        **properties,
     )
+
+
+def _cross_entropy(loss: Callable) -> Objective:
+    """An objective whose D is a classifier of real and fake, D(x) = sigmoid(logit)."""
+    return _elementwise(loss, jax.nn.sigmoid, centred=True, logit_is_log_ratio=True)
 
 
 OBJECTIVES = {
     # Goodfellow et al. 2014 (arXiv 1406.2661), non-saturating: D: -log D(x) - log(1 - D(G(z))), G: -log D(G(z)).
-    "bce": _elementwise(_bce_on_probabilities, jax.nn.sigmoid),
+    "bce": _cross_entropy(_bce_on_probabilities),
     # The same losses, computed from the logits: without a clamp, and without a vanishing gradient in float32.
-    "bce_logits": _elementwise(_bce_on_logits, jax.nn.sigmoid),
+    "bce_logits": _cross_entropy(_bce_on_logits),
     # The same loss of D, with the minimax loss of G (arXiv 1406.2661, eq. 1), which minimises log(1 - D(G(z))).
-    "saturating": _elementwise(_bce_on_logits, jax.nn.sigmoid)._replace(generator=_saturating_generator),
+    "saturating": _cross_entropy(_bce_on_logits)._replace(generator=_saturating_generator),
     # A softmax over ONE class: the loss is always 0, so nothing is learned. D(x) = 1 for every image.
-    "cross_entropy": _elementwise(_cross_entropy_of_one_class, _one_class_softmax, zero_means_won=False, centred=False),
+    "cross_entropy": _elementwise(_cross_entropy_of_one_class, _one_class_softmax, zero_means_won=False),
     # A softmax over the two classes real and fake: `bce_logits` of the difference of their logits.
-    "cross_entropy_two_logits": _elementwise(_cross_entropy_of_two_classes, jax.nn.sigmoid),
+    "cross_entropy_two_logits": _cross_entropy(_cross_entropy_of_two_classes),
     # Least squares, Mao et al. 2016 (arXiv 1611.04076), eq. 2, on the raw output: b = targets.real, a = targets.fake,
     # c = targets.generator.
-    "lsgan": _elementwise(_half_squares, _identity, centred=False),
+    "lsgan": _elementwise(_half_squares, _identity),
     # Lim and Ye 2017 (arXiv 1705.02894), Miyato et al. 2018 (arXiv 1802.05957), on the raw output.
     "hinge": Objective(_hinge_discriminator, _linear_generator, _identity, uses_targets=False, centred=True),
     # Arjovsky et al. 2017 (arXiv 1701.07875), on the raw output. Another technique must bound D's Lipschitz constant.

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build
 from gan_jax.devices import compiler
-from gan_jax.evaluation.generate import classify, generate
+from gan_jax.evaluation.generate import classify
 from gan_jax.gan.player import inference_variables
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import GanState
@@ -18,6 +18,7 @@ from gan_jax.runs.best import NUM_KEPT_BEST, best_step, scores
 from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.runs.dataset import class_names
 from gan_jax.runs.records import read_metrics
+from gan_jax.runs.samplers import make_sampler
 from gan_jax.system.errors import UserError
 
 CHECKPOINTS = ("newest", "best")
@@ -54,12 +55,12 @@ class LoadedRun(NamedTuple):
         module = build_discriminator(config.discriminator, self.num_classes, config.init_batch_size, config.dtype)
         return module, inference_variables(self.state.discriminator)
 
-    def generate(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False) -> np.ndarray:
+    def generate(self, labels: np.ndarray, seed: int = 0, *, raw: bool = False, sampler: str = "prior") -> np.ndarray:
         """uint8 [N, H, W, C], one image for each label.
 
-        The images are those of the EMA generator if the run has one, unless `raw`.
+        The images are those of the EMA generator if the run has one, unless `raw`. sampler: see `make_sampler`.
         """
-        return generate(compiler.jit(self.gan.sample), self._state(raw), labels, seed)
+        return make_sampler(sampler, self.gan, self.config)(self._state(raw), labels, seed)
 
     def class_log_probabilities(self, images: np.ndarray, *, raw: bool = False) -> np.ndarray:
         """log p(class | image), float [N, K], of images uint8 [N, H, W, C].

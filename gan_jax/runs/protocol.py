@@ -1,5 +1,6 @@
 """The settings of an evaluation, and the name of the file that they write."""
 
+import re
 from typing import NamedTuple
 
 # What the numbers of an evaluation mean. Numbers of different versions do not belong into one table.
@@ -21,6 +22,7 @@ class Protocol(NamedTuple):
     checkpoint: "newest" or "best".
     train_on_generated: whether to compute the classification accuracy score.
     quick: whether to skip the scores that need the features of all training images.
+    sampler: how the generated images are sampled, see `make_sampler` (runs/samplers.py).
     """
 
     num_images: int = 10_000
@@ -31,6 +33,7 @@ class Protocol(NamedTuple):
     checkpoint: str = "newest"
     train_on_generated: bool = False
     quick: bool = False
+    sampler: str = "prior"
 
     @property
     def file_name(self) -> str:
@@ -39,7 +42,11 @@ class Protocol(NamedTuple):
         So two protocols never share a file. For example evaluation-20_images-seed_1-pixels-quick.json.
         """
         defaults = Protocol()._asdict()
-        words = {"num_images": f"{self.num_images}_images", "seed": f"seed_{self.seed}"}
+        words = {
+            "num_images": f"{self.num_images}_images",
+            "seed": f"seed_{self.seed}",
+            "sampler": re.sub("[:,]", "-", self.sampler),
+        }
         changes = [
             name if value is True else words.get(name, value)
             for name, value in self._asdict().items()

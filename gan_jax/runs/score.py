@@ -23,6 +23,7 @@ from gan_jax.runs.dataset import scoring_data
 from gan_jax.runs.load import LoadedRun, load_run
 from gan_jax.runs.protocol import DEFAULT_PROTOCOL, SCORES_VERSION, Protocol
 from gan_jax.runs.provenance import provenance
+from gan_jax.runs.samplers import make_sampler
 from gan_jax.system import files
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
@@ -69,6 +70,7 @@ def evaluate(
     """
     choose(EXTRACTORS, protocol.features, "--features")
     run = load_run(path, protocol.checkpoint)
+    sample = make_sampler(protocol.sampler, run.gan, run.config)
     dataset = scoring_data(path, run.config.data, run.run_info, data_dir, images_dir)
     conditional, num_classes = build.is_conditional(run.config.generator), dataset.num_classes
     if protocol.train_on_generated and not conditional:
@@ -81,7 +83,8 @@ def evaluate(
     extract, features_name = EXTRACTORS[protocol.features](dataset, data_dir, inception_weights, flips)
     use_ema = has_ema(run.config.generator) and protocol.generator == "ema"
     conditions = balanced_labels(protocol.num_images, num_classes)
-    generated = Split(run.generate(conditions, protocol.seed, raw=not use_ema), conditions)
+    state = run.state if use_ema else run.state.without_ema()
+    generated = Split(sample(state, conditions, protocol.seed), conditions)
     # Against the validation images themselves, none are left to compare with.
     validation = dataset.validation if protocol.split != "validation" else None
     # Inception's probabilities are of the classes of ImageNet.
@@ -135,6 +138,7 @@ def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: st
         "features": features,
         "num_features": num_features(protocol.features, dataset),
         "generator": "ema" if use_ema else "last",
+        "sampler": protocol.sampler,
         "norm_mode": "running statistics",
         "seed": protocol.seed,
         "num_generated": protocol.num_images,

@@ -95,7 +95,7 @@ def test_all_analyses_run_in_order(tmp_path, monkeypatch, capsys):
 
         return analysis
 
-    all_names = [*SUBJECT_ANALYSES, "representation", "filters"]
+    all_names = [*SUBJECT_ANALYSES, "sefa", "representation", "filters"]
     assert list(analyze.ANALYSES) == all_names
     monkeypatch.setattr(analyses, "ANALYSES", {name: fake_analysis(name) for name in all_names})
     monkeypatch.setattr(

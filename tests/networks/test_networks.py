@@ -12,7 +12,7 @@ from gan_jax.layers import kernel_norms, norms
 from gan_jax.layers.conv import native_conv
 from gan_jax.networks import NETWORKS
 from gan_jax.networks.base import OUTPUTS, PIXELS
-from gan_jax.networks.heads import HEADS
+from gan_jax.networks.heads import CLASS_HEADS, HEADS
 from tests.networks.small import (
     CLASSES,
     LABELS,
@@ -193,7 +193,7 @@ EXPECTED_HEADS = {
     "projection": lambda f, dense, e: (dense[0][:, 0] + np.einsum("bf,bf->b", e, f) / 6**0.5, None),
     "two_logits": lambda f, dense, e: (softmax_difference(dense[0]), None),
 }
-NUM_CLASS_LOGITS = {"auxiliary": CLASSES, "auxiliary_fake": CLASSES + 1, "class": CLASSES}
+NUM_CLASS_LOGITS = dict.fromkeys(CLASS_HEADS, CLASSES) | {"auxiliary_fake": CLASSES + 1}
 
 
 @pytest.mark.parametrize("name", HEADS)
