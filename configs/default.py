@@ -40,9 +40,9 @@ def _network() -> ConfigDict:
             "norm_gain": True,  # False: norms have an offset, but no gain
             "norm_scale_stddev": 0.0,  # standard deviation s of the initial gain, N(1, s)
             "norm_groups": 8,  # `group`: number of groups of channels
-            # Reparametrisation of every kernel: none; spectral (spectral norm); weight (weight norm); weight_fixed
-            # (weight norm whose scales do not train); weight_unit (weight norm whose initial scales are 1, whatever
-            # the data).
+            # Reparametrisation of every kernel: none; spectral (spectral norm); spectral_scaled (the same, and the
+            # bound of each kernel trains from spectral_bound on); weight (weight norm); weight_fixed (weight norm
+            # whose scales do not train); weight_unit (weight norm whose initial scales are 1, whatever the data).
             "kernel_norm": "none",
             "output_kernel_norm": "",  # the same for the last layer (in D: the head). "": as kernel_norm
             "spectral_bound": 1.0,  # spectral: the largest singular value of a kernel
@@ -177,8 +177,9 @@ def _discriminator() -> ConfigDict:
     """Settings of D: those of both networks, and its own."""
     config = _network()
     config.widths = (1024, 512, 256)
-    # binary, two_logits, projection, class, auxiliary, auxiliary_fake, twin, discriminative, contrastive
+    # binary, two_logits, projection, class, auxiliary, auxiliary_fake, twin, discriminative, contrastive, info
     config.head = "binary"
+    config.codes = 2  # info: number of the first entries of z that D predicts
     config.pixels = "signed"  # range of D's input: signed (-1 to 1), unit (0 to 1)
     config.input_noise = 0.0  # standard deviation of Gaussian noise on real and generated images in training
     config.minibatch = "none"  # layer before the head: none, discrimination, stddev

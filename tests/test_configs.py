@@ -103,7 +103,11 @@ def test_a_config_file_with_an_unknown_key_is_refused_before_training(tmp_path):
         ("configs/cgan.py", ["--config.generator.widths=a"], "expected a list such as"),
         ("configs/cgan.py", ["--config.generator.channel_dropout=1"], "expected true or false"),
         ("configs/cgan.py", ["--config.generator=5"], "is a section; set one of its leaves"),
-        ("configs/cgan.py", ["--config.terms=5"], "is a section; set one of its leaves: terms.contrastive.temperature, "),
+        (
+            "configs/cgan.py",
+            ["--config.terms=5"],
+            "is a section; set one of its leaves: terms.contrastive.temperature, ",
+        ),
         ("configs/cgan.py", ["--config.class_target=own"], "did you mean terms.interpolation.target or terms.noise_c"),
         ("configs/cgan.py", ["--config.seed"], "needs a value"),
         ("configs/cgan.py", ["--seed=3"], "'--seed=3' is not understood"),

@@ -30,7 +30,14 @@ def _unit(v: jax.Array) -> jax.Array:
 
 
 def spectral(
-    layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool, *, bound: float = 1.0, iterations: int = 1
+    layer: nn.Module,
+    apply: Apply,
+    kernel: jax.Array,
+    train: bool,
+    *,
+    bound: float = 1.0,
+    iterations: int = 1,
+    scaled: bool = False,
 ) -> tuple[jax.Array, Callable]:
     """W bound / sigma(W), spectral normalization (Miyato et al. 2018, arXiv 1802.05957, algorithm 1).
 
@@ -38,6 +45,8 @@ def spectral(
     from the u of the update before. Gradients flow through W, but not through u and v. u is in the collection
     `spectral` and changes once per update, as batch statistics do. In inference, the iteration also starts from the
     stored u, but its result is not stored. So it does not matter that the u of an EMA is no unit vector.
+
+    scaled: the bound is a parameter of each layer that starts at `bound` (section 2 and appendix E of the same paper).
     """
     matrix = kernel.reshape(-1, kernel.shape[-1])
     stored = layer.variable(
@@ -50,6 +59,8 @@ def spectral(
     if train and layer.is_mutable_collection("spectral"):
         stored.value = u
     sigma = jnp.vdot(v, matrix @ u)
+    if scaled:
+        bound = layer.param("scale", nn.initializers.constant(bound), ())
     return apply(kernel * (bound / (sigma + 1e-12))), nn.initializers.zeros
 
 
@@ -120,6 +131,7 @@ class Dense(nn.Module):
 KERNEL_NORMS = {
     "none": plain,
     "spectral": spectral,
+    "spectral_scaled": functools.partial(spectral, scaled=True),
     "weight": weight_norm,
     "weight_fixed": functools.partial(weight_norm, fixed=True),
     "weight_unit": functools.partial(weight_norm, unit=True),

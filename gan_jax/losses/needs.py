@@ -62,6 +62,12 @@ def head(name: str) -> Callable[[ConfigDict], str]:
     return missing
 
 
+def codes(config: ConfigDict) -> str:
+    if config.discriminator.codes <= config.prior.features:
+        return ""
+    return f"as many entries of z as codes: set --config.prior.features={config.discriminator.codes}"
+
+
 def fake_class(config: ConfigDict) -> str:
     if config.discriminator.head == "auxiliary_fake":
         return ""

@@ -85,6 +85,15 @@ def gradient_penalty(inputs: LossInputs) -> jax.Array:
     return _distance_from_norm_one(inputs, mix * real + (1.0 - mix) * inputs.fakes.images)
 
 
+def lipschitz_penalty(inputs: LossInputs) -> jax.Array:
+    """mean max(|| grad D(x^) || - 1, 0)^2 at these x^: slopes below 1 are free (WGAN-LP, arXiv 1709.08894, eq. 8)."""
+    real = inputs.batch.images
+    mix = jax.random.uniform(inputs.key, (len(real), 1, 1, 1))
+    between = mix * real + (1.0 - mix) * inputs.fakes.images
+    norms = jnp.sqrt(_squared_gradient_norms(inputs, between, inputs.batch.labels) + 1e-12)
+    return jnp.mean(jax.nn.relu(norms - 1.0) ** 2)
+
+
 def dragan(inputs: LossInputs) -> jax.Array:
     """mean (|| grad D(x^) || - 1)^2 around the real images (arXiv 1705.07215, section 2.3 and its published code).
 
@@ -147,6 +156,17 @@ def historical_averaging(inputs: LossInputs) -> jax.Array:
     return sum(jnp.sum((current - mean) ** 2) for current, mean in pairs)
 
 
+def mutual_information(inputs: LossInputs) -> jax.Array:
+    """mean || c - q(G(z)) ||^2 / 2: minus the bound L_I of InfoGAN, up to a constant (arXiv 1606.03657, equation 5).
+
+    c: the first entries of z, the codes; q: what D's head `info` predicts, the mean of a Gaussian of variance 1. Both
+    players minimise it. A categorical code is a label: `classification_fake` in both losses, without `classification`.
+    """
+    predicted = inputs.fake.extras["codes"]
+    codes = inputs.z[:, : predicted.shape[1]]
+    return 0.5 * jnp.mean(jnp.sum((codes - predicted) ** 2, axis=1))
+
+
 def pull_away(inputs: LossInputs) -> jax.Array:
     """1 / (B (B - 1)) sum_{i != j} cos^2(f_i, f_j): mean squared cosine of the features of two generated images.
 
@@ -203,8 +223,12 @@ TERMS = {
         knobs={"decay": Knob(0.99, "at least 0 and less than 1", lambda value: 0 <= value < 1)},
         trackers=_mean_logits,
     ),
+    # max(|grad D| - 1, 0)^2 between real and generated images
+    "lipschitz_penalty": Term(lipschitz_penalty, "d", per_example=True),
     # Penalises generated images in regions where features of real images are dense
     "low_density": Term(low_density, "g", needs=(needs.two_images,)),
+    # (codes - D's prediction of the codes)^2
+    "mutual_information": Term(mutual_information, "dg", needs=(needs.head("info"), needs.codes)),
     "pull_away": Term(pull_away, "g", needs=(needs.two_images,)),  # mean squared cosine of generated images' features
     "r1": Term(r1, "d", per_example=True),  # |grad D|^2 / 2 at real images
     "r1_r2": Term(r1_r2, "d", per_example=True),  # the sum of r1 and r2, at once

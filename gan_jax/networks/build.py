@@ -89,7 +89,7 @@ def _post_layers(
 def _kernel_norm(section: ConfigDict, name: str, knob: str) -> Callable:
     """The reparametrisation with this name."""
     kernel_norm = choose(kernel_norms.KERNEL_NORMS, name, knob)
-    if name == "spectral":
+    if name in ("spectral", "spectral_scaled"):
         return functools.partial(kernel_norm, bound=section.spectral_bound, iterations=section.spectral_iterations)
     return kernel_norm
 
@@ -178,7 +178,9 @@ def build_discriminator(
                 dimension=section.minibatch_dimension,
                 reference_size=reference_size if section.norm == "virtual_batch" else 0,
             ),
-            "head": functools.partial(head, num_classes, kernel_init, output_kernel_norm),
+            "head": functools.partial(
+                _factory(head, codes=section.codes), num_classes, kernel_init, output_kernel_norm
+            ),
         }
 
     return _network(section, 1, "discriminator", num_classes, reference_size, dtype, fields)

@@ -27,6 +27,7 @@ _RANGES = {
     "noise_fade_updates": _AT_LEAST_0,
     "condition_smoothing": ("from 0 to 1", lambda value: 0 <= value <= 1),
     "embedding_features": _AT_LEAST_1,
+    "codes": _AT_LEAST_1,
     "ema_decay": _FROM_0_TO_BELOW_1,
     "norm_groups": _AT_LEAST_1,
     "spectral_iterations": _AT_LEAST_1,
@@ -39,7 +40,7 @@ def check_ranges(section: ConfigDict, knob: str) -> None:
     if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
         raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain per class; set another norm")
     for name, (words, allows) in _RANGES.items():
-        if not allows(section[name]):
+        if name in section and not allows(section[name]):
             raise UserError(f"{knob}.{name}={section[name]}: must be {words}")
 
 

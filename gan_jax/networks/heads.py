@@ -135,6 +135,20 @@ class Contrastive(_Head):
         return DiscriminatorOutput(logits, features, None, extras)
 
 
+class Info(_Head):
+    """One logit, and a prediction of the first entries of z from the same features, InfoGAN (arXiv 1606.03657).
+
+    extras: "codes" [B, `codes`], linear in the features.
+    """
+
+    codes: int = 2
+
+    @nn.compact
+    def __call__(self, features: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
+        logits = self.dense(1)(features, train)[:, 0]
+        return DiscriminatorOutput(logits, features, None, {"codes": self.dense(self.codes)(features, train)})
+
+
 def unit_length(rows: jax.Array) -> jax.Array:
     """Each row divided by its L2 norm."""
     # Plus 1e-12, because the root has no gradient at 0.
@@ -148,6 +162,7 @@ HEADS = {
     "class": Class,
     "contrastive": Contrastive,
     "discriminative": Discriminative,
+    "info": Info,
     "twin": Twin,
     "projection": Projection,
     "two_logits": TwoLogits,

@@ -112,6 +112,22 @@ def test_the_largest_singular_value_becomes_the_bound(name, bound):
     np.testing.assert_allclose(module.apply(shorter, layer.x, train=False), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_trained_bound_is_the_largest_singular_value():
+    """It starts at `bound` and is one number for a kernel, whose value the output has as its factor."""
+    layer = LAYERS["dense"]
+    module, variables = start(layer, functools.partial(kernel_norms.spectral, bound=3.0, scaled=True, iterations=50))
+    params = variables["params"]
+    assert float(params["scale"]) == 3
+    call = train_call(module)
+    y, _ = call(variables, layer.x)
+    _, s, _ = np.linalg.svd(kernel_of(params).reshape(-1, 5).T.astype(np.float64))
+    expected = expected_output(layer, params, kernel_of(params) * 3 / s[0])
+    np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-3)
+    half = {**variables, "params": params | {"scale": params["scale"] / 2}}
+    bias = params["bias"]
+    np.testing.assert_allclose(call(half, layer.x)[0] - bias, (y - bias) / 2, rtol=1e-4, atol=1e-5)
+
+
 def iterate(kernel, u, times):
     """Algorithm 1 in float64: (u, v) after this number of power iterations."""
     matrix, u = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64), np.asarray(u, np.float64)

@@ -15,6 +15,7 @@ def linear_discriminator(images, labels):
     extras = {
         "twin_logits": features[:, 3:6],
         "all_class_logits": features[:, :6],
+        "codes": features[:, 4:6],
         "embedding": unit,
         "proxy": unit[:, ::-1],
     }

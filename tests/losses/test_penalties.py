@@ -23,6 +23,20 @@ def test_gradient_penalties_of_a_linear_discriminator():
     assert penalties.r2(linear_inputs()) == pytest.approx(norm**2 / 2, rel=1e-5)
     assert penalties.gradient_penalty(linear_inputs()) == pytest.approx((norm - 1) ** 2, rel=1e-4)
     assert penalties.dragan(linear_inputs()) == pytest.approx((norm - 1) ** 2, rel=1e-4)
+    assert penalties.lipschitz_penalty(linear_inputs()) == pytest.approx((norm - 1) ** 2, rel=1e-4)
+
+
+def test_the_lipschitz_penalty_is_0_for_small_slopes():
+    flat = lambda images, labels: quadratic_discriminator(0.01 * images, labels)  # noqa: E731
+    assert penalties.lipschitz_penalty(linear_inputs()._replace(discriminate=flat)) == 0
+
+
+def test_mutual_information_by_hand():
+    """The codes are the first two entries of z, which are all of them here."""
+    inputs = linear_inputs()
+    z, predicted = np.asarray(inputs.z, np.float64), np.asarray(inputs.fake.extras["codes"], np.float64)
+    expected = np.mean([sum((a - b) ** 2) / 2 for a, b in zip(z, predicted, strict=True)])
+    assert penalties.mutual_information(inputs) == pytest.approx(expected, rel=1e-5)
 
 
 def quadratic_discriminator(images, labels):

@@ -188,6 +188,7 @@ EXPECTED_HEADS = {
     # Their other outputs: tests/losses/test_conditional.py
     "contrastive": lambda f, dense, e: (dense[0][:, 0], None),
     "discriminative": lambda f, dense, e: (dense[0][:, 0], dense[1][:, :CLASSES]),
+    "info": lambda f, dense, e: (dense[0][:, 0], None),
     "twin": lambda f, dense, e: (dense[0][:, 0], dense[1]),
     # The embedding is divided by the root of its length.
     "projection": lambda f, dense, e: (dense[0][:, 0] + np.einsum("bf,bf->b", e, f) / 6**0.5, None),
