@@ -124,7 +124,7 @@ def test_a_trained_bound_is_the_largest_singular_value():
     expected = expected_output(layer, params, kernel_of(params) * params["scale"] / s[0])
     np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-3)
     half = {**variables, "params": params | {"scale": params["scale"] / 2}}
-    bias = params["bias"]
+    bias = params["bias"][None]
     np.testing.assert_allclose(call(half, layer.x)[0] - bias, (y - bias) / 2, rtol=1e-4, atol=1e-5)
 
 
