@@ -1,5 +1,6 @@
 """Settings that change during training: schedules, and probabilities that follow D's outputs."""
 
+import contextlib
 import math
 
 import jax
@@ -9,9 +10,10 @@ import pytest
 
 from gan_jax.gan import tracking, values
 from gan_jax.gan.types import DiscriminatorOutput, Progress
+from gan_jax.runs.checkpoint import Checkpoints
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
-from tests.gan.tiny_gan import SIZE, batches, make
+from tests.gan.tiny_gan import SIZE, batches, equal, make
 
 
 def value_at(setting, step, total=100):
@@ -196,3 +198,13 @@ def test_a_weight_that_is_a_schedule_weighs_the_term():
 
     added, value = loss("linear:0:10", 2)
     assert added == pytest.approx(4 * value, rel=1e-4), "2 of the 5 steps"
+
+
+def test_the_numbers_that_follow_d_are_saved_with_the_state(tmp_path):
+    gan, state = make(augmentation__pseudo="adaptive:-0.99:24", objective="bce_logits")
+    state, _ = jax.jit(gan.step)(state, batches(), jax.random.key(0))
+    with contextlib.closing(Checkpoints(tmp_path, 1)) as checkpoints:
+        checkpoints.save(1, state)
+        restored = checkpoints.restore(1, jax.eval_shape(lambda: state))
+    assert equal(restored, state)
+    assert float(restored.discriminator.tracked["augmentation_pseudo"]) == pytest.approx(SIZE / 24)
