@@ -207,7 +207,9 @@ def _augmentation() -> ConfigDict:
     return ConfigDict(
         {
             "real": "",  # of real images, as data: flip, rotate, scale, shift, brightness, contrast
-            "differentiable": "",  # of real and generated images before D: color, translation, cutout
+            # Of real and generated images before D: color, translation, cutout, flip, quarter_turn, rotation, scaling,
+            # hue
+            "differentiable": "",
             # Of `differentiable`: the probability that an image gets a change, drawn for each change. It may be a
             # schedule, or follow D's outputs (ADA): adaptive:0.6 aims at a mean sign of D(real images) of 0.6;
             # adaptive:0.6:100000 needs 100,000 images to change from 0 to 1 (default: 500,000). None: always
@@ -215,10 +217,10 @@ def _augmentation() -> ConfigDict:
             # The probability that D sees a generated image in place of a real one (APA), in the same forms. None: 0
             "pseudo": None,
             "consistency": "flip,shift",  # of the term d_loss.consistency, with the names of `real`
-            "max_rotation": 15.0,  # rotate: largest angle, degrees
+            "max_rotation": 15.0,  # rotate, rotation: largest angle, degrees
             "max_shift": 0.1,  # shift: largest distance, as a share of the side
-            "min_scale": 0.9,  # scale: smallest factor
-            "max_scale": 1.1,  # scale: largest factor
+            "min_scale": 0.9,  # scale, scaling: smallest factor
+            "max_scale": 1.1,  # scale, scaling: largest factor
             "brightness": 0.2,  # brightness: largest value added to pixels in [-1, 1]
             "contrast": 0.2,  # contrast: factors from 1 - contrast to 1 + contrast
             "max_translation": 0.125,  # translation: largest distance, as a share of the side

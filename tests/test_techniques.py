@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax import build, cli
 from gan_jax.analysis.analyses import ANALYSES
-from gan_jax.gan import augmentation, metrics, optimizers, priors, schedules
+from gan_jax.gan import image_changes, metrics, optimizers, priors, schedules
 from gan_jax.layers import activations, conditioning, kernel_norms, minibatch, norms
 from gan_jax.losses import adversarial
 from gan_jax.losses.build import weighted_terms
@@ -140,7 +140,7 @@ def test_every_technique_has_a_row():
     for term in TERMS:
         assert any(re.match(rf"[dg]_loss\.{term}=", override) for override in overrides), f"no row for the term {term}"
     text = pathlib.Path("docs/techniques.md").read_text()
-    for name in (*augmentation.DATA, *augmentation.DIFFERENTIABLE):
+    for name in (*image_changes.DATA, *image_changes.DIFFERENTIABLE):
         assert re.search(rf"augmentation\.\w+=[\w,]*\b{name}\b", text), f"no row for the augmentation {name}"
     for name in metrics.EXTRA_METRICS:
         assert f"extra_metrics={name}" in text, f"no row for the metric {name}"

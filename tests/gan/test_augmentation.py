@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, spatial
 
-from gan_jax.gan.augmentation import DATA, DIFFERENTIABLE, RANGES, Strengths, make_augmentation
+from gan_jax.gan.augmentation import RANGES, make_augmentation
+from gan_jax.gan.image_changes import DATA, DIFFERENTIABLE, Strengths
 from gan_jax.system.errors import UserError
 
 SIZE, HEIGHT, WIDTH = 32, 16, 24
@@ -229,3 +230,44 @@ def test_mistakes_say_what_to_type(names, strengths, message):
         make_augmentation(names, "data", "data.augment", **strengths)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "of_real"), [("rotation", "rotate"), ("scaling", "scale")])
+def test_rotation_and_scaling_are_those_of_real_images_with_grey_outside(name, of_real):
+    """With the same draws. The other is -1 outside, this one 0: their difference is the share of a pixel outside."""
+    for seed, image in enumerate(IMAGES[:3]):
+        key, strengths = jax.random.key(seed), Strengths(max_rotation=40.0, min_scale=0.6, max_scale=0.8)
+        grey, black = (table[n](key, image, strengths) for table, n in ((DIFFERENTIABLE, name), (DATA, of_real)))
+        outside = grey - black
+        np.testing.assert_allclose(outside[..., 0], outside[..., 1], atol=1e-4)
+        assert -1e-4 < outside.min() < outside.max() < 1 + 1e-4
+        assert outside[0, 0, 0] > 0.3, "a corner is from outside"
+        assert outside[HEIGHT // 2, WIDTH // 2, 0] == pytest.approx(0, abs=1e-4)
+
+
+def test_quarter_turns_by_numpy():
+    turns = {tuple(np.rot90(SQUARE, k).ravel()): k for k in range(4)}
+    found = [
+        turns[tuple(np.asarray(DIFFERENTIABLE["quarter_turn"](jax.random.key(i), SQUARE, None)).ravel())]
+        for i in range(40)
+    ]
+    assert set(found) == {0, 1, 2, 3}
+    wide = SQUARE[:2]
+    for i in range(10):
+        after = np.asarray(DIFFERENTIABLE["quarter_turn"](jax.random.key(i), wide, None))
+        assert np.array_equal(after, wide) or np.array_equal(after, np.rot90(wide, 2))
+
+
+SQUARE = np.arange(27, dtype=np.float32).reshape(3, 3, 3) / 27
+
+
+def test_hue_is_a_rotation_about_the_grey_axis_by_scipy():
+    for seed, image in enumerate(IMAGES[:3]):
+        key = jax.random.key(seed)
+        angle = float(jax.random.uniform(key, minval=-np.pi, maxval=np.pi))
+        turn = spatial.transform.Rotation.from_rotvec(angle * np.ones(3) / np.sqrt(3))
+        expected = turn.apply(np.asarray(image, np.float64).reshape(-1, 3)).reshape(image.shape)
+        np.testing.assert_allclose(DIFFERENTIABLE["hue"](key, image, None), expected, atol=1e-5)
+    np.testing.assert_array_equal(
+        DIFFERENTIABLE["hue"](jax.random.key(0), IMAGES[0][..., :1], None), IMAGES[0][..., :1]
+    )
