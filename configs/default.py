@@ -266,6 +266,9 @@ def get_config() -> ConfigDict:
     config.seed = 0
     # Number of independent GANs that the run trains, with seeds seed, seed + 1, ... Each has a workdir of its own.
     config.num_seeds = 1
+    # Sources of randomness that are the same for every seed, those of seed 0, separated by commas: init (the initial
+    # parameters), order (of the real images), draws (z, dropout, augmentation, ...). init,order leaves the draws alone.
+    config.fixed_randomness = ""
     # Devices. "": one device. data:-1: every batch is split over all devices; batch norm and minibatch layers still use
     # the whole batch. data:4: over four devices, all that there are. seed:4,data:2: four groups of two devices, the
     # seeds of num_seeds split over the groups.

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from gan_jax.data.dataset import to_float
 from gan_jax.devices.mesh import with_sharding
 from gan_jax.gan.types import Batch
+from gan_jax.system import randomness
 from gan_jax.system.config import choose
 
 # The real images of G's update: the last batch of D ("last"), or a separate batch ("own").
@@ -18,19 +19,31 @@ G_BATCHES = ("last", "own")
 
 
 class BatchPlan(NamedTuple):
-    """How many images a step reads, and how many steps are in a call. `g_batch`: see G_BATCHES."""
+    """How many images a step reads, and how many steps are in a call. `g_batch`: see G_BATCHES.
+
+    fixed_randomness: sources of randomness that do not depend on the seed (system/randomness.py).
+    """
 
     batch_size: int
     d_steps: int
     steps_per_call: int
     g_batch: str = "last"
     stream_workers: int = 0
+    fixed_randomness: str = ""
 
 
 def batch_plan(config: ConfigDict) -> BatchPlan:
-    """The plan of a config; UserError for an unknown `g_batch`."""
+    """The plan of a config; UserError for an unknown `g_batch` or source of randomness."""
+    randomness.check(config.fixed_randomness)
     g_batch = choose(G_BATCHES, config.g_batch, "g_batch")
-    return BatchPlan(config.batch_size, config.d_steps, config.steps_per_call, g_batch, config.data.stream_workers)
+    return BatchPlan(
+        config.batch_size,
+        config.d_steps,
+        config.steps_per_call,
+        g_batch,
+        config.data.stream_workers,
+        config.fixed_randomness,
+    )
 
 
 class BatchOrder:
@@ -82,6 +95,7 @@ class BatchIndices:
 
     def __init__(self, plan: BatchPlan, seed: int, data: Batch):
         size, d_steps = plan.batch_size, plan.d_steps
+        seed = randomness.seed_of("order", seed, plan.fixed_randomness)
         self._orders = {"images": BatchOrder(seed, len(data.labels), d_steps, size)}
         if data.labelled:
             self._orders["labelled"] = BatchOrder(seed, len(data.labelled.labels), d_steps, size, stream=1)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from gan_jax.data.batches import BatchPlan
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import Batch
-from gan_jax.runs.initial_state import keys
 from gan_jax.system.errors import Interrupted, TrainingFailed
 from gan_jax.system.progress import say
 from gan_jax.training import diagnosis
-from gan_jax.training.programs import SequentialSeeds
+from gan_jax.training.programs import SequentialSeeds, step_key
 from gan_jax.training.seed_runs import SeedRuns
 
 
@@ -43,7 +42,7 @@ def _first_bad_number(gan: Gan, plan: BatchPlan, data: Batch, runs: SeedRuns, i:
     program = SequentialSeeds(gan, plan, [seed], [data], [runs.state_at(step, i, data)])
     with contextlib.closing(program):
         steps = range(step, recorder.failed_step)
-        return diagnosis.repeat(gan.step, program, keys(seed).step, steps, plan.steps_per_call)
+        return diagnosis.repeat(gan.step, program, step_key(seed, plan), steps, plan.steps_per_call)
 
 
 def outcome(runs: SeedRuns) -> pathlib.Path | None:

@@ -20,6 +20,7 @@ from gan_jax.gan.types import Batch, GanState
 from gan_jax.runs.initial_state import keys
 from gan_jax.semi_supervised.codistillation import Teachers, peers_of
 from gan_jax.system.errors import UserError
+from gan_jax.system.randomness import seed_of
 from gan_jax.training.calls import Call
 from gan_jax.training.compiled_steps import compile_steps
 
@@ -61,7 +62,7 @@ class SequentialSeeds:
         self._inputs = make_inputs(plan, seeds, data, placement)
         self._call = compile_steps(gan, plan.steps_per_call, placement=placement)
         self._states = [placement.replicate(state) for state in states]
-        self._keys = placement.replicate([keys(seed).step for seed in seeds])
+        self._keys = placement.replicate([step_key(seed, plan) for seed in seeds])
         self._add_extras = teaching.sequential() if teaching else None
         self._placement = placement
 
@@ -123,7 +124,7 @@ class VmappedSeeds:
         self._add_extras = teaching.vmapped(axes) if teaching else None
         self._indices = [BatchIndices(plan, seed, batch) for seed, batch in zip(seeds, data, strict=True)]
         self._states = placement.shard_seeds(_stack_on_device(list(states)))
-        self._keys = placement.shard_seeds(_stack_on_device([keys(seed).step for seed in seeds]))
+        self._keys = placement.shard_seeds(_stack_on_device([step_key(seed, plan) for seed in seeds]))
         self._placement = placement
 
     def advance(self, call: Call, live: Sequence[int]) -> Any:
@@ -156,6 +157,11 @@ def _stack(trees: Sequence[Any]) -> Any:
 def _stack_on_device(trees: list) -> Any:
     """Stacks pytrees of device arrays along a new first axis, in one compiled program."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def step_key(seed: int, plan: BatchPlan) -> jax.Array:
+    """The key of the steps of a seed's run."""
+    return keys(seed_of("draws", seed, plan.fixed_randomness)).step
 
 
 def check_placement(mesh: str, num_seed_shards: int, streamed: bool) -> None:

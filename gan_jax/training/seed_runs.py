@@ -21,6 +21,7 @@ from gan_jax.runs.init_from import stored_state
 from gan_jax.runs.workdir import Workdir
 from gan_jax.system.interrupts import Interrupts
 from gan_jax.system.progress import Progress
+from gan_jax.system.randomness import seed_of
 from gan_jax.training.calls import Call
 from gan_jax.training.programs import Program
 from gan_jax.training.recorder import Recorder
@@ -96,7 +97,7 @@ class SeedRuns:
             return initial_state.restore(self.recorders[i].checkpoints, self._like, step)[1]
         if stored := stored_state(self.recorders[i].workdir, self._like):
             return stored
-        seed = self.statuses[i].seed
+        seed = seed_of("init", self.statuses[i].seed, self._config.fixed_randomness)
         examples = initial_state.init_examples(data, seed, self._config.init_batch_size)
         return initial_state.init_state(self._gan, seed, examples)
 

@@ -30,7 +30,13 @@ ADDED_SINCE |= {
 }
 ADDED_SINCE |= {"discriminator.codes", "d_loss.lipschitz_penalty"}
 ADDED_SINCE |= {f"{player}_loss.mutual_information" for player in "dg"}
-ADDED_SINCE |= {"g_top_share", "d_loss.consistency_fake", "d_loss.latent_consistency", "g_loss.latent_diversity"}
+ADDED_SINCE |= {
+    "fixed_randomness",
+    "g_top_share",
+    "d_loss.consistency_fake",
+    "d_loss.latent_consistency",
+    "g_loss.latent_diversity",
+}
 ADDED_SINCE |= {f"terms.{name}.stddev" for name in ("latent_consistency", "latent_diversity")}
 ADDED_SINCE |= {f"{player}_loss.{name}" for name, term in conditional.TERMS.items() for player in term.players}
 ADDED_SINCE |= {f"terms.{name}.{knob}" for name, term in conditional.TERMS.items() for knob in term.knobs}
