@@ -48,7 +48,8 @@ def start(folder, count, overrides, mesh="data:-1", slurm=False, last_overrides=
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+    environment = os.environ | {"XLA_FLAGS": flags}
     common = [sys.executable, "-m", "gan_jax.main", "--config", "configs/cgan.py", *overrides, f"--config.mesh={mesh}"]
     processes = []
     for index in range(count):
