@@ -207,6 +207,7 @@ def test_only_labelled_images_are_classified():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("weight", [pytest.param("none", marks=pytest.mark.slow), "spectral"])
 def test_a_single_forward_pass_equals_one_per_batch(weight, monkeypatch):
     """This discriminator draws no random numbers, so the results can be compared."""
