@@ -8,8 +8,8 @@ import jax
 
 # Pytest's workers and the processes of a test read the folder of the compiled programs from this variable.
 _COMPILED = "GAN_JAX_TESTS_COMPILED"
-# Most of the tests' time is compilation, of programs that run for moments. With these flags, a small GAN compiles in a third
-# of the processor time. XLA ends a process that gives it a flag it does not know, so other versions of JAX do without.
+# Most of the tests' time is compilation, of programs that run for moments. With these flags, a small GAN compiles in a
+# third of the processor time. XLA ends a process with a flag that it does not know: other versions of JAX do without.
 _FASTER_COMPILATION = {
     (0, 10): "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
 }
