@@ -14,7 +14,10 @@ from gan_jax.system.errors import UserError
 from tests.systems import RECIPES, shape_of, shapes_of_a_step, specs
 
 
-@pytest.mark.parametrize("spec", specs() + RECIPES)
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(spec, marks=pytest.mark.thorough if ":" in spec else ()) for spec in specs() + RECIPES],
+)
 def test_every_config_steps(spec):
     config = configs.load(spec)
     shapes_of_a_step(config, shape_of(config))

@@ -65,12 +65,12 @@ def marks_of_tests(path):
 
 
 def test_a_file_with_thorough_tests_has_fast_ones():
-    """So `make test` notices if a part is plainly broken. The tests of pages, configs and folders are all fast."""
+    """So `make test` notices if a part is plainly broken. Those of the pages and of the folders are all fast."""
     files = {str(path): marks_of_tests(path) for path in pathlib.Path("tests").rglob("test_*.py")}
     thorough = {path: tests for path, tests in files.items() if any("thorough" in marks for marks in tests.values())}
     assert len(thorough) > 10
     assert not [path for path, tests in thorough.items() if all(tests.values())]
-    for name in ("test_walls", "test_configs", "test_techniques", "test_project_files", "test_sets"):
+    for name in ("test_walls", "test_techniques", "test_project_files", "test_sets"):
         assert f"tests/{name}.py" in files
         assert f"tests/{name}.py" not in thorough
 

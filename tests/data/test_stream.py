@@ -173,6 +173,7 @@ def test_a_run_whose_worker_is_killed_continues(streamed, tmp_path, monkeypatch)
     assert rows(path) == rows(tmp_path / "uninterrupted")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_many_calls_keep_memory_and_open_files_constant(load_stored, workers):
     process = psutil.Process()

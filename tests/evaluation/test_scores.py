@@ -117,6 +117,7 @@ def _frechet(generated, real, by_class):
     return result.real, result.value
 
 
+@pytest.mark.thorough
 def test_images_that_are_no_copies_are_nearer_to_train_if_the_test_images_are_of_another_kind():
     """A quarter of the test images is of a kind that no training image is. Chance is the share of validation images."""
     train_images, validation, generated, test = (images(800, seed) for seed in range(4))

@@ -55,6 +55,7 @@ def test_every_arm_of_every_study_is_seen(new):
 each_study = pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 
 
+@pytest.mark.thorough
 @each_study
 def test_an_arm_steps(path, new):
     # A study whose arms are all those of earlier studies takes a step too: its file could be wrong by itself.

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 # PGGAN-PyTorch 1: batches of one image.
+@pytest.mark.thorough
 def test_a_batch_of_one_image_trains(config, tmp_path):
     changes = {"batch_size": 1, "guard.steps": 2, "generator.norm": "none", "checkpoint_every_steps": 2}
     configs.override(config, changes)

@@ -67,6 +67,7 @@ def test_a_run_that_did_not_record_its_classes_has_numbers():
 
 
 # snap-stanford/ogb 299: classes that only the test images have.
+@pytest.mark.thorough
 def test_test_images_of_other_classes_are_left_out_and_said(config, tmp_path, caplog):
     folder = write_folder(tmp_path / "data", train=(15, SIDES, range(5)), test=(20, SIDES, range(10)))
     configs.override(config, {"data.dir": folder, "num_steps": 1})

@@ -154,6 +154,7 @@ def test_a_ramped_term_of_several_seeds_is_not_computed_before_its_start(few_lab
     assert program_of_two.state(1).step == 1
 
 
+@pytest.mark.thorough
 def test_the_reference_of_virtual_batch_norm_is_a_batch_of_training_images(config, tmp_path):
     """The initial state of D then depends on the data."""
     configs.override(config, {"discriminator.norm": "virtual_batch", "init_batch_size": 5, "num_steps": 2})

@@ -94,6 +94,7 @@ def single_process_run(tmp_path):
     return tmp_path / "one"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_processes_equal_one_and_write_once(single_process_run, tmp_path, count):
     assert [code for code, _ in finish(start(tmp_path, count, OVERRIDES))] == [0] * count
