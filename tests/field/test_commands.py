@@ -40,6 +40,7 @@ def test_labels_say_how_many_images(finished_run, tmp_path):
 
 
 # medfusion 33: labels of a generator that takes none.
+@pytest.mark.thorough
 def test_an_unconditional_generator_has_no_labels(config, tmp_path, capsys):
     changes = {"generator.conditioning": "none", "discriminator.conditioning": "none", "num_steps": 1}
     configs.override(config, changes)

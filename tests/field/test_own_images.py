@@ -58,6 +58,7 @@ def test_classes_are_the_folders_in_every_command(train, tmp_path, capsys):
     assert "which has other images" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_images_without_labels_need_an_unconditional_config(train, tmp_path, capsys):
     images = write_images(tmp_path / "flat", 40)
     assert train("cgan", images) == 2

@@ -177,6 +177,7 @@ def test_gan_discriminate_uses_the_ema_and_running_statistics():
     assert not np.allclose(logits, discriminate(without_ema, images, labels).logits, rtol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "names"), [("real", "flip,shift"), ("differentiable", "translation")])
 def test_augmentation_is_drawn_anew_in_every_step(kind, names):
     """D gets other images in another step. The augmentation does not change G's images."""

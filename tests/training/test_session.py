@@ -84,6 +84,7 @@ def test_the_seconds_of_a_killed_process_are_kept_with_its_checkpoints(config, t
     assert workdir.Workdir(path).run()["seconds"] >= killed["seconds"]
 
 
+@pytest.mark.thorough
 def test_steps_per_call_changes_nothing(finished_run, tmp_path):
     path, config = finished_run
     configs.override(config, {"steps_per_call": 5})

@@ -96,6 +96,7 @@ def test_a_failed_seed_does_not_stop_the_others(two_seeds, tmp_path, monkeypatch
         train_alone(two_seeds, 4, tmp_path / "alone")
 
 
+@pytest.mark.thorough
 def test_scores_of_many_seeds(two_seeds, overrides, idx_folder, tmp_path, quick_classifier, capsys):
     path, cache = tmp_path / "many", tmp_path / "cache"
     overrides = [*overrides, "--config.num_seeds=2", "--config.eval.at_end=true", "--config.eval.at_end_num_images=12"]
