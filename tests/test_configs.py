@@ -29,6 +29,7 @@ def test_no_two_configs_are_the_same():
     assert len(set(resolved)) == len(resolved)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("side", "widths"), [(28, (32, 16)), (32, (32, 16, 8)), (64, (64, 32, 16, 8))])
 @pytest.mark.parametrize("spec", ["configs/cgan.py", "configs/cdcgan.py"])

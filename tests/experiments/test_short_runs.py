@@ -73,6 +73,7 @@ def image_shape(page, name):
     return (64, 64, 3) if PAGES[page].runs[name].images == "emoji" else (32, 32, 3)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("page", "name"), ALL_RUNS)
 def test_every_run_is_a_gan_for_its_images(page, name):
     config, shape = PAGES[page].config(name, {"data.name": "idx", "data.dir": "PATH"}), image_shape(page, name)

@@ -245,6 +245,7 @@ def test_a_single_forward_pass_is_for_mlps_without_layers_that_mix_images(change
     assert single_forward_pass[0] is expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("head", ["binary", "two_logits", "projection", "class", "auxiliary", "auxiliary_fake"])
 def test_every_head_trains(head):
     gan, state = make(discriminator__head=head)

@@ -170,6 +170,7 @@ def test_training_twice_and_in_a_thread_leaves_the_process_as_it_was(config, tmp
             np.testing.assert_allclose(array, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_seeds_are_a_list(copy_of_run, tmp_path):
     copy_of_run(tmp_path / "run", num_seeds=2)
     assert [run.config.seed for run in gan_jax.load(tmp_path / "run")] == [0, 1]

@@ -47,6 +47,7 @@ def test_files_of_a_run(config, tmp_path):
     assert sorted(int(p.name) for p in (path / "checkpoints").iterdir()) == [6, 7]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stop_after", [1, 4])
 def test_resume_equals_the_uninterrupted_run(finished_run, tmp_path, monkeypatch, stop_after):
     """Also if the run was killed between two calls, with rows of metrics after its last checkpoint."""
