@@ -4,7 +4,7 @@ WORKDIR ?= runs
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run example test test-faults audit lint tensorboard benchmark ablations clean
+.PHONY: help run example test test-all test-faults audit lint tensorboard benchmark ablations clean
 .DEFAULT_GOAL := help
 
 help:  ## print this list
@@ -26,7 +26,10 @@ run: $(VENV)/.run  ## install if needed, then train CONFIG (default configs/cdcg
 example: $(VENV)/.run  ## a GAN in one file: trains for about a minute and writes one_file_gan.png
 	$(BIN)/python examples/one_file_gan.py
 
-test: $(VENV)/.dev  ## install if needed, then run the tests
+test: $(VENV)/.dev  ## install if needed, then run the fast tests of every part; about 4 minutes on two cores
+	$(BIN)/python -m pytest -m 'not thorough and not slow and not faults'
+
+test-all: $(VENV)/.dev  ## run the tests of make test and the thorough ones, as CI does
 	$(BIN)/python -m pytest
 
 test-faults: $(VENV)/.dev  ## run the tests of faults (kills, full disks, damaged files, wrong config values); takes minutes

@@ -14,7 +14,10 @@ from gan_jax.system.errors import UserError
 from tests.systems import RECIPES, shape_of, shapes_of_a_step, specs
 
 
-@pytest.mark.parametrize("spec", specs() + RECIPES)
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(spec, marks=pytest.mark.thorough if ":" in spec else ()) for spec in specs() + RECIPES],
+)
 def test_every_config_steps(spec):
     config = configs.load(spec)
     shapes_of_a_step(config, shape_of(config))
@@ -26,6 +29,7 @@ def test_no_two_configs_are_the_same():
     assert len(set(resolved)) == len(resolved)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("side", "widths"), [(28, (32, 16)), (32, (32, 16, 8)), (64, (64, 32, 16, 8))])
 @pytest.mark.parametrize("spec", ["configs/cgan.py", "configs/cdcgan.py"])

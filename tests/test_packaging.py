@@ -116,6 +116,7 @@ def installed(tmp_path):
     return tmp_path / "site"
 
 
+@pytest.mark.thorough
 def test_the_core_trains_outside_the_checkout(installed, tmp_path):
     """Without any extra, with a config of the user's that imports one of the package."""
     write_idx(tmp_path / "idx", train=12, test=6)

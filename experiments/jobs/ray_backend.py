@@ -19,6 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from experiments.jobs import locks, on_node
 from experiments.jobs.cluster_shares import Share, share, usual_jobs
 from experiments.jobs.pool import Child, settings
+from gan_jax.system import parts
 from gan_jax.system.errors import Interrupted, UserError
 
 RETRIES = 3  # of a run whose worker died
@@ -117,7 +118,8 @@ class Cluster:
 
     def open(self, workdir: pathlib.Path, runs: int, lock: int) -> None:
         forwarded = {name: value for name, value in os.environ.items() if name.startswith(_FORWARDED)}
-        self._settings, self._compiled = settings(self.jobs) | forwarded, str(workdir.absolute() / ".cache")
+        self._settings = settings(self.jobs) | forwarded | parts.environment()
+        self._compiled = str(workdir.absolute() / ".cache")
 
     def start(self, name: str, folder: pathlib.Path, command: list[str]) -> Child:
         return _Remote(name, folder, command, self._share, self._compiled, self._settings)

@@ -67,6 +67,7 @@ def test_analyses_of_a_run(finished_run, tmp_path, monkeypatch, quick_classifier
         assert (json.loads((folder / "truncation.json").read_text()) == first["truncation"]) == (seed == 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("side", "channels"), [(32, 1), (64, 3)])
 def test_other_shapes_without_labels_on_a_sphere(side, channels, tmp_path, capsys):
     train_images, test_images = np.random.default_rng(0).integers(0, 256, (2, 200, side, side, channels), np.uint8)

@@ -46,6 +46,7 @@ def make_stream(dataset, **kwargs):
     return Stream(images, BatchOrder(5, len(images), 2, 12), 12, ahead=3, **kwargs)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_equal_those_from_memory_over_epochs_and_from_any_step(load_stored, workers):
     """An epoch is 9.6 steps of 24 images, so the calls cross the ends of two epochs."""
@@ -71,6 +72,7 @@ def test_each_of_several_hosts_reads_its_part(load_stored):
         make_stream(load_stored("always", image_size=32), workers=-1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("labels", [0, pytest.param(40, marks=pytest.mark.slow)])
 def test_training_and_a_resume_equal_training_from_memory_bit_for_bit(streamed, tmp_path, labels):
     """With these sizes, epochs end within calls. Scores use as many images as fit in memory."""
@@ -171,6 +173,7 @@ def test_a_run_whose_worker_is_killed_continues(streamed, tmp_path, monkeypatch)
     assert rows(path) == rows(tmp_path / "uninterrupted")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_many_calls_keep_memory_and_open_files_constant(load_stored, workers):
     process = psutil.Process()

@@ -63,6 +63,7 @@ def check(result, counts):
             )
 
 
+@pytest.mark.thorough
 def test_eight_devices_equal_one():
     """A system with batch norm, and every kind of convolution, with the batch or the seeds sharded over the devices."""
     system, layers, seed_layers = on_devices("0,8", "configs/cgan_final.py", "convolutions", "seed_convolutions")

@@ -204,6 +204,7 @@ def test_without_the_package_a_line_says_what_to_install(finished_run, monkeypat
     assert set(path.iterdir()) == before
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_is_scored(finished_run, tensors, monkeypatch, capsys):
     variables = published_weights.to_variables(tensors("random"), template())

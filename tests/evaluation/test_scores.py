@@ -117,6 +117,7 @@ def _frechet(generated, real, by_class):
     return result.real, result.value
 
 
+@pytest.mark.thorough
 def test_images_that_are_no_copies_are_nearer_to_train_if_the_test_images_are_of_another_kind():
     """A quarter of the test images is of a kind that no training image is. Chance is the share of validation images."""
     train_images, validation, generated, test = (images(800, seed) for seed in range(4))
@@ -156,6 +157,7 @@ def test_classes_of_another_network_are_not_compared_with_those_of_the_data(fini
     assert not {"conditional_accuracy", "per_class_accuracy", "classifier_accuracy"} & set(result)
 
 
+@pytest.mark.thorough
 def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path, quick_classifier, capsys):
     configs.override(config, {"data.num_validation": 3, "num_steps": 4})
     path, cache = tmp_path / "run", tmp_path / "cache"
@@ -185,6 +187,7 @@ def test_split_features_generator_and_file_follow_the_protocol(config, tmp_path,
     assert run(evaluate, *arguments, "--features", "inception", "--inception_weights", "/nowhere") == 4
 
 
+@pytest.mark.thorough
 def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_path, monkeypatch):
     """Bright and dark images: "generated" images with correct labels give a high score, with swapped ones a low one."""
     recipe = Recipe(num_steps=60, batch_size=16, widths=(4, 4, 4))
@@ -205,6 +208,7 @@ def test_classification_accuracy_score_of_good_and_of_mislabelled_images(tmp_pat
     assert result.real > 0.95
 
 
+@pytest.mark.thorough
 def test_train_on_generated_adds_a_score_and_writes_another_file(finished_run, tmp_path, quick_classifier, capsys):
     arguments = ("--num_images", 12, "--data_dir", tmp_path / "cache", "--train_on_generated")
     path, config = finished_run

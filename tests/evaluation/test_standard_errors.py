@@ -26,6 +26,7 @@ def images(rng, size, stddev=1.0, shares=(0.25, 0.25, 0.25, 0.25), sort=False):
     return ImageFeatures(points, labels, probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "generator",
     [

@@ -55,6 +55,7 @@ def test_every_arm_of_every_study_is_seen(new):
 each_study = pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 
 
+@pytest.mark.thorough
 @each_study
 def test_an_arm_steps(path, new):
     # A study whose arms are all those of earlier studies takes a step too: its file could be wrong by itself.
@@ -81,6 +82,7 @@ def test_arms_differ_and_one_is_the_base(path):
         assert not changed or (path.stem == "early_stopping" and all(line.startswith("eval.") for line in changed))
 
 
+@pytest.mark.thorough
 @each_study
 def test_arms_are_the_files_variants_and_keep_types(path):
     names = [study.variant_name(arm, base) for arm, base, _ in arms_on(path)]

@@ -100,6 +100,7 @@ def test_quick_results_do_not_replace_those_of_the_full_preset(tmp_path):
         results.output_folder(str(out), "", tmp_path, "quick", planned_arms)
 
 
+@pytest.mark.thorough
 def test_records_of_completed_collapsed_and_crashed_seeds(folders, quick_classifier, monkeypatch, capsys):
     """Seed 0 completes, seed 1 collapses during training, seed 2 crashes when it is scored."""
     check, evaluate = recorder.Recorder._check, one_run.evaluate
@@ -141,6 +142,7 @@ def test_records_of_completed_collapsed_and_crashed_seeds(folders, quick_classif
     assert read_metrics(folder / "seed-0" / "metrics.jsonl")[0] != read_metrics(folder / "seed-1" / "metrics.jsonl")[0]
 
 
+@pytest.mark.thorough
 def test_the_command(folders, monkeypatch, capsys):
     """Interrupted after the first seed, continued, and repeated; two studies share a run."""
     poll, plain_hash = runner.Progress.poll, arms(folders)["plain"].hash

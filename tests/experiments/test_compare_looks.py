@@ -98,6 +98,7 @@ def test_numbers_of_seeds():
 NOISE = Noise(np.random.default_rng(0).normal(0, 0.06, 300), np.array([0.3]), 20)
 
 
+@pytest.mark.thorough
 def test_null_arms_are_seldom_called_different_and_large_effects_are_found_early():
     null = proof.simulate(NOISE, proof.Case(3), 40)
     allowed = 0.05 + 3 * math.sqrt(0.05 * 0.95 / 40)

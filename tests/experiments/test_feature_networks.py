@@ -115,6 +115,7 @@ def test_the_sets_are_of_equal_size_and_the_real_ones_disjoint(tmp_path):
     assert of_one_class.max() < 150
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")
 def test_the_command_writes_a_record_and_keeps_the_other_part(tmp_path, monkeypatch, quick_classifier, capsys):
     variables = published_weights.to_variables(efficientnet_oracle.random_tensors(), template())

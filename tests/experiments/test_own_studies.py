@@ -30,6 +30,7 @@ def write(path, text=STUDY):
     return str(path)
 
 
+@pytest.mark.thorough
 def test_a_study_of_ones_own_is_listed_and_planned(tmp_path, capsys):
     path = write(tmp_path / "my" / "slope.py")
     assert run(runner, "--list", f"--studies={path},loss", "--bases=tuned") == 0

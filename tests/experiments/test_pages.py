@@ -94,6 +94,7 @@ def test_the_page_of_few_labels_is_that_of_its_records(tmp_path, monkeypatch):
     assert (SEMI_SUPERVISED / page).read_text() == (tmp_path / page).read_text()
 
 
+@pytest.mark.thorough
 def test_the_pages_of_the_studies_are_those_of_their_records(monkeypatch):
     """The Markdown has a line in place of the curves, so they are not drawn."""
     monkeypatch.setattr(curves, "charts", lambda study: Charts([], []))

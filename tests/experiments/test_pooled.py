@@ -206,6 +206,7 @@ def test_runs_that_end_before_the_threshold_give_a_bound():
     assert (unknown.p, unknown.decided, state(unknown)) == (None, False, "no test")
 
 
+@pytest.mark.thorough
 def test_the_family_wise_error_is_held_and_the_power_is_higher_than_before():
     noise = statistics_check.noise_of(results.pathlib.Path("experiments/results/ablations"))
     null = statistics_check.simulate(noise, 1.0, 3, 150)

@@ -51,6 +51,7 @@ def run_group(task, folder):
     one_run.work(task.workdir / folder, str(task.workdir / "data"))
 
 
+@pytest.mark.thorough
 def test_a_group_is_trained_and_scored_once(task):
     dataset = session.load_data(task.config("quick", 4).data, "")
     waiting = plan.groups(task)
@@ -128,6 +129,7 @@ def test_only_networks_of_a_label_subset_share_their_labels(task):
     assert not np.array_equal(labelled(0), labelled(1))
 
 
+@pytest.mark.thorough
 def test_networks_of_a_label_subset_teach_each_other_in_one_run(task):
     shared = task.shared | {"ramp_up.start": 2}
     task = task._replace(names=("long_codistilled",), at_once=4, shared=shared)
@@ -140,6 +142,7 @@ def test_networks_of_a_label_subset_teach_each_other_in_one_run(task):
     assert list(table["ensembles"]) == ["0", "1"]
 
 
+@pytest.mark.thorough
 def test_seeds_in_groups_give_the_same_records(task):
     grouped = task._replace(at_once=2, members=1)
     waiting = plan.groups(grouped)
@@ -177,6 +180,7 @@ def test_a_group_that_an_older_version_has_begun_is_continued(task):
     assert list(plan.groups(grouped._replace(at_once=1)).values()) == [[0], [1]]
 
 
+@pytest.mark.thorough
 def test_a_group_continues_after_a_kill_between_two_records(task):
     """The record of network 2 is missing: its group is scored again without training."""
     task = task._replace(names=("long_codistilled",), at_once=4)

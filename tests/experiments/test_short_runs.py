@@ -73,6 +73,7 @@ def image_shape(page, name):
     return (64, 64, 3) if PAGES[page].runs[name].images == "emoji" else (32, 32, 3)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("page", "name"), ALL_RUNS)
 def test_every_run_is_a_gan_for_its_images(page, name):
     config, shape = PAGES[page].config(name, {"data.name": "idx", "data.dir": "PATH"}), image_shape(page, name)
@@ -89,6 +90,7 @@ def test_every_run_is_a_gan_for_its_images(page, name):
         assert kept == 10 <= config.keep_checkpoints
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "is_equal"), [("few_labels", False), ("labels_only", True)])
 def test_which_discriminator_learns_from_labels_alone(name, is_equal):
     """After a step with other images that have no label, the discriminator of `labels_only` is the same."""
@@ -108,6 +110,7 @@ def test_which_discriminator_learns_from_labels_alone(name, is_equal):
     assert not all(jax.tree.leaves(moved))
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")
 def test_the_command_writes_the_record_and_repeats_no_work(images, tiny, tmp_path, capsys, monkeypatch):
     arguments = [f"--cifar10={images}", f"--workdir={tmp_path / 'work'}", f"--output={tmp_path / 'out'}"]

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 # PGGAN-PyTorch 1: batches of one image.
+@pytest.mark.thorough
 def test_a_batch_of_one_image_trains(config, tmp_path):
     changes = {"batch_size": 1, "guard.steps": 2, "generator.norm": "none", "checkpoint_every_steps": 2}
     configs.override(config, changes)
@@ -40,6 +41,7 @@ def test_a_number_of_images_to_score_is_refused_before_training(config, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("split", "sizes"), [("test", {"train": 12, "test": 1}), ("train", {"train": 1, "test": 6})])
 def test_a_split_of_one_image_cannot_be_scored(config, tmp_path, split, sizes):
     write_idx(tmp_path / "one", **sizes)

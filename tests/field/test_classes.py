@@ -33,6 +33,7 @@ SIDES = (9, 9)
 
 
 # tensorflow/datasets 2579: labels that are not 0 to K - 1.
+@pytest.mark.thorough
 def test_classes_are_the_labels_of_the_training_images(config, tmp_path, capsys):
     folder = write_folder(tmp_path / "data", train=(12, SIDES, [7, 3]), test=(6, SIDES, [3, 7, 7]))
     path, output = tmp_path / "run", tmp_path / "samples.npz"
@@ -66,6 +67,7 @@ def test_a_run_that_did_not_record_its_classes_has_numbers():
 
 
 # snap-stanford/ogb 299: classes that only the test images have.
+@pytest.mark.thorough
 def test_test_images_of_other_classes_are_left_out_and_said(config, tmp_path, caplog):
     folder = write_folder(tmp_path / "data", train=(15, SIDES, range(5)), test=(20, SIDES, range(10)))
     configs.override(config, {"data.dir": folder, "num_steps": 1})
@@ -101,6 +103,7 @@ def test_every_class_keeps_a_training_image(tmp_path):
 
 
 # StudioGAN 32: a folder of one class.
+@pytest.mark.thorough
 def test_one_class_is_scored_without_a_classifier(config, tmp_path, caplog, capsys):
     folder = write_folder(tmp_path / "data", train=(40, SIDES, [1]), test=(20, SIDES, [1]))
     changes = {"data.num_validation": 12, "eval.every_steps": 4, "eval.num_images": 12, "eval.at_end_num_images": 12}

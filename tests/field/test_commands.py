@@ -40,6 +40,7 @@ def test_labels_say_how_many_images(finished_run, tmp_path):
 
 
 # medfusion 33: labels of a generator that takes none.
+@pytest.mark.thorough
 def test_an_unconditional_generator_has_no_labels(config, tmp_path, capsys):
     changes = {"generator.conditioning": "none", "discriminator.conditioning": "none", "num_steps": 1}
     configs.override(config, changes)
@@ -100,6 +101,7 @@ def test_a_result_file_is_json(finished_run, tmp_path, quick_classifier):
 
 
 # detectron2 4214: options of JAX in the environment that other programs of the same user need.
+@pytest.mark.thorough
 @pytest.mark.parametrize(("option", "value"), [("jax_enable_x64", True), ("jax_numpy_dtype_promotion", "strict")])
 def test_options_that_change_types_are_not_used(option, value, config, tmp_path, capsys):
     usual = getattr(jax.config, option)

@@ -73,6 +73,7 @@ def killed(config, path, monkeypatch, step):
 
 
 # tensorflow/tensorboard 3732: after a restart, the steps since the checkpoint are there twice.
+@pytest.mark.thorough
 def test_tensorboard_has_each_step_once_after_a_kill(finished_run, tmp_path, monkeypatch):
     (whole, config), path = finished_run, tmp_path / "killed"
     number = same_as_metrics(whole)
@@ -105,6 +106,7 @@ def same_run(path, other):
 
 
 # DCGAN-tensorflow 201, stylegan3 159: a run that has ended is to go on.
+@pytest.mark.thorough
 def test_a_longer_run_is_the_run_that_was_that_long_from_the_start(config, tmp_path, monkeypatch):
     changes = {"log_every_steps": 3, "checkpoint_every_steps": 5, "g_optimizer.warmup_steps": 3}
     configs.override(config, changes | {"num_steps": 0, "num_epochs": 4})  # 6 steps
@@ -130,6 +132,7 @@ def test_a_longer_run_has_the_scores_of_its_length(config, idx_folder, tmp_path,
     same_run(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.thorough
 def test_seeds_become_more_and_longer(config, tmp_path):
     configs.override(config, {"num_seeds": 2, "num_steps": 3})
     path = tmp_path / "run"

@@ -27,6 +27,7 @@ def origins(source, config, path):
 
 
 # DCGAN-tensorflow 201, stylegan3 159: another learning rate from the last state.
+@pytest.mark.thorough
 def test_a_new_run_starts_from_the_last_state_of_another(finished_run, tmp_path, overrides):
     (source, _), path = finished_run, tmp_path / "new"
     arguments = [*overrides, "--config.g_optimizer.learning_rate=0.5", "--config.num_steps=2"]
@@ -79,6 +80,7 @@ def test_networks_that_do_not_fit_are_refused(finished_run, tmp_path, changes, m
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.thorough
 def test_places_that_are_no_origin_are_refused(finished_run, copy_of_run, tmp_path):
     source, config = finished_run
     copy_of_run(tmp_path / "seeds", num_seeds=2, num_steps=1)
@@ -99,6 +101,7 @@ def test_places_that_are_no_origin_are_refused(finished_run, copy_of_run, tmp_pa
         session.train(config, str(source), "", str(tmp_path / "seeds"))
 
 
+@pytest.mark.thorough
 def test_seeds_start_from_the_same_seeds_or_all_from_one(finished_run, copy_of_run, tmp_path):
     source, config = finished_run
     copy_of_run(tmp_path / "seeds", num_seeds=2, num_steps=1)

@@ -45,6 +45,7 @@ def moved(trained, tmp_path):
 
 
 # stylegan3 159: a run whose data have moved.
+@pytest.mark.thorough
 def test_a_relative_folder_is_found_from_another_folder(trained, tmp_path, monkeypatch):
     folder, config = trained
     shutil.copytree(folder / "run", tmp_path / "run")

@@ -35,6 +35,7 @@ def train(tmp_path):
     return train_in
 
 
+@pytest.mark.thorough
 def test_classes_are_the_folders_in_every_command(train, tmp_path, capsys):
     images = write_classes(tmp_path / "pets", ["dog", "cat"], 30)
     assert train("cgan", images) == 0
@@ -57,6 +58,7 @@ def test_classes_are_the_folders_in_every_command(train, tmp_path, capsys):
     assert "which has other images" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_images_without_labels_need_an_unconditional_config(train, tmp_path, capsys):
     images = write_images(tmp_path / "flat", 40)
     assert train("cgan", images) == 2

@@ -45,6 +45,7 @@ def test_splits_of_other_channels_are_refused():
 
 
 # DCGAN-tensorflow 341: images that are not square.
+@pytest.mark.thorough
 @pytest.mark.parametrize("family", ["dcgan", pytest.param("resnet", marks=pytest.mark.slow), "mlp"])
 def test_two_sides_are_kept(config, tmp_path, quick_classifier, family):
     folder = write_folder(tmp_path / "data", train=(12, (12, 8), range(3)), test=(12, (12, 8), range(3)))

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 # soumith/ganhacks 40: the advice of an error message has to work in the same place.
+@pytest.mark.thorough
 def test_the_advice_of_the_guard_works_in_the_same_workdir(config, tmp_path):
     configs.override(config, {"guard.steps": 2, "guard.pixel_std": 10.0, "checkpoint_every_steps": 2})
     with pytest.raises(Collapsed, match="--config.guard.pixel_std=0 to go on"):

@@ -29,6 +29,7 @@ for size in (1, 6):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spec", ["cgan", "cdcgan", "dcgan:upsample", "sngan"])
 def test_stablehlo_runs_without_this_code(spec, tmp_path):
     exported = generator(spec, (16, 16, 3))

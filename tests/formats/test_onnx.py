@@ -60,6 +60,7 @@ def test_every_family(spec, shape, changes, tmp_path):
     assert_equal_images(exported, tmp_path / "a.onnx")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("changes", LAYERS, ids=str)
 def test_every_layer(changes, tmp_path):
     changes = {"generator.norm_groups": 2} | changes

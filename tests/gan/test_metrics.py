@@ -75,7 +75,10 @@ def test_opposite_gradients_have_cosine_minus_1_and_zero_gradients_0():
         {},
         {"discriminator__norm": "batch", "d_steps": 2},
         {"discriminator__dropout": 0.5, "objective": "relativistic_average"},
-        {"discriminator__kernel_norm": "spectral", "augmentation__differentiable": "translation"},
+        pytest.param(
+            {"discriminator__kernel_norm": "spectral", "augmentation__differentiable": "translation"},
+            marks=pytest.mark.thorough,
+        ),
     ],
     ids=str,
 )

@@ -177,6 +177,7 @@ def test_gan_discriminate_uses_the_ema_and_running_statistics():
     assert not np.allclose(logits, discriminate(without_ema, images, labels).logits, rtol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "names"), [("real", "flip,shift"), ("differentiable", "translation")])
 def test_augmentation_is_drawn_anew_in_every_step(kind, names):
     """D gets other images in another step. The augmentation does not change G's images."""
@@ -207,6 +208,7 @@ def test_only_labelled_images_are_classified():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("weight", [pytest.param("none", marks=pytest.mark.slow), "spectral"])
 def test_a_single_forward_pass_equals_one_per_batch(weight, monkeypatch):
     """This discriminator draws no random numbers, so the results can be compared."""
@@ -243,6 +245,7 @@ def test_a_single_forward_pass_is_for_mlps_without_layers_that_mix_images(change
     assert single_forward_pass[0] is expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("head", ["binary", "two_logits", "projection", "class", "auxiliary", "auxiliary_fake"])
 def test_every_head_trains(head):
     gan, state = make(discriminator__head=head)

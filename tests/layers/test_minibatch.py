@@ -105,6 +105,7 @@ def test_every_kind_is_checked_and_none_changes_nothing():
     assert MINIBATCH["none"]().apply({}, FEATURES) is FEATURES
 
 
+@pytest.mark.thorough
 def test_every_update_advances_the_states_of_layers_once():
     """Each D update advances u by one power iteration and the noise counts by 1, and never the reference."""
     config = configs.load("configs/default.py")

@@ -30,6 +30,7 @@ def code_cells():
     return ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 
 
+@pytest.mark.thorough
 def test_the_examples_run(tmp_path, monkeypatch, quick_classifier):
     """With fewer steps, and narrower networks."""
     text = program()

@@ -97,6 +97,7 @@ def file(tmp_path):
     return path
 
 
+@pytest.mark.thorough
 def test_a_file_of_ones_own_trains_and_is_scored(file, tmp_path, capsys, quick_classifier):
     workdir = tmp_path / "run"
     arguments = ("--workdir", workdir, *(line.replace("norm=batch", "norm=none") for line in OVERRIDES))

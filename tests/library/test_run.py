@@ -150,6 +150,7 @@ def state_of_the_process():
     }
 
 
+@pytest.mark.thorough
 def test_training_twice_and_in_a_thread_leaves_the_process_as_it_was(config, tmp_path, capsys):
     gan_jax.config("cdcgan")  # Imports what is imported once.
     before, results = state_of_the_process(), {}
@@ -169,6 +170,7 @@ def test_training_twice_and_in_a_thread_leaves_the_process_as_it_was(config, tmp
             np.testing.assert_allclose(array, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_seeds_are_a_list(copy_of_run, tmp_path):
     copy_of_run(tmp_path / "run", num_seeds=2)
     assert [run.config.seed for run in gan_jax.load(tmp_path / "run")] == [0, 1]
@@ -188,6 +190,7 @@ def test_progress_in_a_notebook_stays_on_one_line(monkeypatch, capsys):
     assert capsys.readouterr().out == "line\n"
 
 
+@pytest.mark.thorough
 def test_the_parts_of_a_training_loop(config):
     gan = gan_jax.build(config, image_shape=(9, 9, 1), num_classes=3)
     rng = np.random.default_rng(0)

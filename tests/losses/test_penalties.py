@@ -124,6 +124,7 @@ def test_low_density_equals_kernel_densities_by_scipy():
     assert penalties.low_density(inputs, quantile=0.4) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.thorough
 def test_low_density_moves_generated_features_away_from_real_ones():
     real_features = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 

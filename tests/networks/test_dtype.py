@@ -71,6 +71,7 @@ def test_factors_of_hidden_layers_are_bfloat16_and_the_state_is_float32(spec):
         assert leaf.dtype in (jnp.float32, jnp.int32, jnp.uint32)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "spec", [pytest.param(spec, marks=[] if spec == "configs/cgan.py" else pytest.mark.slow) for spec in FAMILIES]
 )

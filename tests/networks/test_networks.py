@@ -214,6 +214,7 @@ def test_heads_equal_numpy(name):
         np.testing.assert_allclose(output.class_logits, class_logits, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("family", NETWORKS)
 def test_sigmoid_and_unit_pixels_are_the_same_networks_on_another_scale(family):
     """G gives 2 sigmoid(x) - 1 of the same last layer; D gets (x + 1) / 2."""

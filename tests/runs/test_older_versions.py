@@ -72,6 +72,7 @@ def test_the_stored_run_lacks_keys(older_run):
     assert (config.data.resize, config.made_up, config.eval.classifier_flips) == ("stretch", 1.0, "auto")
 
 
+@pytest.mark.thorough
 def test_a_run_of_an_older_version_is_continued(older_run):
     path, spec = older_run
     before = rows(path)

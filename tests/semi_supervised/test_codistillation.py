@@ -102,6 +102,7 @@ def test_vmapped_equals_sequential_seeds_to_rounding(two_networks):
         np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_codistillation_brings_networks_closer(two_networks, tmp_path):
     configs.override(two_networks, {"num_steps": 30, "log_every_steps": 10, "d_optimizer.learning_rate": 1e-2})
     differences = []
@@ -113,6 +114,7 @@ def test_codistillation_brings_networks_closer(two_networks, tmp_path):
     assert differences[0][-1] < 0.5 * differences[1][-1]
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_has_the_teachers_of_the_uninterrupted_one(two_networks, tmp_path, monkeypatch):
     session.train(two_networks, str(tmp_path / "uninterrupted"))
     train_killed_between_saves(two_networks, tmp_path / "resumed", monkeypatch)

@@ -85,6 +85,7 @@ def test_neighbours_are_computed_once_and_a_damaged_cache_is_named(tmp_path, mon
             propagation.neighbour_graph(IMAGES, str(tmp_path))
 
 
+@pytest.mark.thorough
 def test_neighbours_are_computed_only_if_training_remains(config, tmp_path, monkeypatch):
     few_labels = {"data.num_labels": 3, "d_loss.classification": 1.0, "d_loss.propagated_label": 1.0}
     few_labels |= {

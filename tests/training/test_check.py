@@ -34,6 +34,7 @@ def test_a_mistake_leaves_no_workdir(config, tmp_path, changes, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.thorough
 def test_the_corrected_command_trains_in_the_same_workdir(config, tmp_path):
     configs.override(config, GROUPS)
     with pytest.raises(UserError):

@@ -117,6 +117,7 @@ def test_separate_images_of_g_have_a_separate_order(few_labels_config):
     assert gathered.labelled.images.shape[:2] == gathered.images.shape[:2] == (2, few_labels_config.batch_size)
 
 
+@pytest.mark.thorough
 def test_semi_supervised_training_learns_the_classes(few_labels_config, idx_folder, tmp_path):
     changes = {"data.num_labels": 6, "discriminator.head": "class", "d_loss.classification": 1.0, "num_steps": 60}
     changes |= {"discriminator.conditioning": "none", "discriminator.dropout": 0.0, "log_every_steps": 1}
@@ -127,6 +128,7 @@ def test_semi_supervised_training_learns_the_classes(few_labels_config, idx_fold
     assert losses[-1] < 0.3 * losses[0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("start", [0, 5])
 def test_a_ramped_term_of_several_seeds_is_not_computed_before_its_start(few_labels_config, start):
     """Under vmap, the branch stays a cond, because all seeds have the same step; otherwise it would become a select."""
@@ -152,6 +154,7 @@ def test_a_ramped_term_of_several_seeds_is_not_computed_before_its_start(few_lab
     assert program_of_two.state(1).step == 1
 
 
+@pytest.mark.thorough
 def test_the_reference_of_virtual_batch_norm_is_a_batch_of_training_images(config, tmp_path):
     """The initial state of D then depends on the data."""
     configs.override(config, {"discriminator.norm": "virtual_batch", "init_batch_size": 5, "num_steps": 2})

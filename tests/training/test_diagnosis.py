@@ -45,6 +45,7 @@ def test_an_input_that_is_not_finite_is_named():
     assert message == "params.kernel was not finite before the step"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("every", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_run_that_diverges_names_the_operation(config, tmp_path, every, monkeypatch):
     """D's loss has a root whose argument falls below 0 after some steps, within a call of many steps."""

@@ -47,6 +47,7 @@ def test_files_of_a_run(config, tmp_path):
     assert sorted(int(p.name) for p in (path / "checkpoints").iterdir()) == [6, 7]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stop_after", [1, 4])
 def test_resume_equals_the_uninterrupted_run(finished_run, tmp_path, monkeypatch, stop_after):
     """Also if the run was killed between two calls, with rows of metrics after its last checkpoint."""
@@ -84,6 +85,7 @@ def test_the_seconds_of_a_killed_process_are_kept_with_its_checkpoints(config, t
     assert workdir.Workdir(path).run()["seconds"] >= killed["seconds"]
 
 
+@pytest.mark.thorough
 def test_steps_per_call_changes_nothing(finished_run, tmp_path):
     path, config = finished_run
     configs.override(config, {"steps_per_call": 5})

@@ -61,6 +61,7 @@ def validation_scores(path):
     return {row["step"]: row[METRIC] for row in read_metrics(path / "metrics.jsonl") if METRIC in row}
 
 
+@pytest.mark.thorough
 def test_a_run_stops_when_validation_stops_improving(scored_config, tmp_path, monkeypatch, quick_classifier, capsys):
     """Scores 3, 1, 2, 4: the second is the best. After two more without a better one, the run ends at step 8."""
     configs.override(scored_config, {"eval.patience": 2, "num_steps": 400})
@@ -78,6 +79,7 @@ def test_a_run_stops_when_validation_stops_improving(scored_config, tmp_path, mo
     assert json.loads((path / "run.json").read_text())["step"] == 8, "a stopped run is finished"
 
 
+@pytest.mark.thorough
 def test_the_best_state_is_saved_and_scored_as_well_as_the_last(scored_config, tmp_path, monkeypatch, quick_classifier):
     """Scores 3, 1, 2 and, at the last step, 4: the states of steps 2 and 4 were saved as the best so far."""
     path, cache = tmp_path / "run", str(tmp_path / "cache")
@@ -97,6 +99,7 @@ def test_the_best_state_is_saved_and_scored_as_well_as_the_last(scored_config, t
     assert last["frechet_distance"] != best["frechet_distance"]
 
 
+@pytest.mark.thorough
 def test_rows_of_a_score(scored_config, tmp_path, quick_classifier):
     """The row has every score, equal to that of the score functions for the same images."""
     path, cache = tmp_path / "run", str(tmp_path / "cache")
@@ -135,6 +138,7 @@ def test_a_run_that_is_killed_after_a_score_resumes_to_the_same_result(
     assert load_run(str(resumed), "best").step == load_run(str(uninterrupted), "best").step
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_continues_with_its_earlier_scores(scored_config, tmp_path, quick_classifier):
     earlier_rows = [{"step": 2, METRIC: 0.0}, {"step": 4, METRIC: 5.0}, {"step": 5, "d_loss": 0.1}]
     configs.override(scored_config, {"eval.patience": 2})

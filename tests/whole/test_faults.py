@@ -29,6 +29,7 @@ from tests.tiny import IDX_NAMES, arrays, rows
 from tests.whole.long_runs import SAVING
 
 
+@pytest.mark.thorough
 def test_one_flipped_bit_in_any_file_of_a_checkpoint_is_refused(short_run):
     path, config = short_run
     newest = path / "checkpoints" / "4"
@@ -78,7 +79,9 @@ def test_the_clock_may_jump(short_run, tmp_path, monkeypatch):
     assert rows(jumping_run) == rows(path)
 
 
-@pytest.mark.parametrize("fault", ["deleted", "cut", "altered"])
+@pytest.mark.parametrize(
+    "fault", ["deleted", *(pytest.param(fault, marks=pytest.mark.thorough) for fault in ("cut", "altered"))]
+)
 def test_data_that_has_changed_is_found_before_training(config, idx_folder, tmp_path, fault):
     path = tmp_path / "run"
     configs.override(config, {"num_steps": 4, "checkpoint_every_steps": 2})

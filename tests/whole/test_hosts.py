@@ -48,7 +48,8 @@ def start(folder, count, overrides, mesh="data:-1", slurm=False, last_overrides=
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+    environment = os.environ | {"XLA_FLAGS": flags}
     common = [sys.executable, "-m", "gan_jax.main", "--config", "configs/cgan.py", *overrides, f"--config.mesh={mesh}"]
     processes = []
     for index in range(count):
@@ -93,6 +94,7 @@ def single_process_run(tmp_path):
     return tmp_path / "one"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_processes_equal_one_and_write_once(single_process_run, tmp_path, count):
     assert [code for code, _ in finish(start(tmp_path, count, OVERRIDES))] == [0] * count

@@ -89,6 +89,7 @@ def assert_same(actual, desired):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), actual, desired)
 
 
+@pytest.mark.thorough
 def test_the_step_of_the_example_equals_that_of_gan_jax(digits, latents, float64):
     images, labels = digits
     shape = (example.SIDE, example.SIDE, 1)

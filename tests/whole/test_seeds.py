@@ -27,6 +27,7 @@ def train_alone(config, seed, path):
     session.train(config, str(path))
 
 
+@pytest.mark.thorough
 def test_with_sequential_seeds_each_seed_equals_a_single_run(two_seeds, tmp_path):
     session.train(two_seeds, str(tmp_path / "many"))
     for seed in (3, 4):
@@ -41,6 +42,7 @@ def test_with_sequential_seeds_each_seed_equals_a_single_run(two_seeds, tmp_path
     assert json.loads((tmp_path / "many" / "run.json").read_text())["status"] == "completed"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("labels", [pytest.param(0, marks=pytest.mark.slow), 6])
 def test_with_vmapped_seeds_each_seed_equals_a_single_run_to_rounding(two_seeds, tmp_path, monkeypatch, labels):
     """Also if each seed has a label subset of its own."""
@@ -61,6 +63,7 @@ def test_with_vmapped_seeds_each_seed_equals_a_single_run_to_rounding(two_seeds,
         np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(two_seeds, tmp_path, monkeypatch):
     """Killed after one seed has saved step 6 and before the other has: both resume from step 3."""
     session.train(two_seeds, str(tmp_path / "uninterrupted"))
@@ -93,6 +96,7 @@ def test_a_failed_seed_does_not_stop_the_others(two_seeds, tmp_path, monkeypatch
         train_alone(two_seeds, 4, tmp_path / "alone")
 
 
+@pytest.mark.thorough
 def test_scores_of_many_seeds(two_seeds, overrides, idx_folder, tmp_path, quick_classifier, capsys):
     path, cache = tmp_path / "many", tmp_path / "cache"
     overrides = [*overrides, "--config.num_seeds=2", "--config.eval.at_end=true", "--config.eval.at_end_num_images=12"]
