@@ -25,6 +25,9 @@ def _network() -> ConfigDict:
             "kernel_size": 0,  # dcgan, r3gan: side of the convolution kernels, pixels. 0: the default of the family
             "expansion": 0,  # r3gan: channels between the layers of a block as a multiple of its own. 0: two
             "group_channels": 0,  # r3gan: channels of a group of the grouped convolutions. 0: sixteen
+            # dcgan, resnet, r3gan: image heights in pixels, such as 16 or 16,32. Self-attention follows the first layer
+            # (r3gan: stage) whose output has one of them. (): none
+            "attention_sides": (),
             # Initial kernels: torch_uniform, normal, glorot_uniform, lecun_normal, he_normal, orthogonal
             "kernel_init": "torch_uniform",
             "kernel_init_stddev": 0.02,  # of `normal`

@@ -1,5 +1,6 @@
 """The fields that the networks of all families have, and the first and last layers of every discriminator."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import flax.linen as nn
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.gan.types import DiscriminatorOutput
+from gan_jax.layers.attention import AttentionAtSides, SelfAttention
 from gan_jax.layers.kernel_norms import plain
 
 
@@ -81,3 +83,17 @@ class BaseDiscriminator(nn.Module):
         """D's output from the last hidden layer x [B, F]. features: [B, ...], for the feature-matching loss."""
         output = self.head()(self.minibatch()(x), labels, train)
         return output._replace(features=features.reshape(len(features), -1))
+
+
+class WithAttention(nn.Module):
+    """Mixin for networks over images.
+
+    attention_sides: heights in pixels of the images after which a self-attention layer follows.
+    """
+
+    attention_sides: tuple[int, ...] = ()
+
+    def attention(self, train: bool) -> AttentionAtSides:
+        """The attention layers of a forward pass."""
+        layer = functools.partial(SelfAttention, self.kernel_init, self.kernel_norm)
+        return AttentionAtSides(layer, self.attention_sides, train)

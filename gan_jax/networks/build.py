@@ -30,6 +30,7 @@ _FAMILY_KNOBS = {
     "feature_layer": -1,
     "expansion": 0,
     "group_channels": 0,
+    "attention_sides": (),
 }
 
 

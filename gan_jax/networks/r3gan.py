@@ -17,7 +17,7 @@ from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import binomial_halve, binomial_upsample
-from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, WithAttention
 
 # The second moment of leaky_relu(x) with slope 0.2, x ~ N(0, 1), is (1 + 0.2^2) / 2. This gain keeps it at 1.
 _GAIN = math.sqrt(2 / (1 + 0.2**2))
@@ -89,7 +89,7 @@ class _Stages:
         return x
 
 
-class Generator(_Stages, BaseGenerator):
+class Generator(_Stages, WithAttention, BaseGenerator):
     """z [B, Z] and labels [B] -> a stage per width, each of which but the first doubles the side -> images.
 
     The start is a learned image of side / 2^(len(widths) - 1) whose channels are weighted by a linear map of z.
@@ -112,16 +112,18 @@ class Generator(_Stages, BaseGenerator):
         weights = Dense(self.widths[0], self.kernel_init, self.kernel_norm, use_bias=False)(z, train)
         basis = self.param("basis", nn.initializers.normal(1.0), (1, height // factor, width // factor, self.widths[0]))
         x = basis * weights[:, None, None]
+        attend = self.attention(train)
         for index, features in enumerate(self.widths):
             if index:
                 # A 1x1 convolution and the resampling commute. Before the upsampling, the convolution costs a quarter.
                 x = binomial_upsample(self._linear(features)(x, train) if x.shape[-1] != features else x)
-            x = self._stage(x, index, labels, train)
+            x = attend(self._stage(x, index, labels, train))
+        attend.check("generator")
         last = Conv(channels, 1, use_bias=False, kernel_init=self.kernel_init, kernel_norm=self.output_kernel_norm)
         return self.output(last(x, train))
 
 
-class Discriminator(_Stages, BaseDiscriminator):
+class Discriminator(_Stages, WithAttention, BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> a stage per width, each but the last halves the side -> output.
 
     DiscriminatorOutput.features are the sums of each channel over all positions, with learned weights. Fields: see
@@ -137,11 +139,13 @@ class Discriminator(_Stages, BaseDiscriminator):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         x = self.condition()(self.preprocess(images, train), labels, train)
         x = self._linear(self.widths[0])(x, train)
+        attend = self.attention(train)
         for index, features in enumerate([*self.widths[1:], 0]):
-            x = self._stage(x, index, labels, train)
+            x = attend(self._stage(x, index, labels, train))
             if features:
                 x = binomial_halve(x)
                 x = self._linear(features)(x, train) if x.shape[-1] != features else x
+        attend.check("discriminator")
         # Variance 1 / positions, so that a sum over the positions keeps the size of x.
         positions = nn.initializers.normal((x.shape[1] * x.shape[2]) ** -0.5)
         x = jnp.sum(x * self.param("positions", positions, (1, *x.shape[1:])), axis=(1, 2))
