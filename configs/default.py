@@ -34,7 +34,8 @@ def _network() -> ConfigDict:
             # leaky_relu, prelu (one slope per channel), prelu_shared (one slope), or an elementwise function of jax.nn
             "activation": "leaky_relu",
             "slope": 0.2,  # leaky_relu: slope for negative inputs. prelu: the initial slope
-            # none, batch, layer, instance, group, virtual_batch, conditional_batch, conditional_instance
+            # none, batch, layer, instance, group, virtual_batch, conditional_batch, conditional_instance; of G also
+            # self_modulated, shared_conditional_batch: their gains and offsets depend on z, on the label, or on both
             "norm": "none",
             "norm_layers": "all",  # all, first, last, inner (all hidden layers but the first), or indices such as 0,2
             "norm_order": "norm_activation",  # norm_activation, activation_norm
@@ -173,6 +174,11 @@ def _generator() -> ConfigDict:
     config = _network()
     config.output = "tanh"  # of the last layer: tanh, sigmoid (scaled to [-1, 1]), linear (clipped where it is shown)
     config.upsampling = ""  # dcgan: transposed, nearest. "": the default of the family
+    # The norms self_modulated and shared_conditional_batch: what they get of z: all, none, or chunks (z is split into
+    # equal parts: one for the first layer, one for each block; a block is a hidden layer in mlp and dcgan)
+    config.norm_z = "all"
+    config.norm_embedding = 0  # the same norms: length of the label embedding that they share. 0: no label
+    config.norm_units = 32  # self_modulated: units of the hidden layer between z and a gain and an offset
     return config
 
 

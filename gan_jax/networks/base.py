@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.attention import AttentionAtSides, SelfAttention
 from gan_jax.layers.kernel_norms import plain
+from gan_jax.layers.modulation import LabelConditions
 
 
 class BaseGenerator(nn.Module):
@@ -19,6 +20,7 @@ class BaseGenerator(nn.Module):
     condition: factory of the conditioning of the input on the label.
     kernel_norm, output_kernel_norm: reparametrisations of the hidden kernels and of the last kernel.
     output: from the last layer to pixels in [-1, 1].
+    modulation: factory of what the norms of the hidden layers depend on (layers/modulation.py).
     allows_kernel_norms: whether the kernels of hidden layers can be reparametrised.
     """
 
@@ -32,6 +34,7 @@ class BaseGenerator(nn.Module):
     kernel_norm: Callable = plain
     output_kernel_norm: Callable = plain
     output: Callable[[jax.Array], jax.Array] = jnp.tanh
+    modulation: Callable[[], nn.Module] = LabelConditions
 
     @staticmethod
     def num_hidden(num_widths: int, layers_per_width: int) -> int:

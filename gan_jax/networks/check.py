@@ -5,6 +5,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from gan_jax.layers import norms
+from gan_jax.layers.modulation import Z_PARTS
 from gan_jax.networks import NETWORKS, dcgan
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
@@ -29,6 +30,8 @@ _RANGES = {
     "embedding_features": _AT_LEAST_1,
     "ema_decay": _FROM_0_TO_BELOW_1,
     "norm_groups": _AT_LEAST_1,
+    "norm_units": _AT_LEAST_1,
+    "norm_embedding": _AT_LEAST_0,
     "spectral_iterations": _AT_LEAST_1,
     "spectral_bound": ("more than 0", lambda value: value > 0),
 }
@@ -36,11 +39,27 @@ _RANGES = {
 
 def check_ranges(section: ConfigDict, knob: str) -> None:
     """UserError for a setting that is outside of its range."""
-    if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
-        raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain per class; set another norm")
+    if section.norm in (*norms.CONDITIONAL_NORMS, *norms.MODULATED_NORMS) and not section.norm_gain:
+        raise UserError(
+            f"{knob}.norm_gain=False: norm {section.norm} has a gain per class or per example; set another norm"
+        )
     for name, (words, allows) in _RANGES.items():
-        if not allows(section[name]):
+        if name in section and not allows(section[name]):
             raise UserError(f"{knob}.{name}={section[name]}: must be {words}")
+
+
+def check_modulation(section: ConfigDict, knob: str) -> None:
+    """UserError if a norm that depends on vectors has none."""
+    if section.norm not in norms.MODULATED_NORMS:
+        return
+    if knob == "discriminator":
+        raise UserError(f"{knob}.norm={section.norm}: D has no z, on which this norm depends; set another norm")
+    choose(Z_PARTS, section.norm_z, f"{knob}.norm_z")
+    if section.norm_z == "none" and not section.norm_embedding:
+        raise UserError(
+            f"{knob}.norm={section.norm} depends on nothing with norm_z=none and norm_embedding=0; set "
+            f"--config.{knob}.norm_embedding=128, or --config.{knob}.norm=batch"
+        )
 
 
 def check_kernel_norm(section: ConfigDict, family: type, knob: str) -> None:

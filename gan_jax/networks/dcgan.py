@@ -59,17 +59,18 @@ class Generator(WithAttention, BaseGenerator):
         height, width, channels = self.image_shape
         factor = 2 ** self.num_doublings(len(self.widths), self.upsampling)
         base = (height // factor, width // factor, self.widths[0])
+        z, conditions, _ = self.modulation()(z, labels, len(self.post_layers), train)
         x = self.condition()(z, labels, train)
         x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.kernel_norm)(x, train).reshape(-1, *base)
         attend = self.attention(train)
-        x = attend(self.post_layers[0]()(x, labels, train)[1])
+        x = attend(self.post_layers[0]()(x, conditions[0], train)[1])
         for index, post_layer in enumerate(self.post_layers[1:], 1):
             features = self.widths[index // self.layers_per_width]
             if index % self.layers_per_width:
                 x = Conv(features, 3, kernel_init=self.kernel_init, kernel_norm=self.kernel_norm)(x, train)
             else:
                 x = self._convolve(x, features, self.kernel_norm, train, double=True)
-            x = attend(post_layer()(x, labels, train)[1])
+            x = attend(post_layer()(x, conditions[index], train)[1])
         attend.check("generator")
         return self.output(self._convolve(x, channels, self.output_kernel_norm, train, double=False))
 

@@ -7,7 +7,7 @@ identity.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -39,7 +39,7 @@ class _Block(nn.Module):
     kernel_norm: Callable
 
     @nn.compact
-    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, condition: jax.Array, train: bool) -> jax.Array:
         width = x.shape[-1] * self.expansion
         init = _scaled(self.kernel_init, _GAIN * self.num_blocks**-0.25)
         first, second = self.post_layers
@@ -50,9 +50,9 @@ class _Block(nn.Module):
             groups=max(1, width // self.group_channels),
             kernel_init=init,
             kernel_norm=self.kernel_norm,
-        )(first()(y, labels, train)[1], train)
+        )(first()(y, condition, train)[1], train)
         last = Conv(x.shape[-1], 1, use_bias=False, kernel_init=nn.initializers.zeros, kernel_norm=self.kernel_norm)
-        return x + last(second()(y, labels, train)[1], train)
+        return x + last(second()(y, condition, train)[1], train)
 
 
 class _Stages:
@@ -74,7 +74,8 @@ class _Stages:
     def _linear(self, features: int) -> Conv:
         return Conv(features, 1, use_bias=False, kernel_init=self.kernel_init, kernel_norm=self.kernel_norm)
 
-    def _stage(self, x: jax.Array, index: int, labels: jax.Array, train: bool) -> jax.Array:
+    def _stage(self, x: jax.Array, index: int, conditions: Sequence[jax.Array], train: bool) -> jax.Array:
+        """The stage with this index. conditions: of the norms of every block of the network."""
         for block in range(index * self.layers_per_width, (index + 1) * self.layers_per_width):
             x = _Block(
                 self.post_layers[2 * block : 2 * block + 2],
@@ -85,7 +86,7 @@ class _Stages:
                 self.kernel_init,
                 self.kernel_norm,
                 name=f"Block_{block}",
-            )(x, labels, train)
+            )(x, conditions[block], train)
         return x
 
 
@@ -108,6 +109,7 @@ class Generator(_Stages, WithAttention, BaseGenerator):
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         height, width, channels = self.image_shape
         factor = 2 ** (len(self.widths) - 1)
+        z, conditions, _ = self.modulation()(z, labels, len(self.widths) * self.layers_per_width, train)
         z = self.condition()(z, labels, train)
         weights = Dense(self.widths[0], self.kernel_init, self.kernel_norm, use_bias=False)(z, train)
         basis = self.param("basis", nn.initializers.normal(1.0), (1, height // factor, width // factor, self.widths[0]))
@@ -117,7 +119,7 @@ class Generator(_Stages, WithAttention, BaseGenerator):
             if index:
                 # A 1x1 convolution and the resampling commute. Before the upsampling, the convolution costs a quarter.
                 x = binomial_upsample(self._linear(features)(x, train) if x.shape[-1] != features else x)
-            x = attend(self._stage(x, index, labels, train))
+            x = attend(self._stage(x, index, conditions, train))
         attend.check("generator")
         last = Conv(channels, 1, use_bias=False, kernel_init=self.kernel_init, kernel_norm=self.output_kernel_norm)
         return self.output(last(x, train))
@@ -140,8 +142,9 @@ class Discriminator(_Stages, WithAttention, BaseDiscriminator):
         x = self.condition()(self.preprocess(images, train), labels, train)
         x = self._linear(self.widths[0])(x, train)
         attend = self.attention(train)
+        conditions = [labels] * (len(self.widths) * self.layers_per_width)
         for index, features in enumerate([*self.widths[1:], 0]):
-            x = attend(self._stage(x, index, labels, train))
+            x = attend(self._stage(x, index, conditions, train))
             if features:
                 x = binomial_halve(x)
                 x = self._linear(features)(x, train) if x.shape[-1] != features else x

@@ -40,18 +40,19 @@ class Generator(WithAttention, BaseGenerator):
         height, width, channels = self.image_shape
         factor = 2 ** len(self.widths)
         base = (height // factor, width // factor, self.widths[0])
+        z, conditions, last_condition = self.modulation()(z, labels, len(self.widths), train)
         x = self.condition()(z, labels, train)
         x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.kernel_norm)(x, train).reshape(-1, *base)
         attend = self.attention(train)
         for index, features in enumerate(self.widths):
             before, between = self.post_layers[2 * index : 2 * index + 2]
-            y = self._conv(features, 3)(upsample(before()(x, labels, train)[1]), train)
-            y = self._conv(features, 3)(between()(y, labels, train)[1], train)
+            y = self._conv(features, 3)(upsample(before()(x, conditions[index], train)[1]), train)
+            y = self._conv(features, 3)(between()(y, conditions[index], train)[1], train)
             # A 1x1 convolution and nearest upsampling commute. Before the upsampling, the convolution costs a quarter.
             x = attend(y + upsample(self._conv(features, 1)(x, train)))
         attend.check("generator")
         last = Conv(channels, 3, kernel_init=self.kernel_init, kernel_norm=self.output_kernel_norm)
-        return self.output(last(self.post_layers[-1]()(x, labels, train)[1], train))
+        return self.output(last(self.post_layers[-1]()(x, last_condition, train)[1], train))
 
 
 class Discriminator(WithAttention, BaseDiscriminator):

@@ -22,7 +22,12 @@ STORED = pathlib.Path(__file__).parents[1] / "golden" / "older_run.tar.gz"
 ADDED_SINCE = {"data.axes", "data.background", "data.image_column", "data.label_column", "data.resize"}
 ADDED_SINCE |= {"data.test_share", "eval.classifier_flips", "made_up", "records"}
 ADDED_SINCE |= {"augmentation.probability", "augmentation.pseudo", "terms.lecam.decay", "d_loss.lecam", "d_loss.r1_r2"}
-ADDED_SINCE |= {f"{player}.ema_half_life" for player in ("generator", "discriminator")}
+ADDED_SINCE |= {
+    f"{player}.{knob}"
+    for player in ("generator", "discriminator")
+    for knob in ("ema_half_life", "expansion", "group_channels", "attention_sides")
+}
+ADDED_SINCE |= {f"generator.{knob}" for knob in ("norm_z", "norm_embedding", "norm_units")}
 
 
 @pytest.fixture
