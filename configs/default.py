@@ -192,6 +192,7 @@ def _discriminator() -> ConfigDict:
     config.minibatch = "none"  # layer before the head: none, discrimination, stddev
     config.minibatch_kernels = 100  # discrimination: number of kernels
     config.minibatch_dimension = 5  # discrimination: dimension of each kernel
+    config.num_halvings = 0  # resnet: the first blocks, which halve the side; the others keep it. 0: two
     config.feature_layer = -1  # mlp, dcgan: the hidden layer whose outputs feature matching compares. -1: the last
     return config
 

@@ -30,6 +30,14 @@ def blocks(generator):
     return len(generator.widths) * (1 if generator.family == "resnet" else generator.layers_per_width or 1)
 
 
+def sides(config):
+    """The sides of the outputs of a generator's hidden layers."""
+    generator, widths = config.generator, len(config.generator.widths)
+    doublings = NETWORKS[generator.family][0].num_doublings(widths, generator.upsampling)
+    first, skipped = shape_of(config)[0] // 2**doublings, generator.family == "resnet"
+    return {first * 2 ** (index + skipped) for index in range(widths)}
+
+
 def set_keywords(section):
     """The keywords of its optimizer that a config sets."""
     return {name for name in configs.RULE_KEYWORDS if section[name] is not None}
@@ -64,6 +72,7 @@ def expected_refusal(config):
         or any(set_keywords(player) - keywords_of(player.name) for player in players)
         or any(network.family == "r3gan" and network.kernel_norm != "none" for network in networks)
         or (config.generator.family == "r3gan" and config.generator.upsampling)
+        or not set(config.generator.attention_sides) <= sides(config)
         or (config.generator.norm_z == "chunks" and config.prior.features % (blocks(config.generator) + 1))
         or any(network.ema_decay and network.ema_half_life is not None for network in networks)
         or (configs.adaptive_leaves(config) and not adversarial.OBJECTIVES[config.objective].centred)

@@ -18,7 +18,14 @@ from gan_jax.layers.noise import Dropout, GaussianNoise
 from gan_jax.layers.reference import WithReference
 from gan_jax.networks import NETWORKS
 from gan_jax.networks.base import OUTPUTS, PIXELS
-from gan_jax.networks.check import check_groups, check_kernel_norm, check_modulation, check_ranges, check_sides
+from gan_jax.networks.check import (
+    check_groups,
+    check_halvings,
+    check_kernel_norm,
+    check_modulation,
+    check_ranges,
+    check_sides,
+)
 from gan_jax.networks.heads import HEADS
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
@@ -32,6 +39,7 @@ _FAMILY_KNOBS = {
     "expansion": 0,
     "group_channels": 0,
     "attention_sides": (),
+    "num_halvings": 0,
 }
 
 # Fields of norms that are knobs, with norm_ before their names; `units` is a knob of generators only.
@@ -127,6 +135,7 @@ def _network(
     family, family_knobs = _family(section, player, knob)
     check_kernel_norm(section, family, knob)
     check_groups(section, family_knobs, knob)
+    check_halvings(section, family_knobs, knob)
     num_layers = family.num_hidden(len(section.widths), section.layers_per_width or 1)
     if not -num_layers <= family_knobs.get("feature_layer", -1) < num_layers:
         layer = family_knobs["feature_layer"]

@@ -23,6 +23,7 @@ _RANGES = {
     "kernel_size": _AT_LEAST_0,
     "expansion": _AT_LEAST_0,
     "group_channels": _AT_LEAST_0,
+    "num_halvings": _AT_LEAST_0,
     "dropout": _FROM_0_TO_BELOW_1,
     "noise": _AT_LEAST_0,
     "noise_fade_updates": _AT_LEAST_0,
@@ -81,6 +82,12 @@ def check_groups(section: ConfigDict, family_knobs: dict[str, Any], knob: str) -
             f"{knob}.group_channels={size} does not divide the {wrong[0] * expansion} channels of a grouped "
             f"convolution (width {wrong[0]} x expansion {expansion}); set another one, or other widths"
         )
+
+
+def check_halvings(section: ConfigDict, family_knobs: dict[str, Any], knob: str) -> None:
+    """UserError if more blocks are to halve the side than there are."""
+    if (number := family_knobs.get("num_halvings", 0)) > len(section.widths):
+        raise UserError(f"{knob}.num_halvings={number}: only {len(section.widths)} blocks can halve the side (widths)")
 
 
 def check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:

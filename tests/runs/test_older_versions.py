@@ -27,6 +27,7 @@ ADDED_SINCE |= {
     for player in ("generator", "discriminator")
     for knob in ("ema_half_life", "expansion", "group_channels", "attention_sides")
 }
+ADDED_SINCE |= {"discriminator.num_halvings", "d_loss.orthogonal", "g_loss.orthogonal"}
 ADDED_SINCE |= {f"generator.{knob}" for knob in ("norm_z", "norm_embedding", "norm_units")}
 
 
