@@ -21,6 +21,7 @@ class Protocol(NamedTuple):
     checkpoint: "newest" or "best".
     train_on_generated: whether to compute the classification accuracy score.
     quick: whether to skip the scores that need the features of all training images.
+    standing_passes: forward passes for standing statistics of batch norm (runs/standing.py); 0: those of training.
     """
 
     num_images: int = 10_000
@@ -31,6 +32,7 @@ class Protocol(NamedTuple):
     checkpoint: str = "newest"
     train_on_generated: bool = False
     quick: bool = False
+    standing_passes: int = 0
 
     @property
     def file_name(self) -> str:
@@ -39,7 +41,11 @@ class Protocol(NamedTuple):
         So two protocols never share a file. For example evaluation-20_images-seed_1-pixels-quick.json.
         """
         defaults = Protocol()._asdict()
-        words = {"num_images": f"{self.num_images}_images", "seed": f"seed_{self.seed}"}
+        words = {
+            "num_images": f"{self.num_images}_images",
+            "seed": f"seed_{self.seed}",
+            "standing_passes": f"standing_{self.standing_passes}",
+        }
         changes = [
             name if value is True else words.get(name, value)
             for name, value in self._asdict().items()

@@ -29,13 +29,14 @@ def test_every_protocol_has_a_file_of_its_own():
         "checkpoint": "best",
         "train_on_generated": True,
         "quick": True,
+        "standing_passes": 16,
     }
     assert tuple(others) == Protocol._fields
     changed = [Protocol(**{name: value}).file_name for name, value in others.items()]
     assert len({Protocol().file_name, *changed}) == 1 + len(others)
     assert Protocol().file_name == "evaluation.json"
     assert Protocol(**others).file_name == (
-        "evaluation-20_images-seed_1-pixels-validation-raw-best-train_on_generated-quick.json"
+        "evaluation-20_images-seed_1-pixels-validation-raw-best-train_on_generated-quick-standing_16.json"
     )
 
 
