@@ -18,8 +18,8 @@ _KEY = 10**9
 def with_standing_statistics(run: LoadedRun, num_passes: int) -> LoadedRun:
     """The run with a generator whose batch statistics are means over `num_passes` forward passes of its own.
 
-    BigGAN (arXiv 1809.11096, appendix B): the running statistics of training are averages over
-    parameters that kept changing, and their EMA is not what the EMA generator computes. A pass is in training mode, of `config.batch_size`
+    BigGAN (arXiv 1809.11096, appendix B): the running statistics of training are averages over parameters that kept
+    changing, and their EMA is not what the EMA generator computes. A pass is in training mode, of `config.batch_size`
     new z and of all classes in turn. The EMA generator and the one without EMA each get their own statistics.
     UserError if the generator has no batch statistics.
     """
