@@ -25,13 +25,17 @@ def _network() -> ConfigDict:
             "kernel_size": 0,  # dcgan, r3gan: side of the convolution kernels, pixels. 0: the default of the family
             "expansion": 0,  # r3gan: channels between the layers of a block as a multiple of its own. 0: two
             "group_channels": 0,  # r3gan: channels of a group of the grouped convolutions. 0: sixteen
+            # dcgan, resnet, r3gan: image heights in pixels, such as 16 or 16,32. Self-attention follows the first layer
+            # (r3gan: stage) whose output has one of them. (): none
+            "attention_sides": (),
             # Initial kernels: torch_uniform, normal, glorot_uniform, lecun_normal, he_normal, orthogonal
             "kernel_init": "torch_uniform",
             "kernel_init_stddev": 0.02,  # of `normal`
             # leaky_relu, prelu (one slope per channel), prelu_shared (one slope), or an elementwise function of jax.nn
             "activation": "leaky_relu",
             "slope": 0.2,  # leaky_relu: slope for negative inputs. prelu: the initial slope
-            # none, batch, layer, instance, group, virtual_batch, conditional_batch, conditional_instance
+            # none, batch, layer, instance, group, virtual_batch, conditional_batch, conditional_instance; of G also
+            # self_modulated, shared_conditional_batch: their gains and offsets depend on z, on the label, or on both
             "norm": "none",
             "norm_layers": "all",  # all, first, last, inner (all hidden layers but the first), or indices such as 0,2
             "norm_order": "norm_activation",  # norm_activation, activation_norm
@@ -170,6 +174,11 @@ def _generator() -> ConfigDict:
     config = _network()
     config.output = "tanh"  # of the last layer: tanh, sigmoid (scaled to [-1, 1]), linear (clipped where it is shown)
     config.upsampling = ""  # dcgan: transposed, nearest. "": the default of the family
+    # The norms self_modulated and shared_conditional_batch: what they get of z: all, none, or chunks (z is split into
+    # equal parts: one for the first layer, one for each block; a block is a hidden layer in mlp and dcgan)
+    config.norm_z = "all"
+    config.norm_embedding = 0  # the same norms: length of the label embedding that they share. 0: no label
+    config.norm_units = 32  # self_modulated: units of the hidden layer between z and a gain and an offset
     return config
 
 
@@ -185,6 +194,7 @@ def _discriminator() -> ConfigDict:
     config.minibatch = "none"  # layer before the head: none, discrimination, stddev
     config.minibatch_kernels = 100  # discrimination: number of kernels
     config.minibatch_dimension = 5  # discrimination: dimension of each kernel
+    config.num_halvings = 0  # resnet: the first blocks, which halve the side; the others keep it. 0: two
     config.feature_layer = -1  # mlp, dcgan: the hidden layer whose outputs feature matching compares. -1: the last
     return config
 

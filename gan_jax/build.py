@@ -52,7 +52,12 @@ def num_steps(config: ConfigDict, num_images: int) -> int:
 
 def is_conditional(section: ConfigDict) -> bool:
     """Whether the generator uses the label. section: config.generator."""
-    return section.conditioning != "none" or section.norm in norms.CONDITIONAL_NORMS
+    return section.conditioning != "none" or section.norm in norms.CONDITIONAL_NORMS or _embeds_labels(section)
+
+
+def _embeds_labels(section: ConfigDict) -> bool:
+    """Whether the norms of this generator depend on an embedding of the label."""
+    return section.norm in norms.MODULATED_NORMS and bool(section.norm_embedding)
 
 
 def settings_with_labels(config: ConfigDict) -> list[str]:
@@ -62,6 +67,8 @@ def settings_with_labels(config: ConfigDict) -> list[str]:
         section = config[player]
         used += [(f"{player}.conditioning", section.conditioning)] if section.conditioning != "none" else []
         used += [(f"{player}.norm", section.norm)] if section.norm in norms.CONDITIONAL_NORMS else []
+    embedding = config.generator.norm_embedding
+    used += [("generator.norm_embedding", embedding)] if _embeds_labels(config.generator) else []
     head = config.discriminator.head
     used += [("discriminator.head", head)] if head in (*heads.CLASS_HEADS, *heads.LABEL_HEADS) else []
     for loss in ("d_loss", "g_loss"):

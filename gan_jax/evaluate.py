@@ -41,6 +41,12 @@ def main() -> None:
         "--quick", action="store_true", help="without the scores that need every training image (bins, copies)"
     )
     cli.add_sampler(parser)
+    parser.add_argument(
+        "--standing_passes",
+        type=int,
+        default=0,
+        help="forward passes for standing statistics of G's batch norm (default 0: those of training)",
+    )
     parser.add_argument("--seed", type=cli.seed, default=0)
     cli.add_data_folders(parser)
     arguments = parser.parse_args()

@@ -19,6 +19,7 @@ from gan_jax.data.classes import listed
 from gan_jax.evaluation.generate import balanced_labels
 from gan_jax.runs import pictures
 from gan_jax.runs.load import CHECKPOINTS, load_run
+from gan_jax.runs.standing import with_standing_statistics
 from gan_jax.system.errors import UserError
 from gan_jax.system.files import atomic_write, writing
 
@@ -97,6 +98,12 @@ def main() -> None:
     )
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
     cli.add_sampler(parser)
+    parser.add_argument(
+        "--standing_passes",
+        type=int,
+        default=0,
+        help="forward passes for standing statistics of G's batch norm (default 0: those of training)",
+    )
     parser.add_argument("--seed", type=cli.seed, default=0)
     cli.add_parts(parser)
     arguments = parser.parse_args()
@@ -106,6 +113,8 @@ def main() -> None:
     if arguments.num_images is not None and arguments.num_images < 1:
         raise UserError(f"--num_images={arguments.num_images}: must be at least 1")
     run = load_run(arguments.workdir, arguments.checkpoint)
+    if arguments.standing_passes:
+        run = with_standing_statistics(run, arguments.standing_passes)
     conditional = build.is_conditional(run.config.generator)
     if arguments.labels and not conditional:
         raise UserError(f"--labels={arguments.labels}: this generator takes no labels; leave --labels out")

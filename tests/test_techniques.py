@@ -27,6 +27,19 @@ def remainders(widths, groups):
     return any(width % groups for width in widths)
 
 
+def blocks(generator):
+    """The number of blocks that get a chunk of z each."""
+    return len(generator.widths) * (1 if generator.family == "resnet" else generator.layers_per_width or 1)
+
+
+def sides(config):
+    """The sides of the outputs of a generator's hidden layers."""
+    generator, widths = config.generator, len(config.generator.widths)
+    doublings = NETWORKS[generator.family][0].num_doublings(widths, generator.upsampling)
+    first, skipped = shape_of(config)[0] // 2**doublings, generator.family == "resnet"
+    return {first * 2 ** (index + skipped) for index in range(widths)}
+
+
 def set_keywords(section):
     """The keywords of its optimizer that a config sets."""
     return {name for name in configs.RULE_KEYWORDS if section[name] is not None}
@@ -47,6 +60,7 @@ def expected_refusal(config):
     )
     players = (config.d_optimizer, config.g_optimizer)
     networks = (config.generator, d)
+    with_gains = (*norms.CONDITIONAL_NORMS, *norms.MODULATED_NORMS)
     return (
         (tied and any(term.per_example for term in terms))
         or (any(term.needs_classes for term in terms) and d.head not in heads.CLASS_HEADS)
@@ -55,12 +69,14 @@ def expected_refusal(config):
         or (not adversarial.OBJECTIVES[config.objective].uses_targets and dict(config.targets) != PLAIN)
         or (d.family == "resnet" and d.layers_per_width)
         or few_labels
-        or any(network.norm in norms.CONDITIONAL_NORMS and not network.norm_gain for network in networks)
+        or any(network.norm in with_gains and not network.norm_gain for network in networks)
         or any(network.norm == "group" and remainders(network.widths, network.norm_groups) for network in networks)
         or (config.data.num_labels and not weight["classification"])
         or any(set_keywords(player) - keywords_of(player.name) for player in players)
         or any(network.family == "r3gan" and network.kernel_norm != "none" for network in networks)
         or (config.generator.family == "r3gan" and config.generator.upsampling)
+        or not set(config.generator.attention_sides) <= sides(config)
+        or (config.generator.norm_z == "chunks" and config.prior.features % (blocks(config.generator) + 1))
         or any(network.ema_decay and network.ema_half_life is not None for network in networks)
         or (configs.adaptive_leaves(config) and not adversarial.OBJECTIVES[config.objective].centred)
     )

@@ -1,55 +1,21 @@
 """Normalization layers, all called as `norm(x, labels, train)`, for vectors [B, C] and images [B, H, W, C].
 
 A network gets a factory of norms and does not depend on their kind. Every norm ends with an offset per channel and,
-unless `gain` is False, a gain per channel. In conditional norms, gain and offset depend on the label.
+unless `gain` is False, a gain per channel. In conditional norms, gain and offset depend on the label. Modulated norms,
+which only a generator can have, get a vector of each example in the place of the label (layers/modulation.py).
 """
 
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.layers.conditioning import LabelEmbedding
+from gan_jax.layers.affine import Affine, ConditionalAffine, ModulatedAffine, around_one, on_channels
+from gan_jax.layers.kernel_norms import plain
 from gan_jax.system.errors import UserError
-
-
-def _around_one(stddev: float):
-    """Initializer N(1, stddev)."""
-    return lambda key, shape, dtype=float: 1.0 + stddev * jax.random.normal(key, shape, dtype)
-
-
-def _on_channels(v: jax.Array, x: jax.Array) -> jax.Array:
-    """v, [C] or [B, C], in a shape that broadcasts over the positions of x."""
-    batch = v.shape[0] if v.ndim == 2 else 1
-    return v.reshape(batch, *(1,) * (x.ndim - 2), x.shape[-1])
-
-
-class Affine(nn.Module):
-    """x * gain + offset per channel, or x + offset. The gain starts as N(1, scale_stddev), the offset as 0."""
-
-    gain: bool = True
-    scale_stddev: float = 0.0
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        if self.gain:
-            x = x * _on_channels(self.param("scale", _around_one(self.scale_stddev), (x.shape[-1],)), x)
-        offset = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
-        return x + _on_channels(offset, x)
-
-
-class ConditionalAffine(nn.Module):
-    """x * gain + offset per channel, with a gain and an offset for every class (arXiv 1610.07629, eq. 5)."""
-
-    num_classes: int
-    scale_stddev: float = 0.0
-
-    @nn.compact
-    def __call__(self, x: jax.Array, labels: jax.Array) -> jax.Array:
-        table = lambda init, name: LabelEmbedding(self.num_classes, x.shape[-1], init, name=name)(labels, False)  # noqa: E731
-        gain, offset = table(_around_one(self.scale_stddev), "scale"), table(nn.initializers.zeros, "bias")
-        return x * _on_channels(gain, x) + _on_channels(offset, x)
 
 
 class Identity(nn.Module):
@@ -80,7 +46,7 @@ class BatchNorm(nn.Module):
             momentum=self.momentum,
             epsilon=self.epsilon,
             use_scale=self.gain,
-            scale_init=_around_one(self.scale_stddev),
+            scale_init=around_one(self.scale_stddev),
         )(x)
 
 
@@ -102,6 +68,48 @@ class ConditionalBatchNorm(nn.Module):
             use_bias=False,
         )
         return ConditionalAffine(self.num_classes, self.scale_stddev)(norm(x), labels)
+
+
+class _ModulatedBatchNorm(nn.Module):
+    """Batch normalization whose gain and offset are functions of a vector of each example (ModulatedAffine).
+
+    Without a vector (None), it is ordinary batch normalization.
+    """
+
+    kernel_init: Callable
+    kernel_norm: Callable = plain
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    scale_stddev: float = 0.0
+    units: ClassVar[int] = 0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, vector: jax.Array | None, train: bool) -> jax.Array:
+        if vector is None:
+            return BatchNorm(self.momentum, self.epsilon, scale_stddev=self.scale_stddev)(x, vector, train)
+        if vector.ndim != 2:
+            raise UserError("this family of networks gives its norms labels, and no vectors of z; set another norm")
+        norm = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            use_scale=False,
+            use_bias=False,
+        )
+        return ModulatedAffine(self.units, self.kernel_init, self.kernel_norm)(norm(x), vector, train)
+
+
+class SelfModulatedBatchNorm(_ModulatedBatchNorm):
+    """Gain and offset are networks of one hidden layer of `units` entries (arXiv 1810.01365)."""
+
+    units: int = 32
+
+
+class SharedConditionalBatchNorm(_ModulatedBatchNorm):
+    """Gain and offset are linear maps of an embedding of the label that all layers share, or of z, or of both.
+
+    The norm of BigGAN (arXiv 1809.11096, appendix B).
+    """
 
 
 def _standardize(x: jax.Array, groups: int, epsilon: float) -> jax.Array:
@@ -203,7 +211,7 @@ class VirtualBatchNorm(nn.Module):
         mean, square = (weight * m + (1.0 - weight) * m_ref for m, m_ref in zip(moments, of_reference, strict=True))
         # Rounding can make a variance slightly negative.
         inverse = jax.lax.rsqrt(jnp.maximum(square - mean**2, 0.0) + self.epsilon)
-        return Affine(self.gain, self.scale_stddev)((x - _on_channels(mean, x)) * _on_channels(inverse, x))
+        return Affine(self.gain, self.scale_stddev)((x - on_channels(mean, x)) * on_channels(inverse, x))
 
 
 # networks/build.py passes to each norm the settings that it has as fields.
@@ -215,10 +223,14 @@ NORMS = {
     "group": GroupNorm,
     "instance": InstanceNorm,
     "layer": LayerNorm,
+    "self_modulated": SelfModulatedBatchNorm,
+    "shared_conditional_batch": SharedConditionalBatchNorm,
     "virtual_batch": VirtualBatchNorm,
 }
 
 # Norms whose output for an image depends on the other images of the batch.
-BATCH_NORMS = ("batch", "conditional_batch")
+BATCH_NORMS = ("batch", "conditional_batch", "self_modulated", "shared_conditional_batch")
 # Norms whose output depends on the label.
 CONDITIONAL_NORMS = ("conditional_batch", "conditional_instance")
+# Norms whose output depends on vectors of z and of the label.
+MODULATED_NORMS = ("self_modulated", "shared_conditional_batch")

@@ -19,6 +19,8 @@ NORM_POSITIONS = {
 class PostLayer(nn.Module):
     """norm -> activation -> dropout, or activation -> dropout -> norm; then noise.
 
+    condition: what norms with a gain and an offset for each example depend on: labels, or a vector (modulation.py).
+
     Returns (the output of the layer, the same output with noise: the input of the next layer).
     """
 
@@ -29,11 +31,11 @@ class PostLayer(nn.Module):
     noise: Callable[[], nn.Module]
 
     @nn.compact
-    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, x: jax.Array, condition: jax.Array | None, train: bool) -> tuple[jax.Array, jax.Array]:
         norm = self.norm()
         if self.norm_order == "norm_activation":
-            x = norm(x, labels, train)
+            x = norm(x, condition, train)
         x = self.dropout()(self.activation()(x), train)
         if self.norm_order == "activation_norm":
-            x = norm(x, labels, train)
+            x = norm(x, condition, train)
         return x, self.noise()(x, train)

@@ -167,6 +167,18 @@ def mutual_information(inputs: LossInputs) -> jax.Array:
     return 0.5 * jnp.mean(jnp.sum((codes - predicted) ** 2, axis=1))
 
 
+def orthogonal(inputs: LossInputs) -> jax.Array:
+    """The sum over all kernels W [inputs, outputs] of || W^T W (1 - I) ||_F^2, elementwise (arXiv 1809.11096, eq. 3).
+
+    Orthogonal regularisation of BigGAN: the columns of a kernel become orthogonal, and their lengths are free. The
+    kernel of a convolution has a column for each output channel. Embeddings are not kernels. The paper's weight is
+    1e-4. A term of either player.
+    """
+    kernels = [leaf for path, leaf in jax.tree.leaves_with_path(inputs.params) if path[-1].key == "kernel"]
+    products = [matrix.T @ matrix for matrix in (kernel.reshape(-1, kernel.shape[-1]) for kernel in kernels)]
+    return sum((jnp.sum((gram * (1 - jnp.eye(len(gram)))) ** 2) for gram in products), jnp.zeros(()))
+
+
 def pull_away(inputs: LossInputs) -> jax.Array:
     """1 / (B (B - 1)) sum_{i != j} cos^2(f_i, f_j): mean squared cosine of the features of two generated images.
 
@@ -229,6 +241,7 @@ TERMS = {
     "low_density": Term(low_density, "g", needs=(needs.two_images,)),
     # (codes - D's prediction of the codes)^2
     "mutual_information": Term(mutual_information, "dg", needs=(needs.head("info"), needs.codes)),
+    "orthogonal": Term(orthogonal, "dg"),  # the columns of every kernel become orthogonal
     "pull_away": Term(pull_away, "g", needs=(needs.two_images,)),  # mean squared cosine of generated images' features
     "r1": Term(r1, "d", per_example=True),  # |grad D|^2 / 2 at real images
     "r1_r2": Term(r1_r2, "d", per_example=True),  # the sum of r1 and r2, at once

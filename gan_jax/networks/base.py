@@ -1,5 +1,6 @@
 """The fields that the networks of all families have, and the first and last layers of every discriminator."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import flax.linen as nn
@@ -7,7 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.gan.types import DiscriminatorOutput
+from gan_jax.layers.attention import AttentionAtSides, SelfAttention
 from gan_jax.layers.kernel_norms import plain
+from gan_jax.layers.modulation import LabelConditions
 
 
 class BaseGenerator(nn.Module):
@@ -17,6 +20,7 @@ class BaseGenerator(nn.Module):
     condition: factory of the conditioning of the input on the label.
     kernel_norm, output_kernel_norm: reparametrisations of the hidden kernels and of the last kernel.
     output: from the last layer to pixels in [-1, 1].
+    modulation: factory of what the norms of the hidden layers depend on (layers/modulation.py).
     allows_kernel_norms: whether the kernels of hidden layers can be reparametrised.
     """
 
@@ -30,6 +34,7 @@ class BaseGenerator(nn.Module):
     kernel_norm: Callable = plain
     output_kernel_norm: Callable = plain
     output: Callable[[jax.Array], jax.Array] = jnp.tanh
+    modulation: Callable[[], nn.Module] = LabelConditions
 
     @staticmethod
     def num_hidden(num_widths: int, layers_per_width: int) -> int:
@@ -81,3 +86,17 @@ class BaseDiscriminator(nn.Module):
         """D's output from the last hidden layer x [B, F]. features: [B, ...], for the feature-matching loss."""
         output = self.head()(self.minibatch()(x), labels, train)
         return output._replace(features=features.reshape(len(features), -1))
+
+
+class WithAttention(nn.Module):
+    """Mixin for networks over images.
+
+    attention_sides: heights in pixels of the images after which a self-attention layer follows.
+    """
+
+    attention_sides: tuple[int, ...] = ()
+
+    def attention(self, train: bool) -> AttentionAtSides:
+        """The attention layers of a forward pass."""
+        layer = functools.partial(SelfAttention, self.kernel_init, self.kernel_norm)
+        return AttentionAtSides(layer, self.attention_sides, train)

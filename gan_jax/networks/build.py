@@ -13,11 +13,19 @@ from gan_jax.layers.activations import make_activation
 from gan_jax.layers.conditioning import CONDITIONINGS
 from gan_jax.layers.initializers import INITIALIZERS
 from gan_jax.layers.minibatch import MINIBATCH
+from gan_jax.layers.modulation import LabelConditions, VectorConditions
 from gan_jax.layers.noise import Dropout, GaussianNoise
 from gan_jax.layers.reference import WithReference
 from gan_jax.networks import NETWORKS
 from gan_jax.networks.base import OUTPUTS, PIXELS
-from gan_jax.networks.check import check_groups, check_kernel_norm, check_ranges, check_sides
+from gan_jax.networks.check import (
+    check_groups,
+    check_halvings,
+    check_kernel_norm,
+    check_modulation,
+    check_ranges,
+    check_sides,
+)
 from gan_jax.networks.heads import HEADS
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
@@ -30,7 +38,12 @@ _FAMILY_KNOBS = {
     "feature_layer": -1,
     "expansion": 0,
     "group_channels": 0,
+    "attention_sides": (),
+    "num_halvings": 0,
 }
+
+# Fields of norms that are knobs, with norm_ before their names; `units` is a knob of generators only.
+_NORM_KNOBS = ("momentum", "epsilon", "gain", "scale_stddev", "groups", "units")
 
 
 def _factory(module: type, **settings: Any) -> Callable[[], nn.Module]:
@@ -51,16 +64,24 @@ def _norm_positions(positions: str, num_layers: int, knob: str) -> set[int]:
     return indices
 
 
-def _norm(section: ConfigDict, knob: str, num_classes: int, reference_size: int) -> Callable[[], nn.Module]:
-    return _factory(
-        choose(norms.NORMS, section.norm, f"{knob}.norm"),
-        num_classes=num_classes,
-        reference_size=reference_size,
-        momentum=section.norm_momentum,
-        epsilon=section.norm_epsilon,
-        gain=section.norm_gain,
-        scale_stddev=section.norm_scale_stddev,
-        groups=section.norm_groups,
+def _norm(section: ConfigDict, knob: str, **others: Any) -> Callable[[], nn.Module]:
+    """A factory of the norm. others: its fields that are no knobs."""
+    norm = choose(norms.NORMS, section.norm, f"{knob}.norm")
+    knobs = {name: section[f"norm_{name}"] for name in _NORM_KNOBS if f"norm_{name}" in section}
+    return _factory(norm, **knobs, **others)
+
+
+def _modulation(section: ConfigDict, num_classes: int, kernel_init: Callable) -> Callable[[], nn.Module]:
+    """A factory of what the norms of a generator depend on."""
+    if section.norm not in norms.MODULATED_NORMS:
+        return LabelConditions
+    return functools.partial(
+        VectorConditions,
+        num_classes,
+        section.norm_z,
+        section.norm_embedding,
+        section.condition_smoothing,
+        kernel_init,
     )
 
 
@@ -110,9 +131,11 @@ def _network(
 ) -> nn.Module:
     """A network of either player. fields: (kernel_init, output_kernel_norm) -> the fields that only this player has."""
     check_ranges(section, knob)
+    check_modulation(section, knob)
     family, family_knobs = _family(section, player, knob)
     check_kernel_norm(section, family, knob)
     check_groups(section, family_knobs, knob)
+    check_halvings(section, family_knobs, knob)
     num_layers = family.num_hidden(len(section.widths), section.layers_per_width or 1)
     if not -num_layers <= family_knobs.get("feature_layer", -1) < num_layers:
         layer = family_knobs["feature_layer"]
@@ -122,9 +145,17 @@ def _network(
     output_kernel_norm = _kernel_norm(
         section, section.output_kernel_norm or section.kernel_norm, f"{knob}.output_kernel_norm"
     )
+    norm = _norm(
+        section,
+        knob,
+        num_classes=num_classes,
+        reference_size=reference_size,
+        kernel_init=kernel_init,
+        kernel_norm=kernel_norm,
+    )
     network = family(
         widths=tuple(section.widths),
-        post_layers=_post_layers(section, knob, num_layers, _norm(section, knob, num_classes, reference_size)),
+        post_layers=_post_layers(section, knob, num_layers, norm),
         condition=functools.partial(
             choose(CONDITIONINGS, section.conditioning, f"{knob}.conditioning"),
             num_classes,
@@ -149,7 +180,12 @@ def build_generator(
     output = choose(OUTPUTS, section.output, "generator.output")
 
     def fields(kernel_init, output_kernel_norm) -> dict[str, Any]:
-        return {"image_shape": tuple(image_shape), "output": output, "output_kernel_norm": output_kernel_norm}
+        return {
+            "image_shape": tuple(image_shape),
+            "output": output,
+            "output_kernel_norm": output_kernel_norm,
+            "modulation": _modulation(section, num_classes, kernel_init),
+        }
 
     return _network(section, 0, "generator", num_classes, reference_size, dtype, fields)
 

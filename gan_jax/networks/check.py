@@ -5,6 +5,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from gan_jax.layers import norms
+from gan_jax.layers.modulation import Z_PARTS
 from gan_jax.networks import NETWORKS, dcgan
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
@@ -22,6 +23,7 @@ _RANGES = {
     "kernel_size": _AT_LEAST_0,
     "expansion": _AT_LEAST_0,
     "group_channels": _AT_LEAST_0,
+    "num_halvings": _AT_LEAST_0,
     "dropout": _FROM_0_TO_BELOW_1,
     "noise": _AT_LEAST_0,
     "noise_fade_updates": _AT_LEAST_0,
@@ -30,6 +32,8 @@ _RANGES = {
     "codes": _AT_LEAST_1,
     "ema_decay": _FROM_0_TO_BELOW_1,
     "norm_groups": _AT_LEAST_1,
+    "norm_units": _AT_LEAST_1,
+    "norm_embedding": _AT_LEAST_0,
     "spectral_iterations": _AT_LEAST_1,
     "spectral_bound": ("more than 0", lambda value: value > 0),
 }
@@ -37,11 +41,27 @@ _RANGES = {
 
 def check_ranges(section: ConfigDict, knob: str) -> None:
     """UserError for a setting that is outside of its range."""
-    if section.norm in norms.CONDITIONAL_NORMS and not section.norm_gain:
-        raise UserError(f"{knob}.norm_gain=False: norm {section.norm} has a gain per class; set another norm")
+    if section.norm in (*norms.CONDITIONAL_NORMS, *norms.MODULATED_NORMS) and not section.norm_gain:
+        raise UserError(
+            f"{knob}.norm_gain=False: norm {section.norm} has a gain per class or per example; set another norm"
+        )
     for name, (words, allows) in _RANGES.items():
         if name in section and not allows(section[name]):
             raise UserError(f"{knob}.{name}={section[name]}: must be {words}")
+
+
+def check_modulation(section: ConfigDict, knob: str) -> None:
+    """UserError if a norm that depends on vectors has none."""
+    if section.norm not in norms.MODULATED_NORMS:
+        return
+    if knob == "discriminator":
+        raise UserError(f"{knob}.norm={section.norm}: D has no z, on which this norm depends; set another norm")
+    choose(Z_PARTS, section.norm_z, f"{knob}.norm_z")
+    if section.norm_z == "none" and not section.norm_embedding:
+        raise UserError(
+            f"{knob}.norm={section.norm} depends on nothing with norm_z=none and norm_embedding=0; set "
+            f"--config.{knob}.norm_embedding=128, or --config.{knob}.norm=batch"
+        )
 
 
 def check_kernel_norm(section: ConfigDict, family: type, knob: str) -> None:
@@ -63,6 +83,12 @@ def check_groups(section: ConfigDict, family_knobs: dict[str, Any], knob: str) -
             f"{knob}.group_channels={size} does not divide the {wrong[0] * expansion} channels of a grouped "
             f"convolution (width {wrong[0]} x expansion {expansion}); set another one, or other widths"
         )
+
+
+def check_halvings(section: ConfigDict, family_knobs: dict[str, Any], knob: str) -> None:
+    """UserError if more blocks are to halve the side than there are."""
+    if (number := family_knobs.get("num_halvings", 0)) > len(section.widths):
+        raise UserError(f"{knob}.num_halvings={number}: only {len(section.widths)} blocks can halve the side (widths)")
 
 
 def check_sides(section: ConfigDict, image_shape: tuple[int, int, int]) -> None:

@@ -12,13 +12,13 @@ from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import upsample
-from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, WithAttention
 
 # upsampling -> (number of widths) -> how often the generator doubles its side
 UPSAMPLINGS = {"transposed": lambda num_widths: num_widths, "nearest": lambda num_widths: num_widths - 1}
 
 
-class Generator(BaseGenerator):
+class Generator(WithAttention, BaseGenerator):
     """z [B, Z] and labels [B] -> images [B, *image_shape].
 
     widths: numbers of channels, from the smallest side to the largest. A dense layer computes the first of them.
@@ -59,20 +59,23 @@ class Generator(BaseGenerator):
         height, width, channels = self.image_shape
         factor = 2 ** self.num_doublings(len(self.widths), self.upsampling)
         base = (height // factor, width // factor, self.widths[0])
+        z, conditions, _ = self.modulation()(z, labels, len(self.post_layers), train)
         x = self.condition()(z, labels, train)
         x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.kernel_norm)(x, train).reshape(-1, *base)
-        _, x = self.post_layers[0]()(x, labels, train)
+        attend = self.attention(train)
+        x = attend(self.post_layers[0]()(x, conditions[0], train)[1])
         for index, post_layer in enumerate(self.post_layers[1:], 1):
             features = self.widths[index // self.layers_per_width]
             if index % self.layers_per_width:
                 x = Conv(features, 3, kernel_init=self.kernel_init, kernel_norm=self.kernel_norm)(x, train)
             else:
                 x = self._convolve(x, features, self.kernel_norm, train, double=True)
-            _, x = post_layer()(x, labels, train)
+            x = attend(post_layer()(x, conditions[index], train)[1])
+        attend.check("generator")
         return self.output(self._convolve(x, channels, self.output_kernel_norm, train, double=False))
 
 
-class Discriminator(BaseDiscriminator):
+class Discriminator(WithAttention, BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> stride-2 convolutions of `widths` -> flattened -> DiscriminatorOutput.
 
     layers_per_width: above 1, adds stride-1 3x3 convolutions of the same width before each of them.
@@ -89,6 +92,7 @@ class Discriminator(BaseDiscriminator):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         x, hidden = self.condition()(self.preprocess(images, train), labels, train), []
+        attend = self.attention(train)
         for index, post_layer in enumerate(self.post_layers):
             halves = (index + 1) % self.layers_per_width == 0
             x = Conv(
@@ -100,4 +104,6 @@ class Discriminator(BaseDiscriminator):
             )(x, train)
             output, x = post_layer()(x, labels, train)
             hidden.append(output)
+            x = attend(x)
+        attend.check("discriminator")
         return self.apply_head(x.reshape(len(x), -1), hidden[self.feature_layer], labels, train)

@@ -22,10 +22,12 @@ class Generator(BaseGenerator):
 
     @nn.compact
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        z, conditions, _ = self.modulation()(z, labels, len(self.post_layers), train)
         x = self.condition()(z, labels, train)
         for index, post_layer in enumerate(self.post_layers):
             width = self.widths[index // self.layers_per_width]
-            _, x = post_layer()(Dense(width, self.kernel_init, self.kernel_norm)(x, train), labels, train)
+            x = Dense(width, self.kernel_init, self.kernel_norm)(x, train)
+            _, x = post_layer()(x, conditions[index], train)
         x = Dense(math.prod(self.image_shape), self.kernel_init, self.output_kernel_norm)(x, train)
         return self.output(x).reshape(-1, *self.image_shape)
 

@@ -7,7 +7,7 @@ identity.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -17,7 +17,7 @@ from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import binomial_halve, binomial_upsample
-from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, WithAttention
 
 # The second moment of leaky_relu(x) with slope 0.2, x ~ N(0, 1), is (1 + 0.2^2) / 2. This gain keeps it at 1.
 _GAIN = math.sqrt(2 / (1 + 0.2**2))
@@ -39,7 +39,7 @@ class _Block(nn.Module):
     kernel_norm: Callable
 
     @nn.compact
-    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, condition: jax.Array, train: bool) -> jax.Array:
         width = x.shape[-1] * self.expansion
         init = _scaled(self.kernel_init, _GAIN * self.num_blocks**-0.25)
         first, second = self.post_layers
@@ -50,9 +50,9 @@ class _Block(nn.Module):
             groups=max(1, width // self.group_channels),
             kernel_init=init,
             kernel_norm=self.kernel_norm,
-        )(first()(y, labels, train)[1], train)
+        )(first()(y, condition, train)[1], train)
         last = Conv(x.shape[-1], 1, use_bias=False, kernel_init=nn.initializers.zeros, kernel_norm=self.kernel_norm)
-        return x + last(second()(y, labels, train)[1], train)
+        return x + last(second()(y, condition, train)[1], train)
 
 
 class _Stages:
@@ -74,7 +74,8 @@ class _Stages:
     def _linear(self, features: int) -> Conv:
         return Conv(features, 1, use_bias=False, kernel_init=self.kernel_init, kernel_norm=self.kernel_norm)
 
-    def _stage(self, x: jax.Array, index: int, labels: jax.Array, train: bool) -> jax.Array:
+    def _stage(self, x: jax.Array, index: int, conditions: Sequence[jax.Array], train: bool) -> jax.Array:
+        """The stage with this index. conditions: of the norms of every block of the network."""
         for block in range(index * self.layers_per_width, (index + 1) * self.layers_per_width):
             x = _Block(
                 self.post_layers[2 * block : 2 * block + 2],
@@ -85,11 +86,11 @@ class _Stages:
                 self.kernel_init,
                 self.kernel_norm,
                 name=f"Block_{block}",
-            )(x, labels, train)
+            )(x, conditions[block], train)
         return x
 
 
-class Generator(_Stages, BaseGenerator):
+class Generator(_Stages, WithAttention, BaseGenerator):
     """z [B, Z] and labels [B] -> a stage per width, each of which but the first doubles the side -> images.
 
     The start is a learned image of side / 2^(len(widths) - 1) whose channels are weighted by a linear map of z.
@@ -108,20 +109,23 @@ class Generator(_Stages, BaseGenerator):
     def __call__(self, z: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
         height, width, channels = self.image_shape
         factor = 2 ** (len(self.widths) - 1)
+        z, conditions, _ = self.modulation()(z, labels, len(self.widths) * self.layers_per_width, train)
         z = self.condition()(z, labels, train)
         weights = Dense(self.widths[0], self.kernel_init, self.kernel_norm, use_bias=False)(z, train)
         basis = self.param("basis", nn.initializers.normal(1.0), (1, height // factor, width // factor, self.widths[0]))
         x = basis * weights[:, None, None]
+        attend = self.attention(train)
         for index, features in enumerate(self.widths):
             if index:
                 # A 1x1 convolution and the resampling commute. Before the upsampling, the convolution costs a quarter.
                 x = binomial_upsample(self._linear(features)(x, train) if x.shape[-1] != features else x)
-            x = self._stage(x, index, labels, train)
+            x = attend(self._stage(x, index, conditions, train))
+        attend.check("generator")
         last = Conv(channels, 1, use_bias=False, kernel_init=self.kernel_init, kernel_norm=self.output_kernel_norm)
         return self.output(last(x, train))
 
 
-class Discriminator(_Stages, BaseDiscriminator):
+class Discriminator(_Stages, WithAttention, BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> a stage per width, each but the last halves the side -> output.
 
     DiscriminatorOutput.features are the sums of each channel over all positions, with learned weights. Fields: see
@@ -137,11 +141,14 @@ class Discriminator(_Stages, BaseDiscriminator):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         x = self.condition()(self.preprocess(images, train), labels, train)
         x = self._linear(self.widths[0])(x, train)
+        attend = self.attention(train)
+        conditions = [labels] * (len(self.widths) * self.layers_per_width)
         for index, features in enumerate([*self.widths[1:], 0]):
-            x = self._stage(x, index, labels, train)
+            x = attend(self._stage(x, index, conditions, train))
             if features:
                 x = binomial_halve(x)
                 x = self._linear(features)(x, train) if x.shape[-1] != features else x
+        attend.check("discriminator")
         # Variance 1 / positions, so that a sum over the positions keeps the size of x.
         positions = nn.initializers.normal((x.shape[1] * x.shape[2]) ** -0.5)
         x = jnp.sum(x * self.param("positions", positions, (1, *x.shape[1:])), axis=(1, 2))

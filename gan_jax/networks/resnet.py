@@ -12,10 +12,10 @@ from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conv import Conv
 from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import halve, upsample
-from gan_jax.networks.base import BaseDiscriminator, BaseGenerator
+from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, WithAttention
 
 
-class Generator(BaseGenerator):
+class Generator(WithAttention, BaseGenerator):
     """z [B, Z] and labels [B] -> one block per width, each of which doubles the side -> images.
 
     A block is the sum of PostLayer - upsample - 3x3 - PostLayer - 3x3 and of the shortcut upsample - 1x1. After the
@@ -40,19 +40,22 @@ class Generator(BaseGenerator):
         height, width, channels = self.image_shape
         factor = 2 ** len(self.widths)
         base = (height // factor, width // factor, self.widths[0])
+        z, conditions, last_condition = self.modulation()(z, labels, len(self.widths), train)
         x = self.condition()(z, labels, train)
         x = Dense(base[0] * base[1] * base[2], self.kernel_init, self.kernel_norm)(x, train).reshape(-1, *base)
+        attend = self.attention(train)
         for index, features in enumerate(self.widths):
             before, between = self.post_layers[2 * index : 2 * index + 2]
-            y = self._conv(features, 3)(upsample(before()(x, labels, train)[1]), train)
-            y = self._conv(features, 3)(between()(y, labels, train)[1], train)
+            y = self._conv(features, 3)(upsample(before()(x, conditions[index], train)[1]), train)
+            y = self._conv(features, 3)(between()(y, conditions[index], train)[1], train)
             # A 1x1 convolution and nearest upsampling commute. Before the upsampling, the convolution costs a quarter.
-            x = y + upsample(self._conv(features, 1)(x, train))
+            x = attend(y + upsample(self._conv(features, 1)(x, train)))
+        attend.check("generator")
         last = Conv(channels, 3, kernel_init=self.kernel_init, kernel_norm=self.output_kernel_norm)
-        return self.output(last(self.post_layers[-1]()(x, labels, train)[1], train))
+        return self.output(last(self.post_layers[-1]()(x, last_condition, train)[1], train))
 
 
-class Discriminator(BaseDiscriminator):
+class Discriminator(WithAttention, BaseDiscriminator):
     """images [B, H, W, C] and labels [B] -> one block per width -> sum over positions -> DiscriminatorOutput.
 
     A block is the sum of PostLayer - 3x3 - PostLayer - 3x3 (- halve) and of a shortcut. The shortcut is 1x1 (- halve)
@@ -80,8 +83,10 @@ class Discriminator(BaseDiscriminator):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool) -> DiscriminatorOutput:
         x = self.condition()(self.preprocess(images, train), labels, train)
         post_layers = [None, *self.post_layers]  # The first block starts with a convolution.
+        attend = self.attention(train)
         for index, features in enumerate(self.widths):
             pair = post_layers[2 * index : 2 * index + 2]
-            x = self._block(x, *pair, features, labels, train, halves=index < self.num_halvings)
+            x = attend(self._block(x, *pair, features, labels, train, halves=index < self.num_halvings))
+        attend.check("discriminator")
         features, x = (jnp.sum(image, axis=(1, 2)) for image in self.post_layers[-1]()(x, labels, train))
         return self.apply_head(x, features, labels, train)

@@ -23,6 +23,7 @@ class Protocol(NamedTuple):
     train_on_generated: whether to compute the classification accuracy score.
     quick: whether to skip the scores that need the features of all training images.
     sampler: how the generated images are sampled, see `make_sampler` (runs/samplers.py).
+    standing_passes: forward passes for standing statistics of batch norm (runs/standing.py); 0: those of training.
     """
 
     num_images: int = 10_000
@@ -34,6 +35,7 @@ class Protocol(NamedTuple):
     train_on_generated: bool = False
     quick: bool = False
     sampler: str = "prior"
+    standing_passes: int = 0
 
     @property
     def file_name(self) -> str:
@@ -46,6 +48,7 @@ class Protocol(NamedTuple):
             "num_images": f"{self.num_images}_images",
             "seed": f"seed_{self.seed}",
             "sampler": re.sub("[:,]", "-", self.sampler),
+            "standing_passes": f"standing_{self.standing_passes}",
         }
         changes = [
             name if value is True else words.get(name, value)

@@ -24,6 +24,7 @@ from gan_jax.runs.load import LoadedRun, load_run
 from gan_jax.runs.protocol import DEFAULT_PROTOCOL, SCORES_VERSION, Protocol
 from gan_jax.runs.provenance import provenance
 from gan_jax.runs.samplers import make_sampler
+from gan_jax.runs.standing import with_standing_statistics
 from gan_jax.system import files
 from gan_jax.system.config import choose
 from gan_jax.system.errors import UserError
@@ -71,6 +72,8 @@ def evaluate(
     choose(EXTRACTORS, protocol.features, "--features")
     run = load_run(path, protocol.checkpoint)
     sample = make_sampler(protocol.sampler, run.gan, run.config)
+    if protocol.standing_passes:
+        run = with_standing_statistics(run, protocol.standing_passes)
     dataset = scoring_data(path, run.config.data, run.run_info, data_dir, images_dir)
     conditional, num_classes = build.is_conditional(run.config.generator), dataset.num_classes
     if protocol.train_on_generated and not conditional:
@@ -139,7 +142,9 @@ def _settings(run: LoadedRun, dataset: Dataset, protocol: Protocol, features: st
         "num_features": num_features(protocol.features, dataset),
         "generator": "ema" if use_ema else "last",
         "sampler": protocol.sampler,
-        "norm_mode": "running statistics",
+        "norm_mode": f"{protocol.standing_passes} standing batches"
+        if protocol.standing_passes
+        else "running statistics",
         "seed": protocol.seed,
         "num_generated": protocol.num_images,
         "num_real": len(_select_split(dataset, protocol.split).labels),

@@ -30,6 +30,7 @@ def test_every_protocol_has_a_file_of_its_own():
         "train_on_generated": True,
         "quick": True,
         "sampler": "drs:percentile=90,burn_in=5",
+        "standing_passes": 16,
     }
     assert tuple(others) == Protocol._fields
     changed = [Protocol(**{name: value}).file_name for name, value in others.items()]
@@ -37,7 +38,7 @@ def test_every_protocol_has_a_file_of_its_own():
     assert Protocol().file_name == "evaluation.json"
     assert Protocol(**others).file_name == (
         "evaluation-20_images-seed_1-pixels-validation-raw-best-train_on_generated-quick"
-        "-drs-percentile=90-burn_in=5.json"
+        "-drs-percentile=90-burn_in=5-standing_16.json"
     )
 
 

@@ -34,6 +34,9 @@ LAYERS = [
     {"generator.output": "sigmoid", "generator.condition_smoothing": 0.2, "generator.conditioning": "one_hot"},
     {"generator.dropout": 0.3, "generator.noise": 0.2},
     {"dtype": "bfloat16"},
+    {"generator.norm": "self_modulated", "generator.norm_embedding": 4},
+    {"generator.norm": "shared_conditional_batch", "generator.norm_z": "chunks", "prior.features": 9},
+    {"generator.attention_sides": (4, 8), "generator.kernel_norm": "spectral"},
 ]
 
 

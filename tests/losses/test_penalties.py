@@ -151,6 +151,23 @@ def test_class_head_is_the_k_plus_one_softmax():
     np.testing.assert_allclose(jax.nn.sigmoid(output.logits), 1 - softmax[:, -1], rtol=1e-5)
 
 
+def test_orthogonal_by_hand():
+    """The sum over all pairs of different columns of a kernel of (w_i . w_j)^2; nothing else is regularised."""
+    rng = np.random.default_rng(0)
+    conv, dense = rng.normal(size=(3, 3, 2, 4)), rng.normal(size=(5, 3))
+    others = {"bias": rng.normal(size=4), "scale": {"embedding": rng.normal(size=(3, 4))}}
+    params = {"Conv_0": {"kernel": conv, **others}, "a": {"b": {"kernel": dense}}}
+    expected = 0
+    for kernel in (conv, dense):
+        columns = [kernel[..., i].ravel() for i in range(kernel.shape[-1])]
+        expected += sum(2 * np.dot(a, b) ** 2 for a, b in itertools.combinations(columns, 2))
+    inputs = linear_inputs()
+    assert penalties.orthogonal(inputs._replace(params=params)) == pytest.approx(expected, rel=1e-5)
+    orthogonal = {"kernel": 3 * np.linalg.qr(rng.normal(size=(6, 4)))[0].reshape(3, 2, 4)}
+    assert penalties.orthogonal(inputs._replace(params=orthogonal)) == pytest.approx(0, abs=1e-8)
+    assert penalties.orthogonal(inputs) == 0  # These parameters contain no kernel.
+
+
 def test_weighted_sum_drops_zero_weights_and_names_its_terms():
     def forbidden(_):
         raise AssertionError("a term of weight 0 was computed")

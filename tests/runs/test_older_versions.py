@@ -26,7 +26,7 @@ ADDED_SINCE |= {"augmentation.probability", "augmentation.pseudo", "terms.lecam.
 ADDED_SINCE |= {
     f"{player}.{knob}"
     for player in ("generator", "discriminator")
-    for knob in ("ema_half_life", "expansion", "group_channels")
+    for knob in ("ema_half_life", "expansion", "group_channels", "attention_sides")
 }
 ADDED_SINCE |= {"discriminator.codes", "d_loss.lipschitz_penalty"}
 ADDED_SINCE |= {f"{player}_loss.mutual_information" for player in "dg"}
@@ -40,6 +40,8 @@ ADDED_SINCE |= {
 ADDED_SINCE |= {f"terms.{name}.stddev" for name in ("latent_consistency", "latent_diversity")}
 ADDED_SINCE |= {f"{player}_loss.{name}" for name, term in conditional.TERMS.items() for player in term.players}
 ADDED_SINCE |= {f"terms.{name}.{knob}" for name, term in conditional.TERMS.items() for knob in term.knobs}
+ADDED_SINCE |= {"discriminator.num_halvings", "d_loss.orthogonal", "g_loss.orthogonal"}
+ADDED_SINCE |= {f"generator.{knob}" for knob in ("norm_z", "norm_embedding", "norm_units")}
 
 
 @pytest.fixture
