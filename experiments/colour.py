@@ -30,12 +30,24 @@ _FEW_LABELS = {
     "eval.every_steps": "0",
     "keep_checkpoints": "20",
 }
-# Half of the channels of configs/cdcgan_colour.py.
+# The channels of configs/cdcgan_colour.py.
 _NARROW = {"num_epochs": "0", "generator.widths": "128,64,32", "discriminator.widths": "32,64,128"}
 
+_SPECTRAL = {
+    "objective": "hinge",
+    "discriminator.norm": "none",
+    "discriminator.kernel_norm": "spectral",
+    "d_optimizer.learning_rate": "2e-4",
+    "g_optimizer.learning_rate": "2e-4",
+}
+
 RUNS = {
-    "cdcgan_colour": ShortRun(
-        "conditional GAN for photographs", "cifar10", "configs/cdcgan_colour.py", {"num_steps": "4000"}
+    "cdcgan_colour": ShortRun("conditional GAN for photographs", "cifar10", "configs/cdcgan_colour.py", {}),
+    "cdcgan-spectral": ShortRun(
+        "the same, spectral norm and hinge loss",
+        "cifar10",
+        "configs/cdcgan_colour.py",
+        _SPECTRAL | {"num_steps": "8000", "generator.widths": "256,128,64", "discriminator.widths": "64,128,256"},
     ),
     "few_labels": ShortRun(
         "feature matching with 4,000 labels",
@@ -73,20 +85,21 @@ RUNS = {
         "DCGAN",
         "cifar10",
         "configs/dcgan.py",
-        _NARROW | {"num_steps": "1000", "eval.every_steps": "250", "batch_size": "64", "data.image_size": "32"},
+        _NARROW | {"num_steps": "5000", "eval.every_steps": "1000", "batch_size": "64", "data.image_size": "32"},
     ),
     "acgan": ShortRun(
         "AC-GAN",
         "cifar10",
         "configs/acgan.py",
-        _NARROW | {"num_steps": "1000", "eval.every_steps": "250", "data.image_size": "32"},
+        _NARROW | {"num_steps": "5000", "eval.every_steps": "1000", "data.image_size": "32"},
     ),
     "emoji": ShortRun(
-        "conditional GAN for photographs",
+        "spectral norm and hinge loss",
         "emoji",
         "configs/cdcgan_colour.py",
-        {
-            "num_steps": "1500",
+        _SPECTRAL
+        | {
+            "num_steps": "3000",
             "eval.every_steps": "500",
             "data.image_size": "64",
             "generator.widths": "128,64,32,16",
