@@ -70,8 +70,8 @@ def prepare_torch(device: str) -> str:
 
 def torch_turn(name: str, device: str, label: str) -> Callable[[], None]:
     """Ten training steps of PyTorch."""
-    # PyTorch's own compiler processes would stay idle beside the timed processes.
-    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+    # PyTorch's own compiler processes would stay idle beside the timed processes, which matters on a CPU.
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     import torch
 
     from experiments.benchmarks.torch_step import Trainer

@@ -38,6 +38,8 @@ FORMS = {
     "PyTorch compile, whole step, channels_last": Form(compiled="step", channels_last=True),
     "PyTorch compile, max-autotune": _COMPILE._replace(mode="max-autotune"),
     "PyTorch compile, reduce-overhead": _COMPILE._replace(mode="reduce-overhead"),
+    "PyTorch compile, reduce-overhead, one forward pass": _COMPILE._replace(mode="reduce-overhead", single_pass=True),
+    "PyTorch compile, reduce-overhead, channels_last": _COMPILE._replace(mode="reduce-overhead", channels_last=True),
 }
 # Each form without the single pass -> the same form with it.
 SINGLE_PASS_OF = {label: f"{label}, one forward pass" for label in FORMS if f"{label}, one forward pass" in FORMS}

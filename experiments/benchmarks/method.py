@@ -1,4 +1,4 @@
-"""The text of the page about how its numbers were measured."""
+"""The texts of the page about its numbers: how they were measured, and how to measure on a GPU."""
 
 METHOD = """## How it is measured
 
@@ -25,11 +25,31 @@ METHOD = """## How it is measured
   - `one forward pass`: the real, generated and labelled images of a D update go through D together, as gan_jax does for
     MLPs without layers that mix images (for convolutions, neither framework does);
   - `compile`: torch.compile of G and of D, forward and backward; also with channels_last, with one forward pass, and
-    with the modes `max-autotune` and, on a GPU, `reduce-overhead` (CUDA graphs);
+    with the modes `max-autotune` and, on a GPU, `reduce-overhead` (CUDA graphs; there also with the other two);
   - `compile, whole step`: torch.compile of both updates with losses and optimizers; also with channels_last or with one
     forward pass.
 - Environments, for gan_jax and for PyTorch's fastest form: `pinned threads` (each thread on its own core: OMP_PROC_BIND
   and OMP_PLACES for PyTorch, the affinity of XLA's threads for gan_jax), and the memory allocators `tcmalloc` and
   `jemalloc` (LD_PRELOAD) if they are installed.
 - A section that is older than a form or an environment has no row of it; its date and commit are under its table.
+"""
+
+ON_A_GPU = """## On a GPU
+
+`experiments/benchmarks/gpu.sh` measures a machine with one GPU in less than twelve minutes. It has these parts, each
+with a process, a time limit and a record (JSON, with device, versions and commit) of its own in `--output`:
+
+- the device: rates of a large matrix product in float32 and bfloat16, and of a large copy;
+- a step of each work (SNGAN with the paper's widths, in float32 and in bfloat16) beside PyTorch in the forms `eager`,
+  `channels_last`, `compile` and `reduce-overhead` (CUDA graphs), and the share of the roofline;
+- ten steps as kernel launches, as one CUDA graph (XLA's command buffers with loops and conditions) or unrolled, with
+  the share of the time in which the GPU computed;
+- 1, 4, 16 and 64 seeds in one program;
+- in the time that is left, the ablation studies of the optimizer, with ten seeds an arm.
+
+The same command continues: it skips the parts that have a record, also if this is an error (`--retry` repeats those).
+`gpu.md` in the folder is the page of the records. `--only steps-cgan,graph` chooses parts, `--list` prints them with
+their limits, and `--tiny` tries all of them on any machine, also on a CPU. It needs `jax[cuda12]` and `torch` for the
+same CUDA version beside `requirements.txt`; on a machine without a network, `WHEELS=FOLDER` names a folder that was
+filled by `pip download --dest FOLDER -r requirements.txt "jax[cuda12]" torch`.
 """

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 
 from experiments.benchmarks.forms import OURS
 from experiments.benchmarks.machine import QUIET_LOAD
-from experiments.benchmarks.method import METHOD
+from experiments.benchmarks.method import METHOD, ON_A_GPU
 from experiments.benchmarks.summary import best_rival, share_of_single_pass
 from experiments.reporting import markdown
 
@@ -155,7 +155,7 @@ def page(result: dict) -> str:
     parts = [_INTRODUCTION] + ([_overview(works)] if works else [])
     parts += [_work(name, work) for name, work in works.items()]
     parts += [write(result[name]) for name, write in _SECTIONS.items() if name in result]
-    return "\n".join([*parts, METHOD])
+    return "\n".join([*parts, METHOD, ON_A_GPU])
 
 
 def write_chart(path: pathlib.Path, works: dict[str, dict]) -> None:

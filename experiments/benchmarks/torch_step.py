@@ -65,6 +65,8 @@ class Trainer:
         self.latent = latent or (lambda: prior(size, config.prior.features, device))
         self.single_pass, self.autocast = form.single_pass, torch.autocast(device, torch.bfloat16, form.autocast)
         self.generate, self.discriminate, self.update = self.generator, self.discriminator, self._update
+        # After eight programs of one function, PyTorch would go on in eager form, so it would time another form.
+        torch._dynamo.config.fail_on_recompile_limit_hit = bool(form.compiled)
         if form.compiled == "networks":
             self.generate, self.discriminate = (
                 torch.compile(network, mode=form.mode) for network in (self.generator, self.discriminator)
