@@ -95,6 +95,25 @@ def test_one_forward_pass_calls_the_discriminator_once(torch):
     assert list(sizes.values()) == [[8, 8, 8, 8, 8], [24, 8, 8]]
 
 
+def test_bfloat16_is_for_products_only(torch):
+    from experiments.benchmarks.torch_step import Trainer
+
+    config = works.load(works.tiny("sngan_resnet_paper_bfloat16"))
+    real = works.as_floats(works.real_images("sngan_resnet_paper", config))
+    losses, dtypes = {}, {}
+    for autocast in (False, True):
+        torch.manual_seed(0)
+        trainer, of_convolutions = Trainer(config, real, forms.Form(autocast=autocast)), set()
+        for module in trainer.discriminator.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.register_forward_hook(lambda module, inputs, output, d=of_convolutions: d.add(output.dtype))
+        losses[autocast] = [float(loss) for loss in trainer.step()]
+        dtypes[autocast] = of_convolutions
+        assert {parameter.grad.dtype for parameter in trainer.discriminator.parameters()} == {torch.float32}
+    assert dtypes == {False: {torch.float32}, True: {torch.bfloat16}}
+    assert losses[True] == pytest.approx(losses[False], rel=0.02, abs=0.02)
+
+
 def test_different_weights_are_detected(torch, monkeypatch):
     from experiments.benchmarks import equality
 
