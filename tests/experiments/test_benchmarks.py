@@ -7,13 +7,26 @@ import json
 import math
 import operator
 import os
+import sys
 import time
+import types
 
 import numpy as np
 import pytest
 
 from experiments.benchmarks import __main__ as benchmarks
-from experiments.benchmarks import contenders, convolutions, forms, machine, report, streaming, summary, works
+from experiments.benchmarks import (
+    contenders,
+    convolutions,
+    forms,
+    machine,
+    peak,
+    processes,
+    report,
+    streaming,
+    summary,
+    works,
+)
 from experiments.benchmarks.processes import Contender, apart
 from tests.tiny import run
 
@@ -174,6 +187,38 @@ def test_a_contender_has_its_own_environment_and_one_process_after_the_other(mon
         "right": [3, 3],
     }
     assert "OF_THIS_TEST" not in os.environ
+
+
+def test_the_environments_are_tried_for_gan_jax_and_for_the_fastest_form(monkeypatch):
+    """Without PyTorch: `compile` is the fastest form, and pinned threads halve every time."""
+    measured = []
+
+    def measure(entries, name, device, **effort):
+        measured.append(list(entries))
+        base = {"gan_jax": 10.0, "PyTorch compile": 15.0}
+        seconds = lambda entry: base.get(entry.form, 20.0) / (2 if entry.environment.pins else 1)  # noqa: E731
+        failed = "PyTorch compile, max-autotune"
+        ms = {label: [[seconds(entry)], [seconds(entry)]] for label, entry in entries.items() if label != failed}
+        return contenders.Times(ms, {failed: "none"} if failed in entries else {})
+
+    equality = types.SimpleNamespace(
+        check_equal_losses=lambda name: {"d_loss": 0.0, "g_loss": 0.0, "after_10_steps": 0.0}
+    )
+    monkeypatch.setitem(sys.modules, "experiments.benchmarks.equality", equality)
+    monkeypatch.setattr(processes, "apart", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(peak, "step_gflop", lambda name: 0.5)
+    monkeypatch.setattr(peak, "measure", lambda device: {"gflops": 100.0, "by_framework": {}})
+    monkeypatch.setattr(contenders, "measure", measure)
+    monkeypatch.setattr(forms.ctypes.util, "find_library", lambda name: None)
+    section = benchmarks._measure_work("cgan", "cpu", benchmarks.Effort(2, 1, 0.0))
+    assert measured[0] == forms.labels(works.load("cgan"), "cpu")
+    assert measured[1] == ["gan_jax", "gan_jax, pinned threads", "PyTorch compile, pinned threads"]
+    rows = section["contenders"]
+    assert rows["PyTorch compile, max-autotune"] == {"error": "none"}
+    assert summary.best_rival(rows) == "PyTorch compile, pinned threads"
+    assert rows["PyTorch compile, pinned threads"]["ratio"]["median"] == 0.75
+    assert section["not_installed"] == ["tcmalloc", "jemalloc"]
+    assert "2 processes of 1 rounds" in report.page({"works": {"cgan": {**section, "provenance": PROVENANCE}}})
 
 
 def affinities_of_pinned_threads():
