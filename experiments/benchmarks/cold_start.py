@@ -8,6 +8,7 @@ import tempfile
 import time
 
 from experiments.benchmarks import contenders
+from experiments.benchmarks.forms import OURS
 from experiments.benchmarks.quartiles import quartiles
 
 WORKS = ("cgan", "cdcgan")
@@ -32,10 +33,10 @@ def measure(device: str, repeats: int) -> dict:
     for name in WORKS:
         print(f"  {name}: {repeats} cold starts of each kind", flush=True)
         with tempfile.TemporaryDirectory() as cache:
-            _seconds(contenders.OURS, name, device, cache)
+            _seconds(OURS, name, device, cache)
             kinds = {
-                "gan_jax": (contenders.OURS, ""),
-                "gan_jax, programs cached": (contenders.OURS, cache),
+                "gan_jax": (OURS, ""),
+                "gan_jax, programs cached": (OURS, cache),
                 _TORCH: (_TORCH, ""),
             }
             times = {kind: [] for kind in kinds}

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from experiments.benchmarks.contenders import OURS, prepare_torch
+from experiments.benchmarks.contenders import prepare_torch
+from experiments.benchmarks.forms import OURS
 from experiments.benchmarks.peak import fastest
 from experiments.benchmarks.processes import apart
 from gan_jax.devices import compiler

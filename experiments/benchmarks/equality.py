@@ -8,13 +8,15 @@ import numpy as np
 import torch
 
 from experiments.benchmarks import works
+from experiments.benchmarks.forms import Form
 from experiments.benchmarks.torch_layers import copy_weights
-from experiments.benchmarks.torch_step import Form, Trainer
+from experiments.benchmarks.torch_step import Trainer
 from gan_jax import build
 from gan_jax.runs.initial_state import init_state
 
 _TOLERANCE = 1e-4  # relative, of a float32 loss after a forward pass (for G: after D's first update)
 _TRAINED_STEPS = 10
+_PLAIN = Form()
 
 
 def _jax_losses(config, real: works.Batch, z: np.ndarray):
@@ -32,15 +34,15 @@ def _jax_losses(config, real: works.Batch, z: np.ndarray):
     return first, np.array(losses)
 
 
-def _torch_losses(config, real: works.Batch, z: np.ndarray, state) -> np.ndarray:
-    trainer = Trainer(config, real, Form(), latent=lambda: torch.from_numpy(z))
+def _torch_losses(config, real: works.Batch, z: np.ndarray, state, form: Form) -> np.ndarray:
+    trainer = Trainer(config, real, form, latent=lambda: torch.from_numpy(z))
     copy_weights(trainer.generator, state.generator)
     copy_weights(trainer.discriminator, state.discriminator)
     return np.array([[float(loss) for loss in trainer.step()] for _ in range(1 + _TRAINED_STEPS)])
 
 
-def check_equal_losses(name: str, batch_size: int = 32) -> dict[str, float]:
-    """Relative differences between the frameworks in the first D loss, the first G loss, and after ten more steps.
+def check_equal_losses(name: str, batch_size: int = 32, form: Form = _PLAIN) -> dict[str, float]:
+    """Relative differences between gan_jax and a form of PyTorch: first D loss, first G loss, after ten more steps.
 
     Dropout and noise are off and the rates are small; everything else is the work's. AssertionError if a first loss
     differs by more than float32 rounding, or if a loss does not change or is not finite after ten more steps. The
@@ -50,7 +52,7 @@ def check_equal_losses(name: str, batch_size: int = 32) -> dict[str, float]:
     real = works.as_floats(works.real_images(name, config))
     z = np.random.default_rng(1).uniform(-1, 1, (batch_size, config.prior.features)).astype(np.float32)
     state, jax_losses = _jax_losses(config, real, z)
-    torch_losses = _torch_losses(config, real, z, state)
+    torch_losses = _torch_losses(config, real, z, state, form)
     difference = np.abs(jax_losses - torch_losses) / np.abs(torch_losses)
     for player, of_jax, of_torch, relative in zip("DG", jax_losses[0], torch_losses[0], difference[0], strict=True):
         text = f"{name}: the first {player} loss is {of_jax} in gan_jax and {of_torch} in PyTorch"

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from experiments.benchmarks import works
-from experiments.benchmarks.contenders import OURS, prepare_torch
+from experiments.benchmarks.contenders import prepare_torch
+from experiments.benchmarks.forms import OURS, Form
 from experiments.benchmarks.processes import apart
 
 SIZES = (1024, 1536, 2048, 3072)
@@ -77,7 +78,7 @@ def step_gflop(name: str) -> float:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    from experiments.benchmarks.torch_step import Form, Trainer
+    from experiments.benchmarks.torch_step import Trainer
 
     config = works.load(name)
     trainer = Trainer(config, works.as_floats(works.real_images(name, config)), Form())

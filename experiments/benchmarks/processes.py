@@ -5,10 +5,12 @@ In one process, the idle threads of one framework would slow down the other fram
 
 import math
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
+from unittest import mock
 
 _CONTEXT = multiprocessing.get_context("spawn")
 # After a turn, idle threads still spin for a while.
@@ -44,16 +46,23 @@ def _serve(make_turn: Callable, arguments: tuple, warm_seconds: float, pipe) -> 
 
 
 class Contender:
-    """A process that waits for its turns. error: the reason if it failed, else ""."""
+    """A process that warms up and waits for its turns. error: the reason if it failed, else ""."""
 
-    def __init__(self, make_turn: Callable, arguments: tuple, warm_seconds: float, patience_seconds: float):
-        """Returns when the process is warm or has failed, at the latest after warm_seconds + patience_seconds."""
+    def __init__(
+        self, make_turn: Callable, arguments: tuple, warm_seconds: float, variables: dict[str, str] | None = None
+    ):
+        """variables: further environment variables of the process, such as those that are read when it starts."""
+        self.error, self._warm_seconds = "", warm_seconds
         self._pipe, child_pipe = _CONTEXT.Pipe()
         serve_arguments = (make_turn, arguments, warm_seconds, child_pipe)
         self._process = _CONTEXT.Process(target=_serve, args=serve_arguments, daemon=True)
-        self._process.start()
+        with mock.patch.dict(os.environ, variables or {}):
+            self._process.start()
         child_pipe.close()
-        ready = self._pipe.poll(warm_seconds + patience_seconds)
+
+    def wait_until_warm(self, patience_seconds: float) -> None:
+        """Returns when the process is warm or has failed, at the latest after warm_seconds + patience_seconds."""
+        ready = self._pipe.poll(self._warm_seconds + patience_seconds)
         self.error = self._receive() if ready else f"no turn within {patience_seconds:.0f} s: given up"
         if not ready:
             self._process.terminate()

@@ -7,8 +7,10 @@ import matplotlib
 matplotlib.use("Agg")  # Needs no display, which most machines that train do not have.
 import matplotlib.pyplot as plt
 
-from experiments.benchmarks.contenders import OURS
-from experiments.benchmarks.summary import best_rival
+from experiments.benchmarks.forms import OURS
+from experiments.benchmarks.machine import QUIET_LOAD
+from experiments.benchmarks.method import METHOD, ON_A_GPU
+from experiments.benchmarks.summary import best_rival, share_of_single_pass
 from experiments.reporting import markdown
 
 _INTRODUCTION = """# gan_jax beside PyTorch
@@ -17,26 +19,6 @@ Written by `python -m experiments.benchmarks` (`make benchmark`; it needs `pip i
 this page has every number. `--only cgan,memory` measures these parts again and keeps the results of the other parts.
 
 ![milliseconds a step](benchmark.png)
-"""
-
-_METHOD = """## How it is measured
-
-- A step is one update of D and one of G on a fixed batch in float32, with losses, gradients and Adam. Networks, batch,
-  distribution of z and optimizer are the same in both frameworks. gan_jax also gathers its batch from a data set of
-  uint8 images and computes its metrics, as in training.
-- Before the timing, both frameworks compute D's and G's first loss from the same weights and the same z (G's after D's
-  first update), without dropout and noise and at a rate of 1e-4. The page has the larger of the two relative
-  differences.
-- Each contender has its own process with as many threads as there are cores. It compiles, warms up, and then takes
-  turns of ten steps with the other contenders. Numbers are medians; quartiles over the rounds are in brackets.
-- A ratio is PyTorch's time over gan_jax's time in the same round: above 1, gan_jax is faster. "PyTorch's best" is the
-  contender with the lowest median.
-- On a busy machine (see the load averages) the numbers mean little, because threads wait for each other.
-- Images a second are real images: one batch per step. The share of the peak is the arithmetic of the step's matrix
-  products and convolutions (PyTorch's FlopCounterMode, the same number for both frameworks) per second, over the rate
-  of the fastest float32 matrix product of either framework on this machine in the same run.
-- PyTorch: Adam is fused, its fastest form. `compile` is torch.compile of G and of D, forward and backward. D's weight
-  gradients are not computed in G's update. There is no channels_last contender for networks without convolutions.
 """
 
 
@@ -53,9 +35,12 @@ def _origin(section: dict) -> str:
     """A line with the date, the commit, the machine and the versions of a section."""
     p = section["provenance"]
     device = p["cpu_model"] if p["device"]["platform"] == "cpu" else p["device"]["kind"]
+    load = f"load average at the start {p['load_average']:.1f}"
+    if p["load_average"] > QUIET_LOAD:
+        load += f", above {QUIET_LOAD}: measured beside other work"
     return (
         f"{p['date']}, commit {markdown.commit(p['commit'])}, {device}, "
-        f"{p['cpu_cores']} CPU cores (load average at the start {p['load_average']:.1f}), Python {p['python']}, "
+        f"{p['cpu_cores']} CPU cores ({load}), Python {p['python']}, "
         f"jax {p['versions']['jax']}, PyTorch {p['torch']}.\n"
     )
 
@@ -83,12 +68,31 @@ def _work(name: str, work: dict) -> str:
     head = ["", "ms a step", "images a second", "share of the peak", "time / gan_jax's"]
     equal = work["equality"]
     difference = max(equal["d_loss"], equal["g_loss"])
+    processes = (
+        f"{work['processes']} processes of {work['rounds']} rounds"
+        if "processes" in work
+        else f"1 process, {work['rounds']} rounds"
+    )
     facts = (
-        f"{work['title']}. Config `{work['config']}`, batch {work['batch_size']}, {work['rounds']} rounds. "
+        f"{work['title']}. Config `{work['config']}`, batch {work['batch_size']}, {processes}. "
         f"{work['step_gflop']:.3g} GFLOP a step, matmul peak {work['peak']['gflops']:.0f} GFLOP/s. "
         f"Difference of the first losses {difference:.1e}, largest after ten steps {equal['after_10_steps']:.1e}.\n"
     )
-    return f"## {name}\n\n{facts}\n{table(head, rows)}\n{_origin(work)}"
+    return f"## {name}\n\n{facts}\n{table(head, rows)}\n{notes(work)}{_origin(work)}"
+
+
+def notes(work: dict) -> str:
+    """Lines about the share of the single forward pass in gan_jax's lead, and about allocators that are not here."""
+    lines = []
+    for form, (separate, single) in share_of_single_pass(work["contenders"]).items():
+        line = f"{form} takes {separate:.3g} times gan_jax's time, and {single:.3g} times with one forward pass of D"
+        if single < separate and separate > 1:
+            share = min((separate - single) / (separate - 1), 1)
+            line += f": this pass is {share:.0%} of gan_jax's lead over that form"
+        lines.append(f"- {line}.\n")
+    if missing := work.get("not_installed"):
+        lines.append(f"- Not tried, since not installed on this machine: {', '.join(missing)}.\n")
+    return "".join(lines) + "\n" if lines else ""
 
 
 def _convolutions(section: dict) -> str:
@@ -151,16 +155,15 @@ def page(result: dict) -> str:
     parts = [_INTRODUCTION] + ([_overview(works)] if works else [])
     parts += [_work(name, work) for name, work in works.items()]
     parts += [write(result[name]) for name, write in _SECTIONS.items() if name in result]
-    return "\n".join([*parts, _METHOD])
+    return "\n".join([*parts, METHOD, ON_A_GPU])
 
 
 def write_chart(path: pathlib.Path, works: dict[str, dict]) -> None:
     """Bars of ms per step with quartiles as whiskers. Each work has a panel, because the scales differ."""
-    figure, panels = plt.subplots(
-        1, len(works), figsize=(max(3.2 * len(works), 6.4), 3.6), squeeze=False, layout="constrained"
-    )
     labels = list(dict.fromkeys(label for work in works.values() for label in work["contenders"]))
-    colors = dict(zip(labels, plt.get_cmap("tab10").colors, strict=False))
+    width = max(0.8 * len(labels), 3.2) * len(works)
+    figure, panels = plt.subplots(1, len(works), figsize=(max(width, 6.4), 3.6), squeeze=False, layout="constrained")
+    colors = dict(zip(labels, plt.get_cmap("tab20").colors, strict=False))
     for panel, (name, work) in zip(panels[0], works.items(), strict=True):
         rows = {label: row["ms"] for label, row in work["contenders"].items() if "ms" in row}
         for position, (label, ms) in enumerate(rows.items()):

@@ -35,7 +35,9 @@ class _Spectral:
             self.u.copy_(self.left)
 
     def normalized(self) -> torch.Tensor:
-        return self.weight / torch.dot(self.left, self.weight.flatten(1) @ self.right)
+        # In float32 also under autocast, as in gan_jax.
+        with torch.autocast(self.weight.device.type, enabled=False):
+            return self.weight / torch.dot(self.left, self.weight.flatten(1) @ self.right)
 
 
 class SpectralConv(_Spectral, nn.Conv2d):

@@ -1,23 +1,16 @@
 """One D and one G update in PyTorch, in the order of gan_jax/gan/step.py: each update generates new images."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from ml_collections import ConfigDict
 from torch import nn
 
+from experiments.benchmarks.forms import Form
 from experiments.benchmarks.torch_layers import tensors
 from experiments.benchmarks.torch_networks import NETWORKS
 from gan_jax.gan.types import Batch, DiscriminatorOutput
-
-
-class Form(NamedTuple):
-    """The form in which PyTorch runs. compile_mode: of torch.compile, "" for eager."""
-
-    channels_last: bool = False
-    compile_mode: str = ""
 
 
 def _bce(logits: torch.Tensor, target: float) -> torch.Tensor:
@@ -70,34 +63,53 @@ class Trainer:
         self.d_objective, self.g_objective = _OBJECTIVES[config.objective]
         prior, size = _PRIORS[config.prior.name], len(real.labels)
         self.latent = latent or (lambda: prior(size, config.prior.features, device))
-        self.generate, self.discriminate = self.generator, self.discriminator
-        if form.compile_mode:
+        self.single_pass, self.autocast = form.single_pass, torch.autocast(device, torch.bfloat16, form.autocast)
+        self.generate, self.discriminate, self.update = self.generator, self.discriminator, self._update
+        # After eight programs of one function, PyTorch would go on in eager form, so it would time another form.
+        torch._dynamo.config.fail_on_recompile_limit_hit = bool(form.compiled)
+        if form.compiled == "networks":
             self.generate, self.discriminate = (
-                torch.compile(network, mode=form.compile_mode) for network in (self.generator, self.discriminator)
+                torch.compile(network, mode=form.mode) for network in (self.generator, self.discriminator)
             )
+        elif form.compiled == "step":
+            self.update = torch.compile(self._update, mode=form.mode)
 
     def step(self) -> tuple[torch.Tensor, torch.Tensor]:
         """(D's loss, G's loss); the device may still be computing them."""
         # Before any forward pass: CUDA graphs reuse the memory of the previous step's gradients.
         self.d_optimizer.zero_grad()
         self.g_optimizer.zero_grad()
+        return self.update()
+
+    def _update(self) -> tuple[torch.Tensor, torch.Tensor]:
         return self._d_update(), self._g_update()
 
     def _fakes(self) -> torch.Tensor:
         return self.generate(self.latent(), self.real.labels)
 
+    def _d_outputs(self, batches: list[Batch]) -> list[DiscriminatorOutput]:
+        """D's output for each batch."""
+        if not self.single_pass:
+            return [self.discriminate(batch.images, batch.labels) for batch in batches]
+        images, labels = (torch.cat(parts) for parts in zip(*((b.images, b.labels) for b in batches), strict=True))
+        merged, sizes = self.discriminate(images, labels), [len(batch.labels) for batch in batches]
+        class_logits = [None] * len(sizes) if merged.class_logits is None else merged.class_logits.split(sizes)
+        outputs = zip(merged.logits.split(sizes), merged.features.split(sizes), class_logits, strict=True)
+        return [DiscriminatorOutput(*output) for output in outputs]
+
     def _d_update(self) -> torch.Tensor:
         self.discriminator.iterate(keep=True)
-        with torch.no_grad():
-            fakes = self._fakes()
-        labels = self.real.labels
-        real, fake = self.discriminate(self.real.images, labels), self.discriminate(fakes, labels)
-        weights = self.config.d_loss
-        loss = weights.adversarial * self.d_objective(real.logits, fake.logits)
-        if weights.classification:
-            labelled = self.real.labelled
-            class_logits = self.discriminate(labelled.images, labelled.labels).class_logits
-            loss = loss + weights.classification * F.cross_entropy(class_logits, labelled.labels)
+        weights, labelled = self.config.d_loss, self.real.labelled
+        with self.autocast:
+            with torch.no_grad():
+                fakes = Batch(self._fakes(), self.real.labels)
+            uses_labelled = bool(weights.classification)
+            batches = [self.real, fakes, labelled] if uses_labelled else [self.real, fakes]
+            real, fake, *of_labelled = self._d_outputs(batches)
+            loss = weights.adversarial * self.d_objective(real.logits, fake.logits)
+            if uses_labelled:
+                class_logits = of_labelled[0].class_logits
+                loss = loss + weights.classification * F.cross_entropy(class_logits, labelled.labels)
         loss.backward()
         self.d_optimizer.step()
         return loss.detach()
@@ -106,7 +118,8 @@ class Trainer:
         self.discriminator.iterate(keep=False)
         # As in gan_jax, G's update does not compute the gradients of D's parameters.
         self.discriminator.requires_grad_(False)
-        loss = self._g_loss(self.discriminate(self._fakes(), self.real.labels))
+        with self.autocast:
+            loss = self._g_loss(self.discriminate(self._fakes(), self.real.labels))
         loss.backward()
         self.discriminator.requires_grad_(True)
         self.g_optimizer.step()

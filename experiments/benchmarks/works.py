@@ -48,6 +48,7 @@ class Work(NamedTuple):
     image_shape: tuple[int, int, int]
 
 
+# Those of the page.
 WORKS = {
     "cgan": Work(
         "conditional MLP: z 100 and a label through 256-512-1024 to 28x28x1, and its mirror with dropout 0.3",
@@ -84,19 +85,38 @@ WORKS = {
         (28, 28, 1),
     ),
 }
+_PAPER_RESNET = WORKS["sngan_resnet"]._replace(
+    title="SNGAN residual networks of the paper, 32x32x3: G 3 blocks of 256 channels, D 4 of 128", changes={}
+)
+# Those of a GPU alone: too slow for a CPU, or in a number format that it lacks.
+_GPU_WORKS = {
+    "sngan_resnet_paper": _PAPER_RESNET,
+    "sngan_resnet_paper_bfloat16": _PAPER_RESNET._replace(changes={"dtype": "bfloat16"}),
+}
+_TINY = "tiny_"
+
+
+def find(name: str) -> Work:
+    """A work by its name, which may begin with "tiny_"."""
+    return choose(WORKS | _GPU_WORKS, name.removeprefix(_TINY), "--only")
+
+
+def tiny(name: str) -> str:
+    """The name of the same work with networks and batches that are good for trying a program only."""
+    return _TINY + name
 
 
 def load(name: str, *, quiet: bool = False, batch_size: int = 0) -> ConfigDict:
     """The config of a work. quiet: without dropout and noise, at small rates; batch_size: 0 for the work's own."""
-    work = choose(WORKS, name, "--only")
+    work = find(name)
     config = configs.load(configs.own(work.spec))
-    changes = {**_SAME, **work.changes, **(_QUIET if quiet else {})}
-    configs.override(config, {**changes, "batch_size": batch_size} if batch_size else changes)
+    configs.override(config, {**_SAME, **work.changes, **(_QUIET if quiet else {})})
+    if name.startswith(_TINY):
+        narrow = {f"{player}.widths": (8,) * len(config[player].widths) for player in ("generator", "discriminator")}
+        configs.override(config, {**narrow, "batch_size": 8})
+    if batch_size:
+        configs.override(config, {"batch_size": batch_size})
     return config
-
-
-def has_convolutions(config: ConfigDict) -> bool:
-    return config.generator.family != "mlp"
 
 
 def real_images(name: str, config: ConfigDict) -> Batch:
@@ -104,7 +124,7 @@ def real_images(name: str, config: ConfigDict) -> Batch:
     rng = np.random.default_rng(0)
 
     def random_batch() -> Batch:
-        images = rng.integers(0, 256, (config.batch_size, *WORKS[name].image_shape)).astype(np.uint8)
+        images = rng.integers(0, 256, (config.batch_size, *find(name).image_shape)).astype(np.uint8)
         return Batch(images, rng.integers(0, NUM_CLASSES, config.batch_size).astype(np.int32))
 
     return random_batch()._replace(labelled=random_batch() if config.data.num_labels else None)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from scipy.special import expit
 
 from gan_jax.data.dataset import to_uint8
 from gan_jax.gan.sampling import Candidates
@@ -43,6 +42,9 @@ def acceptance(
     """
     if gamma is None:
         gamma = log_odds(np.percentile(np.float64(burn_in), percentile), maxima)
+    # Imported here, because every command imports this module.
+    from scipy.special import expit
+
     return expit(log_odds(logits, maxima) - gamma)
 
 

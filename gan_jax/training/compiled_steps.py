@@ -42,13 +42,16 @@ def compile_steps(
     placement: the devices of the arrays.
     """
 
+    # The trace of the step, which takes a second, is kept: for the shapes of the metrics, and for the loop.
+    step = jax.jit(gan.step, inline=True)
+
     def call(count, state, data, indices, key):
         def body(i, carry):
             state, metrics = carry
-            state, values = gan.step(state, gather(data, indices, i), key)
+            state, values = step(state, gather(data, indices, i), key)
             return state, jax.tree.map(lambda all_steps, value: all_steps.at[i].set(value), metrics, values)
 
-        shapes = jax.eval_shape(lambda: gan.step(state, gather(data, indices, 0), key)[1])
+        shapes = jax.eval_shape(lambda: step(state, gather(data, indices, 0), key)[1])
         metrics = jax.tree.map(lambda leaf: jnp.zeros((steps_per_call,), leaf.dtype), shapes)
         return jax.lax.fori_loop(0, count, body, (state, metrics))
 

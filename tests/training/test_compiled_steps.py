@@ -1,5 +1,7 @@
 """The inputs of each step: the order of images, the known labels, and initial states that depend on data."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
 from gan_jax.training.calls import Call
-from gan_jax.training.programs import VmappedSeeds
+from gan_jax.training.programs import SequentialSeeds, VmappedSeeds
 from tests.tiny import numbered_images, rows
 
 # Imports of TensorFlow give warnings about other packages.
@@ -152,6 +154,20 @@ def test_a_ramped_term_of_several_seeds_is_not_computed_before_its_start(few_lab
     assert program_of_two.state(1).step == 0
     program_of_two.advance(Call(0, 1), [0, 1])
     assert program_of_two.state(1).step == 1
+
+
+@pytest.mark.parametrize("kind", [SequentialSeeds, VmappedSeeds])
+def test_the_step_is_traced_once(config, kind):
+    """A trace is a second of Python. The shapes of the metrics and the loop share one."""
+    data, traces = numbered_images(), []
+    gan = build.build(config, data.image_shape, data.num_classes, 20)
+    g_loss = lambda inputs: traces.append("g_loss") or gan.g_loss(inputs)  # noqa: E731
+    examples = initial_state.blank_examples(config.init_batch_size, data.image_shape)
+    states = [initial_state.init_state(gan, seed, examples) for seed in (0, 1)]
+    counting = dataclasses.replace(gan, g_loss=g_loss)
+    program = kind(counting, batch_plan(config), [0, 1], [training_data(config, data)] * 2, states)
+    program.advance(Call(0, 1), [0, 1])
+    assert traces == ["g_loss"]
 
 
 @pytest.mark.thorough

@@ -1,0 +1,1 @@
+"""Measurements on a GPU, in parts that fit into a quarter of an hour: python -m experiments.benchmarks.gpu"""
