@@ -167,7 +167,7 @@ def _nobody_reads() -> bool:
 
 def execute(main: Callable[[], None]) -> None:
     """Runs a command. A user's mistake prints one line on stderr and exits with the exit code of its error."""
-    # If TensorFlow is used, it only reads data, so its messages about kernels do not matter.
+    # If TensorFlow is used, it only writes event files and reads data, so its messages about kernels do not matter.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     # Replaces the logging handlers that an imported library may have installed.

@@ -28,7 +28,7 @@ import sys
 for name in {names!r}:
     sys.modules[name] = None
 """
-OPTIONAL = ("tensorflow", "tensorboard", "tensorflow_datasets", "grain", "matplotlib", "sklearn", "mlxtend")
+OPTIONAL = ("clu", "tensorflow", "tensorboard", "tensorflow_datasets", "grain", "matplotlib", "sklearn", "mlxtend")
 
 
 def requirement_lines(path):

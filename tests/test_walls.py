@@ -35,7 +35,7 @@ STRICTER = {
 # library -> the files that may import it, inside the functions that need it
 ALLOWED_IMPORTERS = {
     "orbax": {"runs/checkpoint.py"},
-    "tensorboard": {"runs/tensorboard.py", "runs/events.py", "runs/event_file.py"},
+    "clu": {"runs/tensorboard.py"},
     "wandb": {"runs/trackers.py"},
     "mlflow": {"runs/trackers.py"},
     "tensorflow": set(),

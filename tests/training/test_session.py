@@ -204,7 +204,7 @@ def test_an_incomplete_checkpoint_is_ignored_and_removed_by_the_next_training(tm
 
 
 def test_rows_are_unique_after_a_resume_and_need_no_tensorflow(tmp_path, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.setitem(sys.modules, "clu", None)
     path = tmp_path / "metrics.jsonl"
     records = Records(tmp_path, path, 0)
     assert "no TensorBoard records" in caplog.text

