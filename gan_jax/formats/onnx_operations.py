@@ -135,6 +135,13 @@ def _slice(graph: Graph, inputs: list[Value], params: dict, shape: tuple[int, ..
     return graph.node("Slice", [value, *map(graph.constant, arrays)], shape)
 
 
+def _pad(graph: Graph, inputs: list[Value], params: dict, shape: tuple[int, ...]) -> Value:
+    before, after, between = zip(*params["padding_config"], strict=True)
+    if any(map(is_dynamic, (*before, *after))) or min(*before, *after) < 0 or max(between) > 0:
+        raise NotTranslatable("padding with negative sizes or between the pixels")
+    return graph.node("Pad", [inputs[0], graph.constant(np.array([*before, *after], np.int64)), inputs[1]], shape)
+
+
 def _dot(graph: Graph, inputs: list[Value], params: dict, shape: tuple[int, ...]) -> Value:
     """A product with any axes, as an Einsum."""
     (contract, batch), (left, right) = params["dimension_numbers"], (len(value.shape) for value in inputs)
@@ -204,6 +211,7 @@ _SHAPED = {
     "conv_general_dilated": _conv,
     "dot_general": _dot,
     "iota": _iota,
+    "pad": _pad,
     "reshape": lambda graph, inputs, params, shape: graph.reshape(inputs[0], shape),
     "slice": _slice,
     "squeeze": lambda graph, inputs, params, shape: graph.reshape(inputs[0], shape),

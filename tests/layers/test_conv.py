@@ -84,7 +84,7 @@ def test_in_chunks_equals_all_at_once(form, batch, monkeypatch):
         return jax.value_and_grad(lambda x, w: jnp.sum(jnp.tanh(function(x, w, 2))), (0, 1))(x, w)
 
     expected = value_and_gradients()
-    monkeypatch.setattr(conv, "_CHUNK_BYTES", 2 * 4 * 6 * 6 * 48)
+    monkeypatch.setattr(matmul_conv, "_CHUNK_BYTES", 2 * 4 * 6 * 6 * 48)
     assert matmul_conv._num_chunks((batch, 6, 6, 5), w) == {6: 3, 5: 5}[batch]
     for a, b in zip(jax.tree.leaves(value_and_gradients()), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

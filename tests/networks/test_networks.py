@@ -170,7 +170,7 @@ def test_shapes(family, side, channels, doublings, condition):
     assert shapes_of(generator(family, widths, image_shape, condition=condition), 7)[0] == (SIZE, *image_shape)
     output_shapes, _ = shapes_of(discriminator(family, widths, condition=condition), *image_shape)
     features = {"dcgan": (side // 2**doublings) ** 2 * 4}.get(family, 4)
-    assert output_shapes == ((SIZE,), (SIZE, features), None)
+    assert output_shapes == ((SIZE,), (SIZE, features), None, {})
 
 
 def softmax_difference(pair):
