@@ -52,8 +52,9 @@ def binomial_upsample(x: jax.Array) -> jax.Array:
     for axis in (1, 2):
         size, padded = x.shape[axis], _pad(x, axis)
         before, after = (lax.slice_in_dim(padded, start, start + size, axis=axis) for start in (0, 2))
-        pair = jnp.stack([(before + 3 * x) / 4, (3 * x + after) / 4], axis=axis + 1)
-        x = pair.reshape(*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
+        # Not `stack`, which exported networks cannot have.
+        pair = [jnp.expand_dims(y, axis + 1) for y in ((before + 3 * x) / 4, (3 * x + after) / 4)]
+        x = jnp.concatenate(pair, axis=axis + 1).reshape(*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
     return x
 
 
