@@ -223,7 +223,8 @@ def override(config: ConfigDict, changes: Mapping[str, Any], *, parse: bool = Fa
             raise UserError(f"--config.{key} is not a key; {hint}")
         old = current[key]
         value = _fit(_parse(value, type(old), key) if parse else value, old, key)
-        with config.ignore_type():  # A leaf that may change can be a number or a text; `_fit` has checked the type.
+        # A leaf that may change can become a number or a text. (To ignore types takes long, so other leaves do without.)
+        with config.ignore_type() if may_change(key) else contextlib.nullcontext():
             config.update_from_flattened_dict({key: value})
 
 
