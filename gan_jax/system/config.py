@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import difflib
+import functools
 import importlib
 import importlib.util
 import json
@@ -223,8 +224,9 @@ def override(config: ConfigDict, changes: Mapping[str, Any], *, parse: bool = Fa
             raise UserError(f"--config.{key} is not a key; {hint}")
         old = current[key]
         value = _fit(_parse(value, type(old), key) if parse else value, old, key)
-        # A leaf that may change can become a number or a text. (To ignore types takes long, so other leaves do without.)
-        with config.ignore_type() if may_change(key) else contextlib.nullcontext():
+        # A leaf that may change can become a number or a text. Types are ignored in its section alone, for speed.
+        section = functools.reduce(lambda part, name: part[name], key.split(".")[:-1], config)
+        with section.ignore_type() if may_change(key) else contextlib.nullcontext():
             config.update_from_flattened_dict({key: value})
 
 
