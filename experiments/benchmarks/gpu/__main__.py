@@ -7,8 +7,12 @@ mean nothing. experiments/benchmarks/gpu.sh installs what is needed and calls th
 
 import argparse
 import pathlib
+import sys
 
 import jax
+
+if not __package__:  # Started as a file: python experiments/benchmarks/gpu
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[3])
 
 from experiments.benchmarks.gpu import page, schedule
 from experiments.benchmarks.gpu.parts import Size, make_parts

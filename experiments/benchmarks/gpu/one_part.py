@@ -7,6 +7,9 @@ import json
 import pathlib
 import sys
 
+if not __package__:  # Started as a file: python experiments/benchmarks/gpu/one_part.py
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[3])
+
 from experiments.benchmarks import machine
 from experiments.benchmarks.gpu.parts import Run, Size, make_parts
 from gan_jax import cli
