@@ -96,6 +96,7 @@ def test_names_that_no_data_set_has(tmp_path):
         sources.load("mnist_5k", channels=2)
 
 
+@pytest.mark.thorough
 def test_the_network_check_has_a_time_limit(monkeypatch):
     """A name server that never answers must not delay the user."""
     test_ended = threading.Event()

@@ -57,6 +57,7 @@ def test_a_baseline_has_more_seeds():
     }
 
 
+@pytest.mark.thorough
 def test_list(capsys):
     assert run(runner, "--list", "--studies=optimizer") == 0
     printed = capsys.readouterr().out

@@ -173,6 +173,7 @@ def turn_with_variable(label, name, device, pins):
     return functools.partial(time.sleep, 0.001)
 
 
+@pytest.mark.thorough
 def test_a_contender_has_its_own_environment_and_one_process_after_the_other(monkeypatch):
     monkeypatch.setattr(contenders, "make_turn", turn_with_variable)
     entries = {

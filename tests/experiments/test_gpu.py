@@ -35,6 +35,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(schedule, "_GRACE_SECONDS", 0.2)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_part_that_crashes_or_hangs_writes_its_error_and_the_others_go_on(stand_in, tmp_path):
     parts = [part("crashes"), part("hangs", 4.0), part("fine", OF_A_PART="set")]
@@ -174,6 +175,7 @@ def test_a_loop_is_timed_and_profiled(variant, tmp_path):
     assert result["busy_share"] is None
 
 
+@pytest.mark.thorough
 def test_the_studies_change_the_optimizers_only():
     assert studies.names() == ["beta1", "learning_rate", "optimizer", "ttur", "weight_decay"]
 

@@ -71,6 +71,7 @@ def test_one_step_by_hand():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("steps", "step_size"), [(5, 0.05), (200, 0.05), (1000, 0.01)])
 def test_moments_of_a_gaussian(steps, step_size):
     """Prior N(0, I) and a quadratic logit: exp(-E) is N(c / (d^2 a), 1 / a) with a = 1 + 1 / d^2, per entry of z.

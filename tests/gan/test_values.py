@@ -131,6 +131,7 @@ def d_real(key=0, **changes):
     return float(jax.jit(gan.step)(state, batches(), jax.random.key(key))[1]["d_real"])
 
 
+@pytest.mark.thorough
 def test_a_probability_of_0_changes_nothing_and_of_1_everything():
     never = d_real(augmentation__probability=0.0, **ADAPTIVE)
     plain = d_real(objective="bce_logits")

@@ -50,6 +50,7 @@ def draw_params(module, x, scale):
     return jax.tree.map(lambda leaf: (scale * RNG.normal(size=leaf.shape)).astype(np.float32), shapes)
 
 
+@pytest.mark.thorough
 def test_it_starts_as_the_identity_and_gamma_has_a_gradient():
     x = RNG.normal(size=(2, 4, 4, 8)).astype(np.float32)
     module = SelfAttention(kernel_norm=spectral)

@@ -111,6 +111,7 @@ def test_the_published_size():
     assert count(params) == 8 * a_block + 16 * 768 + 3 * 768 + 769
 
 
+@pytest.mark.thorough
 def test_a_network_starts_as_its_resampling():
     """The last kernel of each block is 0. The others start at L^(-1/4) sqrt(2 / 1.04) of their usual size."""
     config = configs.load("configs/r3gan.py")

@@ -166,6 +166,7 @@ def test_nothing_is_written_after_a_mistake(finished_run, tmp_path, capfd):
     assert sorted(path.rglob("*")) == before
 
 
+@pytest.mark.thorough
 def test_the_scores_of_a_sampler_are_a_protocol_of_their_own(copy_of_run, tmp_path, capsys):
     """Of both seeds of a run. An export states only scores of images whose z are from the prior."""
     copy_of_run(tmp_path / "run", num_seeds=2)

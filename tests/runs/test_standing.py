@@ -57,6 +57,7 @@ def test_without_batch_norm_it_is_refused():
         with_standing_statistics(loaded, 4)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")
 def test_the_commands_use_them(copy_of_run, tmp_path, capsys):
     path = tmp_path / "run"

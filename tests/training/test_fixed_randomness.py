@@ -40,6 +40,7 @@ def test_mistakes(fixed, message):
         batch_plan(config)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fixed", ["init,order", "order,draws"])
 def test_two_seeds_differ_by_the_source_that_is_left(config, tmp_path, fixed):
     """With learning rates of 0, the parameters stay those of the start: equal if `init` is fixed."""

@@ -100,6 +100,7 @@ def test_a_finished_run_is_not_changed(finished_run):
     assert rows(path) == before
 
 
+@pytest.mark.thorough
 def test_a_signal_saves_and_the_message_says_how_to_continue(config, tmp_path):
     path = tmp_path / "run"
     configs.override(config, {"num_steps": 100_000, "checkpoint_every_steps": 0, "sample_every_steps": 0})

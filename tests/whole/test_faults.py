@@ -112,6 +112,7 @@ def signal_case(module, seconds, number, marks=()):
     return pytest.param(module, seconds, number, marks=marks, id=f"{module}-{seconds}-{number.name}")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("module", "seconds", "number"),
     [

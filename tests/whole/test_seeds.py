@@ -73,6 +73,7 @@ def test_a_resumed_run_of_many_seeds_equals_the_uninterrupted_one(two_seeds, tmp
         assert len(rows(tmp_path / "resumed" / seed)) == 7
 
 
+@pytest.mark.thorough
 def test_a_failed_seed_does_not_stop_the_others(two_seeds, tmp_path, monkeypatch, capsys):
     """Seed 4 fails at step 5, seed 3 continues, and the next command changes neither. Alone, seed 4 is an error."""
     check = recorder.Recorder._check
