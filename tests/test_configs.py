@@ -16,7 +16,10 @@ from tests.systems import RECIPES, shape_of, shapes_of_a_step, specs
 
 @pytest.mark.parametrize(
     "spec",
-    [pytest.param(spec, marks=pytest.mark.thorough if ":" in spec else ()) for spec in specs() + RECIPES],
+    [
+        pytest.param(spec, marks=pytest.mark.thorough if ":" in spec or spec in RECIPES else ())
+        for spec in specs() + RECIPES
+    ],
 )
 def test_every_config_steps(spec):
     config = configs.load(spec)

@@ -167,6 +167,7 @@ def test_what_does_not_fit_into_memory(tmp_path):
         load(path, stream="always")
 
 
+@pytest.mark.thorough
 def test_a_run_after_a_mistake_in_the_same_workdir(tmp_path, overrides, capsys):
     """Wrong axes, then none; the file moves; samples by class. Its programs are those of other tests."""
     file, path = tmp_path / "a.npz", str(tmp_path / "run")

@@ -139,6 +139,7 @@ def kill_a_worker():
     os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_killed_is_reported_at_once(load_stored):
     stream = make_stream(load_stored("always", image_size=32), workers=1)
     stream(0, 2)

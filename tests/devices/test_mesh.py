@@ -105,6 +105,7 @@ def test_images_in_files_reach_eight_devices(stored_set):
     assert_close(result["always"], result["never"])
 
 
+@pytest.mark.thorough
 def test_a_mesh_of_one_device_trains_a_run(finished_run, tmp_path):
     """A full run with a mesh: metrics, samples, checkpoints."""
     path, config = finished_run

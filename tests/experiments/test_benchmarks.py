@@ -227,6 +227,7 @@ def affinities_of_pinned_threads():
     return [len(os.sched_getaffinity(int(thread))) for thread in os.listdir("/proc/self/task")]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin threads")
 def test_pinned_threads_have_one_core_each():
     assert set(apart(affinities_of_pinned_threads)) == {1}

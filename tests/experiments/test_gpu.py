@@ -168,6 +168,7 @@ def test_too_many_seeds_for_the_memory_are_a_result(monkeypatch):
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("variant", ["default", pytest.param("unrolled", marks=pytest.mark.slow)])
 def test_a_loop_is_timed_and_profiled(variant, tmp_path):
     result = graphs.measure(works.tiny("cgan"), variant, tmp_path)

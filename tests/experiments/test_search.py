@@ -99,6 +99,7 @@ def test_a_search_finds_the_best_value_resumes_and_reports(fake_training, load_s
     assert "best 1.25: g_optimizer.learning_rate=1e-3" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_a_search_continues_after_the_default_config_has_got_a_key(fake_training, tmp_path, add_key):
     arguments = [*ARGUMENTS, "--sampler", "grid", "--workdir", tmp_path / "w", "--pruner", "none"]
     assert run(search, *arguments, "--trials", 2) == 0
@@ -109,6 +110,7 @@ def test_a_search_continues_after_the_default_config_has_got_a_key(fake_training
     assert run(search, *arguments, "--trials", 4, "--config.made_up=2") == 2
 
 
+@pytest.mark.thorough
 def test_a_trial_worse_than_the_median_is_stopped(fake_training, load_study, tmp_path):
     arguments = ["--config", "configs/cgan.py:tuned", "g_optimizer.learning_rate=1e-3|1.1e-3|1.2e-3|1.3e-3|1|2"]
     assert run(search, *arguments, "--sampler=grid", "--trials", 6, "--seed", 3, "--workdir", tmp_path / "w") == 0
@@ -200,6 +202,7 @@ def test_wrong_commands_get_one_line(arguments, message, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.thorough
 def test_a_workdir_of_another_search_is_refused(fake_training, tmp_path, capsys):
     assert run(search, *ARGUMENTS, "--trials", 1, "--workdir", tmp_path / "w") == 0
     other = ["--config", "configs/cgan.py:tuned", "g_optimizer.b1=0.0|0.5"]

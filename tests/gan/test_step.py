@@ -32,6 +32,7 @@ def test_second_call_does_not_compile_again():
     assert step._cache_size() == 1
 
 
+@pytest.mark.thorough
 def test_each_player_changes_only_its_own_parameters():
     """If the loss weight of one player is 0, its parameters stay bit-identical, and those of the other change."""
     for frozen_player, trained_player in (("generator", "discriminator"), ("discriminator", "generator")):
@@ -254,6 +255,7 @@ def test_every_head_trains(head):
     assert not equal(after.discriminator.params, state.discriminator.params)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_sample_has_a_z_of_the_reference_batch(seed):
     """The keys of a run of this seed, and those of `generate` and of the grids with the same seed."""

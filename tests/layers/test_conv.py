@@ -35,7 +35,7 @@ def assert_equal_in_value_and_gradients(form, native, kernel, stride, height, wi
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("channels", [(3, 5), (5, 3)])
+@pytest.mark.parametrize("channels", [(3, 5), pytest.param((5, 3), marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("kernel", "stride", "height", "width"), SHAPES)
 def test_equals_native_in_value_and_gradients(form, kernel, stride, height, width, channels):
@@ -90,6 +90,7 @@ def test_in_chunks_equals_all_at_once(form, batch, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 1)])
 @pytest.mark.parametrize("form", FORMS)
 def test_second_order_gradient_equals_native(form, kernel, stride):

@@ -125,6 +125,7 @@ def test_a_file_of_ones_own_trains_and_is_scored(file, tmp_path, capsys, quick_c
     assert run(evaluate, "--workdir", workdir, "--num_images", 10, "--features", "pixels", "--parts", file) == 0
 
 
+@pytest.mark.thorough
 def test_child_processes_load_the_file(file, monkeypatch):
     monkeypatch.setattr(parts, "_files", [])
     configs.load("cdcgan")

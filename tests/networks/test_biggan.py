@@ -29,6 +29,7 @@ def counts(changes):
     return [sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(player.params)) for player in players]
 
 
+@pytest.mark.thorough
 def test_the_numbers_of_parameters_are_those_of_table_1():
     """With 96 channels: 173.5 million with an embedding for each norm, 160.6 with a shared one, 158.3 with chunks of z.
 

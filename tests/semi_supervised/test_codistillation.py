@@ -53,6 +53,7 @@ def teachers_of(config, gan, seeds):
     return Teachers(gan, peers_of(config.data, seeds), config.ramp_up.start)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("trained_seeds", [[0, 1, 2, 3], [0, 1, 3], [1, 3]])
 def test_teacher_probs_are_the_mean_of_the_peers_that_still_train(two_networks, trained_seeds):
     """Four networks with two label subsets: 0 and 2 teach each other, and 1 and 3."""

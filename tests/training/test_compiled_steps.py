@@ -156,6 +156,7 @@ def test_a_ramped_term_of_several_seeds_is_not_computed_before_its_start(few_lab
     assert program_of_two.state(1).step == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [SequentialSeeds, VmappedSeeds])
 def test_the_step_is_traced_once(config, kind):
     """A trace is a second of Python. The shapes of the metrics and the loop share one."""

@@ -72,6 +72,7 @@ def test_resume_equals_the_uninterrupted_run(finished_run, tmp_path, monkeypatch
     assert all(np.array_equal(a, b) for a, b in zip(actual, expected, strict=True))
 
 
+@pytest.mark.thorough
 def test_the_seconds_of_a_killed_process_are_kept_with_its_checkpoints(config, tmp_path, monkeypatch):
     path, close = str(tmp_path / "run"), recorder.Recorder.close
     monkeypatch.setattr(recorder.Recorder, "close", lambda self, seconds: None)  # A killed process closes nothing.
@@ -114,6 +115,7 @@ def test_a_signal_saves_and_the_message_says_how_to_continue(config, tmp_path):
     assert len(rows(path)) == info["step"]
 
 
+@pytest.mark.thorough
 def test_divergence_is_reported_and_keeps_the_last_good_checkpoint(config, tmp_path):
     path = tmp_path / "run"
     changes = {"num_steps": 300, "g_optimizer.name": "sgd", "g_optimizer.learning_rate": 1e30}
@@ -125,6 +127,7 @@ def test_divergence_is_reported_and_keeps_the_last_good_checkpoint(config, tmp_p
     assert json.loads((path / "run.json").read_text())["status"] == "diverged"
 
 
+@pytest.mark.thorough
 def test_another_config_is_refused_with_the_differences(config, tmp_path):
     path = str(tmp_path / "run")
     session.train(config, path)
@@ -152,6 +155,7 @@ def test_a_second_process_on_a_workdir_is_refused_and_changes_nothing(config, tm
     assert session.train(config, str(folder.path)).is_file()
 
 
+@pytest.mark.thorough
 def test_other_data_is_refused(config, idx_folder, tmp_path):
     path = str(tmp_path / "run")
     session.train(config, path)
