@@ -26,7 +26,7 @@ run: $(VENV)/.run  ## install if needed, then train CONFIG (default configs/cdcg
 example: $(VENV)/.run  ## a GAN in one file: trains for about a minute and writes one_file_gan.png
 	$(BIN)/python examples/one_file_gan.py
 
-test: $(VENV)/.dev  ## install if needed, then run the fast tests of every part; about 4 minutes on two cores
+test: $(VENV)/.dev  ## install if needed, then run the fast tests of every part; under 4 minutes on two cores
 	$(BIN)/python -m pytest -m 'not thorough and not slow and not faults'
 
 test-all: $(VENV)/.dev  ## run the tests of make test and the thorough ones, as CI does
