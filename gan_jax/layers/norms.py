@@ -50,6 +50,13 @@ class BatchNorm(nn.Module):
         )(x)
 
 
+def _plain_batch_norm(momentum: float, epsilon: float, train: bool) -> nn.Module:
+    """Batch normalization without a gain and an offset."""
+    return nn.BatchNorm(
+        use_running_average=not train, momentum=momentum, epsilon=epsilon, use_scale=False, use_bias=False
+    )
+
+
 class ConditionalBatchNorm(nn.Module):
     """Batch normalization with a gain and an offset per class (arXiv 1610.07629; in GANs, arXiv 1802.05637)."""
 
@@ -60,13 +67,7 @@ class ConditionalBatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
-        norm = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            use_scale=False,
-            use_bias=False,
-        )
+        norm = _plain_batch_norm(self.momentum, self.epsilon, train)
         return ConditionalAffine(self.num_classes, self.scale_stddev)(norm(x), labels)
 
 
@@ -89,13 +90,7 @@ class _ModulatedBatchNorm(nn.Module):
             return BatchNorm(self.momentum, self.epsilon, scale_stddev=self.scale_stddev)(x, vector, train)
         if vector.ndim != 2:
             raise UserError("this family of networks gives its norms labels, and no vectors of z; set another norm")
-        norm = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            use_scale=False,
-            use_bias=False,
-        )
+        norm = _plain_batch_norm(self.momentum, self.epsilon, train)
         return ModulatedAffine(self.units, self.kernel_init, self.kernel_norm)(norm(x), vector, train)
 
 

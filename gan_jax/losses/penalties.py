@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.gan.tracking import Tracker, mean_logit
-from gan_jax.gan.types import LossInputs
+from gan_jax.gan.types import Batch, LossInputs
 from gan_jax.losses import needs
 from gan_jax.losses.term import Knob, Term
 
@@ -29,10 +29,17 @@ def _squared_gradient_norms(inputs: LossInputs, images: jax.Array, labels: jax.A
     return jnp.sum(gradients**2, axis=(1, 2, 3))
 
 
-def _distance_from_norm_one(inputs: LossInputs, images: jax.Array) -> jax.Array:
-    """mean (|| grad D || - 1)^2 at `images`."""
+def _above_norm_one(inputs: LossInputs, images: jax.Array) -> jax.Array:
+    """|| grad D || - 1 at each of `images`, [B]."""
     # Plus 1e-12, because the root has no gradient at 0.
-    return jnp.mean((jnp.sqrt(_squared_gradient_norms(inputs, images, inputs.batch.labels) + 1e-12) - 1.0) ** 2)
+    return jnp.sqrt(_squared_gradient_norms(inputs, images, inputs.batch.labels) + 1e-12) - 1.0
+
+
+def _between(inputs: LossInputs) -> jax.Array:
+    """x^ = e x + (1 - e) G(z), e ~ U(0, 1): images between real and generated ones."""
+    real = inputs.batch.images
+    mix = jax.random.uniform(inputs.key, (len(real), 1, 1, 1))
+    return mix * real + (1.0 - mix) * inputs.fakes.images
 
 
 def r1(inputs: LossInputs) -> jax.Array:
@@ -80,18 +87,12 @@ def _mean_logits(decay: float) -> dict[str, Tracker]:
 
 def gradient_penalty(inputs: LossInputs) -> jax.Array:
     """mean (|| grad D(x^) || - 1)^2 at x^ = e x + (1 - e) G(z), e ~ U(0, 1) (arXiv 1704.00028, eq. 3)."""
-    real = inputs.batch.images
-    mix = jax.random.uniform(inputs.key, (len(real), 1, 1, 1))
-    return _distance_from_norm_one(inputs, mix * real + (1.0 - mix) * inputs.fakes.images)
+    return jnp.mean(_above_norm_one(inputs, _between(inputs)) ** 2)
 
 
 def lipschitz_penalty(inputs: LossInputs) -> jax.Array:
     """mean max(|| grad D(x^) || - 1, 0)^2 at these x^: slopes below 1 are free (WGAN-LP, arXiv 1709.08894, eq. 8)."""
-    real = inputs.batch.images
-    mix = jax.random.uniform(inputs.key, (len(real), 1, 1, 1))
-    between = mix * real + (1.0 - mix) * inputs.fakes.images
-    norms = jnp.sqrt(_squared_gradient_norms(inputs, between, inputs.batch.labels) + 1e-12)
-    return jnp.mean(jax.nn.relu(norms - 1.0) ** 2)
+    return jnp.mean(jax.nn.relu(_above_norm_one(inputs, _between(inputs))) ** 2)
 
 
 def dragan(inputs: LossInputs) -> jax.Array:
@@ -104,7 +105,13 @@ def dragan(inputs: LossInputs) -> jax.Array:
     mix_key, noise_key = jax.random.split(inputs.key)
     mix = jax.random.uniform(mix_key, (len(real), 1, 1, 1))
     noise = jax.random.uniform(noise_key, real.shape)
-    return _distance_from_norm_one(inputs, real + mix * 0.5 * jnp.std(real) * noise)
+    return jnp.mean(_above_norm_one(inputs, real + mix * 0.5 * jnp.std(real) * noise) ** 2)
+
+
+def _squared_change(inputs: LossInputs, batch: Batch, changed: jax.Array) -> jax.Array:
+    """mean (D(x) - D(x'))^2 for the images x of a batch and the same images after a change, x'."""
+    before, after = (inputs.discriminate(images, batch.labels).logits for images in (batch.images, changed))
+    return jnp.mean((before - after) ** 2)
 
 
 def consistency(inputs: LossInputs) -> jax.Array:
@@ -112,8 +119,7 @@ def consistency(inputs: LossInputs) -> jax.Array:
 
     T is `augmentation.consistency`. This term makes two additional forward passes with the same random draws inside D.
     """
-    distorted = inputs.discriminate(inputs.distort(inputs.key, inputs.batch.images), inputs.batch.labels).logits
-    return jnp.mean((inputs.discriminate(inputs.batch.images, inputs.batch.labels).logits - distorted) ** 2)
+    return _squared_change(inputs, inputs.batch, inputs.distort(inputs.key, inputs.batch.images))
 
 
 def consistency_fake(inputs: LossInputs) -> jax.Array:
@@ -122,8 +128,7 @@ def consistency_fake(inputs: LossInputs) -> jax.Array:
     With `consistency` it is balanced consistency regularisation, bCR (arXiv 2002.04724, section 3.1): with real images
     alone, G can learn to make images with the artefacts of T. A discriminator term.
     """
-    distorted = inputs.discriminate(inputs.distort(inputs.key, inputs.fakes.images), inputs.fakes.labels).logits
-    return jnp.mean((inputs.discriminate(inputs.fakes.images, inputs.fakes.labels).logits - distorted) ** 2)
+    return _squared_change(inputs, inputs.fakes, inputs.distort(inputs.key, inputs.fakes.images))
 
 
 def _moved(inputs: LossInputs, stddev: float) -> jax.Array:
@@ -134,8 +139,7 @@ def _moved(inputs: LossInputs, stddev: float) -> jax.Array:
 
 def latent_consistency(inputs: LossInputs, *, stddev: float) -> jax.Array:
     """mean (D(G(z)) - D(G(z + e)))^2, e ~ N(0, stddev^2), zCR (arXiv 2002.04724, eq. 3). A discriminator term."""
-    moved = inputs.discriminate(_moved(inputs, stddev), inputs.fakes.labels).logits
-    return jnp.mean((inputs.discriminate(inputs.fakes.images, inputs.fakes.labels).logits - moved) ** 2)
+    return _squared_change(inputs, inputs.fakes, _moved(inputs, stddev))
 
 
 def latent_diversity(inputs: LossInputs, *, stddev: float) -> jax.Array:
