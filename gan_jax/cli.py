@@ -55,12 +55,18 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_sampler(parser: argparse.ArgumentParser) -> None:
-    """Adds the flag --sampler, the text of `make_sampler` (runs/samplers.py)."""
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say how images are sampled: --sampler, the text of `make_sampler`, and --standing_passes."""
     parser.add_argument(
         "--sampler",
         default="prior",
         help="prior (default); drs or drs:percentile=90 (rejection by D); ddls or ddls:steps=50 (Langevin, by D)",
+    )
+    parser.add_argument(
+        "--standing_passes",
+        type=int,
+        default=0,
+        help="forward passes for standing statistics of G's batch norm (default 0: those of training)",
     )
 
 
@@ -153,7 +159,6 @@ def _quiet_after_a_failed_save() -> Iterator[None]:
         sys.unraisablehook = print_error
 
 
-@_quiet_after_a_failed_save()
 def _nobody_reads() -> bool:
     """Whether the reader of the output has gone, as after `| head`. If so, nothing more is written to it."""
     output = select.poll()
@@ -165,6 +170,7 @@ def _nobody_reads() -> bool:
     return True
 
 
+@_quiet_after_a_failed_save()
 def execute(main: Callable[[], None]) -> None:
     """Runs a command. A user's mistake prints one line on stderr and exits with the exit code of its error."""
     # If TensorFlow is used, it only writes event files and reads data, so its messages about kernels do not matter.

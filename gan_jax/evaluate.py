@@ -40,13 +40,7 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="without the scores that need every training image (bins, copies)"
     )
-    cli.add_sampler(parser)
-    parser.add_argument(
-        "--standing_passes",
-        type=int,
-        default=0,
-        help="forward passes for standing statistics of G's batch norm (default 0: those of training)",
-    )
+    cli.add_sampling(parser)
     parser.add_argument("--seed", type=cli.seed, default=0)
     cli.add_data_folders(parser)
     arguments = parser.parse_args()

@@ -97,13 +97,7 @@ def main() -> None:
         help="names of classes or positions (#0), repeated as often as needed (default: all in turn)",
     )
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help="best: by its validation score")
-    cli.add_sampler(parser)
-    parser.add_argument(
-        "--standing_passes",
-        type=int,
-        default=0,
-        help="forward passes for standing statistics of G's batch norm (default 0: those of training)",
-    )
+    cli.add_sampling(parser)
     parser.add_argument("--seed", type=cli.seed, default=0)
     cli.add_parts(parser)
     arguments = parser.parse_args()
