@@ -53,7 +53,7 @@ RUNS = {
         "feature matching with 4,000 labels",
         "cifar10",
         "configs/improved_cifar10.py:semi_supervised",
-        _FEW_LABELS | {"num_steps": "1000", "checkpoint_every_steps": "100"},
+        _FEW_LABELS | {"num_steps": "3000", "checkpoint_every_steps": "150"},
     ),
     # Without the adversarial loss D learns from labelled images only. Then G's loss is of no use either.
     "labels_only": ShortRun(
@@ -62,8 +62,8 @@ RUNS = {
         "configs/improved_cifar10.py:semi_supervised",
         _FEW_LABELS
         | {
-            "num_steps": "1500",
-            "checkpoint_every_steps": "150",
+            "num_steps": "7000",
+            "checkpoint_every_steps": "350",
             "d_loss.adversarial": "0",
             "g_loss.feature_matching": "0",
         },
@@ -74,9 +74,9 @@ RUNS = {
         "cifar10",
         "configs/sngan.py:resnet",
         {
-            "num_steps": "300",
+            "num_steps": "2000",
             "d_steps": "2",
-            "eval.every_steps": "100",
+            "eval.every_steps": "500",
             "generator.widths": "32,32,32",
             "discriminator.widths": "32,32,32,32",
         },
