@@ -3,7 +3,8 @@
 PATH is a folder or a .zip of CIFAR-10 as image files in train/ and test/ with class folders; --emoji PATH is one of
 emoji of 64 x 64 pixels in class folders. Each run is in --workdir/<name>. Finished runs are skipped and unfinished runs
 are continued, so the command can be interrupted and repeated. After each run it writes to --output: colour.json (the
-record), and grids and curves in colour/. Then `python -m experiments.pages` writes the page from its template.
+record), and grids and curves in colour/. A run that is not in --workdir keeps its entry in the record. Then
+`python -m experiments.pages` writes the page from its template.
 """
 
 import pathlib

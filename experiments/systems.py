@@ -2,7 +2,8 @@
 
 Each run is in --workdir/<name>. Finished runs are skipped and unfinished runs are continued, so the command can be
 interrupted and repeated. After each run it writes to --output: systems.json (the record), and grids and curves in
-systems/. Then `python -m experiments.pages` writes the page from its template.
+systems/. A run that is not in --workdir keeps its entry in the record. Then `python -m experiments.pages` writes the
+page from its template.
 """
 
 import pathlib

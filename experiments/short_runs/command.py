@@ -10,7 +10,7 @@ from experiments.short_runs.record import record
 from gan_jax.runs import pictures
 from gan_jax.runs.dataset import load_data
 from gan_jax.system.config import choose
-from gan_jax.system.files import write_sealed
+from gan_jax.system.files import read_sealed, write_sealed
 
 
 def parser(page: Page, description: str) -> argparse.ArgumentParser:
@@ -36,7 +36,8 @@ def chosen(page: Page, only: str) -> list[str]:
 def execute(page: Page, names: list[str], sources: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
     """Trains and scores the runs `names`. sources: name of an image set -> overrides that say where its images are."""
     root, output, start = pathlib.Path(arguments.workdir), pathlib.Path(arguments.output), time.monotonic()
-    folder = output / page.name
+    folder, path = output / page.name, output / f"{page.name}.json"
+    published = read_sealed(path, "delete it") if path.is_file() else {}
     for index, name in enumerate(names):
         minutes = (time.monotonic() - start) / 60
         print(f"{name} ({index + 1} of {len(names)}, {minutes:.0f} min so far)", flush=True)
@@ -49,7 +50,7 @@ def execute(page: Page, names: list[str], sources: dict[str, dict[str, str]], ar
         folder.mkdir(parents=True, exist_ok=True)
         if run.trains_generator:
             pictures.write_png(folder / f"{name}.png", measure.grid(str(root / name)))
-        table = record(page, root)
-        write_sealed(output / f"{page.name}.json", table)
+        table = record(page, root, published)
+        write_sealed(path, table)
         report.draw(page, table, folder)
-    print(f"record {output / page.name}.json; python -m experiments.pages writes the page")
+    print(f"record {path}; python -m experiments.pages writes the page")

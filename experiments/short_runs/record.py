@@ -16,11 +16,20 @@ from gan_jax.system.files import read_table
 _MOST_POINTS = 60  # of a loss curve; each is a mean over rows
 
 
-def record(page: Page, root: pathlib.Path) -> dict:
-    """{"data": name -> image set, "runs": name -> run} of the runs that have been scored in the folder `root`."""
-    runs = {name: entry for name in page.runs if (entry := _run(page, name, root))}
-    names = {page.runs[name].images for name in runs}
-    return {"data": {name: records.read(data_path(root, name)) for name in page.sets if name in names}, "runs": runs}
+def record(page: Page, root: pathlib.Path, published: dict) -> dict:
+    """{"data": name -> image set, "runs": name -> run} of the runs that have been scored in the folder `root`.
+
+    published: an earlier record, whose entries stay for the runs that `root` has no scores of.
+    """
+    runs = {
+        name: entry for name in page.runs if (entry := _run(page, name, root) or published.get("runs", {}).get(name))
+    }
+    data = {
+        name: records.read(data_path(root, name)) or published["data"][name]
+        for name in page.sets
+        if name in {page.runs[run].images for run in runs}
+    }
+    return {"data": data, "runs": runs}
 
 
 def _run(page: Page, name: str, root: pathlib.Path) -> dict | None:

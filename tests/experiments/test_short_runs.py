@@ -183,6 +183,11 @@ def test_the_published_records_have_every_run_and_picture(published):
             assert (RESULTS / name / f"{run_name}{suffix}.png").stat().st_size < 300_000
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_run_that_is_not_in_the_workdir_keeps_its_entry(name, published, tmp_path):
+    assert record.record(PAGES[name], tmp_path, published[name]) == published[name]
+
+
 def test_the_docstring_of_the_config_has_the_numbers_of_the_record(published):
     entry = published["colour"]["runs"]["cdcgan_colour"]
     scores = entry["scores"]
