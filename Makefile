@@ -4,7 +4,7 @@ WORKDIR ?= runs
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run example test test-all test-faults audit lint tensorboard benchmark ablations clean
+.PHONY: help run example test test-all test-faults audit lint kernels tensorboard benchmark ablations clean
 .DEFAULT_GOAL := help
 
 help:  ## print this list
@@ -22,6 +22,10 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 
 run: $(VENV)/.run  ## install if needed, then train CONFIG (default configs/cdcgan.py)
 	$(BIN)/python -m gan_jax.main --config $(CONFIG)
+
+kernels: $(VENV)/.run  ## build the optional CPU kernels for this processor (needs a C++ compiler)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools>=77"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation ./kernels
 
 example: $(VENV)/.run  ## a GAN in one file: trains for about a minute and writes one_file_gan.png
 	$(BIN)/python examples/one_file_gan.py

@@ -8,8 +8,9 @@ map P ("patches", im2col) and its transpose P^T ("overlap-add", col2im):
     transposed convolution  y = P^T(x W^T)    dx = P(dy) W        dW = P(dy)^T x
 
 Here, x is a matrix of pixels and channels, and W has the shape [k * k * C, F]. P(x) W is the native convolution. At
-stride 1, its gradients are native convolutions, too: dx has a flipped kernel, dW exchanges batch and channels. With
-bfloat16 factors and a stride above 1, all of them are matrix products (layers/products.py). At stride 1, the factors
+stride 1, its gradients are native convolutions, too: dx has a flipped kernel, dW exchanges batch and channels. If the
+package of compiled kernels is installed, it computes dW where it is faster (layers/cpu_kernel.py). With bfloat16
+factors and a stride above 1, all of them are matrix products (layers/products.py). At stride 1, the factors
 are rounded to bfloat16 and the native convolution is computed in float32, which is faster. All forms agree up to
 rounding in their values and gradients, for any stride, kernel and image size, with SAME padding.
 """
@@ -21,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.layers import cpu_kernel
 from gan_jax.layers.native import native_conv
 from gan_jax.layers.patches import materialize, overlap_add, patches
 from gan_jax.layers.products import product
@@ -116,15 +118,34 @@ def _conv_forward(x, w, stride):
 def _conv_backward(stride, saved, dy):
     x, w = saved
     dy = dy.astype(w.dtype)
-    if stride > 1 or not w.shape[0] % 2 or not w.shape[1] % 2:
-        return _adjoint(dy, w, stride, x.shape).astype(x.dtype), _weight_gradient(x, dy, w, stride)
-    # The transpose of a convolution of stride 1 is a convolution with the flipped kernel. (With an even kernel, the
-    # padding would be on the wrong side.) The gradient of the weights is a convolution, too; the array with fewer
-    # channels is its image.
-    dx = matmul_conv(dy, _flipped(w), 1)
+    # The transpose of a convolution of stride 1 is a convolution with the flipped kernel. With an even kernel, the
+    # padding would be on the wrong side.
+    is_flipped_conv = stride == 1 and w.shape[0] % 2 and w.shape[1] % 2
+    dx = matmul_conv(dy, _flipped(w), 1) if is_flipped_conv else _adjoint(dy, w, stride, x.shape).astype(x.dtype)
+    if cpu_kernel.is_faster(x, dy):
+        return dx, _compiled_weight_gradient(x, dy, w.shape[:2], stride)
+    if not is_flipped_conv:
+        return dx, _weight_gradient(x, dy, w, stride)
+    # The gradient of the weights is a convolution, too; the array with fewer channels is its image.
     if w.shape[2] <= w.shape[3]:
         return dx, _correlation(x, dy, w.shape[:2])
     return dx, _flipped(_correlation(dy, x, w.shape[:2]))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _compiled_weight_gradient(x: jax.Array, dy: jax.Array, kernel: tuple[int, int], stride: int) -> jax.Array:
+    return cpu_kernel.weight_gradient(x, dy, kernel, stride)
+
+
+def _compiled_forward(x, dy, kernel, stride):
+    return _compiled_weight_gradient(x, dy, kernel, stride), (x, dy)
+
+
+def _compiled_backward(kernel, stride, saved, dw):
+    """Both gradients of the sum of dw * dW: dW is linear in x and in dy."""
+    del kernel
+    x, dy = saved
+    return _adjoint(dy, dw, stride, x.shape), matmul_conv(x, dw, stride)
 
 
 def _correlation(x: jax.Array, dy: jax.Array, kernel: tuple[int, int]) -> jax.Array:
@@ -157,8 +178,11 @@ def _adjoint_forward(y, w, stride, shape):
 
 
 def _adjoint_backward(stride, shape, saved, dx):
-    """Both gradients from the same patches: dy = P(dx) W, dW = P(dx)^T y."""
+    """dy = P(dx) W, dW = P(dx)^T y. Without the compiled kernel, both are from the same patches."""
     y, w = saved
+    dx = dx.astype(w.dtype)
+    if cpu_kernel.is_faster(dx, y):
+        return matmul_conv(dx, w, stride), _compiled_weight_gradient(dx, y, w.shape[:2], stride)
     chunks = _num_chunks(y.shape, w)
 
     def add(total, chunk):
@@ -166,13 +190,14 @@ def _adjoint_backward(stride, shape, saved, dx):
         rows = materialize(patches(dx, w.shape[:2], stride))
         return total + _weight_product(rows, y), product(rows, flatten_kernel(w)).reshape(y.shape).astype(y.dtype)
 
-    chunked = split_batch(dx.astype(w.dtype), chunks), split_batch(y, chunks)
+    chunked = split_batch(dx, chunks), split_batch(y, chunks)
     dw, dy = lax.scan(add, jnp.zeros(flatten_kernel(w).shape[::-1]), chunked)
     return dy.reshape(y.shape), _from_weight_product(dw, w)
 
 
 matmul_conv.defvjp(_conv_forward, _conv_backward)
 _adjoint.defvjp(_adjoint_forward, _adjoint_backward)
+_compiled_weight_gradient.defvjp(_compiled_forward, _compiled_backward)
 
 
 def matmul_conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:

@@ -9,6 +9,7 @@ import subprocess
 import jax
 
 import gan_jax
+from gan_jax.layers import cpu_kernel
 from gan_jax.system.imports import IS_INSTALLED
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -37,12 +38,13 @@ def _commit() -> str:
 
 
 def provenance() -> dict:
-    """Commit, versions of Python and of packages, device and number of CPU cores."""
+    """Commit, versions of Python and packages, whether the optional CPU kernels are installed, device, CPU cores."""
     device = jax.devices()[0]
     return {
         "commit": _commit(),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "cpu_kernels": cpu_kernel.is_installed(),
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
         "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
