@@ -125,6 +125,10 @@ def _data() -> ConfigDict:
             # hf: names of the columns. "": the only column of images, the only one of classes or one named label, ...
             "image_column": "",
             "label_column": "",
+            # Instance selection: the share of each class that training uses, the images that are most typical by
+            # `keep_features`: imagenet, classifier, thumbnails or pixels. 1: all
+            "keep_share": 1.0,
+            "keep_features": "imagenet",
             # Few labels: number of training images with a known label, the same number per class. 0: all
             "num_labels": 0,
             # Few labels: number n of different subsets of labelled images; seed s uses subset s mod n. 0: one per seed

@@ -9,12 +9,19 @@ from experiments.ablations import plan
 from experiments.compare.sequential import BASE
 from gan_jax import build
 from gan_jax.data.dataset import Dataset
+from gan_jax.evaluation.instance_selection import num_kept
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training.check import check
 
 # Settings of the data that an arm may change, since the test images stay the same.
-_OF_TRAINING = ("data.num_labels", "data.num_label_subsets", "data.stream")
+_OF_TRAINING = (
+    "data.keep_share",
+    "data.keep_features",
+    "data.num_labels",
+    "data.num_label_subsets",
+    "data.stream",
+)
 _NAMED = re.compile(r"^([^:=/]+):\s*(\S+=.*|\S.*\.py(?::\w+)?)$", re.DOTALL)
 
 
@@ -86,7 +93,7 @@ def checked(arms: list[Arm], dataset: Dataset) -> list[Arm]:
         if other := [leaf for leaf in changed if leaf not in _OF_TRAINING]:
             raise UserError(f"{arm.name} changes {other[0]}: scores on different images cannot be compared")
         config = ConfigDict(arm.config.to_dict())
-        total = build.num_steps(config, len(dataset.train.labels))
+        total = build.num_steps(config, num_kept(config.data, dataset.train.labels))
         configs.override(config, plan.intervals(total))
         check(config, dataset, build.build(config, dataset.image_shape, dataset.num_classes, total))
         resolved.append(arm._replace(config=config.lock(), hash=plan.run_hash(config)))

@@ -11,6 +11,7 @@ from gan_jax.data.dataset import Dataset
 from gan_jax.data.prefetch import check_stream
 from gan_jax.devices import hosts
 from gan_jax.devices.mesh import make_placement
+from gan_jax.evaluation import instance_selection
 from gan_jax.gan.step import Gan
 from gan_jax.gan.types import GanState
 from gan_jax.runs.initial_state import abstract_state
@@ -35,6 +36,7 @@ def check(config: ConfigDict, dataset: Dataset, gan: Gan) -> None:
     placement = make_placement(config.mesh, config.batch_size, len(seeds))
     _check_has_labels(config, dataset)
     check_labels(config, dataset)
+    instance_selection.check(config.data, dataset)
     if config.d_loss.codistillation:
         codistillation.check(config.data, seeds, config.mesh, config.guard.debug)
     check_validation(config.eval, dataset)

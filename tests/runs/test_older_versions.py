@@ -40,7 +40,13 @@ ADDED_SINCE |= {
 ADDED_SINCE |= {f"terms.{name}.stddev" for name in ("latent_consistency", "latent_diversity")}
 ADDED_SINCE |= {f"{player}_loss.{name}" for name, term in conditional.TERMS.items() for player in term.players}
 ADDED_SINCE |= {f"terms.{name}.{knob}" for name, term in conditional.TERMS.items() for knob in term.knobs}
-ADDED_SINCE |= {"discriminator.num_halvings", "d_loss.orthogonal", "g_loss.orthogonal"}
+ADDED_SINCE |= {
+    "data.keep_share",
+    "data.keep_features",
+    "discriminator.num_halvings",
+    "d_loss.orthogonal",
+    "g_loss.orthogonal",
+}
 ADDED_SINCE |= {f"generator.{knob}" for knob in ("norm_z", "norm_embedding", "norm_units")}
 
 
