@@ -4,19 +4,17 @@ import sys
 import types
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
 from gan_jax.devices.mesh import with_sharding
 from gan_jax.gan import optimizers, priors
-from gan_jax.gan.augmentation import make_augmentation, pseudo_real
+from gan_jax.gan.changing_settings import augmentations, ema_decay
 from gan_jax.gan.metrics import choose_metrics
 from gan_jax.gan.schedules import make_schedule
 from gan_jax.gan.step import Gan
 from gan_jax.gan.tracking import Tracker
-from gan_jax.gan.values import Value, at, bounds, make_trackers, make_value
+from gan_jax.gan.values import make_trackers
 from gan_jax.layers import norms
 from gan_jax.losses import targets
 from gan_jax.losses.adversarial import OBJECTIVES
@@ -24,7 +22,7 @@ from gan_jax.losses.build import build_losses, build_trackers, weighted_terms
 from gan_jax.losses.terms import TERMS
 from gan_jax.networks import heads
 from gan_jax.networks.build import build_discriminator, build_generator, single_forward_pass
-from gan_jax.system.config import RULE_KEYWORDS, adaptive_leaves, is_adaptive, leaves
+from gan_jax.system.config import RULE_KEYWORDS, adaptive_leaves, leaves
 from gan_jax.system.errors import UserError
 
 # The smallest value that is allowed -> the knobs with this limit.
@@ -111,61 +109,6 @@ def _optimizer(section: ConfigDict, rate: Callable, num_updates: int, knob: str)
     )
 
 
-def _augmentations(section: ConfigDict, total_steps: int) -> dict[str, Callable]:
-    others = ("real", "differentiable", "consistency", "probability", "pseudo")
-    strengths = {name: value for name, value in section.items() if name not in others}
-
-    def make(names: str, table: str, knob: str) -> Callable:
-        return make_augmentation(names, table, f"augmentation.{knob}", **strengths)
-
-    probability, pseudo = (
-        _probability(section, name, default, total_steps) for name, default in (("probability", 1.0), ("pseudo", 0.0))
-    )
-    if section.probability is not None and not section.differentiable:
-        raise UserError(
-            f"augmentation.probability={section.probability} does nothing without changes; set "
-            "--config.augmentation.differentiable=color,translation,cutout"
-        )
-    real = make(section.real, "data", "real")
-    differentiable = make(section.differentiable, "differentiable", "differentiable")
-
-    def augment_real(key, images, fakes, progress):
-        images = real(key, images)
-        if fakes is None or not pseudo:
-            return images
-        return pseudo_real(jax.random.fold_in(key, 1), images, fakes, at(pseudo, progress))
-
-    return {
-        "augment_real": augment_real,
-        "augment": lambda key, images, progress: differentiable(key, images, at(probability, progress)),
-        "distort": make(section.consistency, "data", "consistency"),
-    }
-
-
-def _probability(section: ConfigDict, name: str, default: float, total_steps: int) -> Value:
-    """The value of augmentation.<name>; `default` if it is None."""
-    setting, knob = section[name], f"augmentation.{name}"
-    if setting is None:
-        return default
-    low, high = bounds(setting, knob)
-    if not 0 <= low <= high <= 1:
-        raise UserError(f"{knob}={setting}: a probability is from 0 to 1")
-    return make_value(setting, total_steps, knob)
-
-
-def _ema_decay(section: ConfigDict, total_steps: int, knob: str) -> Value:
-    """The decay of a player's EMA. With a half-life of h updates it is 2^(-1 / h)."""
-    setting, knob = section.ema_half_life, f"{knob}.ema_half_life"
-    if setting is None:
-        return section.ema_decay
-    if section.ema_decay:
-        raise UserError(f"{knob}={setting} and ema_decay={section.ema_decay} are two EMAs; set one of them to none, 0")
-    if bounds(setting, knob)[0] < 0 or is_adaptive(setting):
-        raise UserError(f"{knob}={setting}: must be a number of updates, at least 0, or a schedule of them")
-    half_life = make_value(setting, total_steps, knob)
-    return lambda progress: 0.5 ** (1 / jnp.maximum(at(half_life, progress), 1e-8))
-
-
 def _trackers(config: ConfigDict) -> dict[str, Tracker]:
     """The numbers that follow D's outputs: those of adaptive settings, and those of terms."""
     adaptive = adaptive_leaves(config)
@@ -194,14 +137,14 @@ def build(config: ConfigDict, image_shape: tuple[int, int, int], num_classes: in
         g_loss=g_loss,
         d_optimizer=_optimizer(config.d_optimizer, rates["d"], total_steps * config.d_steps, "d_optimizer"),
         g_optimizer=_optimizer(config.g_optimizer, rates["g"], total_steps, "g_optimizer"),
-        d_ema_decay=_ema_decay(config.discriminator, total_steps, "discriminator"),
-        g_ema_decay=_ema_decay(config.generator, total_steps, "generator"),
+        d_ema_decay=ema_decay(config.discriminator, total_steps, "discriminator"),
+        g_ema_decay=ema_decay(config.generator, total_steps, "generator"),
         d_keeps_param_mean=any(term.needs_param_mean for term in weighted_terms(config.d_loss)),
         g_keeps_param_mean=any(term.needs_param_mean for term in weighted_terms(config.g_loss)),
         single_forward_pass=single_forward_pass(config.discriminator),
         metrics=choose_metrics(config.extra_metrics),
         trackers=_trackers(config),
-        **_augmentations(config.augmentation, total_steps),
+        **augmentations(config.augmentation, total_steps),
     )
 
 

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 from scipy.sparse import csr_array
 
 from gan_jax.data.dataset import Dataset, balanced
+from gan_jax.evaluation import instance_selection
 from gan_jax.gan.types import Batch
 from gan_jax.semi_supervised import propagation
 from gan_jax.system.errors import UserError
@@ -25,7 +26,8 @@ def check_labels(config: ConfigDict, dataset: Dataset) -> None:
 
 
 def training_batches(config: ConfigDict, dataset: Dataset, seeds: Sequence[int], data_dir: str = "") -> list[Batch]:
-    """The training split of each seed. data_dir: the cache folder of the neighbour graph; "": the user's."""
+    """The training images of each seed. data_dir: the cache folder; "": the user's."""
+    dataset = instance_selection.select(config.data, dataset, data_dir, config.eval.classifier_flips)
     num_labels, num_subsets = config.data.num_labels, config.data.num_label_subsets
     if not num_labels:
         return [Batch(*dataset.train)] * len(seeds)

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from gan_jax.build import build, num_steps
 from gan_jax.data.batches import batch_plan
-from gan_jax.evaluation import instance_selection
+from gan_jax.evaluation.instance_selection import num_kept
 from gan_jax.runs.dataset import load_data
 from gan_jax.semi_supervised.labels import training_batches
 from gan_jax.system.interrupts import Interrupts
@@ -26,15 +26,14 @@ def train(config: ConfigDict, path: str, data_dir: str = "", init_from: str = ""
     init_from: the workdir of the run from whose last state a new run starts; "": it starts untrained.
     """
     dataset = load_data(config.data, data_dir, path)
-    total = num_steps(config, instance_selection.num_kept(config.data, dataset.train.labels))
+    total = num_steps(config, num_kept(config.data, dataset.train.labels))
     gan = build(config, dataset.image_shape, dataset.num_classes, total)
     check(config, dataset, gan)  # Finds every user's mistake before anything is written.
     with (
         Interrupts() as interrupts,
         open_runs(config, path, dataset, gan, total, interrupts, data_dir, init_from) as runs,
     ):
-        selected = instance_selection.select(config.data, dataset, data_dir, config.eval.classifier_flips)
-        data = training_batches(config, selected, runs.seeds, data_dir)
+        data = training_batches(config, dataset, runs.seeds, data_dir)
         step, states = runs.restore_or_init(data)
         with contextlib.closing(make_program(config, gan, runs.seeds, data, states)) as program:
             for call in calls(config, step, total):

@@ -7,7 +7,6 @@ from scipy.stats import multivariate_normal
 from gan_jax.data.dataset import Split
 from gan_jax.evaluation import instance_selection as selection
 from gan_jax.runs.workdir import Workdir
-from gan_jax.semi_supervised import labels as batches
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
 from gan_jax.training import session
@@ -98,11 +97,12 @@ def test_mistakes(changes, message):
 @pytest.mark.filterwarnings("ignore")  # TensorFlow's, about other packages
 def test_a_run_trains_on_the_selected_images_alone(config, tmp_path, monkeypatch):
     """Its epochs are shorter, and run.json still has all images."""
-    trained_on, real = [], batches.training_batches
+    trained_on, real = [], session.training_batches
 
-    def remember(config, dataset, *arguments):
-        trained_on.append(len(dataset.train.labels))
-        return real(config, dataset, *arguments)
+    def remember(*arguments):
+        data = real(*arguments)
+        trained_on.append(len(data[0].labels))
+        return data
 
     monkeypatch.setattr(session, "training_batches", remember)
     with config.unlocked():
