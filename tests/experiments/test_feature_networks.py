@@ -192,8 +192,23 @@ def test_the_prose_about_the_distances_follows_from_the_record(record):
         deviations[column["extractor"]] = values
     assert min(deviations["imagenet"]) > 30
     for name in ("thumbnails", "pixels"):
-        classes, *blur_and_noise = deviations[name]
-        assert classes > 8
+        classes, *blur_and_noise, early, late = deviations[name]
+        assert min(classes, early, late) > 4
         assert max(map(abs, blur_and_noise)) < 1
-    classes, _, _, faint_noise, _ = deviations["imagenet"]
+    classes, _, _, faint_noise, *_ = deviations["imagenet"]
     assert faint_noise > 10 * classes
+
+
+def test_the_prose_about_generated_images_follows_from_the_record(record):
+    names = ["real", "classes", "weak blur", "blur", "weak noise", "noise", "early", "late"]
+    distances = {
+        column["extractor"]: dict(zip(names, (np.mean(row["frechet_distance"]) for row in column["sets"]), strict=True))
+        for column in record["orders"]["columns"]
+    }
+    assert set(distances) == {"imagenet", "classifier", "thumbnails", "pixels"}
+    assert all(of["late"] < of["early"] for of in distances.values())
+    of = distances["classifier"]
+    assert of["late"] < min(of["blur"], of["noise"])
+    assert of["late"] == pytest.approx(of["classes"], rel=0.05)
+    of = distances["imagenet"]
+    assert of["late"] > max(of[name] for name in names if name not in ("early", "late"))
