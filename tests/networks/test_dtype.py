@@ -23,6 +23,7 @@ FAMILIES = {
     "configs/cgan.py": {"generator.widths": (8, 8), "discriminator.widths": (8, 8)},
     "configs/dcgan.py:upsample": {"generator.widths": (8, 8, 8), "discriminator.widths": (8, 8)},
     "configs/sngan.py:resnet": {"generator.widths": (8, 8), "discriminator.widths": (8, 8)},
+    "configs/stylegan2.py": {"generator.widths": (8, 8), "discriminator.widths": (8, 8)},
 }
 PRODUCTS = ("dot_general", "conv_general_dilated")
 

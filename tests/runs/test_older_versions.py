@@ -42,6 +42,7 @@ ADDED_SINCE |= {f"{player}_loss.{name}" for name, term in conditional.TERMS.item
 ADDED_SINCE |= {f"terms.{name}.{knob}" for name, term in conditional.TERMS.items() for knob in term.knobs}
 ADDED_SINCE |= {"discriminator.num_halvings", "d_loss.orthogonal", "g_loss.orthogonal"}
 ADDED_SINCE |= {f"generator.{knob}" for knob in ("norm_z", "norm_embedding", "norm_units")}
+ADDED_SINCE |= {"generator.mapping_layers", "penalty_every"}
 
 
 @pytest.fixture
