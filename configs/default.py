@@ -318,8 +318,9 @@ def get_config() -> ConfigDict:
     config.d_loss = ConfigDict(terms.default_weights("d"), type_safe=False)
     config.g_loss = ConfigDict(terms.default_weights("g"), type_safe=False)
     # Steps between two computations of the penalties of D's gradient (r1, r2, r1_r2, gradient_penalty, dragan,
-    # lipschitz_penalty). At such a step they have this many times their weight and value, at the others both are 0.
-    # metrics.jsonl has the value of single steps, so a penalty can be 0 in every row. 1: computed at every step
+    # lipschitz_penalty): lazy regularisation. At these steps, the first is one, they have this many times their value;
+    # at the others they are 0. A row of metrics is of one step: the mean of a penalty over the rows is right if this
+    # number and log_every_steps have no common divisor. 1: computed at every step
     config.penalty_every = 1
     # Settings of single terms. A setting that is changed while its term has no weight is refused.
     config.terms = ConfigDict(terms.default_knobs())

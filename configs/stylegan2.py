@@ -41,6 +41,7 @@ def get_config(variant: str = "") -> ConfigDict:
 
 def _small(config: ConfigDict) -> None:
     config.num_steps = 4_000
+    config.log_every_steps = 5  # no common divisor with penalty_every, or no row would be of a step with the penalty
     config.prior.features = 64
     config.generator.embedding_features = 64
     config.generator.widths = (64, 32, 16)
@@ -51,6 +52,7 @@ def _small(config: ConfigDict) -> None:
 
 def _paper(config: ConfigDict) -> None:
     config.num_steps = 1_562_500
+    config.log_every_steps = 51  # see above
     config.data.image_size = 32
     config.prior.features = 512
     config.generator.embedding_features = 512
