@@ -16,17 +16,17 @@ def _network() -> ConfigDict:
     """Settings of both networks."""
     return ConfigDict(
         {
-            "family": "mlp",  # mlp, dcgan, resnet, r3gan
+            "family": "mlp",  # mlp, dcgan, resnet, r3gan, stylegan2
             # One number per hidden layer. mlp: units. dcgan: channels; each layer halves (D) or doubles (G) the side.
-            # resnet, r3gan: channels of a block.
+            # resnet, r3gan, stylegan2: channels of a block.
             "widths": (256, 512, 1024),
             # mlp, dcgan: number of layers of each width; r3gan: number of blocks. 0: one
             "layers_per_width": 0,
             "kernel_size": 0,  # dcgan, r3gan: side of the convolution kernels, pixels. 0: the default of the family
             "expansion": 0,  # r3gan: channels between the layers of a block as a multiple of its own. 0: two
             "group_channels": 0,  # r3gan: channels of a group of the grouped convolutions. 0: sixteen
-            # dcgan, resnet, r3gan: image heights in pixels, such as 16 or 16,32. Self-attention follows the first layer
-            # (r3gan: stage) whose output has one of them. (): none
+            # dcgan, resnet, r3gan, stylegan2: image heights in pixels, such as 16 or 16,32. Self-attention follows the
+            # first layer (r3gan: stage; D of stylegan2: block) whose output has one of them. (): none
             "attention_sides": (),
             # Initial kernels: torch_uniform, normal, glorot_uniform, lecun_normal, he_normal, orthogonal
             "kernel_init": "torch_uniform",
@@ -46,7 +46,9 @@ def _network() -> ConfigDict:
             "norm_groups": 8,  # `group`: number of groups of channels
             # Reparametrisation of every kernel: none; spectral (spectral norm); spectral_scaled (the same, and the
             # bound of each kernel trains from spectral_bound on); weight (weight norm); weight_fixed (weight norm
-            # whose scales do not train); weight_unit (weight norm whose initial scales are 1, whatever the data).
+            # whose scales do not train); weight_unit (weight norm whose initial scales are 1, whatever the data);
+            # equalised (divided by the root of the number of inputs: equalised learning rate), which needs
+            # kernel_init=normal and kernel_init_stddev=1.
             "kernel_norm": "none",
             "output_kernel_norm": "",  # the same for the last layer (in D: the head). "": as kernel_norm
             "spectral_bound": 1.0,  # spectral: the largest singular value of a kernel
@@ -182,6 +184,7 @@ def _generator() -> ConfigDict:
     # equal parts: one for the first layer, one for each block; a block is a hidden layer in mlp and dcgan)
     config.norm_z = "all"
     config.norm_embedding = 0  # the same norms: length of the label embedding that they share. 0: no label
+    config.mapping_layers = 0  # stylegan2: dense layers between z and the styles. 0: two
     config.norm_units = 32  # self_modulated: units of the hidden layer between z and a gain and an offset
     return config
 
@@ -318,6 +321,11 @@ def get_config() -> ConfigDict:
     # computed. A weight may be a schedule.
     config.d_loss = ConfigDict(terms.default_weights("d"), type_safe=False)
     config.g_loss = ConfigDict(terms.default_weights("g"), type_safe=False)
+    # Steps between two computations of the penalties of D's gradient (r1, r2, r1_r2, gradient_penalty, dragan,
+    # lipschitz_penalty): lazy regularisation. At these steps, the first is one, they have this many times their value;
+    # at the others they are 0. A row of metrics is of one step: the mean of a penalty over the rows is right if this
+    # number and log_every_steps have no common divisor. 1: computed at every step
+    config.penalty_every = 1
     # Settings of single terms. A setting that is changed while its term has no weight is refused.
     config.terms = ConfigDict(terms.default_knobs())
     config.ramp_up = _ramp_up()

@@ -19,6 +19,7 @@ SMALL_WIDTHS = {
     "dcgan": {"generator.widths": "16,8", "discriminator.widths": "8,16"},
     "r3gan": {"generator.widths": "16,8", "discriminator.widths": "8,16"},
     "resnet": {"generator.widths": "8,8", "discriminator.widths": "8,8,8,8"},
+    "stylegan2": {"generator.widths": "16,8", "discriminator.widths": "8,16"},
 }
 SHORT_RUN = {"num_epochs": 0, "num_steps": 20, "steps_per_call": 20, "batch_size": 16, "init_batch_size": 8}
 MNIST_5K = {"data.name": "mnist_5k", "data.fallback": "", "data.image_size": 28, "data.channels": 1}

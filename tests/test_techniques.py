@@ -29,7 +29,10 @@ def remainders(widths, groups):
 
 def blocks(generator):
     """The number of blocks that get a chunk of z each."""
-    return len(generator.widths) * (1 if generator.family == "resnet" else generator.layers_per_width or 1)
+    num_widths = len(generator.widths)
+    if generator.family == "stylegan2":
+        return 2 * num_widths - 1
+    return num_widths * (1 if generator.family == "resnet" else generator.layers_per_width or 1)
 
 
 def sides(config):
@@ -38,6 +41,11 @@ def sides(config):
     doublings = NETWORKS[generator.family][0].num_doublings(widths, generator.upsampling)
     first, skipped = shape_of(config)[0] // 2**doublings, generator.family == "resnet"
     return {first * 2 ** (index + skipped) for index in range(widths)}
+
+
+def unit_normal(section):
+    """Whether the kernels of a network start as N(0, 1)."""
+    return (section.kernel_init, section.kernel_init_stddev) == ("normal", 1)
 
 
 def set_keywords(section):
@@ -67,14 +75,15 @@ def expected_refusal(config):
         or (weight["classification_as_fake"] and d.head != "auxiliary_fake")
         or (config.g_top_share is not None and not adversarial.OBJECTIVES[config.objective].per_example)
         or (not adversarial.OBJECTIVES[config.objective].uses_targets and dict(config.targets) != PLAIN)
-        or (d.family == "resnet" and d.layers_per_width)
+        or (d.family in ("resnet", "stylegan2") and d.layers_per_width)
         or few_labels
         or any(network.norm in with_gains and not network.norm_gain for network in networks)
         or any(network.norm == "group" and remainders(network.widths, network.norm_groups) for network in networks)
         or (config.data.num_labels and not weight["classification"])
         or any(set_keywords(player) - keywords_of(player.name) for player in players)
         or any(network.family == "r3gan" and network.kernel_norm != "none" for network in networks)
-        or (config.generator.family == "r3gan" and config.generator.upsampling)
+        or (config.generator.family in ("r3gan", "stylegan2") and config.generator.upsampling)
+        or any("equalised" in (net.kernel_norm, net.output_kernel_norm) and not unit_normal(net) for net in networks)
         or not set(config.generator.attention_sides) <= sides(config)
         or (config.generator.norm_z == "chunks" and config.prior.features % (blocks(config.generator) + 1))
         or any(network.ema_decay and network.ema_half_life is not None for network in networks)

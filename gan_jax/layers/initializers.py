@@ -1,6 +1,14 @@
 """Kernel initializers by name: (stddev) -> initializer."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
+
+
+def scaled(init: Callable, factor: float) -> Callable:
+    """An initializer whose values are `factor` times those of `init`."""
+    return lambda key, shape, *dtype: factor * init(key, shape, *dtype)
+
 
 INITIALIZERS = {
     # N(0, stddev^2): DCGAN (arXiv 1511.06434, section 4) with stddev 0.02.

@@ -95,6 +95,18 @@ def weight_norm(
     return y, nn.initializers.zeros if unit else lambda key, shape: -jnp.mean(y, axis=batch_axes)
 
 
+def equalised(layer: nn.Module, apply: Apply, kernel: jax.Array, train: bool) -> tuple[jax.Array, Callable]:
+    """W / sqrt(n) with n inputs of each output: equalised learning rate (Karras et al. 2017, arXiv 1710.10196, 4.1).
+
+    W starts as N(0, 1), so every kernel of a network has entries of the same size, and so has each step of Adam: a
+    layer with many inputs does not train faster than one with few. The constant of the paper also has He's factor
+    sqrt(2), which networks/stylegan2.py has after its activations. An embedding has one input, a one-hot vector.
+    """
+    del train
+    num_inputs = 1 if layer.has_variable("params", "embedding") else kernel.size // kernel.shape[-1]
+    return apply(kernel * num_inputs**-0.5), nn.initializers.zeros
+
+
 def in_bfloat16(kernel_norm: Callable) -> Callable:
     """The same reparametrisation, but the linear map of the layer is computed in bfloat16, and nothing else.
 
@@ -129,6 +141,7 @@ class Dense(nn.Module):
 
 
 KERNEL_NORMS = {
+    "equalised": equalised,
     "none": plain,
     "spectral": spectral,
     "spectral_scaled": functools.partial(spectral, scaled=True),

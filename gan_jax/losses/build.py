@@ -15,7 +15,7 @@ from gan_jax.losses import targets
 from gan_jax.losses.adversarial import OBJECTIVES, mean_of_top
 from gan_jax.losses.term import Knob, Term
 from gan_jax.losses.terms import TERMS
-from gan_jax.losses.weighted_sum import KNOBS, RampUp, weighted_sum
+from gan_jax.losses.weighted_sum import KNOBS, PENALTY_EVERY, RampUp, weighted_sum
 from gan_jax.networks import heads
 from gan_jax.networks.build import batch_mixing_knobs
 from gan_jax.system.config import choose, is_adaptive, near
@@ -60,7 +60,7 @@ def build_losses(config: ConfigDict, total_steps: int) -> tuple[Callable, Callab
             name: (make_value(weights[name], total_steps, f"{prefix}_loss.{name}"), all_terms[name])
             for name in sorted(weights)
         }
-        return weighted_sum(prefix, parts, RampUp(**config.ramp_up))
+        return weighted_sum(prefix, parts, RampUp(**config.ramp_up), config.penalty_every)
 
     d_total, g_loss = total("d", config.d_loss, d_adversarial), total("g", config.g_loss, g_adversarial)
 
@@ -119,18 +119,20 @@ def _check_terms(config: ConfigDict) -> None:
         name: {f"{loss}.{name}": config[loss][name] for loss in _LOSSES if name in config[loss]} for name in terms
     }
     ramping = {key: weight for name, term in terms.items() if term.ramps for key, weight in weights[name].items()}
-    _check_knobs("ramp_up", KNOBS, config.ramp_up, ramping)
+    _check_knobs("ramp_up.", KNOBS, config.ramp_up, ramping)
+    lazy = {key: weight for name, term in terms.items() if term.per_example for key, weight in weights[name].items()}
+    _check_knobs("", {"penalty_every": PENALTY_EVERY}, config, lazy)
     for name, term in terms.items():
         if term.knobs:
-            _check_knobs(f"terms.{name}", term.knobs, config.terms[name], weights[name])
+            _check_knobs(f"terms.{name}.", term.knobs, config.terms[name], weights[name])
         for key in (key for key, weight in weights[name].items() if weight):
             _check_needs(key, term, config)
 
 
-def _check_knobs(section: str, knobs: Mapping[str, Knob], values: ConfigDict, weights: dict[str, float]) -> None:
+def _check_knobs(prefix: str, knobs: Mapping[str, Knob], values: ConfigDict, weights: dict[str, float]) -> None:
     """UserError for a wrong value, and for a knob that is set although all weights of its terms are 0."""
     for name, knob in knobs.items():
-        key, value = f"{section}.{name}", values[name]
+        key, value = f"{prefix}{name}", values[name]
         knob.check(value, key)
         if value != knob.default and not any(weights.values()):
             options = " or ".join(f"--config.{weight}" for weight in weights)

@@ -1,6 +1,6 @@
 """Generators and discriminators, by family."""
 
-from gan_jax.networks import dcgan, mlp, r3gan, resnet
+from gan_jax.networks import dcgan, mlp, r3gan, resnet, stylegan2
 
 # family -> (Generator, Discriminator)
 NETWORKS = {
@@ -8,4 +8,5 @@ NETWORKS = {
     "mlp": (mlp.Generator, mlp.Discriminator),
     "r3gan": (r3gan.Generator, r3gan.Discriminator),
     "resnet": (resnet.Generator, resnet.Discriminator),
+    "stylegan2": (stylegan2.Generator, stylegan2.Discriminator),
 }

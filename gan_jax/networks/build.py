@@ -40,6 +40,7 @@ _FAMILY_KNOBS = {
     "group_channels": 0,
     "attention_sides": (),
     "num_halvings": 0,
+    "mapping_layers": 0,
 }
 
 # Fields of norms that are knobs, with norm_ before their names; `units` is a knob of generators only.

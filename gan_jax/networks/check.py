@@ -24,6 +24,7 @@ _RANGES = {
     "expansion": _AT_LEAST_0,
     "group_channels": _AT_LEAST_0,
     "num_halvings": _AT_LEAST_0,
+    "mapping_layers": _AT_LEAST_0,
     "dropout": _FROM_0_TO_BELOW_1,
     "noise": _AT_LEAST_0,
     "noise_fade_updates": _AT_LEAST_0,
@@ -65,11 +66,17 @@ def check_modulation(section: ConfigDict, knob: str) -> None:
 
 
 def check_kernel_norm(section: ConfigDict, family: type, knob: str) -> None:
-    """UserError if the kernels of the hidden layers cannot be reparametrised."""
+    """UserError if the kernels cannot be reparametrised, or start in another way than their reparametrisation needs."""
     if not family.allows_kernel_norms and section.kernel_norm != "none":
         raise UserError(
             f"{knob}.kernel_norm={section.kernel_norm}: family {section.family} has kernels that start at 0; set "
             f"--config.{knob}.kernel_norm=none, or .output_kernel_norm for the last layer alone"
+        )
+    is_unit_normal = (section.kernel_init, section.kernel_init_stddev) == ("normal", 1)
+    if "equalised" in (section.kernel_norm, section.output_kernel_norm) and not is_unit_normal:
+        raise UserError(
+            f"{knob}.kernel_norm=equalised scales kernels that start as N(0, 1), and these start as "
+            f"{section.kernel_init}; set --config.{knob}.kernel_init=normal --config.{knob}.kernel_init_stddev=1"
         )
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conditioning import LabelEmbedding
-from gan_jax.layers.kernel_norms import Dense, plain
+from gan_jax.layers.kernel_norms import Dense, equalised, plain
 
 
 class _Head(nn.Module):
@@ -52,7 +52,7 @@ class Projection(_Head):
         width = features.shape[-1]
         logits = self.dense(1)(features, train)[:, 0]
         embedding = LabelEmbedding(self.num_classes, width, kernel_norm=self.kernel_norm)(labels, train)
-        if self.kernel_norm is plain:
+        if self.kernel_norm in (plain, equalised):
             # With entries N(0, 1), the label's term, a sum over F features, would dominate the logit at the start.
             embedding = embedding * width**-0.5
         return DiscriminatorOutput(logits + jnp.sum(embedding * features, axis=-1), features)

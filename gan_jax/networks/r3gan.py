@@ -15,16 +15,13 @@ import jax.numpy as jnp
 
 from gan_jax.gan.types import DiscriminatorOutput
 from gan_jax.layers.conv import Conv
+from gan_jax.layers.initializers import scaled
 from gan_jax.layers.kernel_norms import Dense
 from gan_jax.layers.resampling import binomial_halve, binomial_upsample
 from gan_jax.networks.base import BaseDiscriminator, BaseGenerator, WithAttention
 
 # The second moment of leaky_relu(x) with slope 0.2, x ~ N(0, 1), is (1 + 0.2^2) / 2. This gain keeps it at 1.
 _GAIN = math.sqrt(2 / (1 + 0.2**2))
-
-
-def _scaled(init: Callable, factor: float) -> Callable:
-    return lambda key, shape, *dtype: factor * init(key, shape, *dtype)
 
 
 class _Block(nn.Module):
@@ -41,7 +38,7 @@ class _Block(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, condition: jax.Array, train: bool) -> jax.Array:
         width = x.shape[-1] * self.expansion
-        init = _scaled(self.kernel_init, _GAIN * self.num_blocks**-0.25)
+        init = scaled(self.kernel_init, _GAIN * self.num_blocks**-0.25)
         first, second = self.post_layers
         y = Conv(width, 1, kernel_init=init, kernel_norm=self.kernel_norm)(x, train)
         y = Conv(

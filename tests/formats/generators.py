@@ -14,6 +14,7 @@ SMALL = {
     "dcgan": {"generator.widths": (8, 4), "discriminator.widths": (4, 8)},
     "r3gan": {"generator.widths": (16, 8), "discriminator.widths": (8,)},
     "resnet": {"generator.widths": (4, 4), "discriminator.widths": (4, 4)},
+    "stylegan2": {"generator.widths": (8, 4), "discriminator.widths": (4,)},
 }
 
 

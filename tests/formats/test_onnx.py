@@ -22,6 +22,7 @@ FAMILIES = [
     ("dcgan:upsample", (16, 16, 3), {"generator.ema_decay": 0.9}),
     ("sngan", (16, 16, 3), {}),
     ("r3gan", (16, 16, 3), {}),
+    ("stylegan2", (16, 16, 3), {}),
 ]
 LAYERS = [
     *({"generator.norm": name} for name in ("layer", "instance", "group", "none")),

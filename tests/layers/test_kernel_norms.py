@@ -128,6 +128,17 @@ def test_a_trained_bound_is_the_largest_singular_value():
     np.testing.assert_allclose(call(half, layer.x)[0] - bias, (y - bias) / 2, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "inputs"), [("dense", 7), ("conv", 36), ("transposed", 64), ("embedding", 1)])
+def test_an_equalised_kernel_is_divided_by_the_root_of_its_inputs(name, inputs):
+    layer = LAYERS[name]
+    module, variables = start(layer, kernel_norms.equalised)
+    kernel = kernel_of(variables["params"])
+    expected = expected_output(layer, variables["params"], kernel / np.sqrt(inputs))
+    y, stats = train_call(module)(variables, layer.x)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    assert not stats
+
+
 def iterate(kernel, u, times):
     """Algorithm 1 in float64: (u, v) after this number of power iterations."""
     matrix, u = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64), np.asarray(u, np.float64)

@@ -106,6 +106,7 @@ def record(conditions):
         ("dcgan", {"layers_per_width": 2}, [1, 2, 3, 4]),
         ("resnet", {}, [1, 1, 2, 2, None]),  # The last norm follows the last block.
         ("r3gan", {"layers_per_width": 2}, [1, 1, 2, 2, 3, 3, 4, 4]),
+        ("stylegan2", {}, [1, 2, 3]),
     ],
 )
 def test_every_block_gets_its_chunk(family, fields, expected):
@@ -118,7 +119,8 @@ def test_every_block_gets_its_chunk(family, fields, expected):
     variables = module.init(jax.random.key(0), z, LABELS, train=True)
     received = [None if c is None else np.unique(c) for c in conditions]
     assert [None if c is None else c.tolist() for c in received] == [None if e is None else [e] for e in expected]
-    assert variables["params"]["Dense_0"]["kernel"].shape[0] == 2
+    first = variables["params"]["Mapping_0" if family == "stylegan2" else "Dense_0"]
+    assert first["kernel"].shape[0] == 2
     # Without chunks, all get all of z, and the last norm too.
     conditions.clear()
     whole = module.clone(modulation=modulation("all", 0))

@@ -14,6 +14,7 @@ from gan_jax.losses import penalties
 from gan_jax.losses.term import Term
 from gan_jax.losses.weighted_sum import RampUp, weighted_sum
 from gan_jax.networks import heads
+from tests.gan import tiny_gan
 from tests.losses.linear import W, linear_inputs
 
 
@@ -207,3 +208,49 @@ def test_a_ramped_term_and_its_gradient_are_0_before_its_start():
     (after, metrics), gradient = value_and_gradient(3.0, jnp.array(5))
     np.testing.assert_allclose((after, gradient), (6 + np.log(3) / 2, 2 + 1 / 6), rtol=1e-6)
     np.testing.assert_allclose(metrics["d_entropy"], np.log(3), rtol=1e-6)
+
+
+def test_a_lazy_penalty_is_computed_at_every_fourth_step_with_four_times_its_weight():
+    def loss(x, step, every):
+        # At the other steps, the penalty is NaN. If it were computed and multiplied by 0, the sum would be NaN.
+        penalty = Term(lambda inputs: jnp.log(x) / (inputs.progress.step % 4 == 0), "d", per_example=True)
+        terms = {"adversarial": (1.0, Term(lambda inputs: x, "d")), "r1": (0.5, penalty)}
+        inputs = linear_inputs()._replace(progress=Progress(step))
+        return weighted_sum("d", terms, penalty_every=every)(inputs)
+
+    run = jax.jit(jax.value_and_grad(loss, has_aux=True), static_argnums=2)
+    for step in range(6):
+        (total, metrics), gradient = run(3.0, jnp.array(step), 4)
+        factor = 4 if step in (0, 4) else 0
+        np.testing.assert_allclose(metrics["d_r1"], factor * np.log(3), rtol=1e-6)
+        np.testing.assert_allclose(total, 3 + 0.5 * factor * np.log(3), rtol=1e-6)
+        np.testing.assert_allclose(gradient, 1 + 0.5 * factor / 3, rtol=1e-6)
+    # 1 is the program without this setting.
+    text = str(jax.make_jaxpr(loss, static_argnums=2)(3.0, jnp.array(0), 1))
+    assert "cond" not in text
+    assert "cond" in str(jax.make_jaxpr(loss, static_argnums=2)(3.0, jnp.array(0), 4))
+
+
+def test_other_terms_are_not_lazy():
+    term = Term(lambda inputs: jnp.array(3.0), "d")
+    loss = weighted_sum("d", {"lecam": (2.0, term)}, penalty_every=4)
+    assert loss(linear_inputs()._replace(progress=Progress(jnp.array(1))))[0] == 6
+
+
+@pytest.mark.thorough
+def test_the_mean_of_a_lazy_penalty_is_that_of_the_penalty():
+    """Steps of one GAN, all from the same state: the penalty of a step is that of every step, four times or never."""
+    changes = {"generator__norm": "none", "d_loss__r1": "linear:1:3", "d_steps": 2}
+    every, state = tiny_gan.make(**changes)
+    lazy, _ = tiny_gan.make(**changes, penalty_every=4)
+    step = jax.jit(lambda gan, state: gan.step(state, tiny_gan.batches(2), jax.random.key(0))[1], static_argnums=0)
+    for number in range(5):
+        state = state._replace(step=jnp.array(number))
+        expected, metrics = step(every, state), step(lazy, state)
+        # The second update of a step starts from other parameters, because the first one had another penalty.
+        assert (metrics["d_r1"] == 0) == bool(number % 4)
+        if number % 4 == 0:
+            np.testing.assert_allclose(metrics["d_r1"], 4 * expected["d_r1"], rtol=0.01)
+        weight = 1 + 2 * number / 5
+        total = metrics["d_adversarial"] + weight * metrics["d_r1"]
+        np.testing.assert_allclose(metrics["d_loss"], total, rtol=1e-5)

@@ -141,6 +141,17 @@ def test_a_ramp_up_without_a_ramped_term_is_refused(knob):
     build_losses(default(COMPLETE | {f"ramp_up.{knob}": 1, "d_loss.entropy": 1.0}), 100)
 
 
+def test_lazy_penalties_without_a_penalty_are_refused():
+    message = refusal(default({"penalty_every": 4, "d_loss.lecam": 1.0}))
+    penalties_of_d = " or ".join(f"--config.d_loss.{name}" for name, term in TERMS.items() if term.per_example)
+    assert (
+        message
+        == f"penalty_every=4 does nothing: give {penalties_of_d} a weight, or leave --config.penalty_every unset"
+    )
+    assert refusal(default({"penalty_every": 0})) == "penalty_every=0: must be at least 1"
+    build_losses(default({"penalty_every": 4, "d_loss.r1": 1.0}), 100)
+
+
 @pytest.mark.parametrize(
     ("name", "knob"), [pair for pair in KNOBS_OF_TERMS if not TERMS[pair[0]].knobs[pair[1]].choices]
 )

@@ -66,6 +66,7 @@ SIDES = {  # family -> (sides of the hidden layers of G, of D), for widths of tw
     "dcgan": ((2, 4), (4, 2)),
     "r3gan": ((4, 8), (8, 4)),
     "resnet": ((4, 8), (4, 2)),
+    "stylegan2": ((4, 8), (8, 4)),
 }
 
 

@@ -23,6 +23,7 @@ FAMILIES = {
     "configs/cgan.py": {"generator.widths": (8, 8), "discriminator.widths": (8, 8)},
     "configs/dcgan.py:upsample": {"generator.widths": (8, 8, 8), "discriminator.widths": (8, 8)},
     "configs/sngan.py:resnet": {"generator.widths": (8, 8), "discriminator.widths": (8, 8)},
+    "configs/stylegan2.py": {"generator.widths": (8, 8), "discriminator.widths": (8, 8)},
 }
 PRODUCTS = ("dot_general", "conv_general_dilated")
 
@@ -51,7 +52,9 @@ def small_gan(spec, dtype):
     return lambda: gan.init(jax.random.key(0), first), lambda state: gan.step(state, batches, jax.random.key(1))
 
 
-@pytest.mark.parametrize("spec", FAMILIES)
+@pytest.mark.parametrize(
+    "spec", [pytest.param(spec, marks=pytest.mark.thorough if "stylegan2" in spec else ()) for spec in FAMILIES]
+)
 def test_factors_of_hidden_layers_are_bfloat16_and_the_state_is_float32(spec):
     init, step = small_gan(spec, "bfloat16")
     program, result = jax.make_jaxpr(step, return_shape=True)(jax.eval_shape(init))

@@ -48,6 +48,7 @@ ADDED_SINCE |= {
     "g_loss.orthogonal",
 }
 ADDED_SINCE |= {f"generator.{knob}" for knob in ("norm_z", "norm_embedding", "norm_units")}
+ADDED_SINCE |= {"generator.mapping_layers", "penalty_every"}
 
 
 @pytest.fixture

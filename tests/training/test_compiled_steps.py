@@ -131,11 +131,17 @@ def test_semi_supervised_training_learns_the_classes(few_labels_config, idx_fold
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("start", [0, 5])
-def test_a_ramped_term_of_several_seeds_is_not_computed_before_its_start(few_labels_config, start):
+@pytest.mark.parametrize(
+    ("changes", "has_branch"),
+    [
+        *(({"d_loss.entropy": 1.0, "ramp_up.start": start, "ramp_up.num_steps": 5}, start > 0) for start in (0, 5)),
+        *(({"d_loss.r1": 1.0, "penalty_every": every}, every > 1) for every in (1, 4)),
+    ],
+)
+def test_a_term_of_several_seeds_is_computed_at_its_steps_only(few_labels_config, changes, has_branch):
     """Under vmap, the branch stays a cond, because all seeds have the same step; otherwise it would become a select."""
-    changes = {"d_loss.entropy": 1.0, "d_loss.classification": 1.0, "ramp_up.start": start, "ramp_up.num_steps": 5}
-    configs.override(few_labels_config, changes | {"discriminator.head": "class", "discriminator.conditioning": "none"})
+    changes = changes | {"d_loss.classification": 1.0, "discriminator.head": "class"}
+    configs.override(few_labels_config, changes | {"discriminator.conditioning": "none"})
     data = numbered_images()
     gan = build.build(few_labels_config, data.image_shape, data.num_classes, 20)
     seed_data = [training_data(few_labels_config, data)] * 2
@@ -150,7 +156,7 @@ def test_a_ramped_term_of_several_seeds_is_not_computed_before_its_start(few_lab
     jaxpr = str(
         program_of_two._call.trace(program_of_two._states, program_of_two._data, indices, 1, program_of_two._keys).jaxpr
     )
-    assert (" cond[" in jaxpr) == bool(start)
+    assert (" cond[" in jaxpr) == has_branch
     assert program_of_two.state(1).step == 0
     program_of_two.advance(Call(0, 1), [0, 1])
     assert program_of_two.state(1).step == 1
