@@ -322,7 +322,8 @@ def get_config() -> ConfigDict:
     config.d_loss = ConfigDict(terms.default_weights("d"), type_safe=False)
     config.g_loss = ConfigDict(terms.default_weights("g"), type_safe=False)
     # Steps between two computations of the penalties of D's gradient (r1, r2, r1_r2, gradient_penalty, dragan,
-    # lipschitz_penalty): lazy regularisation. At these steps, the first is one, they have this many times their value;
+    # lipschitz_penalty) and of virtual_adversarial: lazy regularisation. At step 0 and then every so many steps, they
+    # have this many times their value;
     # at the others they are 0. A row of metrics is of one step: the mean of a penalty over the rows is right if this
     # number and log_every_steps have no common divisor. 1: computed at every step
     config.penalty_every = 1
