@@ -75,9 +75,9 @@ RUNS = {
         "cifar10",
         "configs/sngan.py:resnet",
         {
-            "num_steps": "1000",
+            "num_steps": "300",
             "d_steps": "2",
-            "eval.every_steps": "250",
+            "eval.every_steps": "100",
             "generator.widths": "32,32,32",
             "discriminator.widths": "32,32,32,32",
         },

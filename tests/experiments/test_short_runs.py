@@ -209,8 +209,12 @@ def test_sentences_of_the_page_follow_from_the_record(published):
     assert (max(emoji["images"]["train"]), min(emoji["images"]["train"])) == tuple(
         emoji["images"]["train"][index] for index in (5, 0)
     )
-    assert runs["few_labels"]["minutes"] > runs["labels_only"]["minutes"]
-    errors = {name: runs[name]["test_errors"][-1][1] for name in ("few_labels", "labels_only")}
-    assert errors["few_labels"] > errors["labels_only"]
-    assert len(runs["few_labels"]["test_errors"]) == len(runs["labels_only"]["test_errors"]) == 10
+    few_labels, labels_only = (runs[name]["test_errors"] for name in ("few_labels", "labels_only"))
+    assert len(few_labels) == len(labels_only) == 20
+    assert all(errors > others for (_, errors), (_, others) in zip(few_labels, labels_only, strict=True))
+    assert all(dict(few_labels)[step] > dict(labels_only)[step] for step in (1050, 2100))
+    assert runs["labels_only"]["steps_per_second"] > 2 * runs["few_labels"]["steps_per_second"]
+    features = {runs[name]["scores"]["features"] for name in runs if name not in ("few_labels", "labels_only", "emoji")}
+    assert len(features) == 1
+    assert runs["few_labels"]["scores"]["features"] not in features
     assert {entry["cpu_cores"] for entry in runs.values()} == {1}
