@@ -12,5 +12,8 @@ pays for the variety that it gives up.
 from configs import study
 
 BASELINE = {"tuned": "1", "cdcgan": "1"}
-ARMS = {f"{share:g}": {"data.keep_share": share, "data.keep_features": "thumbnails"} for share in (1.0, 0.8, 0.5)}
+ARMS = {
+    "1": {},
+    **{f"{share:g}": {"data.keep_share": share, "data.keep_features": "thumbnails"} for share in (0.8, 0.5)},
+}
 VARIANTS, get_config = study.variants(ARMS, BASELINE)

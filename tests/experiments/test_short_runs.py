@@ -85,9 +85,9 @@ def test_every_run_is_a_gan_for_its_images(page, name):
     assert images.shape == (3, *shape)
     assert (config.data.name, config.data.dir) == ("idx", "PATH")
     assert config.num_steps > 0 == config.num_epochs
-    if "keep_checkpoints" in PAGES[page].runs[name].changes:  # Each of ten checkpoints gets its test error.
+    if "keep_checkpoints" in PAGES[page].runs[name].changes:  # Each of twenty checkpoints gets its test error.
         kept = config.num_steps // config.checkpoint_every_steps
-        assert kept == 10 <= config.keep_checkpoints
+        assert kept == 20 <= config.keep_checkpoints
 
 
 @pytest.mark.thorough
