@@ -64,9 +64,11 @@ def test_the_nodes_of_a_cluster_are_given_the_file(file, tmp_path):
     assert backend._settings[parts.FILES_VARIABLE] == str(file)
 
 
+@pytest.mark.slow  # One to three minutes each. What the processes are given is checked above.
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "backend", [pytest.param("local", marks=pytest.mark.thorough), pytest.param("ray", marks=pytest.mark.slow)]
+    "backend",
+    ["local", "ray"],
 )
 def test_its_runs_train_with_it(file, folders, backend):
     if backend == "ray":
