@@ -323,9 +323,8 @@ def get_config() -> ConfigDict:
     config.g_loss = ConfigDict(terms.default_weights("g"), type_safe=False)
     # Steps between two computations of the penalties of D's gradient (r1, r2, r1_r2, gradient_penalty, dragan,
     # lipschitz_penalty) and of virtual_adversarial: lazy regularisation. At step 0 and then every so many steps, they
-    # have this many times their value;
-    # at the others they are 0. A row of metrics is of one step: the mean of a penalty over the rows is right if this
-    # number and log_every_steps have no common divisor. 1: computed at every step
+    # have this many times their value; at the others they are 0. A row of metrics is of one step: the mean of a penalty
+    # over the rows is right if this number and log_every_steps have no common divisor. 1: computed at every step
     config.penalty_every = 1
     # Settings of single terms. A setting that is changed while its term has no weight is refused.
     config.terms = ConfigDict(terms.default_knobs())

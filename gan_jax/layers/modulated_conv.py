@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax.layers.conv import conv
 from gan_jax.layers.initializers import scaled
-from gan_jax.layers.kernel_norms import plain
+from gan_jax.layers.kernel_norms import Dense, plain
 from gan_jax.layers.noise import standard_normal
 from gan_jax.layers.products import product
 
@@ -22,7 +22,7 @@ class ScaledDense(nn.Module):
     """
 
     features: int
-    rate: float = 1.0
+    rate: float
     kernel_init: Callable = nn.initializers.lecun_normal()
     kernel_norm: Callable = plain
 
@@ -57,9 +57,7 @@ class ModulatedConv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, w: jax.Array, train: bool) -> jax.Array:
         channels = x.shape[-1]
-        style = 1 + ScaledDense(
-            channels, kernel_init=self.kernel_init, kernel_norm=self.style_kernel_norm, name="Style"
-        )(w, train)
+        style = 1 + Dense(channels, self.kernel_init, self.style_kernel_norm, name="Style")(w, train)
 
         def apply(kernel: jax.Array) -> jax.Array:
             y = conv((x * style[:, None, None]).astype(kernel.dtype), kernel)

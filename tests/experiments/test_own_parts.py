@@ -66,10 +66,7 @@ def test_the_nodes_of_a_cluster_are_given_the_file(file, tmp_path):
 
 @pytest.mark.slow  # One to three minutes each. What the processes are given is checked above.
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "backend",
-    ["local", "ray"],
-)
+@pytest.mark.parametrize("backend", ["local", "ray"])
 def test_its_runs_train_with_it(file, folders, backend):
     if backend == "ray":
         pytest.importorskip("ray", reason="needs the extra ray")
