@@ -11,9 +11,8 @@ from gan_jax.gan.types import Batch
 from gan_jax.runs.initial_state import blank_examples
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
+from tests.networks.resampled import doubled, halved
 from tests.networks.small import LABELS, RNG, SIZE, count, discriminator, draw, generator, shapes_of
-
-FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
 
 def linear(x, layer):
@@ -39,30 +38,6 @@ def block(x, params):
     relu = lambda x: np.maximum(x, 0)  # noqa: E731
     y = grouped(relu(linear(x, params["Conv_0"])), params["Conv_1"])
     return x + linear(relu(y), params["Conv_2"])
-
-
-def resample(x, function):
-    planes = np.moveaxis(x, 3, 1).reshape(-1, *x.shape[1:3])
-    return np.moveaxis(np.stack([function(plane) for plane in planes]).reshape(len(x), x.shape[3], -1), 1, 2)
-
-
-def halved(x):
-    side = x.shape[1] // 2
-    return resample(x, lambda plane: scipy.signal.correlate2d(np.pad(plane, 1), FILTER, "valid")[::2, ::2]).reshape(
-        len(x), side, side, -1
-    )
-
-
-def doubled(x):
-    """Zeros between the pixels, then the filter, with four times its weight."""
-    side = x.shape[1] * 2
-
-    def function(plane):
-        spread = np.zeros((side, side))
-        spread[::2, ::2] = plane
-        return scipy.signal.correlate2d(np.pad(spread, ((2, 1), (2, 1))), 4 * FILTER, "valid")
-
-    return resample(x, function).reshape(len(x), side, side, -1)
 
 
 def test_the_generator_equals_numpy():

@@ -12,9 +12,9 @@ from gan_jax.layers.modulated_conv import fixed_noise
 from gan_jax.runs.initial_state import blank_examples
 from gan_jax.system import config as configs
 from gan_jax.system.errors import UserError
+from tests.networks.resampled import doubled, halved
 from tests.networks.small import LABELS, RNG, SIZE, count, discriminator, draw, generator, shapes_of
 
-FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 ROOT = np.sqrt(2)
 
 
@@ -44,27 +44,6 @@ def modulated(x, w, layer, demodulate=True):
             kernel = kernel / np.sqrt((kernel**2).sum(axis=(0, 1, 2)) + 1e-8)
         images.append(convolve(image[None], kernel * np.sqrt(inputs))[0])
     return np.stack(images) + layer["bias"]
-
-
-def planes(x, function):
-    """`function` of each image and channel."""
-    y = [[function(image[..., channel]) for channel in range(x.shape[3])] for image in x]
-    return np.moveaxis(np.array(y), 1, 3)
-
-
-def halved(x):
-    return planes(x, lambda plane: scipy.signal.correlate2d(np.pad(plane, 1), FILTER, "valid")[::2, ::2])
-
-
-def doubled(x):
-    """Zeros between the pixels, then the filter, with four times its weight."""
-
-    def function(plane):
-        spread = np.zeros((2 * len(plane), 2 * len(plane)))
-        spread[::2, ::2] = plane
-        return scipy.signal.correlate2d(np.pad(spread, ((2, 1), (2, 1))), 4 * FILTER, "valid")
-
-    return planes(x, function)
 
 
 def mapped(z, layers):
