@@ -115,21 +115,33 @@ def _conv_forward(x, w, stride):
     return matmul_conv(x, w, stride), (x, w)
 
 
+def _is_flipped_conv(w: jax.Array, stride: int) -> bool:
+    """Whether the transpose of a convolution is one with the flipped kernel.
+
+    That is so at stride 1. But with an even kernel, the padding would be on the wrong side.
+    """
+    return stride == 1 and w.shape[0] % 2 == 1 and w.shape[1] % 2 == 1
+
+
 def _conv_backward(stride, saved, dy):
     x, w = saved
     dy = dy.astype(w.dtype)
-    # The transpose of a convolution of stride 1 is a convolution with the flipped kernel. With an even kernel, the
-    # padding would be on the wrong side.
-    is_flipped_conv = stride == 1 and w.shape[0] % 2 and w.shape[1] % 2
-    dx = matmul_conv(dy, _flipped(w), 1) if is_flipped_conv else _adjoint(dy, w, stride, x.shape).astype(x.dtype)
+    dw = _weight_gradient(x, dy, w, stride)
+    if _is_flipped_conv(w, stride):
+        return matmul_conv(dy, _flipped(w), 1), dw
+    return _adjoint(dy, w, stride, x.shape).astype(x.dtype), dw
+
+
+def _weight_gradient(x: jax.Array, dy: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """dW of a convolution of x with w, in the fastest form."""
     if cpu_kernel.is_faster(x, dy):
-        return dx, _compiled_weight_gradient(x, dy, w.shape[:2], stride)
-    if not is_flipped_conv:
-        return dx, _weight_gradient(x, dy, w, stride)
-    # The gradient of the weights is a convolution, too; the array with fewer channels is its image.
+        return _compiled_weight_gradient(x, dy, w.shape[:2], stride)
+    if not _is_flipped_conv(w, stride):
+        return _patches_product(x, dy, w, stride)
+    # It is a convolution, too; the array with fewer channels is its image.
     if w.shape[2] <= w.shape[3]:
-        return dx, _correlation(x, dy, w.shape[:2])
-    return dx, _flipped(_correlation(dy, x, w.shape[:2]))
+        return _correlation(x, dy, w.shape[:2])
+    return _flipped(_correlation(dy, x, w.shape[:2]))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -161,7 +173,7 @@ def _flipped(w: jax.Array) -> jax.Array:
     return w[::-1, ::-1].swapaxes(2, 3)
 
 
-def _weight_gradient(x: jax.Array, dy: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+def _patches_product(x: jax.Array, dy: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     """P(x)^T dy, in the shape of the kernel w [kh, kw, C, F]."""
     chunks = _num_chunks(dy.shape, w)
 
